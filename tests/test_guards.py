@@ -24,26 +24,45 @@ LEVELS = {
     "store": 1,
     "measure": 2,
     "lab": 2,
+    "plots": 1,
+    "train": 3,
     "studies": 3,
     "cli": 4,
 }
 LEAVES = {
-    "torch": {"engines", "lab"},
-    "transformers": {"engines", "lab"},
+    "torch": {"engines", "lab", "train"},
+    "transformers": {"engines", "lab", "train"},
+    "accelerate": {"train"},
+    "trl": {"train"},
+    "datasets": {"train"},
+    "matplotlib": {"plots"},
+    "seaborn": {"plots"},
     "vllm": {"engines"},
     "huggingface_hub": {"engines", "benchmarks"},
     "math_verify": {"grading"},
     "sympy": {"grading"},
     "latex2sympy2_extended": {"grading"},
     "pebble": {"grading"},
-    "numpy": {"stats", "studies", "engines", "lab"},
+    "numpy": {"stats", "studies", "engines", "lab", "plots"},
     "scipy": {"stats"},
     "statsmodels": {"stats"},
     "pyarrow": {"studies", "benchmarks"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
-HEAVY = ("torch", "transformers", "vllm", "sympy", "math_verify", "scipy", "pandas", "pyarrow")
+HEAVY = (
+    "torch",
+    "matplotlib",
+    "accelerate",
+    "trl",
+    "transformers",
+    "vllm",
+    "sympy",
+    "math_verify",
+    "scipy",
+    "pandas",
+    "pyarrow",
+)
 
 
 def layering_faults(package: Path) -> list[str]:

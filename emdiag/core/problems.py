@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from emdiag.core.grades import GraderSpec
+from emdiag.core.grades import Gold, GraderSpec
 from emdiag.core.records import Record
 
 AnswerType = Literal["number", "expression", "list", "tuple", "interval", "text", "unknown"]
@@ -89,3 +89,14 @@ class BenchmarkCard(Record, frozen=True, kw_only=True):
     source: SourceSpec
     caveats: tuple[str, ...] = ()
     shipped: bool = False
+
+
+def gold_of(problem: Problem, spec: GraderSpec) -> Gold:
+    """What the grader is told about a problem."""
+    return Gold(
+        answer=problem.answer,
+        answer_type=problem.answer_type,
+        unit=problem.unit,
+        error=problem.error,
+        tolerance=spec.tolerance,
+    )

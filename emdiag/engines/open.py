@@ -12,9 +12,12 @@ from emdiag.engines.options import EngineName
 from emdiag.engines.vllm_environment import prepare_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.protocols import Sampler
     from emdiag.engines.encoders import PromptEncoder
+    from emdiag.engines.entropies import Text
     from emdiag.engines.options import EngineOptions
 
 ENGINE_NAMES = ("auto", *get_args(EngineName))
@@ -121,10 +124,10 @@ def open_sampler(
 
             return ScriptedSampler(read_table(checkpoint.path))
         case "transformers":
-            from emdiag.engines.transformers_engine import TransformersSampler
+            from emdiag.engines.transformers_engine import load_sampler
 
             dtype = effective_dtype(name, options=options)
-            return TransformersSampler(checkpoint, dtype=dtype, options=options)
+            return load_sampler(checkpoint, dtype=dtype, options=options)
         case "vllm":
             _check_vllm(checkpoint)
             prepare_environment()
@@ -136,6 +139,41 @@ def open_sampler(
             )
         case _:
             raise _unknown(name)
+
+
+def read_text_entropies(
+    name: EngineName,
+    checkpoint: CheckpointRef,
+    texts: Sequence[Text],
+    *,
+    options: EngineOptions,
+    temperature: float = 1.0,
+) -> Iterator[list[float]]:
+    """Entropy, in nats, of every distribution along texts that are already written.
+
+    The weights are loaded for this and freed afterwards, by transformers whichever engine wrote
+    the texts; one list for each text, one value for each completion token.
+
+    Raises:
+        CheckpointError: The weights cannot be loaded.
+        EngineRefusedError: A scripted table has no distributions.
+    """
+    if name == "scripted":
+        raise EngineRefusedError(
+            "the scripted engine has no logits, so no entropy can be read",
+            checkpoint=checkpoint.path,
+            hint="take a checkpoint with weights",
+        )
+    from emdiag.engines.entropies import read_entropies
+    from emdiag.engines.model_loading import load_model, pick_device
+
+    model = load_model(
+        checkpoint.path,
+        dtype=effective_dtype("transformers", options=options),
+        device=pick_device(options.device),
+        trust_remote_code=options.trust_remote_code,
+    )
+    yield from read_entropies(model, texts, temperature=temperature)
 
 
 def _unknown(name: str) -> PlanError:

@@ -26,6 +26,8 @@ from emdiag.engines.tokenizers import decode, max_context, open_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.sampling import SamplingParams
     from emdiag.engines.options import EngineOptions
@@ -42,28 +44,45 @@ _REFILL_SHARE = 4
 """New prompts are read when this part of the batch is free: one reading costs about a step."""
 
 
+def load_sampler(
+    checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions
+) -> TransformersSampler:
+    """A sampler with the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: Weights or tokenizer cannot be loaded.
+        EngineMissingError: The device is not there.
+    """
+    model = load_model(
+        checkpoint.path,
+        dtype=dtype,
+        device=pick_device(options.device),
+        trust_remote_code=options.trust_remote_code,
+    )
+    tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    return TransformersSampler(model, tokenizer, options=options)
+
+
 class TransformersSampler:
     """Draws completions with a model held by transformers; a `Sampler`.
+
+    The model is used as it is, in the mode it is in; a trainer keeps it and changes its weights.
 
     Rows are taken longest prompt first, leave when they are finished and make room for others.
     Where memory runs out the batch is halved and its rows are drawn again from their own seeds.
     """
 
-    def __init__(self, checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions) -> None:
-        self._device = pick_device(options.device)
-        self._dtype = dtype
-        self._model = load_model(
-            checkpoint.path,
-            dtype=dtype,
-            device=self._device,
-            trust_remote_code=options.trust_remote_code,
-        )
-        tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, options: EngineOptions
+    ) -> None:
+        self._model = model
+        self._device = model.device
+        self._dtype = str(model.dtype).removeprefix("torch.")
         self._decode = partial(decode, tokenizer, skip_special_tokens=True)
         default = CPU_BATCH if self._device.type == "cpu" else DEVICE_BATCH
         self._batch_size = options.batch_size or default
         self._threads_before = torch.get_num_threads()
-        threads = options.threads or self._few_threads()
+        threads = options.threads or few_threads(model)
         if threads is not None:
             torch.set_num_threads(threads)
 
@@ -139,10 +158,6 @@ class TransformersSampler:
             logger.warning("memory holds %d rows of %d tokens; the batch is that", rows, longest)
             self._batch_size = rows
 
-    def _few_threads(self) -> int | None:
-        small = self._device.type == "cpu" and self._model.num_parameters() < SMALL_PARAMETERS
-        return 1 if small else None
-
     def _new_batch(self, chooser: TokenChooser, params: SamplingParams) -> DecodingBatch:
         return DecodingBatch(self._model, chooser=chooser, params=params, decode=self._decode)
 
@@ -194,6 +209,12 @@ class TransformersSampler:
             finish_reason=row.finish_reason,
             seed=row.request.seed,
         )
+
+
+def few_threads(model: PreTrainedModel) -> int | None:
+    """Threads that suit a model better than torch's own choice; None where nothing does."""
+    small = model.device.type == "cpu" and model.num_parameters() < SMALL_PARAMETERS
+    return 1 if small else None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
-from emdiag.core.grades import Gold, Grade
+from emdiag.core.grades import Grade
+from emdiag.core.problems import gold_of
 from emdiag.core.runs import GradingSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.grades import GraderSpec, Judgement
+    from emdiag.core.grades import Judgement
     from emdiag.core.problems import Problem
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.sampling import Completion
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from emdiag.studies.readings import Reading
 
 _PROBLEMS_AT_ONCE = 32
-
-
-def gold_of(problem: Problem, spec: GraderSpec) -> Gold:
-    """What the grader is told about a problem."""
-    return Gold(
-        answer=problem.answer,
-        answer_type=problem.answer_type,
-        unit=problem.unit,
-        error=problem.error,
-        tolerance=spec.tolerance,
-    )
 
 
 def grading_spec(reading: Reading, grader: Grader) -> GradingSpec:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.golds import members
 from emdiag.core.grades import Verdict
+from emdiag.core.problems import gold_of
 from emdiag.core.records import Record
-from emdiag.studies.grade_run import gold_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MambaCon
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines import memory
 from emdiag.engines.options import EngineOptions
-from emdiag.engines.transformers_engine import TransformersSampler
+from emdiag.engines.transformers_engine import load_sampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_batch_that_would_not_fit_is_made_smaller_before_it_is_read(
     info = tmp_path / "meminfo"
     monkeypatch.setattr(memory, "MEMORY_INFO", info)
     options = EngineOptions(device="cpu", batch_size=16)
-    sampler = TransformersSampler(tiny, dtype="float32", options=options)
+    sampler = load_sampler(tiny, dtype="float32", options=options)
     requests = ask("ab", "abcd", samples=4)
     # 64 numbers of 4 bytes a token, 4 + 12 tokens a row, half of the memory: 3 rows.
     info.write_text("MemTotal: 99999999 kB\nMemAvailable:         26 kB\n")

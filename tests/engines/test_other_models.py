@@ -21,7 +21,7 @@ from transformers import (
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.options import EngineOptions
-from emdiag.engines.transformers_engine import TransformersSampler
+from emdiag.engines.transformers_engine import load_sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def test_greedy_equals_generate_for_other_kinds_of_model(
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     model.save_pretrained(tmp_path)
     byte_tokenizer().save_pretrained(tmp_path)
-    sampler = TransformersSampler(
+    sampler = load_sampler(
         resolve_checkpoint(str(tmp_path), label="x"),
         dtype="float32",
         options=EngineOptions(device="cpu", batch_size=3),

@@ -14,7 +14,11 @@ from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
 from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.decoding_batch import DecodingBatch
 from emdiag.engines.options import EngineOptions
-from emdiag.engines.transformers_engine import TransformersSampler, is_out_of_memory
+from emdiag.engines.transformers_engine import (
+    TransformersSampler,
+    is_out_of_memory,
+    load_sampler,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +32,7 @@ TEXTS = ("a", "Compute 3+4.", "hello there, a rather long prompt of text", "xy" 
 
 
 def engine(checkpoint: CheckpointRef, **options: Any) -> TransformersSampler:
-    return TransformersSampler(
-        checkpoint, dtype="float32", options=EngineOptions(device="cpu", **options)
-    )
+    return load_sampler(checkpoint, dtype="float32", options=EngineOptions(device="cpu", **options))
 
 
 def params(**changes: Any) -> SamplingParams:
@@ -340,7 +342,7 @@ def test_the_engine_says_what_it_is(sampler: TransformersSampler) -> None:
 
 def test_a_device_that_is_not_there_is_named(tiny: CheckpointRef) -> None:
     with pytest.raises(EngineMissingError, match="cannot use the device 'warp'"):
-        TransformersSampler(tiny, dtype="float32", options=EngineOptions(device="warp"))
+        load_sampler(tiny, dtype="float32", options=EngineOptions(device="warp"))
 
 
 def test_a_closed_engine_has_let_go_of_its_weights_and_threads(tiny: CheckpointRef) -> None:

@@ -1,0 +1,1 @@
+"""Result records to figures; draws, never computes."""

@@ -1,0 +1,1 @@
+"""Produces checkpoints: entropy minimisation here, reinforcement learning by TRL."""
