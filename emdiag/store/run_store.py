@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import filelock
-import msgspec
 
-from emdiag.core.codec import decode, encode
+from emdiag.core.codec import encode
 from emdiag.core.digest import digest
-from emdiag.core.errors import RunLockedError, RunMismatchError, StoreError
+from emdiag.core.errors import RunLockedError, RunMismatchError
 from emdiag.core.grades import Grade
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import GradingSpec, Provenance, RunSpec
 from emdiag.core.sampling import Completion
+from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Run:
     def gradings(self) -> list[GradingSpec]:
         """Grading specifications of this run, the one used last at the end."""
         files = sorted(self.path.glob("grading-*.json"), key=lambda file: file.stat().st_mtime_ns)
-        return [_read_record(file, GradingSpec) for file in files]
+        return [_read(file, GradingSpec) for file in files]
 
     def provenance(self) -> list[Provenance]:
         """One record for each session that drew samples, in order."""
@@ -107,7 +107,7 @@ class Run:
     def grade_writer(self, grading: GradingSpec) -> JournalWriter[Grade]:
         """Appends grades under `grading`, which becomes the one used last."""
         key = digest(grading)
-        _write_atomically(self.path / f"grading-{key[:_KEY_SHOWN]}.json", encode(grading))
+        write_atomically(self.path / f"grading-{key[:_KEY_SHOWN]}.json", encode(grading))
         return JournalWriter(self._grades_path(key))
 
     def provenance_writer(self) -> JournalWriter[Provenance]:
@@ -120,8 +120,8 @@ class Run:
     def _settle_spec(self) -> None:
         path = self.path / "spec.json"
         if not path.exists():
-            _write_atomically(path, encode(self.spec))
-        elif _read_record(path, RunSpec) != self.spec:
+            write_atomically(path, encode(self.spec))
+        elif _read(path, RunSpec) != self.spec:
             raise RunMismatchError(
                 "the folder holds another run than its name says",
                 folder=self.path,
@@ -145,13 +145,13 @@ class RunStore:
         folder = self.root / "evaluations"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{time.time_ns()}-{os.getpid()}.json"
-        _write_atomically(path, encode(result))
+        write_atomically(path, encode(result))
         return path
 
     def results(self) -> list[EvaluateResult]:
         """Every evaluation written down, the last one at the end."""
         files = sorted((self.root / "evaluations").glob("*.json"))
-        return [_read_record(file, EvaluateResult) for file in files]
+        return [_read(file, EvaluateResult) for file in files]
 
     def runs(self) -> list[Run]:
         """Every run in this store, the one written to last at the end.
@@ -162,7 +162,7 @@ class RunStore:
         files = sorted(
             (self.root / "runs").glob("*/spec.json"), key=lambda file: _last_write(file.parent)
         )
-        return [Run(file.parent, _read_record(file, RunSpec)) for file in files]
+        return [Run(file.parent, _read(file, RunSpec)) for file in files]
 
 
 def _last_write(folder: Path) -> int:
@@ -173,18 +173,5 @@ def _file_name(text: str) -> str:
     return "".join(char if char.isalnum() or char in "-_." else "_" for char in text)[-60:]
 
 
-def _read_record(path: Path, kind: type[_T]) -> _T:
-    try:
-        return decode(path.read_bytes(), kind)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise StoreError(
-            f"cannot read a {kind.__name__}: {error}",
-            file=path,
-            hint="restore the file, or move its run folder away",
-        ) from error
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+def _read(path: Path, kind: type[_T]) -> _T:
+    return read_record(path, kind, hint="restore the file, or move its run folder away")

@@ -1,0 +1,132 @@
+"""A folder that training writes and everything else reads: `training.json` and its cells."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from emdiag.core.codec import encode
+from emdiag.core.errors import StoreError
+from emdiag.core.training import TrainFolder, UpdateRecord
+from emdiag.store.files import read_record, write_atomically
+from emdiag.store.journal import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOLDER_FILE = "training.json"
+UPDATES_FILE = "updates.jsonl"
+_CELLS_SHOWN = 6
+
+
+def checkpoint_name(update: int) -> str:
+    """Name of the folder, inside its cell, that holds the weights after `update` updates."""
+    return f"update-{update:04d}"
+
+
+def is_training_folder(path: Path) -> bool:
+    """Whether `path` is an output folder of training, finished or not."""
+    return (path / FOLDER_FILE).is_file()
+
+
+def read_folder(path: Path) -> TrainFolder:
+    """What an output folder of training holds.
+
+    Raises:
+        StoreError: There is no `training.json`, or it cannot be read, or it points outside.
+    """
+    file = path / FOLDER_FILE
+    if not file.is_file():
+        raise StoreError(
+            f"a training folder holds {FOLDER_FILE}, and there is none",
+            folder=path,
+            hint="give the folder that `emdiag train` was told to write: its --out",
+        )
+    folder = read_record(
+        file, TrainFolder, hint="restore the file, or move the folder away and train again"
+    )
+    _check(folder, file)
+    return folder
+
+
+def write_folder(path: Path, folder: TrainFolder) -> None:
+    """Write `training.json`; the folder is made where it does not exist.
+
+    Raises:
+        StoreError: It cannot be written; a file from before is kept.
+    """
+    file = path / FOLDER_FILE
+    _check(folder, file)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, encode(folder))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write: {error.strerror}",
+            file=file,
+            hint="make room or mend permissions, then run the same command: it continues",
+        ) from error
+
+
+def read_updates(cell: Path) -> list[UpdateRecord]:
+    """The updates of one cell by number; update 0 is the start. Empty before training.
+
+    An update that was written down twice, because training was interrupted between writing it and
+    saving its weights, counts once, as it went the last time.
+
+    Raises:
+        JournalError: A line that is not the last one cannot be read.
+    """
+    found = {record.update: record for record in read_journal(cell / UPDATES_FILE, UpdateRecord)}
+    return [found[update] for update in sorted(found)]
+
+
+def chosen_checkpoint(path: Path) -> Path:
+    """The checkpoint registered before training, which every other command takes.
+
+    Raises:
+        StoreError: The folder holds a grid, which has none; or training has not come to it yet.
+    """
+    folder = read_folder(path)
+    if folder.chosen is None:
+        raise StoreError(
+            f"a grid of {len(folder.cells)} cells has no checkpoint of its own",
+            folder=path,
+            cells=_shortened(folder.cells),
+            hint=f"name a checkpoint in one of them, such as "
+            f"{path / folder.cells[0] / checkpoint_name(folder.saved_updates[-1])}, "
+            "or score all of them with `emdiag train score`",
+        )
+    found = path / folder.chosen
+    if not found.is_dir():
+        done = read_updates(found.parent)
+        raise StoreError(
+            f"training has not come to {folder.chosen} yet",
+            folder=path,
+            done=f"update {done[-1].update}" if done else "not begun",
+            hint="run the same `emdiag train` command again: it continues",
+        )
+    return found
+
+
+def _check(folder: TrainFolder, file: Path) -> None:
+    """Refuse a folder that names no cell, no update, or something outside of itself."""
+    for cell in folder.cells:
+        parts = PurePosixPath(cell)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise StoreError(f"the cell {cell!r} lies outside of the folder", file=file)
+    if not folder.cells or not folder.saved_updates:
+        raise StoreError("the folder names no cell or no update that is saved", file=file)
+    if folder.chosen is None:
+        return
+    names = {checkpoint_name(update) for update in folder.saved_updates}
+    chosen = PurePosixPath(folder.chosen)
+    if str(chosen.parent) not in folder.cells or chosen.name not in names:
+        raise StoreError(
+            f"the chosen checkpoint {folder.chosen!r} is none of those that are saved", file=file
+        )
+
+
+def _shortened(cells: Sequence[str]) -> str:
+    more = len(cells) - _CELLS_SHOWN
+    return ", ".join(cells[:_CELLS_SHOWN]) + (f" and {more} more" if more > 0 else "")
