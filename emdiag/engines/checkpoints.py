@@ -53,7 +53,7 @@ def resolve_checkpoint(
         ref=ref,
         path=str(path.resolve()) if revision is None else str(path),
         digest=weights_digest(path / "config.json", [*weights, *code], home=home),
-        tokenizer_digest=files_digest(_matching(path, _TOKENIZER_FILES)),
+        tokenizer_digest=files_digest(tokenizer_files(path)),
         revision=revision,
         **_origin(path / "emdiag.json"),
     )
@@ -92,6 +92,11 @@ def check_folder(folder: Path) -> list[Path]:
             hint="save it beside the weights: tokenizer.save_pretrained(FOLDER)",
         )
     return weights
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Every file of a checkpoint folder that turns text into token ids and back, by name."""
+    return _matching(folder, _TOKENIZER_FILES)
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -1,0 +1,118 @@
+"""Writes trained weights as Hugging Face folders, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+
+from emdiag.core.codec import encode
+from emdiag.core.errors import CheckpointError
+from emdiag.engines.checkpoints import tokenizer_files
+from emdiag.engines.quiet import quiet_transformers
+from emdiag.engines.tokenizers import open_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from transformers import PreTrainedModel
+
+    from emdiag.core.training import TrainManifest
+
+_PARTIAL = ".partial-"
+
+
+def update_folder(cell: Path, update: int) -> Path:
+    """Where the checkpoint after an update lies."""
+    return cell / f"update-{update:04d}"
+
+
+def save_checkpoint(
+    folder: Path,
+    model: PreTrainedModel,
+    *,
+    parent: Path,
+    manifest: TrainManifest,
+    trust_remote_code: bool = False,
+) -> None:
+    """Write weights, configuration, tokenizer and `emdiag.json`; the folder appears when whole.
+
+    Args:
+        folder: To be written; one that is there is replaced.
+        model: Its weights in the number format they have.
+        parent: Folder or `.gguf` file that training started from. Its tokenizer files are copied
+            as they are: a tokenizer that has been used saves itself differently.
+        manifest: What the checkpoint says of itself.
+        trust_remote_code: Whether code shipped with the parent may run; it is copied then.
+
+    Raises:
+        CheckpointError: The disk is full or cannot be written; nothing is left behind.
+    """
+    with _whole_or_nothing(folder) as partial:
+        with quiet_transformers():
+            _forget_quantisation(model)
+            model.save_pretrained(partial)
+            model.generation_config.save_pretrained(partial)
+            if parent.is_dir():
+                wanted = [*tokenizer_files(parent), *parent.glob("generation_config.json")]
+                wanted += parent.glob("*.py") if trust_remote_code else []
+                for file in wanted:
+                    shutil.copyfile(file, partial / file.name)
+            else:
+                tokenizer = open_tokenizer(str(parent), trust_remote_code=trust_remote_code)
+                tokenizer.save_pretrained(partial)
+        (partial / "emdiag.json").write_bytes(encode(manifest) + b"\n")
+
+
+def remove_partial(cell: Path) -> None:
+    """Clear what an interrupted write left; nothing reads it, but it takes room."""
+    for path in cell.glob(f".*{_PARTIAL}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Where something is written before it gets its name."""
+    return path.with_name(f".{path.name}{_PARTIAL}{os.getpid()}")
+
+
+def flush(file: Path) -> None:
+    """Have the content of a file on the disk before anything points at it."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _whole_or_nothing(folder: Path) -> Iterator[Path]:
+    partial = partial_path(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for file in partial.iterdir():
+            file.chmod(0o644)  # safetensors writes for the owner alone
+            flush(file)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the checkpoint cannot be written: {getattr(error, 'strerror', None) or error}",
+            folder=folder,
+            hint="make room or mend permissions, then run the same command: it continues",
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _forget_quantisation(model: PreTrainedModel) -> None:
+    """What was quantised in a GGUF file is floats by now; the configuration says otherwise."""
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+        vars(model).update(hf_quantizer=None, is_quantized=False)
