@@ -26,7 +26,7 @@ check: .venv/dev.stamp
 	touch $@
 
 .venv/dev.stamp: .venv/base.stamp
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,rl]'
 	touch $@
 
 clean:
