@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,11 @@ def load_card(name: str) -> BenchmarkCard:
 def card_folder(name: str) -> Path:
     """Folder of a shipped card; it holds the problems too where the card says `shipped`."""
     return resources.data_dir("benchmarks") / name
+
+
+def is_on_hub(card: BenchmarkCard) -> bool:
+    """Whether the card's source is a hub id, which `pull` can fetch, and not a sentence."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", card.source.origin) is not None
 
 
 def _card_files() -> dict[str, Path]:

@@ -17,7 +17,7 @@ from emdiag import resources
 from emdiag.benchmarks.cards import card_folder
 from emdiag.benchmarks.load import check_content, problems_file
 from emdiag.benchmarks.notes import SOURCE_FILE, ImportNote
-from emdiag.benchmarks.rows import read_rows, refuse_repeats, require_fields
+from emdiag.benchmarks.rows import one_row, read_rows, refuse_repeats, require_fields
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
@@ -99,6 +99,8 @@ def to_problems(benchmark: str, rows: Sequence[Row], *, file: Path) -> tuple[lis
     """
     layout = _layout(benchmark, rows[0], file=file)
     require_fields(rows, layout.fields, file=file)
+    if layout.repeats:
+        rows = [one_row(rows, file=file)]
     tags = _tags(benchmark)
     problems = []
     for number, row in enumerate(rows, start=1):

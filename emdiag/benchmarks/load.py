@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from emdiag.benchmarks.cards import card_folder
+from emdiag.benchmarks.cards import card_folder, is_on_hub
 from emdiag.benchmarks.custom import load_custom
 from emdiag.benchmarks.notes import read_note
 from emdiag.core.codec import decode
@@ -71,6 +71,8 @@ def absence_hint(card: BenchmarkCard) -> str:
     """How a user gets the problems of a benchmark that are not there."""
     if card.shipped:
         return "reinstall emdiag; its wheel carries this file"
+    if not is_on_hub(card):
+        return f"convert a copy you have with `emdiag benchmarks import {card.name} FILE`"
     return (
         f"fetch them with `emdiag benchmarks pull {card.name}`, or convert a copy you have "
         f"with `emdiag benchmarks import {card.name} FILE`"

@@ -11,6 +11,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # the transp
     HTTPError,
 )
 
+from emdiag.benchmarks.cards import is_on_hub
 from emdiag.benchmarks.importers import import_files
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
@@ -31,6 +32,12 @@ def pull(card: BenchmarkCard, *, home: Path) -> ImportNote:
     """
     if card.shipped:
         raise BenchmarkError(f"{card.name} is shipped with emdiag; there is nothing to pull")
+    if not is_on_hub(card):
+        raise BenchmarkError(
+            f"no place on the hub is known for {card.name}",
+            source=card.source.origin,
+            hint=_import_hint(card),
+        )
     folder = _snapshot(card)
     source = card.source
     name = f"{source.origin}@{source.revision or folder.name}"

@@ -67,6 +67,37 @@ def text_field(row: Row, name: str, *, number: int) -> str:
     )
 
 
+def nested_text(row: Row, outer: str, inner: str, *, number: int) -> str:
+    """A text inside a field of named fields, such as `reward_model.ground_truth`.
+
+    Raises:
+        BenchmarkError: Either field is absent or holds something else.
+    """
+    value = row.get(outer)
+    if not isinstance(value, dict):
+        raise BenchmarkError(
+            f"row {number}: field {outer!r} must hold named fields, "
+            f"found {type(value).__name__} {str(value)[:60]!r}"
+        )
+    return text_field(value, inner, number=number)
+
+
+def one_row(rows: Sequence[Row], *, file: Path) -> Row:
+    """The row that a file holds many times over.
+
+    Raises:
+        BenchmarkError: A row differs from the first.
+    """
+    for number, row in enumerate(rows, start=1):
+        if row != rows[0]:
+            raise BenchmarkError(
+                f"row {number} differs from row 1, expected one row repeated",
+                file=file,
+                fields=", ".join(name for name in row if row[name] != rows[0].get(name)),
+            )
+    return rows[0]
+
+
 def require_fields(rows: Sequence[Row], fields: Sequence[str], *, file: Path) -> None:
     """Refuse rows that lack one of `fields`.
 

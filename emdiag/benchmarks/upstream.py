@@ -12,7 +12,7 @@ from decimal import InvalidOperation
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks import golds
-from emdiag.benchmarks.rows import text_field
+from emdiag.benchmarks.rows import nested_text, text_field
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
 
@@ -33,11 +33,13 @@ class Layout:
         name: Such as `hub`.
         fields: Every row has them; the first layout that fits the first row is taken.
         problem: A row and its number, from 1, to a problem.
+        repeats: Whether the file is one row many times over, as training files of one prompt are.
     """
 
     name: str
     fields: tuple[str, ...]
     problem: ToProblem
+    repeats: bool = False
 
 
 def layouts(benchmark: str) -> tuple[Layout, ...]:
@@ -69,6 +71,9 @@ def layouts(benchmark: str) -> tuple[Layout, ...]:
                 Layout("qwen2.5-math", ("question", "answer", "idx"), _gsm8k),
                 Layout("hub", ("question", "answer"), _gsm8k),
             )
+        case "one_shot":
+            fields = ("problem", "reward_model")
+            return (Layout("verl", fields, _one_shot, repeats=True),)
         case other:
             raise BenchmarkError(
                 f"{other} has no upstream files to import", hint="it is shipped with emdiag"
@@ -276,6 +281,20 @@ def _gsm8k(row: Row, number: int) -> Problem:
         answer=golds.without_separators(raw.strip()),
         answer_raw=raw.strip(),
         answer_type="number",
+    )
+
+
+def _one_shot(row: Row, number: int) -> Problem:
+    raw = nested_text(row, "reward_model", "ground_truth", number=number)
+    gold = golds.latex_gold(raw)
+    return Problem(
+        id=f"one_shot/{number - 1:04d}",
+        benchmark="one_shot",
+        statement=text_field(row, "problem", number=number),
+        answer=gold.answer,
+        answer_raw=raw,
+        answer_type=gold.answer_type,
+        unit=gold.unit,
     )
 
 

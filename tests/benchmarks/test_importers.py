@@ -129,8 +129,9 @@ def test_shipped_sets_are_not_imported(tmp_path: Path) -> None:
 
 
 def test_every_set_that_is_not_shipped_has_layouts_and_every_defect_a_benchmark() -> None:
-    assert {card.name for card in list_cards() if not card.shipped} == set(UPSTREAM)
-    for name in UPSTREAM:
+    known = {card.name for card in list_cards() if not card.shipped}
+    assert known == {*UPSTREAM, "one_shot"}
+    for name in known:
         assert importers.layouts(name)
     tagged = [(entry.tag, ids) for entry in defects("olympiadbench") for ids in entry.ids]
     assert {ids for tag, ids in tagged if tag == "bad-gold"} == {
@@ -236,3 +237,17 @@ def test_real_rows_in_the_shape_of_the_hub_normalise_to_the_same_bytes(
     hub, other = to_problems(name, as_hub_rows(name, rows), file=file)
     assert layout != other
     assert [encode(problem) for problem in hub] == [encode(problem) for problem in qwen]
+
+
+def test_the_one_shot_file_is_one_problem_whose_label_is_off_by_08_percent(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    card = load_card("one_shot")
+    note = import_files(card, [shared_data / "one_shot" / "pi1_r1280.parquet"], home=tmp_path)
+    (problem,) = load_problems(card, home=tmp_path)
+    assert (note.size, note.layout, note.copy) == (1, "verl", "main")
+    assert (problem.id, problem.answer, problem.answer_raw) == ("one_shot/0000", "12.8", "12.8")
+    assert problem.tags == ("bad-gold",)
+    true = (32 / 4 * (2 * 8**3 / 4)) ** (1 / 3)  # P = k A V^3
+    assert float(problem.answer) / true - 1 == pytest.approx(0.008, abs=0.0005)
+    assert "0.8 %" in " ".join(card.caveats)

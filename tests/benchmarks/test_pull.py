@@ -143,3 +143,15 @@ def test_no_file_or_several_unrelated_ones_are_refused_not_guessed(
 def test_shipped_sets_are_not_fetched(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="nothing to pull"):
         pull(load_card("toy"), home=tmp_path)
+
+
+def test_a_set_without_a_place_on_the_hub_is_refused_with_the_command_that_works(
+    hub: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(BenchmarkError, match="no place on the hub is known for one_shot") as caught:
+        pull(load_card("one_shot"), home=tmp_path)
+    assert "emdiag benchmarks import one_shot FILE" in str(caught.value)
+    assert "repo_id" not in hub
+    with pytest.raises(BenchmarkError, match="are not on this machine") as absent:
+        load_problems(load_card("one_shot"), home=tmp_path)
+    assert "pull" not in str(absent.value)

@@ -282,3 +282,36 @@ def test_files_that_cannot_be_read_are_clear_errors(
     with pytest.raises(BenchmarkError, match=message) as caught:
         read_rows(file)
     assert str(file) in str(caught.value)
+
+
+def one_shot_row(**changes: Any) -> dict[str, Any]:
+    row = {"problem": "How fast?", "reward_model": {"ground_truth": "2.5", "style": "rule"}}
+    return {**row, "extra_info": {"index": 7}, **changes}
+
+
+def test_a_training_file_of_one_repeated_row_is_one_problem() -> None:
+    (problem,) = problems_of("one_shot", [one_shot_row() for _ in range(5)])
+    assert (problem.id, problem.statement, problem.answer) == ("one_shot/0000", "How fast?", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"problem": "How slow?"}, "row 3 differs from row 1"),
+        ({"extra_info": {"index": 8}}, "row 3 differs from row 1"),
+        ({"reward_model": {"ground_truth": "2.6", "style": "rule"}}, "row 3 differs from row 1"),
+    ],
+)
+def test_a_training_file_with_a_second_problem_is_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    rows = [one_shot_row(), one_shot_row(), one_shot_row(**changes)]
+    with pytest.raises(BenchmarkError, match=message) as caught:
+        problems_of("one_shot", rows)
+    assert caught.value.facts["fields"] == ", ".join(changes)
+
+
+@pytest.mark.parametrize("label", [None, "2.5", {}, {"ground_truth": 2.5}])
+def test_a_training_row_without_a_written_answer_is_refused(label: object) -> None:
+    with pytest.raises(BenchmarkError, match=r"row 1: field '(reward_model|ground_truth)'"):
+        problems_of("one_shot", [one_shot_row(reward_model=label)])
