@@ -1,0 +1,244 @@
+"""How training went: one small panel for each figure of `UpdateRecord`, over updates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import seaborn as sns
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from emdiag.core.errors import MeasurementError
+from emdiag.plots.style import QUIET, STAGE_COLOURS, STAGE_NAMES, style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+    from emdiag.core.checkpoints import Stage
+    from emdiag.core.training import UpdateRecord
+
+    Runs = Mapping[str, Sequence[UpdateRecord]]
+    Series = dict[int, float]
+
+COLUMNS = 3
+_PANEL_INCHES = (3.2, 2.15)
+_WORDS_INCHES = 1.0
+_DOTS_UP_TO = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One figure of `UpdateRecord` as a reader meets it.
+
+    Attributes:
+        is_share: Between 0 and 1, and drawn on that whole range.
+        said: Name and unit inside a sentence, with a bar where the numbers go.
+    """
+
+    field: str
+    title: str
+    unit: str
+    is_share: bool = False
+    said: str = ""
+
+    def value(self, record: UpdateRecord) -> float | None:
+        """The figure of one update; None where it is not defined."""
+        get: Callable[[UpdateRecord], float | None] = attrgetter(self.field)
+        return get(record)
+
+
+PANELS: Final = (
+    Panel(
+        field="held_out_entropy_nats",
+        title="Held-out entropy at T = 1",
+        unit="nats per token",
+        said="held-out entropy| nats",
+    ),
+    Panel(field="loss", title="Loss", unit="nats per token", said="loss|"),
+    Panel(field="reward", title="Reward", unit="mean of samples", said="reward|"),
+    Panel(field="gradient_norm", title="Gradient norm, before clipping", unit="L2 norm"),
+    Panel(field="weight_distance", title="Weight distance from the start", unit="L2 norm"),
+    Panel(field="mean_tokens", title="Length of completions", unit="tokens, mean"),
+    Panel(
+        field="truncated_frac", title="Cut off at the limit", unit="share of samples", is_share=True
+    ),
+    Panel(
+        field="majority_frac",
+        title="Samples with the majority answer",
+        unit="share of samples",
+        is_share=True,
+    ),
+    Panel(
+        field="answer_flips_frac",
+        title="Greedy answers unlike the start's",
+        unit="share of held-out prompts",
+        is_share=True,
+    ),
+)
+_PANEL: Final = {panel.field: panel for panel in PANELS}
+
+
+def training_figure(runs: Runs, *, stage: Stage) -> Figure:
+    """Small panels over updates; one thin line for each run and a thick one for their mean.
+
+    Args:
+        runs: Label, such as `seed 0`, to the records of its updates; update 0 is the start.
+        stage: What training made; decides the colour.
+
+    Figures that no run defines have no panel. The mean is drawn where every run has a value, so
+    that a run which has not come as far cannot bend it.
+
+    Raises:
+        MeasurementError: No run has a figure to draw.
+    """
+    panels = [panel for panel in PANELS if any(_series(runs, panel))]
+    if not panels:
+        raise MeasurementError(
+            "no update has a figure to draw",
+            runs=", ".join(runs) or "none",
+            hint="draw a training run after its first update",
+        )
+    columns = min(COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    width, height = _PANEL_INCHES
+    with style():
+        figure = Figure(
+            figsize=(width * COLUMNS, height * rows + _WORDS_INCHES), layout="constrained"
+        )
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        last = max(record.update for records in runs.values() for record in records)
+        for axes, panel in zip(grid, panels, strict=False):
+            _draw(axes, runs, panel, colour=STAGE_COLOURS[stage], last=last)
+        for axes in grid[len(panels) :]:
+            axes.remove()
+        sns.despine(figure)
+        figure.suptitle(finding(runs, stage=stage), x=0.01, ha="left", weight="bold", size=11)
+        figure.supxlabel(_legend(runs), x=0.01, ha="left", size=8, color=QUIET)
+        figure.get_layout_engine().set(hspace=0.06, wspace=0.05)  # type: ignore[union-attr, call-arg]  # set above: constrained
+    return figure
+
+
+def finding(runs: Runs, *, stage: Stage) -> str:
+    """What the figure shows, in words and numbers, a line for each.
+
+    RL is told by its reward and the held-out entropy, EM by the entropy alone, or by the loss
+    where nothing was held out: the mean over runs at their first value and at their last.
+    """
+    reward, entropy, loss = (_PANEL[name] for name in ("reward", "held_out_entropy_nats", "loss"))
+    lines = [line for panel in (reward, entropy) if (line := _change(runs, panel))]
+    lines = lines or [line for line in [_change(runs, loss)] if line]
+    return f"{STAGE_NAMES[stage]}: " + "\n".join(lines or ["the start, before any update"])
+
+
+def _change(runs: Runs, panel: Panel) -> str | None:
+    """Such as `held-out entropy 0.41 -> 0.12 nats over 10 updates, lower in 5 of 5 seeds`."""
+    long = [series for series in _series(runs, panel) if len(series) > 1]
+    if not long:
+        return None
+    first, last = (np.array([one[pick(one)] for one in long]) for pick in (min, max))
+    gap = float((last - first).mean())
+    word = "lower" if gap < 0 else "higher" if gap > 0 else "unchanged"
+    agree = int((np.sign(last - first) == np.sign(gap)).sum())
+    name, _, unit = panel.said.partition("|")
+    many = _count(len(long), _noun(runs))
+    return (
+        f"{name} {first.mean():.3g} \N{RIGHTWARDS ARROW} {last.mean():.3g}{unit} "
+        f"over {_span([max(one) - min(one) for one in long])}, "
+        + (f"{word} in {agree} of {many}" if len(long) > 1 else many)
+    )
+
+
+def _span(updates: Sequence[int]) -> str:
+    low, high = min(updates), max(updates)
+    return _count(high, "update") if low == high else f"{low} to {_count(high, 'update')}"
+
+
+def _draw(axes: Axes, runs: Runs, panel: Panel, *, colour: str, last: int) -> None:
+    every = _series(runs, panel)
+    single = len(runs) == 1
+    dots = "o" if last <= _DOTS_UP_TO else None
+    for label, series in zip(runs, every, strict=True):
+        updates = sorted(series)
+        axes.plot(
+            updates,
+            [series[update] for update in updates],
+            color=colour,
+            label=label,
+            linewidth=2.0 if single else 0.8,
+            alpha=1.0 if single else 0.45,
+            marker=dots if single else None,
+            markersize=3.5,
+        )
+    shared = sorted(set.intersection(*(set(series) for series in every)))
+    if not single and shared:
+        axes.plot(
+            shared,
+            [np.mean([series[update] for series in every]) for update in shared],
+            color=colour,
+            label="mean",
+            linewidth=2.4,
+            marker=dots,
+            markersize=3.5,
+        )
+    _scale(axes, panel, every, last=last)
+    axes.set_title(_title(runs, panel))
+    axes.set_ylabel(_unit(runs, panel))
+    axes.set_xlabel("update")
+
+
+def _scale(axes: Axes, panel: Panel, every: Sequence[Series], *, last: int) -> None:
+    """The whole range for shares; elsewhere from 0, unless values lie below it."""
+    reach = max(last, 1)
+    axes.set_xlim(-0.03 * reach, 1.03 * reach)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    highest = max(value for series in every for value in series.values())
+    lowest = min(value for series in every for value in series.values())
+    if panel.is_share:
+        axes.set_ylim(-0.03, 1.03)
+    elif lowest >= 0:
+        axes.set_ylim(0, 1.08 * highest if highest > 0 else 1.0)
+
+
+def _series(runs: Runs, panel: Panel) -> list[Series]:
+    """For each run, its values by update, where defined."""
+    found = []
+    for records in runs.values():
+        values = ((record.update, panel.value(record)) for record in records)
+        found.append({update: value for update, value in values if value is not None})
+    return found
+
+
+def _title(runs: Runs, panel: Panel) -> str:
+    if panel.field != "loss":
+        return panel.title
+    records = [record for records in runs.values() for record in records]
+    used = sorted({r.loss_temperature for r in records if r.loss_temperature is not None})
+    return f"Loss at T = {' and '.join(f'{t:g}' for t in used)}" if used else "Loss"
+
+
+def _unit(runs: Runs, panel: Panel) -> str:
+    methods = {record.method for records in runs.values() for record in records}
+    return "as its library defines it" if panel.field == "loss" and "rl" in methods else panel.unit
+
+
+def _legend(runs: Runs) -> str:
+    lines = f"Thin: one {_noun(runs)}; thick: their mean. " if len(runs) > 1 else ""
+    return (
+        f"{lines}Held-out figures and the distance are of the weights after the update, "
+        "all others of those before it."
+    )
+
+
+def _noun(runs: Runs) -> str:
+    return "seed" if all(label.startswith("seed") for label in runs) else "run"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, get_args
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from emdiag.core.checkpoints import Stage
+from emdiag.core.errors import StoreError
+from emdiag.plots.style import QUIET, STAGE_COLOURS, STAGE_NAMES, save_figure, style
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# Machado, Oliveira and Fernandes 2009, full severity, on linear RGB.
+SIGHT = {
+    "all cones": np.eye(3),
+    "no long cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no middle cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no short cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def linear(colour: str) -> NDArray[np.float64]:
+    rgb = np.array(to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIE L*a*b* (D65) of linear RGB."""
+    xyz = [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ] @ np.clip(rgb, 0, 1)
+    scaled = xyz / [0.95047, 1, 1.08883]
+    x, y, z = np.where(scaled > (6 / 29) ** 3, np.cbrt(scaled), scaled * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def contrast_to_white(colour: str) -> float:
+    return float(1.05 / (np.array([0.2126, 0.7152, 0.0722]) @ linear(colour) + 0.05))
+
+
+def simple_figure() -> Figure:
+    with style():
+        figure = Figure()
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.plot([0, 1], [1, 0])
+        axes.set_title("Entropy falls")
+    return figure
+
+
+def settings() -> dict[str, object]:
+    return {name: mpl.rcParams[name] for name in mpl.rcParams if name != "backend"}
+
+
+def test_every_stage_has_a_colour_and_a_name() -> None:
+    assert set(STAGE_COLOURS) == set(STAGE_NAMES) == set(get_args(Stage))
+
+
+def test_stages_stay_apart_in_grey() -> None:
+    lightness = sorted(lab(linear(colour))[0] for colour in STAGE_COLOURS.values())
+    assert min(np.diff(lightness)) > 10
+
+
+@pytest.mark.parametrize("matrix", SIGHT.values(), ids=SIGHT)
+def test_stages_stay_apart_whatever_cones_a_reader_has(matrix: object) -> None:
+    seen = [lab(np.asarray(matrix) @ linear(colour)) for colour in STAGE_COLOURS.values()]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 25
+
+
+def test_lines_and_words_stand_out_from_white() -> None:
+    assert min(map(contrast_to_white, STAGE_COLOURS.values())) > 2.5
+    assert contrast_to_white(QUIET) > 4.5  # WCAG 2.1, 1.4.3
+
+
+def test_drawing_leaves_the_settings_of_others_alone() -> None:
+    before = settings()
+    with style():
+        assert mpl.rcParams["svg.fonttype"] == "none"
+    with pytest.raises(ZeroDivisionError), style():
+        _ = 1 / 0
+    assert settings() == before
+
+
+def test_equal_figures_give_equal_files_whose_words_can_be_searched(tmp_path: Path) -> None:
+    first = save_figure(simple_figure(), tmp_path / "a")
+    second = save_figure(simple_figure(), tmp_path / "b")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    svg = first[0].read_text()
+    assert ">Entropy falls</text>" in svg
+    assert "<dc:date>" not in svg
+    assert first[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_name_with_dots_is_kept_whole(tmp_path: Path) -> None:
+    svg, png = save_figure(simple_figure(), tmp_path / "new" / "temperature=0.5")
+    assert (svg.name, png.name) == ("temperature=0.5.svg", "temperature=0.5.png")
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == [png.name, svg.name]
+
+
+def test_a_disk_that_fails_leaves_the_old_figure_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.svg").write_text("old")
+
+    def full(self: Figure, path: Path, **options: object) -> None:
+        path.write_text("<svg")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(StoreError, match="No space left"):
+        save_figure(simple_figure(), tmp_path / "a")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.svg"]
+    assert (tmp_path / "a.svg").read_text() == "old"
