@@ -95,8 +95,8 @@ class TerminalProgress:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console) as bars:
-            task = bars.add_task(escape(title), total=total, completed=done, tokens=0)
-            yield _Bar(bars, task)
+            bars.add_task(escape(title), total=total, completed=done, tokens=0)
+            yield _Bar(bars, title)
 
     def note(self, text: str) -> None:
         """Print one line on stderr."""
@@ -104,14 +104,17 @@ class TerminalProgress:
 
 
 class _Bar:
-    def __init__(self, bars: Progress, task: object) -> None:
-        self._bars = bars
+    def __init__(self, bars: Progress, title: str) -> None:
+        self._bars, self._title = bars, title
         self._task = bars.tasks[-1].id
         self._tokens = 0
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         self._tokens += tokens
         self._bars.update(self._task, advance=count, tokens=self._tokens)
+
+    def status(self, text: str) -> None:
+        self._bars.update(self._task, description=escape(f"{self._title}  {text}"))
 
 
 class _TokensColumn(ProgressColumn):
@@ -127,12 +130,16 @@ class _Lines:
         self._console, self._title = console, title
         self._total, self._done, self._before, self._tokens = total, done, done, 0
         self._started = self._said = time.monotonic()
+        self._status = ""
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         self._done += count
         self._tokens += tokens
         if time.monotonic() - self._said >= PLAIN_PROGRESS_EVERY_S:
             self._say()
+
+    def status(self, text: str) -> None:
+        self._status = text
 
     def close(self) -> None:
         if self._total > 1 or time.monotonic() - self._started > 1:
@@ -144,6 +151,8 @@ class _Lines:
         drawn = self._done - self._before
         left = (self._total - self._done) * elapsed / drawn if drawn else None
         parts = [f"{self._title}  {self._done}/{self._total}  {elapsed:.0f} s"]
+        if self._status:
+            parts.append(self._status)
         if self._tokens and elapsed:
             parts.append(f"{self._tokens / elapsed:,.0f} tok/s")
         if left:

@@ -8,6 +8,7 @@ EmdiagError                what went wrong, the facts, and a hint; exit code 2
     EngineMissingError     a library or device is missing; the hint names the extra
     EngineRefusedError     the engine cannot do this (a server gives no logits)
   GraderError              the grader fails its self-test, or its input cannot be read
+  TrainingError            training cannot go on: a loss that is not a number, for one
   MeasurementError         the numbers asked for are not defined on this data
   StoreError               a run folder cannot be used
     RunLockedError         another process writes to this run
@@ -64,6 +65,10 @@ class EngineRefusedError(EngineError):
 
 class GraderError(EmdiagError):
     """The grader fails its self-test, or its input cannot be read."""
+
+
+class TrainingError(EmdiagError):
+    """Training cannot go on."""
 
 
 class MeasurementError(EmdiagError):

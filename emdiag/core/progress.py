@@ -27,3 +27,6 @@ class SilentStage:
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         """Count nothing."""
+
+    def status(self, text: str) -> None:
+        """Say nothing."""

@@ -65,6 +65,10 @@ class Stage(Protocol):
         """Count finished items, and the tokens they cost."""
         ...
 
+    def status(self, text: str) -> None:
+        """Say beside the bar how it goes; each call replaces what the one before said."""
+        ...
+
 
 class Progress(Protocol):
     """Where long work says how far it is."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-import filelock
-
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
-from emdiag.core.errors import RunLockedError, RunMismatchError
+from emdiag.core.errors import RunMismatchError
 from emdiag.core.grades import Grade
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
@@ -20,6 +17,7 @@ from emdiag.core.runs import GradingSpec, Provenance, RunSpec
 from emdiag.core.sampling import Completion
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
+from emdiag.store.locks import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,26 +77,9 @@ class Run:
         Raises:
             RunLockedError: Another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        owner = self.path / "writer.txt"
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            who = owner.read_text() if owner.exists() else "unknown"
-            raise RunLockedError(
-                "another process writes to this run",
-                folder=self.path,
-                writer=who,
-                hint="wait until it is done, then run the same command: it continues",
-            ) from error
-        try:
-            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        with held(self.path):
             self._settle_spec()
             yield
-        finally:
-            owner.unlink(missing_ok=True)
-            lock.release()
 
     def completion_writer(self) -> JournalWriter[Completion]:
         """Appends completions; used inside `writing`."""

@@ -109,6 +109,17 @@ def chosen_checkpoint(path: Path) -> Path:
     return found
 
 
+def followed(ref: str) -> str:
+    """A checkpoint reference with a training folder replaced by the checkpoint it chose.
+
+    Raises:
+        StoreError: As `chosen_checkpoint`.
+    """
+    path = Path(ref).expanduser()
+    is_checkpoint = (path / "config.json").is_file()
+    return str(chosen_checkpoint(path)) if is_training_folder(path) and not is_checkpoint else ref
+
+
 def _check(folder: TrainFolder, file: Path) -> None:
     """Refuse a folder that names no cell, no update, or something outside of itself."""
     for cell in folder.cells:

@@ -1,0 +1,48 @@
+"""One writer for each folder, on every platform."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import filelock
+
+from emdiag.core.errors import RunLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
+    """Hold a folder for this process; it is made where it does not exist.
+
+    Args:
+        folder: Written to inside the block.
+        what: How the error calls it.
+
+    Raises:
+        RunLockedError: Another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = folder / "writer.txt"
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        who = owner.read_text() if owner.exists() else "unknown"
+        raise RunLockedError(
+            f"another process writes to {what}",
+            folder=folder,
+            writer=who,
+            hint="wait until it is done, then run the same command: it continues",
+        ) from error
+    try:
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
