@@ -1,0 +1,156 @@
+"""How reinforcement learning is done, as data; every field goes to TRL's GRPO as it stands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from emdiag.core.errors import PlanError
+from emdiag.core.records import Record
+
+RewardName = Literal["correct", "format", "random", "majority"]
+"""What a sample is rewarded for; all but `correct` are controls that the literature asks for."""
+
+
+class RLRecipe(Record, frozen=True, kw_only=True):
+    """Everything that shapes the weights, beside the problems, the seed and the parent.
+
+    Sampling keeps the whole distribution: no top-k, no top-p, no repetition penalty.
+
+    Attributes:
+        updates: Optimiser updates; each learns once from samples of its own.
+        completions: Samples an update learns from.
+        group_size: Samples of one problem, beside whose mean each reward counts; at least 2.
+        micro_batch: Samples whose gradient is taken at a time; None for all of an update. It
+            changes memory and speed only, up to rounding and the `grpo` loss.
+        temperature: Of sampling, and divides the logits in the loss.
+        max_tokens: New tokens at most; None for what the benchmark's card says.
+        reward: What a sample is rewarded for.
+        learning_rate: Of AdamW, constant.
+        weight_decay: Of AdamW.
+        gradient_clip: Largest L2 norm of the gradient; 0 does not clip.
+        beta: Weight of the divergence from the parent (KL) in the loss; 0 loads no second model.
+        loss_type: How token losses are averaged. `dapo`: over all tokens of an update; `grpo`:
+            within each sample first; `dr_grpo`: by the constant max_tokens; `bnpo`: over the
+            tokens of a micro-batch.
+        scale_rewards: Whether advantages are divided by the standard deviation of the rewards,
+            within a group or over the update.
+        epsilon: Clips the probability ratio below at 1 - epsilon.
+        epsilon_high: Clips it above at 1 + epsilon_high; None for epsilon.
+        mask_truncated: Leave samples that were cut off out of the loss.
+        gradient_checkpointing: Compute activations twice instead of keeping them.
+        template, chat: Of the prompt; None for the benchmark's template and what it says.
+
+    Source: Shao et al. 2024, arXiv:2402.03300 (GRPO); Yu et al. 2025, arXiv:2503.14476 (DAPO);
+    Liu et al. 2025, arXiv:2503.20783 (Dr. GRPO).
+    """
+
+    name: str = "grpo"
+    updates: int = 100
+    completions: int = 64
+    group_size: int = 8
+    micro_batch: int | None = 8
+    temperature: float = 1.0
+    max_tokens: int | None = None
+    reward: RewardName = "correct"
+    learning_rate: float = 1e-6
+    weight_decay: float = 0.0
+    gradient_clip: float = 1.0
+    beta: float = 0.0
+    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "dapo"
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    epsilon: float = 0.2
+    epsilon_high: float | None = None
+    mask_truncated: bool = False
+    gradient_checkpointing: bool = False
+    template: str | None = None
+    chat: bool | None = None
+
+    @property
+    def groups(self) -> int:
+        """Problems of one update."""
+        return self.completions // self.group_size
+
+    @property
+    def rows_at_once(self) -> int:
+        """Samples of one micro-batch."""
+        return self.micro_batch or self.completions
+
+
+GRPO = RLRecipe()
+"""For real models: TRL's own rate."""
+
+LAB = RLRecipe(name="lab-rl", learning_rate=5e-5, micro_batch=None, max_tokens=64, template="chain")
+"""For the shipped model, which changes within a hundred updates."""
+
+PRESETS = {"grpo": GRPO, "lab": LAB}
+
+ALIASES = {"lr": "learning_rate"}
+
+
+def load_rl_recipe(name: str, changes: dict[str, object] | None = None) -> RLRecipe:
+    """A preset with some fields changed; its name then says which.
+
+    Args:
+        name: `grpo` or `lab`.
+        changes: Field to value; texts are read as the field needs, `none` as None.
+
+    Raises:
+        PlanError: There is no such preset or field, or a value does not fit its field.
+    """
+    if name not in PRESETS:
+        raise PlanError(f"there is no RL recipe {name!r}", known=", ".join(PRESETS))
+    preset = PRESETS[name]
+    before = msgspec.structs.asdict(preset)
+    wanted = {ALIASES.get(field, field): value for field, value in (changes or {}).items()}
+    for field in wanted:
+        if field not in before or field == "name":
+            raise PlanError(
+                f"an RL recipe has no field {field!r}",
+                known=", ".join(known for known in before if known != "name"),
+                hint="short form: lr = learning_rate",
+            )
+    read = {
+        field: None if isinstance(value, str) and value.lower() == "none" else value
+        for field, value in wanted.items()
+    }
+    try:
+        changed = msgspec.convert({**before, **read}, RLRecipe, strict=False)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"a field of the recipe does not fit: {error}") from error
+    after = msgspec.structs.asdict(changed)
+    moved = [f"{field}={after[field]}" for field in wanted if after[field] != before[field]]
+    found = msgspec.structs.replace(
+        changed, name=" ".join([preset.name, *(["with", *moved] if moved else [])])
+    )
+    check_rl_recipe(found)
+    return found
+
+
+def check_rl_recipe(recipe: RLRecipe) -> None:
+    """Refuse a recipe that cannot be followed.
+
+    Raises:
+        PlanError: A value is out of range, or two do not go together.
+    """
+    rows = recipe.rows_at_once
+    rules = {
+        "updates is at least 1": recipe.updates >= 1,
+        "group_size is at least 2: a reward counts beside its group's mean": recipe.group_size >= 2,
+        "completions is a multiple of group_size": recipe.completions >= recipe.group_size >= 1
+        and recipe.completions % recipe.group_size == 0,
+        "completions is a multiple of micro_batch": rows >= 1 and recipe.completions % rows == 0,
+        "temperature is above 0: greedy samples are all the same": recipe.temperature > 0,
+        "max_tokens is at least 1": recipe.max_tokens is None or recipe.max_tokens >= 1,
+        "learning_rate is above 0": recipe.learning_rate > 0,
+        "weight_decay, gradient_clip and beta are at least 0": min(
+            recipe.weight_decay, recipe.gradient_clip, recipe.beta
+        )
+        >= 0,
+        "epsilon lies between 0 and 1": 0 < recipe.epsilon < 1,
+        "epsilon_high is above 0": recipe.epsilon_high is None or recipe.epsilon_high > 0,
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise PlanError(f"the recipe cannot be followed: {rule}", recipe=recipe.name)
