@@ -24,7 +24,11 @@ def evaluate(
     ],
     benchmarks: Annotated[
         str,
-        typer.Option("--benchmark", "-b", help="Names or .jsonl files, separated by commas."),
+        typer.Option(
+            "--benchmark",
+            "-b",
+            help="Names, or .jsonl, .json or .parquet files; separated by commas.",
+        ),
     ] = "chain",
     limit: Annotated[
         int | None, typer.Option(help="Only the first so many problems; the score is partial.")

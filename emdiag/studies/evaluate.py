@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +10,9 @@ import msgspec
 from emdiag.core.errors import PlanError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.results import EvaluateResult
-from emdiag.engines.open import open_sampler
 from emdiag.resources import default_home
-from emdiag.store.provenance import now, start_session
 from emdiag.store.run_store import RunStore
+from emdiag.studies.draw import draw_missing
 from emdiag.studies.grade_run import grade_reading
 from emdiag.studies.plans import EvaluatePlan, check_plan, parse_checkpoints
 from emdiag.studies.readings import expand
@@ -24,9 +21,7 @@ from emdiag.studies.score_run import score_reading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.protocols import Progress, Sampler
-    from emdiag.core.sampling import SampleRequest
-    from emdiag.studies.readings import Reading
+    from emdiag.core.protocols import Progress
 
 
 def evaluate(
@@ -95,7 +90,7 @@ def run_evaluate(
     readings = expand(plan, store=store, home=home, progress=progress)
     for named in plan.checkpoints:
         mine = [reading for reading in readings if reading.checkpoint.label == named.label]
-        _draw(mine, plan, progress=progress, command=command)
+        draw_missing(mine, plan, progress=progress, command=command)
     scores = []
     with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader:
         for reading in readings:
@@ -104,82 +99,3 @@ def run_evaluate(
     result = EvaluateResult(scores=tuple(scores), store=str(store.root))
     store.save_result(result)
     return result
-
-
-def _draw(
-    readings: Sequence[Reading],
-    plan: EvaluatePlan,
-    *,
-    progress: Progress,
-    command: Sequence[str],
-) -> None:
-    """Draw the missing samples of one checkpoint; its weights are loaded once, if at all.
-
-    Runs are held before weights are loaded: a second process is refused at once.
-    """
-    with ExitStack() as held:
-        work = []
-        for reading in readings:
-            if reading.missing():
-                held.enter_context(reading.run.writing())
-                work.append((reading, reading.missing()))  # again, now that nobody else draws
-        longest = [
-            len(request.token_ids) + reading.run.spec.sampling.max_tokens
-            for reading, requests in work
-            for request in requests
-        ]
-        if not longest:
-            return
-        first = readings[0]
-        with progress.stage(f"loading {first.checkpoint.label}", total=1) as stage:
-            sampler = open_sampler(
-                first.run.spec.engine.name,
-                first.checkpoint,
-                options=plan.engine_options(),
-                longest_tokens=max(longest),
-            )
-            stage.advance()
-        try:
-            for reading, requests in work:
-                _draw_reading(reading, requests, sampler, progress=progress, command=command)
-        finally:
-            sampler.close()
-
-
-def _draw_reading(
-    reading: Reading,
-    requests: Sequence[SampleRequest],
-    sampler: Sampler,
-    *,
-    progress: Progress,
-    command: Sequence[str],
-) -> None:
-    """Draw the requests of a run that is held; every completion is stored as it finishes."""
-    if not requests:
-        return
-    with reading.run.provenance_writer() as sessions:
-        session = start_session(reading.checkpoint, sampler.info, command=command)
-        sessions.append(session)
-        total = len(reading.problems) * reading.samples
-        samples = tokens = 0
-        began = time.perf_counter()
-        try:
-            with (
-                reading.run.completion_writer() as journal,
-                progress.stage(reading.title, total=total, done=total - len(requests)) as stage,
-            ):
-                for completion in sampler.sample(requests, params=reading.run.spec.sampling):
-                    journal.append(completion)
-                    samples += 1
-                    tokens += len(completion.token_ids)
-                    stage.advance(tokens=len(completion.token_ids))
-        finally:
-            sessions.append(
-                msgspec.structs.replace(
-                    session,
-                    finished=now(),
-                    samples=samples,
-                    tokens=tokens,
-                    sampling_s=time.perf_counter() - began,
-                )
-            )

@@ -25,7 +25,7 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
     """Checkpoints x benchmarks under one way of sampling.
 
     Attributes:
-        benchmarks: Names of cards, or paths of problem files that end in `.jsonl`.
+        benchmarks: Names of cards, or paths of problem files (.jsonl, .json, .parquet).
         samples: Of each problem; more than one needs a temperature above 0.
         max_tokens: New tokens at most; None for what the benchmark's card says.
         limit: Only the first so many problems of each benchmark; None for all.

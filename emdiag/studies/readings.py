@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.cards import load_card
-from emdiag.benchmarks.load import load_custom, load_problems
+from emdiag.benchmarks.custom import is_problems_file, load_custom
+from emdiag.benchmarks.load import load_problems
 from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
@@ -76,15 +77,32 @@ class _Task:
     template: PromptTemplate
 
 
-def expand(plan: EvaluatePlan, *, store: RunStore, home: Path, progress: Progress) -> list[Reading]:
+def expand(
+    plan: EvaluatePlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    require_answers: bool = True,
+) -> list[Reading]:
     """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
+
+    Args:
+        plan: What the user asked for.
+        store: Where runs lie.
+        home: Folder of imported benchmarks.
+        progress: Told of each checkpoint that is read.
+        require_answers: Whether a file of problems may not leave answers out.
 
     Raises:
         BenchmarkError: A benchmark or template is unknown, absent or wrong.
         CheckpointError: A checkpoint or its tokenizer cannot be used.
         PlanError: A prompt leaves no room for the answer.
     """
-    tasks = [_load_task(name, plan, home=home) for name in plan.benchmarks]
+    tasks = [
+        _load_task(name, plan, home=home, require_answers=require_answers)
+        for name in plan.benchmarks
+    ]
     readings = []
     for named in plan.checkpoints:
         checkpoint = _resolve(named, plan, home=home, progress=progress)
@@ -98,9 +116,9 @@ def expand(plan: EvaluatePlan, *, store: RunStore, home: Path, progress: Progres
     return readings
 
 
-def _load_task(name: str, plan: EvaluatePlan, *, home: Path) -> _Task:
-    if name.endswith(".jsonl"):
-        card, problems = load_custom(Path(name).expanduser())
+def _load_task(name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool) -> _Task:
+    if is_problems_file(name):
+        card, problems = load_custom(Path(name).expanduser(), require_answers=require_answers)
     else:
         card = load_card(name)
         problems = load_problems(card, home=home)

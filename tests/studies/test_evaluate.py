@@ -10,7 +10,7 @@ from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, EngineError, PlanError, RunLockedError
 from emdiag.engines import scripted_engine
 from emdiag.store.run_store import RunStore
-from emdiag.studies import evaluate as evaluate_module
+from emdiag.studies import draw
 from emdiag.studies.plans import EvaluatePlan, parse_checkpoints
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_a_run_that_another_process_holds_is_refused_before_weights_are_loaded(
     evaluate(ref, limit=2)
     (run,) = RunStore(tmp_path / "out").runs()
     loaded: list[object] = []
-    monkeypatch.setattr(evaluate_module, "open_sampler", lambda *_, **__: loaded.append(1))
+    monkeypatch.setattr(draw, "open_sampler", lambda *_, **__: loaded.append(1))
     with run.writing(), pytest.raises(RunLockedError, match="another process"):
         evaluate(ref)
     assert loaded == []
