@@ -1,4 +1,4 @@
-"""Intervals: Wilson for one sample of each problem, otherwise a bootstrap over problems."""
+"""Intervals: Wilson for one sample of each problem, otherwise a bootstrap over what was drawn."""
 
 from __future__ import annotations
 
@@ -71,6 +71,63 @@ def of_differences(
     if np.ptp(differences) == 0:
         return None
     return bootstrap_of_means([differences], level=level, draws=draws, seed=seed)
+
+
+def over_seeds_and_problems(
+    values: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
+) -> Interval | None:
+    """Interval of the mean over training seeds and problems: both were drawn from many.
+
+    Two-level bootstrap: each resample draws seeds and then problems, one set of problems for all
+    of its seeds, because every seed is measured on the same ones. (Problems drawn anew for each
+    seed would let their difficulty average out, and cover the truth far too seldom.)
+
+    Seeds are few, which makes plain percentiles too narrow. Hence one seed less than there are is
+    drawn, so that the variance is right, and the percentiles are moved out from those of the
+    normal to those of Student's distribution, with degrees of freedom between those of seeds and
+    of problems as the two share the variance. In simulations 95 % intervals covered 94-97 %
+    from three seeds on, and 88 % with two.
+
+    Args:
+        values: `[seeds, problems]`, a share or a paired difference, between -1 and 1.
+        level: Coverage aimed at.
+        draws: Resamples.
+        seed: Equal seeds give equal intervals.
+
+    None below two seeds or two problems, or where all values are equal.
+
+    Source: Owen 2007, Annals of Applied Statistics 1(2) (crossed resampling); Rao and Wu 1988,
+    JASA 83 (one less); Hesterberg 2015, The American Statistician 69(4) (expanded percentiles);
+    Satterthwaite 1946 (degrees of freedom).
+    """
+    seeds, problems = values.shape
+    if seeds < 2 or problems < 2 or np.ptp(values) == 0:
+        return None
+    random = np.random.default_rng(seed)
+    means = []
+    for start in range(0, draws, batch := max(1, _BATCH_VALUES // problems)):
+        size = min(batch, draws - start)
+        of_seeds = random.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size) / (seeds - 1)
+        of_problems = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
+        means.append(np.einsum("dp,dp->d", of_seeds @ values, of_problems))
+    tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, _degrees_of_freedom(values)))
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    return Interval(
+        low=float(low), high=float(high), level=level, method="bootstrap over seeds and problems"
+    )
+
+
+def _degrees_of_freedom(values: NDArray[np.float64]) -> float:
+    """Of the variance of the mean of `[seeds, problems]`, after Satterthwaite."""
+    seeds, problems = values.shape
+    of_seeds = values.mean(axis=1).var(ddof=1) / seeds
+    of_problems = values.mean(axis=0).var(ddof=1) / problems
+    if of_seeds + of_problems == 0:
+        return float(min(seeds, problems) - 1)
+    return float(
+        (of_seeds + of_problems) ** 2
+        / (of_seeds**2 / (seeds - 1) + of_problems**2 / (problems - 1))
+    )
 
 
 def bootstrap_of_means(
