@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import benchmarks, compare, grade, lab, runs
+from emdiag.cli import benchmarks, compare, grade, lab, runs, select, train
 from emdiag.cli import eval as evaluation
 from emdiag.resources import version
 
@@ -21,7 +21,9 @@ app = typer.Typer(
 
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
+app.command("select")(select.select)
 app.command("grade")(grade.grade)
+app.add_typer(train.app, name="train")
 app.add_typer(runs.app, name="runs")
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(lab.app, name="lab")

@@ -113,6 +113,43 @@ class TrainFolder(Record, frozen=True, kw_only=True):
     saved_updates: tuple[int, ...]
 
 
+class TrainedCell(Record, frozen=True, kw_only=True):
+    """One training run that is done.
+
+    Attributes:
+        name: Its folder below the plan's; `.` for the only one.
+        checkpoint: Folder of its last checkpoint.
+        start, first, last: Records of update 0, of the first update (None where a recipe makes
+            none) and of the last.
+        notes: What a reader of a score of the checkpoint should know.
+    """
+
+    name: str
+    seed: int
+    recipe: str
+    checkpoint: str
+    start: UpdateRecord
+    first: UpdateRecord | None
+    last: UpdateRecord
+    notes: tuple[str, ...]
+
+
+class TrainResult(Record, frozen=True, kw_only=True):
+    """Everything a plan trained.
+
+    Attributes:
+        parent: The checkpoint that training started from, as the user named it.
+        stage: Of what was made.
+        chosen: The checkpoint that other commands take for the folder; None for a grid.
+    """
+
+    out: str
+    parent: str
+    stage: Stage
+    chosen: str | None
+    cells: tuple[TrainedCell, ...]
+
+
 def next_stage(parent: Stage | None, method: Method) -> Stage:
     """What training by `method` makes of a checkpoint; an unmarked parent counts as `base`.
 

@@ -10,6 +10,9 @@ EngineName = Literal["transformers", "vllm", "scripted"]
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
+Side = Literal["left", "right"]
+"""Where rows of different lengths are filled up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:

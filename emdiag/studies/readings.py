@@ -19,6 +19,7 @@ from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
 from emdiag.store.run_store import Run
+from emdiag.store.training_folder import followed
 
 if TYPE_CHECKING:
     from emdiag.core.protocols import Progress
@@ -132,7 +133,7 @@ def _resolve(
 ) -> CheckpointRef:
     with progress.stage(f"reading {named.label}", total=1) as stage:
         checkpoint = resolve_checkpoint(
-            named.ref, label=named.label, home=home, trust_remote_code=plan.trust_remote_code
+            followed(named.ref), label=named.label, home=home, trust_remote_code=plan.trust_remote_code
         )
         stage.advance()
     return checkpoint

@@ -1,0 +1,170 @@
+"""From what the user named to the token ids that a trainer reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.benchmarks.cards import load_card
+from emdiag.benchmarks.load import load_custom, load_problems
+from emdiag.benchmarks.prompts import fill, load_template
+from emdiag.core.errors import BenchmarkError, PlanError
+from emdiag.core.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.problems import BenchmarkCard
+    from emdiag.core.sampling import Prompt
+    from emdiag.engines.encoders import PromptEncoder
+
+FILE_MAX_TOKENS = 2048
+"""Limit of new tokens for a prompt that comes without a card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Problems with the way their benchmark asks them.
+
+    Attributes:
+        template: Name, or path of a `.toml` file.
+        max_tokens: New tokens at most, by the benchmark's card.
+        others: Problems of the same benchmark, for holding out.
+    """
+
+    problems: tuple[Problem, ...]
+    template: str
+    max_tokens: int
+    others: tuple[Problem, ...] = ()
+
+
+def find_problems(names: Sequence[str], *, home: Path) -> Source:
+    """The problems called `BENCHMARK/ID`, all of one benchmark.
+
+    Raises:
+        BenchmarkError: The benchmark is unknown or absent, or has no such problem.
+        PlanError: A name has another form, or they are of several benchmarks.
+    """
+    benchmarks = sorted({name.partition("/")[0] for name in names})
+    if not all("/" in name for name in names) or len(benchmarks) != 1:
+        raise PlanError(
+            "training problems are named BENCHMARK/ID and come from one benchmark",
+            found=", ".join(names),
+            hint="such as one_shot/0000 or chain/0012; `emdiag benchmarks list` shows all",
+        )
+    card = load_card(benchmarks[0])
+    by_id = {problem.id: problem for problem in load_problems(card, home=home)}
+    missing = [name for name in names if name not in by_id]
+    if missing:
+        ids = list(by_id)
+        raise BenchmarkError(
+            f"{card.name} has no problem {missing[0]!r}",
+            known=f"{len(ids)} problems, {ids[0]} to {ids[-1]}",
+        )
+    return _source(card, [by_id[name] for name in dict.fromkeys(names)], list(by_id.values()))
+
+
+def read_prompt_file(path: Path, *, prompts: int) -> Source:
+    """The first problems of a problems file, or the text of any other file as one prompt.
+
+    Raises:
+        BenchmarkError: The file cannot be read, or holds fewer problems or no text.
+    """
+    if path.suffix in {".jsonl", ".parquet"}:
+        card, problems = load_custom(path, require_answers=False)
+        if len(problems) < prompts:
+            raise BenchmarkError(
+                f"{prompts} training prompts are asked for, the file holds {len(problems)}",
+                file=path,
+            )
+        return _source(card, problems[:prompts], problems)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"a prompt file cannot be read: {error}", file=path) from error
+    if not text.strip():
+        raise BenchmarkError("a prompt file holds no text", file=path)
+    problem = Problem(
+        id=f"{path.stem}/0000",
+        benchmark=path.stem,
+        statement=text,
+        answer="",
+        answer_raw="",
+    )
+    return Source(problems=(problem,), template="plain", max_tokens=FILE_MAX_TOKENS)
+
+
+def read_benchmark(name: str, *, home: Path, leave_out: Sequence[Problem], count: int) -> Source:
+    """Problems of a benchmark or problems file that are not trained on, spread over it evenly.
+
+    Raises:
+        BenchmarkError: It is unknown, absent or holds no other problem.
+    """
+    if name.endswith((".jsonl", ".parquet")):
+        card, problems = load_custom(Path(name).expanduser(), require_answers=False)
+    else:
+        card = load_card(name)
+        problems = load_problems(card, home=home)
+    found = spread(problems, leave_out=leave_out, count=count)
+    if not found:
+        raise BenchmarkError(f"{card.name} holds no problem that is not trained on")
+    return _source(card, found, problems)
+
+
+def spread(
+    problems: Sequence[Problem], *, leave_out: Sequence[Problem], count: int
+) -> list[Problem]:
+    """`count` problems at even distances, without those whose statement is left out."""
+    unwanted = {problem.statement for problem in leave_out}
+    rest = [problem for problem in problems if problem.statement not in unwanted]
+    count = min(count, len(rest))
+    return [rest[(2 * place + 1) * len(rest) // (2 * count)] for place in range(count)]
+
+
+def encode_source(
+    source: Source, encoder: PromptEncoder, *, template: str | None, chat: bool | None
+) -> list[Prompt]:
+    """The problems as the checkpoint reads them.
+
+    Args:
+        source: Problems and their benchmark's template.
+        encoder: Of the checkpoint.
+        template: In place of the benchmark's; None for that one.
+        chat: Whether the chat template is applied; None for what the prompt template says.
+
+    Raises:
+        BenchmarkError: There is no such template.
+        CheckpointError: The tokenizer loses characters, or has no chat template to apply.
+    """
+    found = load_template(template or source.template)
+    filled = [fill(found, problem) for problem in source.problems]
+    return encoder.encode(filled, chat=found.chat if chat is None else chat)
+
+
+def check_room(prompts: Sequence[Prompt], *, max_tokens: int, room: int | None) -> None:
+    """Refuse a prompt that leaves no room for its completion.
+
+    Raises:
+        PlanError: One does.
+    """
+    longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
+    length = len(longest.token_ids)
+    if room is not None and length + max_tokens > room:
+        raise PlanError(
+            f"a prompt of {length} tokens and {max_tokens} new ones exceed the context",
+            prompt=longest.problem_id,
+            context=f"{room} tokens",
+            hint=f"--max-tokens {room - length} is the most that fits"
+            if room > length
+            else "this checkpoint cannot read the prompt: take a shorter one",
+        )
+
+
+def _source(card: BenchmarkCard, problems: Sequence[Problem], others: Sequence[Problem]) -> Source:
+    return Source(
+        problems=tuple(problems),
+        template=card.template,
+        max_tokens=card.max_tokens,
+        others=tuple(others),
+    )

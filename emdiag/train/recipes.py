@@ -1,0 +1,212 @@
+"""How entropy minimisation is done, as data; the published settings as presets.
+
+Where the released code of one-shot EM (arXiv:2505.20282) and its formula differ, the difference is
+one field: the default follows the formula, and `released-code` follows the code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from emdiag.core.errors import PlanError
+from emdiag.core.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ObjectiveName = Literal["entropy", "entropy-maximised", "random-direction"]
+
+
+class EMRecipe(Record, frozen=True, kw_only=True):
+    """Everything that shapes the weights, beside the prompt, the seed and the parent.
+
+    Attributes:
+        updates: Optimiser updates; micro-batches of one process where `step` says so.
+        samples: Completions an update learns from, over all devices.
+        temperature: Of sampling.
+        loss_temperature: Divides the logits in the loss; None for the temperature of sampling, so
+            that the loss is the entropy of the distributions the tokens were drawn from.
+        max_tokens: New tokens at most; None for what the benchmark's card says.
+        learning_rate: Of AdamW, constant.
+        weight_decay: Of AdamW, on every weight.
+        gradient_clip: Largest L2 norm of the gradient; 0 does not clip.
+        objective: What is minimised.
+        top_p, top_k, repetition_penalty: Of sampling only; the loss knows none of them.
+        template, chat: Of the prompt; None for the benchmark's template and what it says.
+        step: What is counted as a step. `micro-batch`: one of `micro_batch` rows on each of
+            `processes`, so that an update happens once in samples / (micro_batch x processes).
+        processes: Devices that are imitated where micro-batches matter.
+        micro_batch: Rows of a micro-batch where micro-batches matter.
+        mask: Which distributions count. `producers`: those that the completion tokens, the end
+            token included, were drawn from. `positions`: those at the completion tokens' own
+            positions, which leaves the first out and takes one that nothing was drawn from.
+        prompt_end: Where a completion is taken to begin. `row`: in its own row. `absolute`: at the
+            count of real prompt tokens, in a row that is padded on the left to its micro-batch.
+        pad_by_id: Every token with the pad token's id is padding: out of attention and loss.
+        train_mode: Samples and learns with dropout switched on, where the model has any.
+        token_mean: Over all tokens of the update, or within micro-batches that then count alike.
+        loss_dtype: Number format of softmax and entropy; `weights` takes that of the weights.
+    """
+
+    name: str = "paper"
+    updates: int = 10
+    samples: int = 64
+    temperature: float = 0.5
+    loss_temperature: float | None = None
+    max_tokens: int | None = None
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.01
+    gradient_clip: float = 1.0
+    objective: ObjectiveName = "entropy"
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    template: str | None = None
+    chat: bool | None = None
+    step: Literal["update", "micro-batch"] = "update"
+    processes: int = 1
+    micro_batch: int = 2
+    mask: Literal["producers", "positions"] = "producers"
+    prompt_end: Literal["row", "absolute"] = "row"
+    pad_by_id: bool = False
+    train_mode: bool = False
+    token_mean: Literal["update", "micro-batch"] = "update"
+    loss_dtype: Literal["float32", "weights"] = "float32"
+
+    @property
+    def effective_loss_temperature(self) -> float:
+        """What the loss divides logits by."""
+        return self.temperature if self.loss_temperature is None else self.loss_temperature
+
+    @property
+    def steps_per_update(self) -> int:
+        """Steps, as this recipe counts them, that make one optimiser update."""
+        if self.step == "update":
+            return 1
+        return max(1, self.samples // (self.micro_batch * self.processes))
+
+    @property
+    def optimiser_updates(self) -> int:
+        """Optimiser updates that `updates` steps amount to; a begun one is never applied."""
+        return self.updates // self.steps_per_update
+
+
+PAPER = EMRecipe()
+"""The settings that the paper states."""
+
+LAB = EMRecipe(name="lab", learning_rate=1e-4, max_tokens=64)
+"""The settings under which the shipped model changes within ten updates."""
+
+RELEASED_CODE = EMRecipe(
+    name="released-code",
+    max_tokens=512,
+    top_p=0.95,
+    top_k=50,
+    repetition_penalty=1.15,
+    loss_temperature=0.5,
+    template="plain",
+    chat=True,
+    step="micro-batch",
+    processes=8,
+    micro_batch=2,
+    mask="positions",
+    prompt_end="absolute",
+    pad_by_id=True,
+    train_mode=True,
+    token_mean="micro-batch",
+    loss_dtype="weights",
+)
+"""What the released script does (its commits since 9 June 2025); the number of devices is not
+stated anywhere, and 8 fits its published loss trace best."""
+
+PRESETS = (PAPER, RELEASED_CODE, LAB)
+
+ALIASES = {"lr": "learning_rate"}
+
+
+def load_recipe(name: str, changes: dict[str, object] | None = None) -> EMRecipe:
+    """A preset with some fields changed; the name then says which.
+
+    Args:
+        name: Of a preset.
+        changes: Field to value; texts are read as numbers, truth values or `none` as the field
+            needs. None changes nothing.
+
+    Raises:
+        PlanError: There is no such preset or field, or a value does not fit its field.
+    """
+    found = next((preset for preset in PRESETS if preset.name == name), None)
+    if found is None:
+        raise PlanError(
+            f"there is no recipe {name!r}", known=", ".join(preset.name for preset in PRESETS)
+        )
+    return change_recipe(found, changes or {})
+
+
+def parse_settings(arguments: Sequence[str]) -> dict[str, object]:
+    """Fields as typed: `top_p=0.95`.
+
+    Raises:
+        PlanError: An argument has another form.
+    """
+    settings: dict[str, object] = {}
+    for argument in arguments:
+        field, sign, value = argument.partition("=")
+        if not sign or not field.strip():
+            raise PlanError(f"a field of a recipe is set as FIELD=VALUE; found {argument!r}")
+        settings[field.strip()] = value.strip()
+    return settings
+
+
+def change_recipe(recipe: EMRecipe, changes: dict[str, object]) -> EMRecipe:
+    """A recipe with some fields changed, checked.
+
+    Raises:
+        PlanError: As `load_recipe`.
+    """
+    before = msgspec.structs.asdict(recipe)
+    named = {ALIASES.get(field, field): value for field, value in changes.items()}
+    unknown = sorted(set(named) - (set(before) - {"name"}))
+    if unknown:
+        raise PlanError(
+            f"a recipe has no field {unknown[0]!r}",
+            known=", ".join(sorted(set(before) - {"name"})),
+            hint="short form: lr = learning_rate",
+        )
+    different = {field: value for field, value in named.items() if value != before[field]}
+    try:
+        changed = msgspec.convert({**before, **_read_texts(different)}, EMRecipe, strict=False)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"a field of the recipe does not fit: {error}") from error
+    _check(changed)
+    after = msgspec.structs.asdict(changed)
+    moved = [f"{field}={after[field]}" for field in different if after[field] != before[field]]
+    name = " ".join([before["name"], *(["with"] if " with " not in before["name"] else []), *moved])
+    return msgspec.structs.replace(changed, name=name if moved else before["name"])
+
+
+def _read_texts(changes: dict[str, object]) -> dict[str, Any]:
+    """`none` as a text means the field's None."""
+    return {
+        field: None if isinstance(value, str) and value.lower() == "none" else value
+        for field, value in changes.items()
+    }
+
+
+def _check(recipe: EMRecipe) -> None:
+    rules = {
+        "updates is at least 1": recipe.updates >= 1,
+        "samples is at least 1": recipe.samples >= 1,
+        "temperature is above 0: greedy samples are all the same": recipe.temperature > 0,
+        "loss_temperature is above 0": recipe.effective_loss_temperature > 0,
+        "max_tokens is at least 1": recipe.max_tokens is None or recipe.max_tokens >= 1,
+        "learning_rate is above 0": recipe.learning_rate > 0,
+        "weight_decay is at least 0": recipe.weight_decay >= 0,
+        "gradient_clip is at least 0": recipe.gradient_clip >= 0,
+        "processes and micro_batch are at least 1": min(recipe.processes, recipe.micro_batch) >= 1,
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise PlanError(f"the recipe cannot be followed: {rule}", recipe=recipe.name)
