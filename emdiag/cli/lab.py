@@ -1,4 +1,4 @@
-"""`emdiag lab build`: pre-train the embedded checkpoint again."""
+"""`emdiag lab`: pre-train the embedded checkpoint again, or draw problems to train it on."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from emdiag.lab.recipe import SHIPPED_RECIPE, LabBuild, LabManifest
 from emdiag.resources import lab_weights
 
 app = typer.Typer(help="The embedded model and its benchmark.", no_args_is_help=True)
-
-
-@app.callback()
-def _lab() -> None:
-    """Keep `build` a sub-command: typer folds a single command into its parent otherwise."""
 
 
 @app.command("build")
@@ -45,6 +40,40 @@ def build(
             return
         for line in _describe(built):
             out_.line(line)
+
+
+@app.command("problems")
+def problems(
+    out: Annotated[Path, typer.Option("--out", help="The file, ending in .jsonl.")],
+    size: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Problems; wordings and lengths take turns.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the problems.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Draw chain problems to train on: none is in the benchmark chain, whatever the seed."""
+    with console.command(json=json) as out_:
+        from emdiag.benchmarks.custom import custom_name
+        from emdiag.core.codec import encode
+        from emdiag.core.errors import PlanError, StoreError
+        from emdiag.lab.chain import training_problems
+        from emdiag.store.files import write_atomically
+
+        if out.suffix != ".jsonl":
+            raise PlanError(f"the file ends in {out.suffix!r}, expected .jsonl", file=out)
+        custom_name(out)
+        drawn = training_problems(size, seed=seed)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out, b"".join(encode(problem) + b"\n" for problem in drawn))
+        except OSError as error:
+            raise StoreError(f"cannot write: {error.strerror}", file=out) from error
+        if json:
+            out_.result({"file": str(out), "size": size, "seed": seed})
+            return
+        out_.line(f"problems    {out}, {size} of them; seed {seed}")
+        command = f"emdiag train rl lab -b {shlex.quote(str(out))} --recipe lab --out emdiag-out/rl"
+        out_.line(f"train       {command}")
 
 
 def _describe(built: LabBuild) -> list[str]:

@@ -131,17 +131,13 @@ def training_documents(recipe: LabRecipe) -> Iterator[str]:
 def held_out_problems(size: int = BENCHMARK_SIZE, *, seed: int = BENCHMARK_SEED) -> list[Problem]:
     """Distinct held-out problems; wordings take turns, and so do lengths within a wording."""
     random = Random(derive_seed(seed, "lab", "held-out"))
-    lengths = range(SHIPPED_RECIPE.min_digits, SHIPPED_RECIPE.max_digits + 1)
-    problems: list[Problem] = []
-    seen: set[str] = set()
-    while len(problems) < size:
-        wording = 1 + len(problems) % len(WORDINGS)
-        digits = lengths[len(problems) // len(WORDINGS) % len(lengths)]
-        chain = draw_chain(random, digits, held_out=True)
-        if chain.expression not in seen:
-            seen.add(chain.expression)
-            problems.append(_problem(chain, position=len(problems), wording=wording))
-    return problems
+    return _draw_problems(random, size, held_out=True, prefix="chain/")
+
+
+def training_problems(size: int, *, seed: int) -> list[Problem]:
+    """Distinct problems that no benchmark holds, to train on; in the order of the benchmark."""
+    random = Random(derive_seed(seed, "lab", "training"))
+    return _draw_problems(random, size, held_out=False, prefix=f"chain/train-{seed}-")
 
 
 def problems_jsonl() -> bytes:
@@ -149,9 +145,24 @@ def problems_jsonl() -> bytes:
     return b"".join(encode(problem) + b"\n" for problem in held_out_problems())
 
 
-def _problem(chain: Chain, *, position: int, wording: int) -> Problem:
+def _draw_problems(random: Random, size: int, *, held_out: bool, prefix: str) -> list[Problem]:
+    lengths = range(SHIPPED_RECIPE.min_digits, SHIPPED_RECIPE.max_digits + 1)
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    while len(problems) < size:
+        wording = 1 + len(problems) % len(WORDINGS)
+        digits = lengths[len(problems) // len(WORDINGS) % len(lengths)]
+        chain = draw_chain(random, digits, held_out=held_out)
+        if chain.expression not in seen:
+            seen.add(chain.expression)
+            name = f"{prefix}{len(problems):04d}"
+            problems.append(_problem(chain, name=name, wording=wording))
+    return problems
+
+
+def _problem(chain: Chain, *, name: str, wording: int) -> Problem:
     return Problem(
-        id=f"chain/{position:04d}",
+        id=name,
         benchmark="chain",
         statement=state(chain, wording),
         answer=str(chain.answer),

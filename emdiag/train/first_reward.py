@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import derive_seed
-from emdiag.core.errors import MeasurementError
+from emdiag.core.errors import TrainingError
 from emdiag.core.grades import Verdict
 from emdiag.core.sampling import SampleRequest, SamplingParams
 from emdiag.stats.strata import agreeing_rate
@@ -95,11 +95,11 @@ def refuse_disagreement(found: FirstReward) -> None:
     """Stop a training that would learn from something else than is evaluated.
 
     Raises:
-        MeasurementError: The two rates differ by more than chance.
+        TrainingError: The two rates differ by more than chance.
     """
     if found.agrees:
         return
-    raise MeasurementError(
+    raise TrainingError(
         "TRL's first samples are not right as often as the checkpoint is under evaluation",
         accuracy=f"{found.accuracy:.3f} of {found.samples} samples by TRL",
         base=f"{found.base_accuracy:.3f} of {found.base_samples} samples by emdiag's engine",

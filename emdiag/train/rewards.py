@@ -36,22 +36,6 @@ class JudgedSamples:
     classes: tuple[str | None, ...]
     seed: int
 
-    @property
-    def boxed_frac(self) -> float:
-        """Share of samples with a closed box around their answer."""
-        return sum(found.boxed for found in self.judgements) / len(self.judgements)
-
-    @property
-    def correct_frac(self) -> float:
-        """Share of right samples."""
-        return sum(correct(self)) / len(self.judgements)
-
-    @property
-    def majority_frac(self) -> float:
-        """Share of samples that give the most frequent answer of their group."""
-        largest = [max(Counter(group).values(), default=0) for group in _answers(self)]
-        return sum(largest) / len(self.judgements)
-
 
 def judge(
     texts: Sequence[str],
@@ -131,7 +115,3 @@ def majority(samples: JudgedSamples) -> list[float]:
 def _groups(samples: JudgedSamples) -> list[tuple[str | None, ...]]:
     size = samples.group_size
     return [samples.classes[start : start + size] for start in range(0, len(samples.classes), size)]
-
-
-def _answers(samples: JudgedSamples) -> list[list[str]]:
-    return [[name for name in group if name is not None] for group in _groups(samples)]

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.cards import load_card
+from emdiag.benchmarks.custom import is_problems_file
 from emdiag.benchmarks.load import load_custom, load_problems
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.digest import derive_seed
-from emdiag.core.errors import CheckpointError, PlanError
+from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.sampling import Prompt
+from emdiag.train.prompts import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from emdiag.engines.encoders import PromptEncoder
     from emdiag.train.rl_plan import RLPlan
 
-_FILES = (".jsonl", ".json", ".parquet")
 _MOST_HELD_OUT = 5
 """At most one problem in so many is kept out of training."""
 
@@ -45,6 +46,11 @@ class TrainingSet:
     max_tokens: int
     notes: tuple[str, ...]
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether every problem has an answer."""
+        return all(problem.answer for problem in self.problems)
+
 
 def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> TrainingSet:
     """The problems of a plan, encoded, with some of them held out.
@@ -53,18 +59,18 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
         BenchmarkError: The benchmark or the template is unknown, absent or wrong.
         PlanError: Too few problems, or a prompt leaves no room for the answer.
     """
-    card, problems = _load(plan.benchmark, home=home)
+    card, problems = _load(plan, home=home)
     problems = problems[: plan.limit]
     template = load_template(plan.recipe.template or card.template)
     chat = template.chat if plan.recipe.chat is None else plan.recipe.chat
     prompts = encoder.encode([fill(template, problem) for problem in problems], chat=chat)
     kept_out = _held_out(problems, wanted=plan.held_out)
     max_tokens = plan.recipe.max_tokens or card.max_tokens
-    _check_room(prompts, max_tokens=max_tokens, room=encoder.max_context)
+    check_room(prompts, max_tokens=max_tokens, room=encoder.max_context)
     pairs = list(zip(problems, prompts, strict=True))
     trained = [pair for pair in pairs if pair[0].id not in kept_out]
     notes = [*encoder.notes]
-    if not plan.benchmark.endswith(_FILES):
+    if not is_problems_file(plan.benchmark):
         notes.append(
             f"trained on the problems of {card.name}: a score on them is no test of this checkpoint"
         )
@@ -136,10 +142,11 @@ def _unequal(
     )
 
 
-def _load(name: str, *, home: Path) -> tuple[BenchmarkCard, list[Problem]]:
-    if name.endswith(_FILES):
-        return load_custom(Path(name).expanduser())
-    card = load_card(name)
+def _load(plan: RLPlan, *, home: Path) -> tuple[BenchmarkCard, list[Problem]]:
+    if is_problems_file(plan.benchmark):
+        labelled = plan.recipe.reward == "correct"
+        return load_custom(Path(plan.benchmark).expanduser(), require_answers=labelled)
+    card = load_card(plan.benchmark)
     return card, load_problems(card, home=home)
 
 
@@ -148,17 +155,3 @@ def _held_out(problems: Sequence[Problem], *, wanted: int) -> set[str]:
     count = min(wanted, len(problems) // _MOST_HELD_OUT)
     names = [problem.id for problem in problems]
     return set(sorted(names, key=lambda name: derive_seed(0, "rl-held-out", name))[:count])
-
-
-def _check_room(prompts: Sequence[Prompt], *, max_tokens: int, room: int | None) -> None:
-    longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
-    length = len(longest.token_ids)
-    if room is not None and length + max_tokens > room:
-        raise PlanError(
-            f"the longest prompt and {max_tokens} new tokens exceed the context",
-            prompt=f"{longest.problem_id}, {length} tokens",
-            context=f"{room} tokens",
-            hint=f"--set max_tokens={room - length} is the most that fits"
-            if room > length
-            else "this checkpoint cannot read the longest prompt; leave the problem out",
-        )

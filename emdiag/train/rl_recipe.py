@@ -81,7 +81,7 @@ class RLRecipe(Record, frozen=True, kw_only=True):
 GRPO = RLRecipe()
 """For real models: TRL's own rate."""
 
-LAB = RLRecipe(name="lab-rl", learning_rate=5e-5, micro_batch=None, max_tokens=64, template="chain")
+LAB = RLRecipe(name="lab-rl", learning_rate=5e-5, micro_batch=None)
 """For the shipped model, which changes within a hundred updates."""
 
 PRESETS = {"grpo": GRPO, "lab": LAB}
