@@ -16,7 +16,7 @@ from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import EngineMissingError, PlanError, RunMismatchError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.sampling import SamplingParams
-from emdiag.core.training import TrainFolder, next_stage
+from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
 from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.options import EngineOptions
@@ -29,7 +29,7 @@ from emdiag.store.training_folder import (
     read_folder,
     write_folder,
 )
-from emdiag.train.rl_plan import RLPlan, RLResult, check_rl_plan
+from emdiag.train.rl_plan import RLPlan, check_rl_plan
 from emdiag.train.rl_prompts import TrainingSet, load_training_set
 from emdiag.train.rl_recipe import load_rl_recipe
 
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.protocols import Progress
+    from emdiag.core.training import UpdateRecord
     from emdiag.train.rl_cell import RLJob
 
-WHAT = "this training folder"
+LOCK_FILES = (".lock", "writer.txt")
 
 
 def train_rl(
@@ -52,7 +53,7 @@ def train_rl(
     home: str | Path | None = None,
     progress: Progress | None = None,
     **options: object,
-) -> RLResult:
+) -> TrainResult:
     """Reinforcement learning of a checkpoint; the Python twin of `emdiag train rl`.
 
     Args:
@@ -90,7 +91,7 @@ def train_rl(
 
 def run_rl(
     plan: RLPlan, *, out: Path, home: Path, progress: Progress, command: Sequence[str] = ()
-) -> RLResult:
+) -> TrainResult:
     """Train every seed of a plan that is not trained yet.
 
     Args:
@@ -135,19 +136,32 @@ def run_rl(
     from emdiag.train.rl_cell import train_cell
 
     with (
-        held(out, what=WHAT),
+        held(out, what="this training folder"),
         GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader,
     ):
         folder = _register(plan, jobs, out=out)
-        cells = tuple(train_cell(job, grader=grader, progress=progress) for job in jobs)
-    assert folder.chosen is not None
-    return RLResult(
+        trained = [(job, train_cell(job, grader=grader, progress=progress)) for job in jobs]
+    return TrainResult(
         out=str(out),
+        parent=checkpoint.ref,
         stage=next_stage(checkpoint.stage, "rl"),
-        recipe=plan.recipe,
-        chosen=str(out / folder.chosen),
-        cells=cells,
-        notes=problems.notes,
+        chosen=folder.chosen,
+        cells=tuple(_trained(job, records) for job, records in trained),
+    )
+
+
+def _trained(job: RLJob, records: Sequence[UpdateRecord]) -> TrainedCell:
+    from emdiag.train.rl_cell import first_reward_notes
+
+    return TrainedCell(
+        name=_cell_name(job.plan, job.seed),
+        seed=job.seed,
+        recipe=job.recipe.name,
+        checkpoint=str(job.folder / checkpoint_name(job.recipe.updates)),
+        start=records[0],
+        first=records[1],
+        last=records[-1],
+        notes=(*job.notes, *first_reward_notes(job.folder)),
     )
 
 
@@ -188,31 +202,29 @@ def _cell_name(plan: RLPlan, seed: int) -> str:
 
 
 def _register(plan: RLPlan, jobs: Sequence[RLJob], *, out: Path) -> TrainFolder:
-    """Write what will be trained, before anything is; another request is refused.
+    """Write what will be trained, before anything is; seeds trained before stay in it.
 
     Raises:
+        PlanError: The folder holds something that no training wrote.
         RunMismatchError: The folder holds another training.
         StoreError: The folder cannot be written.
     """
     last = checkpoint_name(plan.recipe.updates)
     names = [_cell_name(plan, seed) for seed in plan.seeds]
-    chosen = last if names[0] == "." else f"{names[0]}/{last}"
     whole = TrainFolder(
         key=_key(plan, jobs[0]),
         method="rl",
-        chosen=chosen,
+        chosen=last if names[0] == "." else f"{names[0]}/{last}",
         cells=tuple(names),
         saved_updates=plan.saved_updates,
     )
-    if (out / "config.json").is_file():
+    if is_training_folder(out):
+        whole = _joined(read_folder(out), whole, out=out)
+    elif any(file.name not in LOCK_FILES for file in out.iterdir()):
         raise PlanError(
-            "the folder of the result is a checkpoint", folder=out, hint="another --out"
-        )
-    if is_training_folder(out) and read_folder(out) != whole:
-        raise RunMismatchError(
-            "the folder holds another training",
+            "the output folder of training must be new, empty, or one it wrote before",
             folder=out,
-            hint="take another --out, or move the folder away",
+            hint="name another folder with --out",
         )
     write_folder(out, whole)
     for name in names:
@@ -220,6 +232,25 @@ def _register(plan: RLPlan, jobs: Sequence[RLJob], *, out: Path) -> TrainFolder:
             alone = msgspec.structs.replace(whole, chosen=last, cells=(".",))
             write_folder(out / name, alone)
     return whole
+
+
+def _joined(before: TrainFolder, asked: TrainFolder, *, out: Path) -> TrainFolder:
+    same = (before.key, before.method, before.saved_updates) == (
+        asked.key,
+        asked.method,
+        asked.saved_updates,
+    )
+    if not same or (before.cells == (".",)) != (asked.cells == (".",)):
+        raise RunMismatchError(
+            "the folder holds another training",
+            folder=out,
+            found=f"{before.method}, cells {', '.join(before.cells[:4])}; key {before.key[:12]}",
+            asked=f"{asked.method}, cells {', '.join(asked.cells[:4])}; key {asked.key[:12]}",
+            hint="parent, problems, recipe, dtype and saved updates must be the same; name "
+            "another folder with --out",
+        )
+    cells = tuple(dict.fromkeys([*before.cells, *asked.cells]))
+    return msgspec.structs.replace(before, cells=cells)
 
 
 def _key(plan: RLPlan, job: RLJob) -> str:

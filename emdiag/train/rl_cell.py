@@ -32,7 +32,7 @@ from emdiag.train.checkpoints import remove_partial, save_checkpoint
 from emdiag.train.figures import peak_memory_bytes
 from emdiag.train.first_reward import base_counts, compare_first, refuse_disagreement
 from emdiag.train.held_out import HeldOut
-from emdiag.train.rl_plan import FirstReward, RLCell, RLPlan
+from emdiag.train.rl_plan import FirstReward, RLPlan
 from emdiag.train.rl_prompts import TrainingSet, schedule, texts_for_trl
 from emdiag.train.rl_trainer import (
     build_trainer,
@@ -55,8 +55,6 @@ if TYPE_CHECKING:
 
 FIRST_REWARD_FILE = "first_reward.json"
 STATE_FOLDER = "state-rl"
-_LAST_SHARE = 10
-"""The last reward is the mean over the last update in so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +88,8 @@ class RLJob:
         return kept and not (self.folder / STATE_FOLDER).exists()
 
 
-def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> RLCell:
-    """Train one seed, or go on where it was interrupted.
+def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[UpdateRecord]:
+    """Train one seed, or go on where it was interrupted; the records of all its updates.
 
     Raises:
         CheckpointError: Weights or tokenizer cannot be used, or a checkpoint not be written.
@@ -106,7 +104,7 @@ def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> RLCell:
             trainer.train()
         finally:
             trainer.close()
-    return _result(job)
+    return read_updates(job.folder)
 
 
 class _CellTrainer:
@@ -230,6 +228,7 @@ class _CellTrainer:
         if record.update in self.job.plan.saved_updates:
             self._save(record.update)
         assert self.stage is not None
+        self.stage.status(f"reward {record.reward:.3f}, {record.mean_tokens:.0f} tokens")
         self.stage.advance(tokens=record.tokens)
 
     def _record(self, record: UpdateRecord) -> None:
@@ -313,25 +312,14 @@ def cell_seed(seed: int) -> int:
     return derive_seed(seed, "rl")
 
 
+def first_reward_notes(folder: Path) -> tuple[str, ...]:
+    """What the first update of a cell showed, in one line; nothing where it was not looked at."""
+    found = _read_first(folder)
+    return () if found is None else (found.sentence(),)
+
+
 def _read_first(folder: Path) -> FirstReward | None:
     file = folder / FIRST_REWARD_FILE
     if not file.is_file():
         return None
     return read_record(file, FirstReward, hint="remove the file; only the record loses it")
-
-
-def _result(job: RLJob) -> RLCell:
-    records = [record for record in read_updates(job.folder) if record.update]
-    last = records[-max(1, len(records) // _LAST_SHARE) :]
-    rewards = [record.reward for record in last if record.reward is not None]
-    seconds = [part for r in records for part in (r.sampling_s, r.update_s, r.measuring_s) if part]
-    return RLCell(
-        seed=job.seed,
-        folder=str(job.folder),
-        checkpoint=str(job.folder / checkpoint_name(job.recipe.updates)),
-        updates=job.recipe.updates,
-        first=_read_first(job.folder),
-        first_reward=records[0].reward if records else None,
-        last_reward=sum(rewards) / len(rewards) if rewards else None,
-        elapsed_s=sum(seconds),
-    )

@@ -1,10 +1,9 @@
-"""What the user asked reinforcement learning for, and what came of it."""
+"""What the user asked reinforcement learning for, and what its first update must show."""
 
 from __future__ import annotations
 
 from math import inf
 
-from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.results import Interval
@@ -90,41 +89,6 @@ class FirstReward(Record, frozen=True, kw_only=True):
             f"{self.problems} problems: {verdict} (expected {low:.3f} to {high:.3f}, "
             f"{self.expected.level:.1%} level, p = {self.p_value:.2g})"
         )
-
-
-class RLCell(Record, frozen=True, kw_only=True):
-    """One trained seed.
-
-    Attributes:
-        checkpoint: Folder of the last checkpoint.
-        first_reward, last_reward: Mean rewards of the first update and of the last tenth of all.
-        elapsed_s: Of all updates, as the record adds them up.
-    """
-
-    seed: int
-    folder: str
-    checkpoint: str
-    updates: int
-    first: FirstReward | None
-    first_reward: float | None
-    last_reward: float | None
-    elapsed_s: float
-
-
-class RLResult(Record, frozen=True, kw_only=True):
-    """What one command trained.
-
-    Attributes:
-        chosen: The checkpoint that other commands take for `out`.
-        notes: What a reader of a score should know.
-    """
-
-    out: str
-    stage: Stage
-    recipe: RLRecipe
-    chosen: str
-    cells: tuple[RLCell, ...]
-    notes: tuple[str, ...]
 
 
 def check_rl_plan(plan: RLPlan) -> None:
