@@ -1,0 +1,301 @@
+"""emdiag's EM step beside the plain way of the released code, on the same model and samples.
+
+    python benchmarks/speed/em_step.py --model lab
+    python benchmarks/speed/em_step.py --model MODEL --template boxed --problems FILE.jsonl
+    python benchmarks/speed/em_step.py --memory
+    python benchmarks/speed/em_step.py --memory --model MODEL
+
+Plain: `model.generate` without a cache, in train mode with gradient checkpointing, all samples in
+one batch (the released code draws two at a time); then two rows a forward pass with gradient
+checkpointing, softmax and log-softmax of every position in float32, AdamW. Equal on both sides:
+prompt, samples, new tokens (end tokens are switched off), temperature 0.5, number format, threads,
+and the completions that the updates learn from, so that the losses printed must agree.
+
+`--memory` measures the update alone. Every figure comes from a process of its own, after a short
+update that fills Adam's moments. `level` is its memory before the update and `rise` what the update
+adds at its highest; `beyond` leaves the gradients out, up to the optimiser's step and all in all.
+glibc is told to give large blocks back at once, so that what is seen is tensors and not its habits.
+Both sides take two rows a pass with gradient checkpointing unless told otherwise, and the model is
+a random one in the shape of Qwen2 (hidden 256, 4 layers, tied) with a growing vocabulary, or MODEL.
+Linux only: the peak is VmHWM, set back before the update.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import torch
+from em_ways import Emdiag, Plain
+from engine_work import read_work
+
+from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.model_loading import load_model, pick_device
+from emdiag.engines.open import effective_dtype
+from emdiag.engines.options import EngineOptions
+from emdiag.engines.tokenizers import open_tokenizer
+from emdiag.engines.transformers_engine import TransformersSampler
+from emdiag.resources import data_dir
+from emdiag.train.em import CPU_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transformers import PreTrainedModel
+
+Found = TypeVar("Found")
+
+TEMPERATURE = 0.5
+MIB = 2**20
+PROMPT_TOKENS = 16
+WARM_TOKENS = 4
+TRIM = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=None, help="hub id, folder, .gguf file or lab")
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--new-tokens", type=int, default=256)
+    chain = data_dir("benchmarks") / "chain" / "problems.jsonl"
+    parser.add_argument("--problems", type=Path, default=chain, help="the first one is taken")
+    parser.add_argument("--template", default="chain", help="boxed for a chat model")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--rounds", type=int, default=1, help="of the time, alternating")
+    parser.add_argument("--micro-batch", type=int, default=None, help="of emdiag's update")
+    parser.add_argument("--checkpointing", action=argparse.BooleanOptionalAction, default=None)
+    parser.add_argument("--memory", action="store_true", help="peaks of the update, not time")
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=[32_000, 64_000, 152_000])
+    parser.add_argument("--growth", type=int, nargs="+", default=[1, 2, 4], help="of new tokens")
+    parser.add_argument("--json", action="store_true", help="print raw figures alone")
+    parser.add_argument("--case", default=None, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    if args.case is not None:
+        print(json.dumps(measure_peak(json.loads(args.case))))
+    elif args.memory:
+        report(args, {"cases": compare_memory(args)})
+    else:
+        report(args, compare_time(args))
+
+
+def compare_time(args: argparse.Namespace) -> dict[str, Any]:
+    work = SimpleNamespace(
+        checkpoint=args.model or "lab",
+        batch_size=args.samples,
+        problems=args.problems,
+        limit=1,
+        no_chat=False,
+        max_tokens=args.new_tokens,
+        temperature=TEMPERATURE,
+        **{name: getattr(args, name) for name in ("dtype", "threads", "template", "samples")},
+    )
+    checkpoint, requests, params, options = read_work(work, "transformers")
+    params = msgspec.structs.replace(params, stop_token_ids=())
+    ours_model, plain_model = (read_model(checkpoint.path, args.dtype) for _ in range(2))
+    sampler = TransformersSampler(ours_model, open_tokenizer(checkpoint.path), options=options)
+    ours = Emdiag(
+        ours_model,
+        temperature=TEMPERATURE,
+        micro_batch=args.micro_batch or CPU_ROWS,
+        checkpointing=bool(args.checkpointing),
+    )
+    plain = Plain(plain_model, temperature=TEMPERATURE)
+    prompt = requests[0].token_ids
+
+    def round_of(new_tokens: int) -> dict[str, dict[str, float]]:
+        fixed = msgspec.structs.replace(params, max_tokens=new_tokens)
+        drawn, ours_sampling = timed(lambda: list(sampler.sample(requests, params=fixed)))
+        completions = [completion.token_ids for completion in drawn]
+        loss, ours_update = timed(lambda: ours.update(prompt, completions))
+        count, plain_sampling = timed(lambda: plain.sample(requests, new_tokens=new_tokens))
+        plain_loss, plain_update = timed(lambda: plain.update(prompt, completions))
+        assert count == sum(map(len, completions)) == new_tokens * len(requests)
+        return {
+            "emdiag": figures(ours_sampling, ours_update, loss),
+            "plain": figures(plain_sampling, plain_update, plain_loss),
+        }
+
+    round_of(WARM_TOKENS)
+    rounds = [round_of(args.new_tokens) for _ in range(args.rounds)]
+    return {
+        "prompt_tokens": len(prompt),
+        "settings": sampler.info.settings,
+        "dtype": sampler.info.dtype,
+        "rounds": rounds,
+        "ratios": {
+            part: round(statistics.median(r["plain"][part] / r["emdiag"][part] for r in rounds), 3)
+            for part in ("sampling_s", "update_s", "total_s")
+        },
+    }
+
+
+def timed(work: Callable[[], Found]) -> tuple[Found, float]:
+    start = time.perf_counter()
+    found = work()
+    return found, time.perf_counter() - start
+
+
+def figures(sampling_s: float, update_s: float, loss: float) -> dict[str, float]:
+    return {
+        "sampling_s": round(sampling_s, 3),
+        "update_s": round(update_s, 3),
+        "total_s": round(sampling_s + update_s, 3),
+        "loss": loss,
+    }
+
+
+def read_model(path: str, dtype: str) -> PreTrainedModel:
+    options = EngineOptions(dtype=dtype)
+    named = effective_dtype("transformers", options=options)
+    return load_model(
+        path, dtype=named, device=pick_device(options.device), trust_remote_code=False
+    )
+
+
+def compare_memory(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row for each way, vocabulary and length, each from its own process."""
+    found = []
+    for vocabulary in [None] if args.model else args.vocabularies:
+        for growth in args.growth:
+            for way in ("emdiag", "plain"):
+                case = {
+                    "way": way,
+                    "model": args.model,
+                    "vocabulary": vocabulary,
+                    "samples": args.samples,
+                    "new_tokens": args.new_tokens * growth,
+                    "dtype": args.dtype,
+                    "micro_batch": args.micro_batch or 2,
+                    "checkpointing": args.checkpointing is not False,
+                }
+                command = [sys.executable, __file__, "--case", json.dumps(case)]
+                done = subprocess.run(
+                    command, env={**os.environ, **TRIM}, capture_output=True, text=True, check=False
+                )
+                if done.returncode:
+                    raise SystemExit(f"{case} ended with {done.returncode}: {done.stderr[-2000:]}")
+                found.append({**case, **json.loads(done.stdout.splitlines()[-1])})
+    return found
+
+
+def measure_peak(case: dict[str, Any]) -> dict[str, float]:
+    """Memory of one update, in MiB, in a process that does nothing else."""
+    torch.manual_seed(0)
+    if case["model"]:
+        path = resolve_checkpoint(case["model"], label="speed").path
+        model = read_model(path, case["dtype"])
+    else:
+        model = random_qwen2(case["vocabulary"])
+    way: Emdiag | Plain = (
+        Plain(model, temperature=TEMPERATURE)
+        if case["way"] == "plain"
+        else Emdiag(
+            model,
+            temperature=TEMPERATURE,
+            micro_batch=case["micro_batch"],
+            checkpointing=case["checkpointing"],
+        )
+    )
+    vocabulary = model.config.vocab_size
+    prompt = tuple(torch.randint(vocabulary, (PROMPT_TOKENS,)).tolist())
+    drawn = torch.randint(vocabulary, (case["samples"], case["new_tokens"])).tolist()
+    completions = [tuple(tokens) for tokens in drawn]
+    way.update(prompt, [tokens[:WARM_TOKENS] for tokens in completions])
+    way.optimizer.zero_grad()
+    gc.collect()
+    at_step = []
+    way.optimizer.register_step_pre_hook(lambda *_: at_step.append(memory("VmHWM")))
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    level = memory("VmRSS")
+    way.update(prompt, completions)
+    peak = memory("VmHWM")
+    weights = sum(weight.nbytes for weight in model.parameters()) / MIB
+    return {
+        "vocabulary": vocabulary,
+        "weights": round(weights, 1),
+        "level": round(level, 1),
+        "peak": round(peak, 1),
+        "rise": round(peak - level, 1),
+        "beyond_until_step": round(at_step[0] - level - weights, 1),
+        "beyond": round(peak - level - weights, 1),
+    }
+
+
+def random_qwen2(vocabulary: int) -> PreTrainedModel:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=256,
+        intermediate_size=1024,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+    )
+    return Qwen2ForCausalLM(config).eval()
+
+
+def memory(name: str) -> float:
+    """A line of /proc/self/status, in MiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    found = next(line for line in lines if line.startswith(f"{name}:"))
+    return int(found.split()[1]) / 1024
+
+
+def report(args: argparse.Namespace, found: dict[str, Any]) -> None:
+    raw = {
+        "arguments": {name: str(value) for name, value in vars(args).items()},
+        "machine": platform.platform(),
+        "torch_threads": torch.get_num_threads(),
+        **found,
+    }
+    if not args.json:
+        show_memory(found["cases"]) if args.memory else show_time(found)
+    print(json.dumps(raw))
+
+
+def show_time(found: dict[str, Any]) -> None:
+    for number, row in enumerate(found["rounds"]):
+        for name, values in row.items():
+            print(
+                f"round {number}  {name:8}" + "".join(f"  {k} {v:.6g}" for k, v in values.items())
+            )
+    for part, ratio in found["ratios"].items():
+        print(f"ratio (plain / emdiag, {part}, median): {ratio:.2f}")
+
+
+def show_memory(cases: list[dict[str, Any]]) -> None:
+    shown = ("vocabulary", "new_tokens", "level", "peak", "rise", "beyond_until_step", "beyond")
+    print("MiB    " + "".join(f"{name:>18}" for name in shown))
+    for case in cases:
+        print(f"{case['way']:7}" + "".join(f"{case[name]:>18,}" for name in shown))
+    for ours, plain in zip(cases[::2], cases[1::2], strict=True):
+        print(
+            f"ratio (plain / emdiag) at {ours['vocabulary']:,} x {ours['new_tokens']:,}: "
+            f"peak {plain['peak'] / ours['peak']:.2f}, rise {plain['rise'] / ours['rise']:.2f}, "
+            f"beyond gradients {plain['beyond'] / max(1.0, ours['beyond']):.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
