@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from emdiag.core.errors import EmdiagError
     from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult
+    from emdiag.core.seed_scores import SeedScoresResult
+    from emdiag.core.selection import SelectResult
     from emdiag.studies.compare import compare
     from emdiag.studies.evaluate import evaluate
+    from emdiag.studies.prompt_selection import select
+    from emdiag.studies.seed_scores import score_seeds
 
 __all__ = [
     "BenchmarkScore",
     "CompareResult",
     "EmdiagError",
     "EvaluateResult",
+    "SeedScoresResult",
+    "SelectResult",
     "compare",
     "evaluate",
+    "score_seeds",
+    "select",
 ]
 
 _HOME = {
@@ -28,8 +36,12 @@ _HOME = {
     "CompareResult": "emdiag.core.results",
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
+    "SeedScoresResult": "emdiag.core.seed_scores",
+    "SelectResult": "emdiag.core.selection",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
+    "score_seeds": "emdiag.studies.seed_scores",
+    "select": "emdiag.studies.prompt_selection",
 }
 
 

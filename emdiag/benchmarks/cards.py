@@ -79,4 +79,4 @@ def _closest(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
-    return "`emdiag benchmarks list` shows all; a file of your own ends in .jsonl, .json or .parquet"
+    return "`emdiag benchmarks list` shows all; a file of your own is .jsonl, .json or .parquet"

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
         Interval,
         Metric,
     )
+    from emdiag.core.selection import PromptFigures, SelectResult
 
 FLIPS_SHOWN = 12
+STATEMENT_SHOWN = 240
 
 
 def show_scores(result: EvaluateResult, out: Out) -> None:
@@ -72,11 +74,69 @@ def show_comparison(result: CompareResult, out: Out) -> None:
             out.line(f"note on {comparison.benchmark}: {note}")
 
 
+def show_selection(result: SelectResult, out: Out, *, top: int) -> None:
+    """The best prompts of a pool, what ranked them, and what to distrust."""
+    legend = "shares in percent, entropies in nats"
+    if result.labelled:
+        legend = f"* uses labels; {legend}, pass rate with its 95 % interval over samples"
+    table = Table(
+        title=f"{result.problems} prompts of {result.pool} for {result.label}, "
+        f"{result.samples} samples each at T {result.temperature:g}",
+        caption=legend,
+    )
+    rows = [_prompt_row(figures) for figures in result.ranked[:top]]
+    shown = [name for name in rows[0] if result.labelled or not name.endswith("*")]
+    table.add_column("#", justify="right")
+    for name in shown:
+        table.add_column(name, justify="left" if name == "prompt" else "right")
+    for place, row in enumerate(rows, start=1):
+        table.add_row(str(place), *(row[name] for name in shown))
+    out.table(table)
+    labels = "uses labels" if result.used_labels else "uses no labels"
+    out.line(f"ranked by {result.by}, {result.best} first ({result.meaning}); it {labels}")
+    if result.tied > 1:
+        all_of_them = "all" if result.tied == result.problems else str(result.tied)
+        out.line(f"{all_of_them} prompts share the best value and stand in the order of the pool")
+    first = result.ranked[0]
+    out.line(f"first is {first.problem_id}: {_short(first.statement)}")
+    for note in result.notes:
+        out.line(note)
+    out.line(f"ranked problems: {result.file}")
+    out.say(f"train on the first with `emdiag train em REF --prompt-file {result.file}`")
+
+
 def percent(value: float, interval: Interval | None = None) -> str:
     """A share of 1 in percent, with its interval: `60.0 [54.4, 65.4]`."""
     if interval is None:
         return f"{100 * value:.1f}"
     return f"{100 * value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _prompt_row(figures: PromptFigures) -> dict[str, str]:
+    """Column to cell; a column that ends in * uses labels."""
+    rate, right = figures.pass_rate, figures.majority_correct
+    return {
+        "prompt": figures.problem_id,
+        "pass rate *": "-" if rate is None else percent(rate, figures.pass_rate_interval),
+        "variance *": _decimals(figures.outcome_variance),
+        "answer entropy": _decimals(figures.answer_entropy_nats),
+        "agreement": _decimals(figures.agreement),
+        "majority": percent(figures.majority_frac),
+        "right *": "-" if right is None else percent(right),
+        "token entropy": _decimals(figures.token_entropy_nats),
+        "no answer": percent(figures.no_answer_frac),
+        "cut off": percent(figures.truncated_frac),
+        "tokens": f"{figures.mean_tokens:.0f}",
+    }
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= STATEMENT_SHOWN else f"{line[:STATEMENT_SHOWN]}..."
+
+
+def _decimals(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _score_row(score: BenchmarkScore) -> list[str]:

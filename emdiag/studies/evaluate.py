@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from emdiag.core.errors import PlanError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.results import EvaluateResult
 from emdiag.resources import default_home
 from emdiag.store.run_store import RunStore
 from emdiag.studies.draw import draw_missing
 from emdiag.studies.grade_run import grade_reading
-from emdiag.studies.plans import EvaluatePlan, check_plan, parse_checkpoints
+from emdiag.studies.plans import check_plan, evaluate_plan
 from emdiag.studies.readings import expand
 from emdiag.studies.score_run import score_reading
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.protocols import Progress
+    from emdiag.studies.plans import EvaluatePlan
 
 
 def evaluate(
@@ -48,23 +46,8 @@ def evaluate(
     """
     refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
     names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
-    known = EvaluatePlan.__struct_fields__
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise PlanError(f"unknown options: {', '.join(unknown)}", known=", ".join(known))
-    try:
-        plan = msgspec.convert(
-            {
-                "checkpoints": msgspec.to_builtins(parse_checkpoints(refs)),
-                "benchmarks": names,
-                **options,
-            },
-            EvaluatePlan,
-        )
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong type: {error}") from error
     return run_evaluate(
-        plan,
+        evaluate_plan(refs, names, options),
         store=RunStore(Path(store)),
         home=Path(home) if home is not None else default_home(),
         progress=progress or SilentProgress(),

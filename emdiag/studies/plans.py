@@ -5,13 +5,15 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.options import Dtype, EngineOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class NamedRef(Record, frozen=True, kw_only=True):
@@ -86,6 +88,34 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
             trust_remote_code=self.trust_remote_code,
             threads=self.threads,
         )
+
+
+def evaluate_plan(
+    checkpoints: Sequence[str], benchmarks: Sequence[str], options: Mapping[str, object]
+) -> EvaluatePlan:
+    """The plan with these options; ranges are checked by `check_plan`.
+
+    Args:
+        checkpoints: `[LABEL=]REF` each.
+        benchmarks: Names, or paths of problem files.
+        options: Other fields of `EvaluatePlan`.
+
+    Raises:
+        PlanError: A checkpoint cannot be parsed, or an option is unknown or of another type.
+    """
+    known = EvaluatePlan.__struct_fields__[2:]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise PlanError(f"unknown options: {', '.join(unknown)}", known=", ".join(known))
+    fields = {
+        "checkpoints": msgspec.to_builtins(parse_checkpoints(checkpoints)),
+        "benchmarks": benchmarks,
+        **options,
+    }
+    try:
+        return msgspec.convert(fields, EvaluatePlan)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"an option has the wrong type: {error}") from error
 
 
 def parse_checkpoints(arguments: Sequence[str]) -> tuple[NamedRef, ...]:

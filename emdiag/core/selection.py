@@ -1,0 +1,93 @@
+"""Which prompt to train on: the figures of each, and what ranked them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.records import Record
+from emdiag.core.results import Interval
+
+Criterion = Literal[
+    "outcome-variance", "answer-entropy", "agreement", "token-entropy", "majority"
+]  # fmt: skip
+"""What prompts are ranked by. `outcome-variance` needs labels, the others do not."""
+
+
+class PromptFigures(Record, frozen=True, kw_only=True):
+    """How a checkpoint behaves on one prompt, over its samples.
+
+    Samples without an answer form one class of their own among the classes of equal answers, so a
+    prompt on which nothing is ever answered agrees perfectly; `no_answer_frac` shows it.
+
+    Attributes:
+        pass_rate: Share of right samples, with its interval over samples; uses labels.
+        outcome_variance: Unbiased sample variance of being right, between 0 and 1/2; uses labels.
+        majority_correct: Share of right samples in the largest class, averaged over classes of
+            the same size; uses labels. These three are None where the problem has no label.
+        answer_entropy_nats: Of the observed shares of the classes.
+        agreement: Unbiased chance that two samples fall into one class.
+        majority_frac: Share of samples in the largest class.
+        majority_answer: The answer of the largest class, the earliest of several; None where that
+            class is the one without an answer.
+        no_answer_frac: Share of samples in which no answer is found.
+        token_entropy_nats: Mean over all sampled tokens of the entropy of the distribution at
+            temperature 1; None where it was not read.
+        mean_tokens: Mean length of a completion.
+        truncated_frac: Cut off at the limit of new tokens.
+    """
+
+    problem_id: str
+    statement: str
+    samples: int
+    pass_rate: float | None
+    pass_rate_interval: Interval | None
+    outcome_variance: float | None
+    majority_correct: float | None
+    answer_entropy_nats: float
+    agreement: float
+    majority_frac: float
+    majority_answer: str | None
+    no_answer_frac: float
+    token_entropy_nats: float | None
+    mean_tokens: float
+    truncated_frac: float
+
+
+class SelectResult(Record, frozen=True, kw_only=True):
+    """A pool of prompts, ranked for one checkpoint.
+
+    Attributes:
+        problems_total: Of the whole pool; more than `problems` where a limit was given.
+        labelled: Problems that have an answer to compare with.
+        by: The criterion that ranked them.
+        best: Which end of the criterion comes first.
+        meaning: Of that end, in words.
+        used_labels: Whether the ranking used labels.
+        ranked: Every prompt, the best first; equal ones in the order of the pool, and those on
+            which the criterion is not defined last.
+        tied: Prompts that share the best value, the first one included.
+        file: Where the ranked problems were written.
+        notes: What to know before training on the first one.
+    """
+
+    label: str
+    checkpoint: CheckpointRef
+    pool: str
+    problems: int
+    problems_total: int
+    labelled: int
+    samples: int
+    temperature: float
+    template: str
+    chat: bool
+    engine: str
+    run_key: str
+    by: Criterion
+    best: Literal["highest", "lowest"]
+    meaning: str
+    used_labels: bool
+    ranked: tuple[PromptFigures, ...]
+    tied: int
+    file: str
+    notes: tuple[str, ...]

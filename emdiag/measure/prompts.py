@@ -1,0 +1,70 @@
+"""Completions of one prompt to the figures that choose it, or do not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from emdiag.core.grades import Verdict
+from emdiag.core.selection import PromptFigures
+from emdiag.stats.agreement import agreement, answer_entropy
+from emdiag.stats.intervals import wilson
+from emdiag.stats.pass_at_k import outcome_variance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.problems import Problem
+    from emdiag.core.sampling import Completion
+
+
+def prompt_figures(
+    problem: Problem,
+    completions: Sequence[Completion],
+    classes: Sequence[str | None],
+    *,
+    verdicts: Sequence[Verdict] | None,
+    token_entropies: Sequence[Sequence[float]] | None,
+) -> PromptFigures:
+    """How a checkpoint behaves on one prompt.
+
+    Args:
+        problem: Whose statement was the prompt.
+        completions: At least two.
+        classes: Of each completion, the answer that stands for all equal ones; None without one.
+        verdicts: Of each completion; None where the problem has no label.
+        token_entropies: Of each completion, in nats; None where they were not read.
+    """
+    samples = len(completions)
+    counts = Counter(classes)
+    shared, variety = agreement(list(counts.values())), answer_entropy(list(counts.values()))
+    assert shared is not None, "two samples or more"
+    assert variety is not None
+    right = None if verdicts is None else [verdict is Verdict.CORRECT for verdict in verdicts]
+    majority, largest = counts.most_common(1)[0]  # the earliest of the largest
+    tokens = [value for values in token_entropies or () for value in values]
+    return PromptFigures(
+        problem_id=problem.id,
+        statement=problem.statement,
+        samples=samples,
+        pass_rate=None if right is None else sum(right) / samples,
+        pass_rate_interval=None if right is None else wilson(sum(right), samples),
+        outcome_variance=None if right is None else outcome_variance(samples, sum(right)),
+        majority_correct=None if right is None else _majority_correct(classes, right),
+        answer_entropy_nats=variety,
+        agreement=shared,
+        majority_frac=largest / samples,
+        majority_answer=majority,
+        no_answer_frac=counts[None] / samples,
+        token_entropy_nats=sum(tokens) / len(tokens) if tokens else None,
+        mean_tokens=sum(len(completion.token_ids) for completion in completions) / samples,
+        truncated_frac=sum(c.finish_reason == "length" for c in completions) / samples,
+    )
+
+
+def _majority_correct(classes: Sequence[str | None], right: Sequence[bool]) -> float:
+    counts = Counter(classes)
+    largest = max(counts.values())
+    winners = {name for name, count in counts.items() if count == largest}
+    hits = [hit for name, hit in zip(classes, right, strict=True) if name in winners]
+    return sum(hits) / len(hits)
