@@ -1,0 +1,120 @@
+"""`emdiag train score`: every seed of a training, the registered one first."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emdiag.cli import console
+
+ENGINE, SAMPLING = "Engine", "Sampling"
+
+
+def score(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder that `emdiag train` was told to write.")
+    ],
+    benchmarks: Annotated[
+        str,
+        typer.Option("--benchmark", "-b", help="Names or .jsonl files, separated by commas."),
+    ] = "chain",
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="[LABEL=]REF", help="Compare with it, such as the parent."),
+    ] = None,
+    updates: Annotated[str, typer.Option(help="last, or all whose checkpoint was saved.")] = "last",
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first so many problems; the score is partial.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Prompt template, or a .toml file of your own.")
+    ] = None,
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--no-chat", help="Apply the tokenizer's chat template."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(help="Samples of each problem.", rich_help_panel=SAMPLING)
+    ] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="0 is greedy.", rich_help_panel=SAMPLING)
+    ] = 0.0,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(help="New tokens at most; the card's by default.", rich_help_panel=SAMPLING),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the run, not of training.", rich_help_panel=SAMPLING)
+    ] = 0,
+    engine: Annotated[
+        str, typer.Option(help="auto, transformers or vllm.", rich_help_panel=ENGINE)
+    ] = "auto",
+    dtype: Annotated[
+        str,
+        typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=ENGINE),
+    ] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=ENGINE)
+    ] = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples drawn side by side.", rich_help_panel=ENGINE)
+    ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Let code shipped with the checkpoint run.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = False,
+    grader_workers: Annotated[
+        int | None, typer.Option(help="Grading processes; one per core by default.")
+    ] = None,
+    store: Annotated[
+        Path, typer.Option(help="Folder of runs; the same command continues there.")
+    ] = Path("emdiag-out"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object with `benchmarks`.")
+    ] = False,
+) -> None:
+    """Score all seeds of a training: the registered checkpoint, their mean, and how they differ."""
+    with console.command(json=as_json, resumes=True) as shown:
+        from emdiag.cli.seed_tables import show_seed_scores
+        from emdiag.store.run_store import RunStore
+        from emdiag.studies.seed_scores import run_score_seeds, seed_scores_plan
+
+        plan = seed_scores_plan(
+            out,
+            [name.strip() for name in benchmarks.split(",") if name.strip()],
+            base=base,
+            updates=updates,
+            options={
+                "limit": limit,
+                "template": template,
+                "chat": chat,
+                "samples": samples,
+                "temperature": temperature,
+                "max_tokens": max_tokens,
+                "seed": seed,
+                "engine": engine,
+                "dtype": dtype,
+                "device": device,
+                "batch_size": batch_size,
+                "trust_remote_code": trust_remote_code,
+                "grader_workers": grader_workers,
+            },
+        )
+        result = run_score_seeds(
+            plan,
+            store=RunStore(store),
+            home=shown.home,
+            progress=shown.progress,
+            command=("emdiag", *sys.argv[1:]),
+        )
+        if as_json:
+            shown.result(result)
+        else:
+            show_seed_scores(result, shown)

@@ -1,0 +1,95 @@
+"""How a training scores over its seeds: the registered checkpoint first, the best one last."""
+
+from __future__ import annotations
+
+from emdiag.core.records import Record
+from emdiag.core.results import Interval, Metric
+
+
+class SeedScore(Record, frozen=True, kw_only=True):
+    """One trained checkpoint on one benchmark.
+
+    Attributes:
+        cell: Folder of its training run, relative to the training folder; `.` for the only one.
+        seed: That it was trained with; None where the checkpoint does not say.
+        update: After which it was saved.
+        interval: Over problems; says nothing of other seeds.
+        truncated_frac: Share of samples cut off at the limit of new tokens.
+        run_key: Of its run in the store.
+    """
+
+    cell: str
+    seed: int | None
+    update: int
+    checkpoint: str
+    value: float
+    interval: Interval | None
+    truncated_frac: float
+    run_key: str
+
+
+class SeedDifference(Record, frozen=True, kw_only=True):
+    """Mean over seeds minus the base, problem by problem.
+
+    Attributes:
+        interval: Over seeds and problems; over problems alone where there is one seed.
+    """
+
+    base: str
+    difference: float
+    interval: Interval | None
+
+
+class SeedGroup(Record, frozen=True, kw_only=True):
+    """The seeds of one cell of a grid, after one update.
+
+    Attributes:
+        name: The cell without its seed; empty where there is no grid.
+        mean: Over seeds and problems.
+        interval: Over seeds and problems; None for one seed, which says nothing of the spread.
+        deviation: Standard deviation over seeds (n - 1), in shares of 1; None for one seed.
+        lowest, highest: Over seeds.
+    """
+
+    name: str
+    update: int
+    seeds: tuple[SeedScore, ...]
+    mean: float
+    interval: Interval | None
+    deviation: float | None
+    lowest: float
+    highest: float
+    difference: SeedDifference | None
+
+
+class BenchmarkSeeds(Record, frozen=True, kw_only=True):
+    """A training folder on one benchmark.
+
+    Attributes:
+        registered: The checkpoint that was named before training; None for a grid.
+        oracle: The best of all `candidates` on these very problems. It is chosen by what it is
+            judged by, so it is shown and never a result.
+        base: The checkpoint that the differences are to, by its label; None where none was named.
+        notes: What changes how the numbers should be read.
+    """
+
+    benchmark: str
+    metric: str
+    temperature: float
+    samples: int
+    problems: int
+    partial: bool
+    registered: SeedScore | None
+    groups: tuple[SeedGroup, ...]
+    oracle: SeedScore
+    candidates: int
+    base: Metric | None
+    notes: tuple[str, ...]
+
+
+class SeedScoresResult(Record, frozen=True, kw_only=True):
+    """A training folder on all benchmarks asked for, and where the runs lie."""
+
+    out: str
+    benchmarks: tuple[BenchmarkSeeds, ...]
+    store: str

@@ -1,0 +1,138 @@
+"""Scores of trained checkpoints on one benchmark, put together seed by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdiag.core.results import BenchmarkScore, Metric
+from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
+from emdiag.stats.intervals import of_differences, over_problems, over_seeds_and_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.results import Interval
+
+_SEED = "seed-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A score, and the share of right samples of each problem, `[problems]`."""
+
+    score: BenchmarkScore
+    rates: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A saved checkpoint of a training folder, scored; `is_registered` before training."""
+
+    cell: str
+    update: int
+    is_registered: bool
+    scored: Scored
+
+    @property
+    def group(self) -> str:
+        """The cell's name without its seed; empty where there is no grid."""
+        parts = [part for part in PurePosixPath(self.cell).parts if not part.startswith(_SEED)]
+        return "/".join(parts)
+
+
+def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> BenchmarkSeeds:
+    """One benchmark: what was registered, every group of seeds, and the oracle.
+
+    Args:
+        trained: All scored on the same problems; at least one.
+        base: What the differences are to, on those problems too.
+    """
+    by_group: dict[tuple[str, int], list[Trained]] = {}
+    for one in trained:
+        by_group.setdefault((one.group, one.update), []).append(one)
+    first = trained[0].scored.score
+    groups = tuple(
+        _group(name, update, members, base) for (name, update), members in by_group.items()
+    )
+    return BenchmarkSeeds(
+        benchmark=first.benchmark,
+        metric=first.metric,
+        temperature=first.temperature,
+        samples=first.samples,
+        problems=first.problems,
+        partial=first.partial,
+        registered=next((_seed_score(one) for one in trained if one.is_registered), None),
+        groups=groups,
+        oracle=_seed_score(max(trained, key=lambda one: one.scored.score.value)),
+        candidates=len(trained),
+        base=None if base is None else _metric(base.score),
+        notes=_notes(trained, groups, base),
+    )
+
+
+def _group(name: str, update: int, members: Sequence[Trained], base: Scored | None) -> SeedGroup:
+    rates = np.stack([one.scored.rates for one in members])
+    per_seed = rates.mean(axis=1)
+    return SeedGroup(
+        name=name,
+        update=update,
+        seeds=tuple(_seed_score(one) for one in members),
+        mean=float(rates.mean()),
+        interval=_interval(rates) if len(members) > 1 else None,
+        deviation=float(per_seed.std(ddof=1)) if len(members) > 1 else None,
+        lowest=float(per_seed.min()),
+        highest=float(per_seed.max()),
+        difference=None if base is None else _difference(rates - base.rates, base.score.label),
+    )
+
+
+def _interval(rates: NDArray[np.float64]) -> Interval | None:
+    """Over seeds and problems; Wilson's where every sample of every seed went the same way."""
+    return over_seeds_and_problems(rates) or over_problems(rates.mean(axis=0).tolist())
+
+
+def _difference(gaps: NDArray[np.float64], base: str) -> SeedDifference:
+    """Of `[seeds, problems]`; over problems alone where seeds have no spread to resample."""
+    interval = over_seeds_and_problems(gaps) or of_differences(gaps.mean(axis=0))
+    return SeedDifference(base=base, difference=float(gaps.mean()), interval=interval)
+
+
+def _metric(score: BenchmarkScore) -> Metric:
+    return Metric(name=score.label, value=score.value, interval=score.interval)
+
+
+def _seed_score(one: Trained) -> SeedScore:
+    score = one.scored.score
+    return SeedScore(
+        cell=one.cell,
+        seed=score.checkpoint.train_seed,
+        update=one.update,
+        checkpoint=score.checkpoint.path,
+        value=score.value,
+        interval=score.interval,
+        truncated_frac=score.rates.truncated_frac,
+        run_key=score.run_key,
+    )
+
+
+def _notes(
+    trained: Sequence[Trained], groups: Sequence[SeedGroup], base: Scored | None
+) -> tuple[str, ...]:
+    scores = [one.scored.score for one in trained] + ([base.score] if base else [])
+    notes = []
+    if any(len(group.seeds) == 1 for group in groups):
+        notes.append("one seed alone does not say how much seeds differ: train more with --seeds")
+    elif any(len(group.seeds) == 2 for group in groups):
+        notes.append("95 % intervals over only two seeds cover about 88 %")
+    if base is not None and len(groups) > 1:
+        notes.append(
+            f"intervals of the {len(groups)} differences are not corrected for their number"
+        )
+    if len({score.checkpoint.digest for score in scores}) < len(scores):
+        notes.append("some of these checkpoints have the same weights")
+    return (*notes, *dict.fromkeys(note for score in scores for note in score.notes))
