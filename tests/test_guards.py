@@ -164,7 +164,14 @@ def _loaded_after(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["eval", "--help"], ["runs", "list"], ["benchmarks", "list"]]
+    "arguments",
+    [
+        ["--help"],
+        ["eval", "--help"],
+        ["select", "--help"],
+        ["runs", "list"],
+        ["benchmarks", "list"],
+    ],
 )
 def test_light_commands_load_no_heavy_library(arguments: list[str], tmp_path: Path) -> None:
     code = (

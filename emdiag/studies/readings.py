@@ -133,7 +133,10 @@ def _resolve(
 ) -> CheckpointRef:
     with progress.stage(f"reading {named.label}", total=1) as stage:
         checkpoint = resolve_checkpoint(
-            followed(named.ref), label=named.label, home=home, trust_remote_code=plan.trust_remote_code
+            followed(named.ref),
+            label=named.label,
+            home=home,
+            trust_remote_code=plan.trust_remote_code,
         )
         stage.advance()
     return checkpoint

@@ -247,3 +247,25 @@ def test_labels_come_from_the_reference_and_must_differ() -> None:
     assert [ref.label for ref in refs] == ["Qwen2.5-Math-7B", "em", "b"]
     with pytest.raises(PlanError, match="two checkpoints are called 'b'"):
         parse_checkpoints(["a/b", "c/b"])
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+def test_a_file_of_problems_in_any_format_is_one_run(
+    suffix: str, evaluate: Callable[..., EvaluateResult], scripted: Scripted, tmp_path: Path
+) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    label = {"ground_truth": "7", "style": "rule"}
+    rows = [{"prompt": [{"role": "user", "content": text}], "reward_model": label} for text in "AB"]
+    file = tmp_path / f"mine{suffix}"
+    match suffix:
+        case ".jsonl":
+            file.write_text("\n".join(json.dumps(row) for row in rows))
+        case ".json":
+            file.write_text(json.dumps(rows))
+        case _:
+            parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    ref = scripted("base", {"mine/0000": ["\\boxed{7}"], "mine/0001": ["\\boxed{8}"]})
+    score = evaluate(ref, benchmarks=str(file)).scores[0]
+    assert (score.benchmark, score.problems, score.value) == ("mine", 2, 0.5)
