@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -224,6 +225,8 @@ class LossModule(nn.Module):
         super().__init__()
         self.model = model
         self._head = head
+        # Models without learned or rotary positions take none.
+        self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
 
     def forward(
         self, *, token_ids: Tensor, seen: Tensor, positions: Tensor, where: Tensor, terms: Terms
@@ -238,7 +241,8 @@ class LossModule(nn.Module):
             terms: Of the counted positions, in the same order.
         """
         inputs: dict[str, Any] = {"input_ids": token_ids, "attention_mask": seen}
-        inputs["position_ids"] = positions
+        if self._takes_positions:
+            inputs["position_ids"] = positions
         rows, columns = where.unbind(dim=1)
         if self._head is None:
             logits = self.model(**inputs, use_cache=False).logits

@@ -119,7 +119,6 @@ class _CellTrainer:
             path, dtype="float32", device=self.device, trust_remote_code=trusted
         )
         self.config = copy.deepcopy(self.model.config)  # TRL writes a pad token into it
-        self.generation_config = copy.deepcopy(self.model.generation_config)
         self.start = [w.detach().to("cpu", copy=True) for w in self.model.parameters()]
         self.sampler = TransformersSampler(
             self.model, self.tokenizer, options=job.plan.engine_options()
@@ -261,8 +260,8 @@ class _CellTrainer:
 
     def _save(self, update: int) -> None:
         """Keep the weights under the parent's own configuration."""
-        used = self.model.config, self.model.generation_config
-        self.model.config, self.model.generation_config = self.config, self.generation_config
+        used = self.model.config
+        self.model.config = self.config
         try:
             save_checkpoint(
                 self.job.folder / checkpoint_name(update),
@@ -272,7 +271,7 @@ class _CellTrainer:
                 trust_remote_code=self.job.plan.trust_remote_code,
             )
         finally:
-            self.model.config, self.model.generation_config = used
+            self.model.config = used
 
     def _manifest(self, update: int) -> TrainManifest:
         job = self.job

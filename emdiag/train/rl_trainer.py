@@ -161,6 +161,12 @@ def run_trainer(trainer: GRPOTrainer, *, folder: Path) -> None:
     except (MemoryError, RuntimeError) as error:
         if "PytorchStreamWriter" in str(error) or "SafetensorError" in type(error).__name__:
             raise _unwritable(folder, error) from error
+        if "probability tensor contains" in str(error):
+            raise TrainingError(
+                "the weights no longer give probabilities: not numbers",
+                update=trainer.state.global_step + 1,
+                hint="take a lower rate (--lr); checkpoints of earlier updates are kept",
+            ) from error
         if not is_out_of_memory(error):
             raise
         raise TrainingError(

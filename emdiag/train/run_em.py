@@ -152,7 +152,7 @@ def _job(
         else find_problems(cell.problems, home=home)
     )
     prompts = encode_source(source, encoder, template=recipe.template, chat=recipe.chat)
-    held_out = _held_out(plan, source, encoder, home=home)
+    held_out = _held_out(plan, cell, source, encoder, home=home)
     sampling = SamplingParams(
         temperature=recipe.temperature,
         top_p=recipe.top_p,
@@ -177,17 +177,19 @@ def _job(
     )
 
 
-def _held_out(plan: EMPlan, source: Source, encoder: PromptEncoder, *, home: Path) -> list[Prompt]:
+def _held_out(
+    plan: EMPlan, cell: Cell, source: Source, encoder: PromptEncoder, *, home: Path
+) -> list[Prompt]:
+    """Prompts that are measured and not trained on, asked as their benchmark asks them."""
+    count, chat = plan.held_out_problems, cell.recipe.chat
     if plan.held_out == "none":
         return []
-    count = plan.held_out_problems
     if plan.held_out is not None:
         found = read_benchmark(plan.held_out, home=home, leave_out=source.problems, count=count)
-        return encode_source(found, encoder, template=None, chat=None)
-    others = spread(source.others, leave_out=source.problems, count=count)
-    if not others:
-        return []
-    return encode_source(replace(source, problems=tuple(others)), encoder, template=None, chat=None)
+    else:
+        others = spread(source.others, leave_out=source.problems, count=count)
+        found = replace(source, problems=tuple(others))
+    return encode_source(found, encoder, template=None, chat=chat)
 
 
 def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
