@@ -47,19 +47,12 @@ def reference(logits: Tensor, asked: Terms) -> Tensor:
     count=st.integers(1, 9),
     chunk=st.integers(1, 9),
     temperature=st.sampled_from([0.3, 0.5, 1.0, 2.0]),
-    with_rewards=st.booleans(),
-    cap=st.sampled_from([None, 3.0]),
-    scale=st.sampled_from([1.0, 0.25]),
+    shape=st.tuples(st.sampled_from([None, 3.0]), st.sampled_from([1.0, 0.25]), st.booleans()),
 )
-def test_chunks_give_the_gradient_of_the_whole_softmax(  # noqa: PLR0913 - drawn by hypothesis
-    seed: int,
-    count: int,
-    chunk: int,
-    temperature: float,
-    with_rewards: bool,  # noqa: FBT001
-    cap: float | None,
-    scale: float,
+def test_chunks_give_the_gradient_of_the_whole_softmax(
+    seed: int, count: int, chunk: int, temperature: float, shape: tuple[float | None, float, bool]
 ) -> None:
+    cap, scale, with_rewards = shape
     asked = terms(count, seed=seed, temperature=temperature, with_rewards=with_rewards)
     hidden, weight, bias = parts(count, seed=seed)
     logits = (hidden @ weight.T + bias) * scale
