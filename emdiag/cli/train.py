@@ -11,6 +11,8 @@ import msgspec
 import typer
 
 from emdiag.cli import console
+from emdiag.cli.train_rl import rl
+from emdiag.cli.train_score import score
 
 RECIPE, RECORD, MACHINE = "Recipe", "Record and checkpoints", "Machine"
 
@@ -245,3 +247,7 @@ def em(
             out.result(result)
         else:
             show_training(result, out)
+
+
+app.command("rl")(rl)
+app.command("score")(score)
