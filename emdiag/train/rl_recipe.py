@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
+from msgspec import structs
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
@@ -102,7 +103,7 @@ def load_rl_recipe(name: str, changes: dict[str, object] | None = None) -> RLRec
     if name not in PRESETS:
         raise PlanError(f"there is no RL recipe {name!r}", known=", ".join(PRESETS))
     preset = PRESETS[name]
-    before = msgspec.structs.asdict(preset)
+    before = structs.asdict(preset)
     wanted = {ALIASES.get(field, field): value for field, value in (changes or {}).items()}
     for field in wanted:
         if field not in before or field == "name":
@@ -111,17 +112,18 @@ def load_rl_recipe(name: str, changes: dict[str, object] | None = None) -> RLRec
                 known=", ".join(known for known in before if known != "name"),
                 hint="short form: lr = learning_rate",
             )
+    empty = {field.name for field in structs.fields(RLRecipe) if type(None) in get_args(field.type)}
     read = {
-        field: None if isinstance(value, str) and value.lower() == "none" else value
+        field: None if field in empty and str(value).lower() == "none" else value
         for field, value in wanted.items()
     }
     try:
         changed = msgspec.convert({**before, **read}, RLRecipe, strict=False)
     except msgspec.ValidationError as error:
         raise PlanError(f"a field of the recipe does not fit: {error}") from error
-    after = msgspec.structs.asdict(changed)
+    after = structs.asdict(changed)
     moved = [f"{field}={after[field]}" for field in wanted if after[field] != before[field]]
-    found = msgspec.structs.replace(
+    found = structs.replace(
         changed, name=" ".join([preset.name, *(["with", *moved] if moved else [])])
     )
     check_rl_recipe(found)

@@ -142,6 +142,19 @@ def test_a_checkpoint_that_asks_for_greedy_decoding_is_still_sampled_whole(
     assert kept == hidden
 
 
+def test_micro_batches_and_checkpointing_change_memory_and_not_the_gradient(
+    problems: str, tmp_path: Path
+) -> None:
+    ways: list[dict[str, Any]] = [{}, {"micro_batch": 2}, {"gradient_checkpointing": True}]
+    found = []
+    for number, changes in enumerate(ways):
+        train(problems, tmp_path / str(number), updates=1, **changes)
+        record = read_updates(tmp_path / str(number))[1]
+        found.append((record.tokens, record.loss, record.gradient_norm))
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+    assert found[2] == pytest.approx(found[0], rel=1e-5)
+
+
 def test_several_seeds_make_one_folder_each_and_the_first_is_registered(
     problems: str, tmp_path: Path
 ) -> None:

@@ -12,6 +12,11 @@ def test_a_changed_recipe_says_so_in_its_name() -> None:
     assert found.name == "lab-rl with learning_rate=0.0001 beta=0.04"
 
 
+def test_none_is_a_word_where_a_field_knows_it_and_nothing_where_it_may_be_empty() -> None:
+    found = load_rl_recipe("grpo", {"scale_rewards": "none", "micro_batch": "none"})
+    assert (found.scale_rewards, found.micro_batch) == ("none", None)
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
