@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from emdiag.core.sampling import Completion
+from emdiag.engines.model_loading import load_model, pick_device
+from emdiag.engines.open import effective_dtype
+from emdiag.engines.options import EngineOptions
 from emdiag.train.devices import open_accelerator
 from emdiag.train.learner import Learner
 from emdiag.train.objectives import Sampled, weigh
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from emdiag.core.sampling import SampleRequest
+
+TEMPERATURE = 0.5
+WARM_TOKENS = 4
+"""New tokens of the round that is not counted."""
 
 PLAIN_MICRO_BATCH = 2
 """Rows of one forward pass of the released code."""
@@ -125,3 +132,11 @@ class Plain:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         return total
+
+
+def read_model(path: str, dtype: str) -> PreTrainedModel:
+    options = EngineOptions(dtype=dtype)
+    named = effective_dtype("transformers", options=options)
+    return load_model(
+        path, dtype=named, device=pick_device(options.device), trust_remote_code=False
+    )
