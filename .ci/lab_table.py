@@ -18,14 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from emdiag.benchmarks.cards import load_card
+from emdiag.benchmarks.load import load_problems
+from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.codec import encode
-from emdiag.core.progress import SilentProgress
 from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.open import open_encoder, read_text_entropies
 from emdiag.engines.options import EngineOptions
-from emdiag.benchmarks.prompts import fill, load_template
-from emdiag.benchmarks.cards import load_card
-from emdiag.benchmarks.load import load_problems
 from emdiag.lab.chain import training_problems, writes_steps
 from emdiag.resources import default_home
 from emdiag.stats.intervals import over_problems, over_seeds_and_problems
@@ -92,9 +91,7 @@ def write_prompts(folder: Path) -> dict[int, Path]:
     return files
 
 
-def train(
-    name: str, folder: Path, prompts: dict[int, Path], seeds: int, chains: int
-) -> list[str]:
+def train(name: str, folder: Path, prompts: dict[int, Path], seeds: int, chains: int) -> list[str]:
     """The checkpoints of an arm, one for each seed."""
     out = folder / name
     if name == "base":
@@ -190,17 +187,15 @@ def entropies(run: Run, ref: str) -> list[float]:
 
 def line(name: str, row: dict[str, list[list[float]]]) -> str:
     parts = [f"{name:18s} {len(row['greedy']):2d} seeds"]
-    for figure, percent in (("greedy", True), ("T=1", True), ("steps", True), ("entropy", False)):
+    for figure in ("greedy", "T=1", "steps"):
         values = np.array(row[figure])
-        if percent:
-            interval = ends(values)
-            low, high = (f"{100 * end:5.1f}" for end in interval)
-            parts.append(f"{figure} {100 * values.mean():5.1f} [{low}, {high}]")
-        else:
-            spread = values.mean(axis=1)
-            parts.append(f"{figure} {values.mean():.3f} (seeds {spread.min():.3f}-{spread.max():.3f})")
-    by_seed = 100 * np.array(row["greedy"]).mean(axis=1)
-    parts.append(f"greedy by seed {by_seed.min():.1f}-{by_seed.max():.1f}, sd {by_seed.std(ddof=1) if len(by_seed) > 1 else 0:.1f}")
+        low, high = ends(values)
+        parts.append(f"{figure} {100 * values.mean():5.1f} [{100 * low:5.1f}, {100 * high:5.1f}]")
+    entropy = np.array(row["entropy"]).mean(axis=1)
+    parts.append(f"entropy {entropy.mean():.3f} (seeds {entropy.min():.3f} to {entropy.max():.3f})")
+    greedy = 100 * np.array(row["greedy"]).mean(axis=1)
+    spread = greedy.std(ddof=1) if len(greedy) > 1 else 0.0
+    parts.append(f"greedy by seed {greedy.min():.1f} to {greedy.max():.1f}, sd {spread:.1f}")
     parts.append(f"train {row['train_s']:.0f} s, measure {row['measure_s']:.0f} s")
     return "  ".join(parts)
 

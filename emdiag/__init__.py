@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
+    from emdiag.core.training import TrainResult
     from emdiag.studies.compare import compare
     from emdiag.studies.evaluate import evaluate
     from emdiag.studies.prompt_selection import select
     from emdiag.studies.seed_scores import score_seeds
+    from emdiag.train.rl import train_rl
+    from emdiag.train.run_em import train_em
 
 __all__ = [
     "BenchmarkScore",
@@ -25,10 +28,13 @@ __all__ = [
     "EvaluateResult",
     "SeedScoresResult",
     "SelectResult",
+    "TrainResult",
     "compare",
     "evaluate",
     "score_seeds",
     "select",
+    "train_em",
+    "train_rl",
 ]
 
 _HOME = {
@@ -38,10 +44,13 @@ _HOME = {
     "EvaluateResult": "emdiag.core.results",
     "SeedScoresResult": "emdiag.core.seed_scores",
     "SelectResult": "emdiag.core.selection",
+    "TrainResult": "emdiag.core.training",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
     "score_seeds": "emdiag.studies.seed_scores",
     "select": "emdiag.studies.prompt_selection",
+    "train_em": "emdiag.train.run_em",
+    "train_rl": "emdiag.train.rl",
 }
 
 

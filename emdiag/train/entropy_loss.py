@@ -99,8 +99,7 @@ class _Chunked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _entropies: Tensor) -> tuple[Tensor | None, ...]:
         scaled = [
-            None if saved is None else saved * grad.to(saved.dtype)
-            for saved in ctx.saved_tensors
+            None if saved is None else saved * grad.to(saved.dtype) for saved in ctx.saved_tensors
         ]
         return (*scaled, None, None)
 
