@@ -149,10 +149,15 @@ def _change(runs: Runs, panel: Panel) -> str | None:
     name, _, unit = panel.said.partition("|")
     many = _count(len(long), _noun(runs))
     return (
-        f"{name} {first.mean():.3g} \N{RIGHTWARDS ARROW} {last.mean():.3g}{unit} "
+        f"{name} {_digits(first.mean())} \N{RIGHTWARDS ARROW} {_digits(last.mean())}{unit} "
         f"over {_span([max(one) - min(one) for one in long])}, "
         + (f"{word} in {agree} of {many}" if len(long) > 1 else many)
     )
+
+
+def _digits(value: float) -> str:
+    """Three of them, zeros at the end included, so that both ends look equally sure."""
+    return f"{value:#.3g}".removesuffix(".")
 
 
 def _span(updates: Sequence[int]) -> str:

@@ -111,7 +111,7 @@ def test_every_axis_names_its_unit_and_counts_whole_updates() -> None:
 
 def test_the_title_tells_the_finding_with_its_numbers() -> None:
     runs = {f"seed {seed}": em_run(shift=seed / 10) for seed in range(3)}
-    text = "EM: held-out entropy 0.6 \u2192 0.2 nats over 4 updates, lower in 3 of 3 seeds"
+    text = "EM: held-out entropy 0.600 \u2192 0.200 nats over 4 updates, lower in 3 of 3 seeds"
     assert finding(runs, stage="em") == text
     assert training_figure(runs, stage="em").get_suptitle() == text
     assert finding({"seed 0": em_run()}, stage="rl_em").endswith("over 4 updates, 1 seed")
@@ -134,7 +134,7 @@ def test_the_title_of_rl_begins_with_its_reward() -> None:
         for name, last in (("a", 3), ("b", 5))
     }
     first, second = finding(runs, stage="rl").splitlines()
-    assert first == "RL: reward 0.6 \u2192 0.8 over 1 to 3 updates, higher in 2 of 2 runs"
+    assert first == "RL: reward 0.600 \u2192 0.800 over 1 to 3 updates, higher in 2 of 2 runs"
     assert "unchanged in 2 of 2 runs" in second
 
 
