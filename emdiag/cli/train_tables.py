@@ -18,7 +18,8 @@ def show_training(result: TrainResult, out: Out) -> None:
     method = result.cells[0].last.method
     table = Table(title=f"{method}, first update to last; entropy in nats per token")
     table.add_column("cell")
-    for name in ("updates", "loss", "held-out entropy, T 1", "answer flips", "mean tokens"):
+    told = "reward" if method == "rl" else "loss"  # the loss of GRPO hovers around 0
+    for name in ("updates", told, "held-out entropy, T 1", "answer flips", "mean tokens"):
         table.add_column(name, justify="right")
     for name in ("weights moved", "s/update", "peak memory"):
         table.add_column(name, justify="right")
@@ -57,12 +58,16 @@ def draw_training(result: TrainResult, out: Out) -> None:
 
 
 def _row(start: UpdateRecord, first: UpdateRecord | None, last: UpdateRecord) -> list[str]:
-    at = f" (T {last.loss_temperature:g})" if last.loss_temperature is not None else ""
+    if last.method == "rl":
+        told = _change(first.reward if first else None, last.reward, ".3f")
+    else:
+        at = f" (T {last.loss_temperature:g})" if last.loss_temperature is not None else ""
+        told = _change(first.loss if first else None, last.loss, ".4f") + at
     seconds = [value for value in (last.sampling_s, last.update_s) if value is not None]
     memory = last.peak_memory_bytes
     return [
         str(last.update),
-        _change(first.loss if first else None, last.loss, ".4f") + at,
+        told,
         _change(start.held_out_entropy_nats, last.held_out_entropy_nats, ".3f"),
         "-" if last.answer_flips_frac is None else f"{last.answer_flips_frac:.0%}",
         _change(first.mean_tokens if first else None, last.mean_tokens, ".0f"),

@@ -151,7 +151,7 @@ def run_rl(
 
 
 def _trained(job: RLJob, records: Sequence[UpdateRecord]) -> TrainedCell:
-    from emdiag.train.rl_cell import first_reward_notes
+    from emdiag.train.rl_cell import cell_notes
 
     return TrainedCell(
         name=_cell_name(job.plan, job.seed),
@@ -161,7 +161,7 @@ def _trained(job: RLJob, records: Sequence[UpdateRecord]) -> TrainedCell:
         start=records[0],
         first=records[1],
         last=records[-1],
-        notes=(*job.notes, *first_reward_notes(job.folder)),
+        notes=(*job.notes, *cell_notes(job.folder)),
     )
 
 

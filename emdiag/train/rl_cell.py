@@ -290,7 +290,7 @@ class _CellTrainer:
             settings=settings,
             prompts_sha256=prompts_digest(job.problems.prompts),
             problem_ids=tuple(prompt.problem_id for prompt in job.problems.prompts[:100]),
-            notes=(*job.notes, *((self.first.sentence(),) if self.first else ())),
+            notes=(*job.notes, *cell_notes(job.folder)),
             provenance={
                 **session.versions,
                 **session.settings,
@@ -311,10 +311,22 @@ def cell_seed(seed: int) -> int:
     return derive_seed(seed, "rl")
 
 
-def first_reward_notes(folder: Path) -> tuple[str, ...]:
-    """What the first update of a cell showed, in one line; nothing where it was not looked at."""
-    found = _read_first(folder)
-    return () if found is None else (found.sentence(),)
+def cell_notes(folder: Path) -> tuple[str, ...]:
+    """What a reader of a score should know of a cell: its first reward, and updates without one.
+
+    Where all samples of every group earn the same, there is nothing to learn. AdamW divides by
+    the size of earlier gradients, so that the few updates between many such ones are large.
+    """
+    first = _read_first(folder)
+    records = [record for record in read_updates(folder) if record.update]
+    silent = sum(record.gradient_norm == 0 for record in records)
+    notes = [] if first is None else [first.sentence()]
+    if silent > len(records) / 2:
+        notes.append(
+            f"{silent} of {len(records)} updates had nothing to learn from: every group earned "
+            "equal rewards; AdamW makes full-size steps of the few others"
+        )
+    return tuple(notes)
 
 
 def _read_first(folder: Path) -> FirstReward | None:

@@ -155,6 +155,16 @@ def test_micro_batches_and_checkpointing_change_memory_and_not_the_gradient(
     assert found[2] == pytest.approx(found[0], rel=1e-5)
 
 
+def test_updates_in_which_all_samples_earn_the_same_are_told_to_the_reader(
+    problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rl_watch, "reward_of", lambda _name, samples: [1.0] * len(samples.classes))
+    result = train(problems, tmp_path / "rl", updates=1)
+    assert "1 of 1 updates had nothing to learn from" in result.cells[0].notes[-1]
+    parent = (lab_weights() / "model.safetensors").read_bytes()
+    assert (tmp_path / "rl/update-0001/model.safetensors").read_bytes() == parent
+
+
 def test_several_seeds_make_one_folder_each_and_the_first_is_registered(
     problems: str, tmp_path: Path
 ) -> None:
