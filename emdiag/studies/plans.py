@@ -174,8 +174,8 @@ def check_plan(plan: EvaluatePlan) -> None:
 
 def _parse_checkpoint(argument: str) -> NamedRef:
     label, equals, ref = argument.partition("=")
-    if not equals:
-        label, ref = "", argument
+    if not equals or "/" in label:  # a folder such as out/lr=1e-5 is no label
+        label, equals, ref = "", "", argument
     ref = ref.strip()
     if not ref or (equals and not label.strip()):
         raise PlanError(

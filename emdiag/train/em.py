@@ -162,7 +162,8 @@ class _Trainer:
         journal: JournalWriter[UpdateRecord] = JournalWriter(self.job.folder / UPDATES_FILE)
         with journal, self.progress.stage(title, total=self.job.updates, done=done) as stage:
             if done == 0:
-                self._record(journal, stage, UpdateRecord(update=0, method="em"))
+                nothing = UpdateRecord(update=0, method="em", weight_distance=0.0)
+                self._record(journal, stage, nothing)
                 self._save(0)
             for update in range(done + 1, self.job.updates + 1):
                 record = self._update(update)
@@ -259,7 +260,7 @@ class _Trainer:
             self.model.eval()  # type: ignore[no-untyped-call] # not annotated
             if self.accelerator.is_main_process:
                 entropy = self.held_out.entropy(self.model)
-                flips = self.held_out.flips(self.sampler) if record.update else None
+                flips = self.held_out.flips(self.sampler)
         record = msgspec.structs.replace(
             record,
             held_out_entropy_nats=entropy,

@@ -243,6 +243,9 @@ def test_a_checkpoint_argument_without_a_reference_is_refused(argument: str) -> 
 
 
 def test_labels_come_from_the_reference_and_must_differ() -> None:
+    cell = parse_checkpoints(["out/temperature=0.3,lr=1e-5/seed-0", "x=out/lr=1"])
+    assert [named.ref for named in cell] == ["out/temperature=0.3,lr=1e-5/seed-0", "out/lr=1"]
+    assert [named.label for named in cell] == ["seed-0", "x"]
     refs = parse_checkpoints(["Qwen/Qwen2.5-Math-7B", "em=out/em", "a/b/"])
     assert [ref.label for ref in refs] == ["Qwen2.5-Math-7B", "em", "b"]
     with pytest.raises(PlanError, match="two checkpoints are called 'b'"):
