@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
+from transformers import GenerationConfig
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import CheckpointError
@@ -51,7 +52,7 @@ def save_checkpoint(
         CheckpointError: The disk is full or cannot be written; nothing is left behind.
     """
     with _whole_or_nothing(folder) as partial:
-        with quiet_transformers():
+        with quiet_transformers(), _savable_generation(model):
             _forget_quantisation(model)
             model.save_pretrained(partial, state_dict=state)
             model.generation_config.save_pretrained(partial)
@@ -107,6 +108,25 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _savable_generation(model: PreTrainedModel) -> Iterator[None]:
+    """The model's generation settings reduced to its special tokens.
+
+    Many published checkpoints carry settings that transformers reads and refuses to write, such as
+    a temperature without `do_sample`; the parent's own file is copied as it is.
+    """
+    used = model.generation_config
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]  # not annotated
+        bos_token_id=used.bos_token_id,
+        eos_token_id=used.eos_token_id,
+        pad_token_id=used.pad_token_id,
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = used
 
 
 def _forget_quantisation(model: PreTrainedModel) -> None:

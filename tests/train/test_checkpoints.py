@@ -104,3 +104,16 @@ def test_the_stage_names_the_last_two_ways_of_training(
     parent: Any, method: Any, stage: str
 ) -> None:
     assert next_stage(parent, method) == stage
+
+
+def test_a_parent_whose_sampling_settings_cannot_be_written_is_still_trained(
+    model: Any, tmp_path: Path, save_tiny: Any
+) -> None:
+    parent = save_tiny(tmp_path / "parent")
+    settings = b'{"eos_token_id": 256, "temperature": 0.7}'  # and no `do_sample`
+    (parent / "generation_config.json").write_bytes(settings)
+    model.generation_config.temperature = 0.7
+    target = tmp_path / "update-0007"
+    save_checkpoint(target, model, parent=parent, manifest=manifest())
+    assert (target / "generation_config.json").read_bytes() == settings
+    assert model.generation_config.temperature == 0.7
