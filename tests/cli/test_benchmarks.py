@@ -35,7 +35,7 @@ def test_the_list_says_what_is_here_and_how_to_get_the_rest() -> None:
     assert result.exit_code == 0
     rows = {line.split()[1]: line for line in result.stdout.splitlines() if line.startswith("│")}
     assert set(rows) == {
-        *("amc23", "chain", "gsm8k", "math500", "minerva_math", "olympiadbench", "toy")
+        *("amc23", "chain", "gsm8k", "math500", "minerva_math", "olympiadbench", "one_shot", "toy")
     }
     assert "shipped" in rows["toy"]
     assert "674 or 675" in rows["olympiadbench"]
