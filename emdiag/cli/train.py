@@ -188,7 +188,8 @@ def em(
         from emdiag.core.errors import PlanError
         from emdiag.core.progress import SilentProgress
         from emdiag.train.plans import EMPlan, parse_grid, parse_numbers, parse_seeds
-        from emdiag.train.recipes import load_recipe, parse_settings
+        from emdiag.train.recipe_fields import parse_settings
+        from emdiag.train.recipes import load_recipe
 
         named = {
             "updates": updates,

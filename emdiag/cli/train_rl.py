@@ -155,7 +155,7 @@ def rl(
         from emdiag.cli.train_tables import draw_training, show_training
         from emdiag.core.errors import PlanError
         from emdiag.train.plans import parse_numbers, parse_seeds
-        from emdiag.train.recipes import parse_settings
+        from emdiag.train.recipe_fields import parse_settings
         from emdiag.train.rl_plan import RLPlan
         from emdiag.train.rl_recipe import load_rl_recipe
 

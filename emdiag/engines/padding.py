@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from emdiag.engines.options import Side
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaddedRows:
     """Token ids with padding on one side.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -174,7 +175,7 @@ def check_plan(plan: EvaluatePlan) -> None:
 
 def _parse_checkpoint(argument: str) -> NamedRef:
     label, equals, ref = argument.partition("=")
-    if not equals or "/" in label:  # a folder such as out/lr=1e-5 is no label
+    if not equals or Path(argument).exists():  # a folder may be called out/lr=1e-5
         label, equals, ref = "", "", argument
     ref = ref.strip()
     if not ref or (equals and not label.strip()):

@@ -11,7 +11,8 @@ from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.engines.options import Dtype, EngineOptions, Side
 from emdiag.store.training_folder import checkpoint_name
-from emdiag.train.recipes import ALIASES, EMRecipe, change_recipe
+from emdiag.train.recipe_fields import ALIASES
+from emdiag.train.recipes import EMRecipe, change_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,15 +6,14 @@ one field: the default follows the formula, and `released-code` follows the code
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-import msgspec
+from typing import TYPE_CHECKING, Literal
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
+from emdiag.train.recipe_fields import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
 ObjectiveName = Literal["entropy", "entropy-maximised", "random-direction"]
 
@@ -123,16 +122,13 @@ stated anywhere, and 8 fits its published loss trace best."""
 
 PRESETS = (PAPER, RELEASED_CODE, LAB)
 
-ALIASES = {"lr": "learning_rate"}
 
-
-def load_recipe(name: str, changes: dict[str, object] | None = None) -> EMRecipe:
-    """A preset with some fields changed; the name then says which.
+def load_recipe(name: str, changes: Mapping[str, object] | None = None) -> EMRecipe:
+    """A preset with some fields changed; its name then says which.
 
     Args:
         name: Of a preset.
-        changes: Field to value; texts are read as numbers, truth values or `none` as the field
-            needs. None changes nothing.
+        changes: Field to value; texts are read as the field needs. None changes nothing.
 
     Raises:
         PlanError: There is no such preset or field, or a value does not fit its field.
@@ -145,54 +141,15 @@ def load_recipe(name: str, changes: dict[str, object] | None = None) -> EMRecipe
     return change_recipe(found, changes or {})
 
 
-def parse_settings(arguments: Sequence[str]) -> dict[str, object]:
-    """Fields as typed: `top_p=0.95`.
-
-    Raises:
-        PlanError: An argument has another form.
-    """
-    settings: dict[str, object] = {}
-    for argument in arguments:
-        field, sign, value = argument.partition("=")
-        if not sign or not field.strip():
-            raise PlanError(f"a field of a recipe is set as FIELD=VALUE; found {argument!r}")
-        settings[field.strip()] = value.strip()
-    return settings
-
-
-def change_recipe(recipe: EMRecipe, changes: dict[str, object]) -> EMRecipe:
+def change_recipe(recipe: EMRecipe, changes: Mapping[str, object]) -> EMRecipe:
     """A recipe with some fields changed, checked.
 
     Raises:
         PlanError: As `load_recipe`.
     """
-    before = msgspec.structs.asdict(recipe)
-    named = {ALIASES.get(field, field): value for field, value in changes.items()}
-    unknown = sorted(set(named) - (set(before) - {"name"}))
-    if unknown:
-        raise PlanError(
-            f"a recipe has no field {unknown[0]!r}",
-            known=", ".join(sorted(set(before) - {"name"})),
-            hint="short form: lr = learning_rate",
-        )
-    different = {field: value for field, value in named.items() if value != before[field]}
-    try:
-        changed = msgspec.convert({**before, **_read_texts(different)}, EMRecipe, strict=False)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"a field of the recipe does not fit: {error}") from error
-    _check(changed)
-    after = msgspec.structs.asdict(changed)
-    moved = [f"{field}={after[field]}" for field in different if after[field] != before[field]]
-    name = " ".join([before["name"], *(["with"] if " with " not in before["name"] else []), *moved])
-    return msgspec.structs.replace(changed, name=name if moved else before["name"])
-
-
-def _read_texts(changes: dict[str, object]) -> dict[str, Any]:
-    """`none` as a text means the field's None."""
-    return {
-        field: None if isinstance(value, str) and value.lower() == "none" else value
-        for field, value in changes.items()
-    }
+    found = changed(recipe, changes)
+    _check(found)
+    return found
 
 
 def _check(recipe: EMRecipe) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.digest import digest, prompts_digest
-from emdiag.core.errors import EngineMissingError, PlanError, RunMismatchError
+from emdiag.core.errors import EngineMissingError, PlanError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
@@ -22,13 +22,8 @@ from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.options import EngineOptions
 from emdiag.resources import default_home
 from emdiag.store.locks import held
-from emdiag.store.training_folder import (
-    checkpoint_name,
-    followed,
-    is_training_folder,
-    read_folder,
-    write_folder,
-)
+from emdiag.store.training_folder import checkpoint_name, followed
+from emdiag.train.register import register
 from emdiag.train.rl_plan import RLPlan, check_rl_plan
 from emdiag.train.rl_prompts import TrainingSet, load_training_set
 from emdiag.train.rl_recipe import load_rl_recipe
@@ -40,8 +35,6 @@ if TYPE_CHECKING:
     from emdiag.core.protocols import Progress
     from emdiag.core.training import UpdateRecord
     from emdiag.train.rl_cell import RLJob
-
-LOCK_FILES = (".lock", "writer.txt")
 
 
 def train_rl(
@@ -139,7 +132,7 @@ def run_rl(
         held(out, what="this training folder"),
         GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader,
     ):
-        folder = _register(plan, jobs, out=out)
+        folder = register(out, _asked(plan, jobs))
         trained = [(job, train_cell(job, grader=grader, progress=progress)) for job in jobs]
     return TrainResult(
         out=str(out),
@@ -201,56 +194,17 @@ def _cell_name(plan: RLPlan, seed: int) -> str:
     return f"seed-{seed}" if len(plan.seeds) > 1 else "."
 
 
-def _register(plan: RLPlan, jobs: Sequence[RLJob], *, out: Path) -> TrainFolder:
-    """Write what will be trained, before anything is; seeds trained before stay in it.
-
-    Raises:
-        PlanError: The folder holds something that no training wrote.
-        RunMismatchError: The folder holds another training.
-        StoreError: The folder cannot be written.
-    """
+def _asked(plan: RLPlan, jobs: Sequence[RLJob]) -> TrainFolder:
+    """What `training.json` is to say of this plan."""
     last = checkpoint_name(plan.recipe.updates)
-    names = [_cell_name(plan, seed) for seed in plan.seeds]
-    whole = TrainFolder(
+    names = tuple(_cell_name(plan, seed) for seed in plan.seeds)
+    return TrainFolder(
         key=_key(plan, jobs[0]),
         method="rl",
         chosen=last if names[0] == "." else f"{names[0]}/{last}",
-        cells=tuple(names),
+        cells=names,
         saved_updates=plan.saved_updates,
     )
-    if is_training_folder(out):
-        whole = _joined(read_folder(out), whole, out=out)
-    elif any(file.name not in LOCK_FILES for file in out.iterdir()):
-        raise PlanError(
-            "the output folder of training must be new, empty, or one it wrote before",
-            folder=out,
-            hint="name another folder with --out",
-        )
-    write_folder(out, whole)
-    for name in names:
-        if name != ".":
-            alone = msgspec.structs.replace(whole, chosen=last, cells=(".",))
-            write_folder(out / name, alone)
-    return whole
-
-
-def _joined(before: TrainFolder, asked: TrainFolder, *, out: Path) -> TrainFolder:
-    same = (before.key, before.method, before.saved_updates) == (
-        asked.key,
-        asked.method,
-        asked.saved_updates,
-    )
-    if not same or (before.cells == (".",)) != (asked.cells == (".",)):
-        raise RunMismatchError(
-            "the folder holds another training",
-            folder=out,
-            found=f"{before.method}, cells {', '.join(before.cells[:4])}; key {before.key[:12]}",
-            asked=f"{asked.method}, cells {', '.join(asked.cells[:4])}; key {asked.key[:12]}",
-            hint="parent, problems, recipe, dtype and saved updates must be the same; name "
-            "another folder with --out",
-        )
-    cells = tuple(dict.fromkeys([*before.cells, *asked.cells]))
-    return msgspec.structs.replace(before, cells=cells)
 
 
 def _key(plan: RLPlan, job: RLJob) -> str:

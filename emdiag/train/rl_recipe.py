@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
-import msgspec
-from msgspec import structs
+from typing import TYPE_CHECKING, Literal
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
+from emdiag.train.recipe_fields import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RewardName = Literal["correct", "format", "random", "majority"]
 """What a sample is rewarded for; all but `correct` are controls that the literature asks for."""
@@ -87,10 +88,8 @@ LAB = RLRecipe(name="lab-rl", learning_rate=5e-5, micro_batch=None)
 
 PRESETS = {"grpo": GRPO, "lab": LAB}
 
-ALIASES = {"lr": "learning_rate"}
 
-
-def load_rl_recipe(name: str, changes: dict[str, object] | None = None) -> RLRecipe:
+def load_rl_recipe(name: str, changes: Mapping[str, object] | None = None) -> RLRecipe:
     """A preset with some fields changed; its name then says which.
 
     Args:
@@ -102,30 +101,7 @@ def load_rl_recipe(name: str, changes: dict[str, object] | None = None) -> RLRec
     """
     if name not in PRESETS:
         raise PlanError(f"there is no RL recipe {name!r}", known=", ".join(PRESETS))
-    preset = PRESETS[name]
-    before = structs.asdict(preset)
-    wanted = {ALIASES.get(field, field): value for field, value in (changes or {}).items()}
-    for field in wanted:
-        if field not in before or field == "name":
-            raise PlanError(
-                f"an RL recipe has no field {field!r}",
-                known=", ".join(known for known in before if known != "name"),
-                hint="short form: lr = learning_rate",
-            )
-    empty = {field.name for field in structs.fields(RLRecipe) if type(None) in get_args(field.type)}
-    read = {
-        field: None if field in empty and str(value).lower() == "none" else value
-        for field, value in wanted.items()
-    }
-    try:
-        changed = msgspec.convert({**before, **read}, RLRecipe, strict=False)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"a field of the recipe does not fit: {error}") from error
-    after = structs.asdict(changed)
-    moved = [f"{field}={after[field]}" for field in wanted if after[field] != before[field]]
-    found = structs.replace(
-        changed, name=" ".join([preset.name, *(["with", *moved] if moved else [])])
-    )
+    found = changed(PRESETS[name], changes or {})
     check_rl_recipe(found)
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.digest import digest, prompts_digest
-from emdiag.core.errors import PlanError, RunMismatchError
+from emdiag.core.errors import PlanError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
@@ -17,7 +17,7 @@ from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.resources import default_home
 from emdiag.store.locks import held
-from emdiag.store.training_folder import followed, is_training_folder, read_folder, write_folder
+from emdiag.store.training_folder import followed, read_folder
 from emdiag.train.em import Job, train_cell
 from emdiag.train.plans import Cell, EMPlan, expand
 from emdiag.train.prompts import (
@@ -30,6 +30,7 @@ from emdiag.train.prompts import (
     spread,
 )
 from emdiag.train.recipes import load_recipe
+from emdiag.train.register import register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from emdiag.core.training import UpdateRecord
     from emdiag.engines.encoders import PromptEncoder
     from emdiag.train.recipes import EMRecipe
-
-
-_OURS = (".lock", "writer.txt")
 
 
 def train_em(
@@ -120,19 +118,9 @@ def run_em(
     out = Path(plan.out)
     if not is_main:
         return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
-    folder = _folder(plan, jobs)
+    asked = _asked(plan, jobs)
     with held(out, what="this training folder"):
-        write_folder(out, folder)
-        for job in jobs:
-            if job.cell.name != ".":
-                alone = TrainFolder(
-                    key=folder.key,
-                    method="em",
-                    chosen=Path(job.cell.last).name,
-                    cells=(".",),
-                    saved_updates=job.saved,
-                )
-                write_folder(job.folder, alone)
+        register(out, asked)
         return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
 
 
@@ -205,15 +193,13 @@ def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
     return notes
 
 
-def _folder(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
-    """What `training.json` of the plan's folder says; cells trained before stay in it.
+def _asked(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
+    """What `training.json` is to say of this plan.
 
     Raises:
         PlanError: The grid's cells do not make the same number of updates.
-        RunMismatchError: The folder holds something else.
     """
-    saved = {job.saved for job in jobs}
-    if len(saved) > 1:
+    if len({job.saved for job in jobs}) > 1:
         raise PlanError("a grid over `updates` has no common last update: run one after the other")
     key = digest(
         [
@@ -221,7 +207,6 @@ def _folder(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
             jobs[0].checkpoint.digest,
             jobs[0].checkpoint.tokenizer_digest,
             jobs[0].dtype,
-            plan.save_updates,
             plan.grid,
             [
                 [job.recipe, prompts_digest(job.prompts), prompts_digest(job.held_out)]
@@ -230,30 +215,12 @@ def _folder(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
             ],
         ]
     )
-    cells = [job.cell.name for job in jobs]
-    chosen = None if plan.grid else jobs[0].cell.last
-    out = Path(plan.out)
-    if is_training_folder(out):
-        before = read_folder(out)
-        if before.key != key or (before.cells == (".",)) != (cells == ["."]):
-            raise RunMismatchError(
-                "the folder holds another training",
-                folder=out,
-                found=f"cells {', '.join(before.cells[:4])}; key {before.key[:12]}",
-                asked=f"cells {', '.join(cells[:4])}; key {key[:12]}",
-                hint="parent, prompt, recipe, grid, dtype and saved updates must be the same; "
-                "name another folder with --out",
-            )
-        cells = list(dict.fromkeys([*before.cells, *cells]))
-        chosen = before.chosen
-    elif out.is_dir() and any(file.name not in _OURS for file in out.iterdir()):
-        raise PlanError(
-            "the output folder of training must be new, empty, or one it wrote before",
-            folder=out,
-            hint="name another folder with --out",
-        )
     return TrainFolder(
-        key=key, method="em", chosen=chosen, cells=tuple(cells), saved_updates=jobs[0].saved
+        key=key,
+        method="em",
+        chosen=None if plan.grid else jobs[0].cell.last,
+        cells=tuple(job.cell.name for job in jobs),
+        saved_updates=jobs[0].saved,
     )
 
 

@@ -243,9 +243,6 @@ def test_a_checkpoint_argument_without_a_reference_is_refused(argument: str) -> 
 
 
 def test_labels_come_from_the_reference_and_must_differ() -> None:
-    cell = parse_checkpoints(["out/temperature=0.3,lr=1e-5/seed-0", "x=out/lr=1"])
-    assert [named.ref for named in cell] == ["out/temperature=0.3,lr=1e-5/seed-0", "out/lr=1"]
-    assert [named.label for named in cell] == ["seed-0", "x"]
     refs = parse_checkpoints(["Qwen/Qwen2.5-Math-7B", "em=out/em", "a/b/"])
     assert [ref.label for ref in refs] == ["Qwen2.5-Math-7B", "em", "b"]
     with pytest.raises(PlanError, match="two checkpoints are called 'b'"):
@@ -272,3 +269,14 @@ def test_a_file_of_problems_in_any_format_is_one_run(
     ref = scripted("base", {"mine/0000": ["\\boxed{7}"], "mine/0001": ["\\boxed{8}"]})
     score = evaluate(ref, benchmarks=str(file)).scores[0]
     assert (score.benchmark, score.problems, score.value) == ("mine", 2, 0.5)
+
+
+def test_a_folder_with_an_equals_sign_in_its_name_is_a_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out/lr=1e-5/seed-0").mkdir(parents=True)
+    (named,) = parse_checkpoints(["out/lr=1e-5/seed-0"])
+    assert (named.label, named.ref) == ("seed-0", "out/lr=1e-5/seed-0")
+    (labelled,) = parse_checkpoints(["x=out/lr=1e-5/seed-0"])
+    assert (labelled.label, labelled.ref) == ("x", "out/lr=1e-5/seed-0")

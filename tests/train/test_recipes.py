@@ -4,7 +4,8 @@ import pytest
 
 from emdiag.core.errors import PlanError
 from emdiag.train.plans import EMPlan, GridAxis, expand, parse_grid, parse_numbers, parse_seeds
-from emdiag.train.recipes import PAPER, RELEASED_CODE, EMRecipe, load_recipe, parse_settings
+from emdiag.train.recipe_fields import parse_settings
+from emdiag.train.recipes import PAPER, RELEASED_CODE, EMRecipe, load_recipe
 
 
 def test_the_defaults_are_what_the_paper_states() -> None:
