@@ -9,9 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from emdiag.cli import console
-
-ENGINE, SAMPLING = "Engine", "Sampling"
+from emdiag.cli import console, options
 
 
 def evaluate(
@@ -30,76 +28,39 @@ def evaluate(
             help="Names, or .jsonl, .json or .parquet files; separated by commas.",
         ),
     ] = "chain",
-    limit: Annotated[
-        int | None, typer.Option(help="Only the first so many problems; the score is partial.")
-    ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Prompt template, or a .toml file of your own.")
-    ] = None,
-    chat: Annotated[
-        bool | None,
-        typer.Option("--chat/--no-chat", help="Apply the tokenizer's chat template."),
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(help="Samples of each problem.", rich_help_panel=SAMPLING)
-    ] = 1,
-    temperature: Annotated[
-        float, typer.Option(help="0 is greedy.", rich_help_panel=SAMPLING)
-    ] = 0.0,
+    limit: options.Limit = None,
+    template: options.Template = None,
+    chat: options.Chat = None,
+    samples: options.Samples = 1,
+    temperature: options.Temperature = 0.0,
     top_p: Annotated[
-        float, typer.Option(help="Nucleus mass kept; 1 keeps all.", rich_help_panel=SAMPLING)
+        float,
+        typer.Option(help="Nucleus mass kept; 1 keeps all.", rich_help_panel=options.SAMPLING),
     ] = 1.0,
     top_k: Annotated[
-        int, typer.Option(help="Tokens kept; 0 keeps all.", rich_help_panel=SAMPLING)
+        int, typer.Option(help="Tokens kept; 0 keeps all.", rich_help_panel=options.SAMPLING)
     ] = 0,
     repetition_penalty: Annotated[
-        float, typer.Option(help="1 is none.", rich_help_panel=SAMPLING)
+        float, typer.Option(help="1 is none.", rich_help_panel=options.SAMPLING)
     ] = 1.0,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(help="New tokens at most; the card's by default.", rich_help_panel=SAMPLING),
-    ] = None,
+    max_tokens: options.MaxTokens = None,
     stop: Annotated[
         list[str] | None,
-        typer.Option(help="A string that ends a completion; repeatable.", rich_help_panel=SAMPLING),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the run.", rich_help_panel=SAMPLING)] = 0,
-    engine: Annotated[
-        str,
-        typer.Option(help="auto, transformers, vllm or scripted.", rich_help_panel=ENGINE),
-    ] = "auto",
-    dtype: Annotated[
-        str,
-        typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=ENGINE),
-    ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=ENGINE)
-    ] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(help="Samples drawn side by side.", rich_help_panel=ENGINE)
-    ] = None,
-    tensor_parallel_size: Annotated[
-        int, typer.Option(help="Devices for one model (vllm).", rich_help_panel=ENGINE)
-    ] = 1,
-    gpu_memory_utilization: Annotated[
-        float, typer.Option(help="Share of the device's memory (vllm).", rich_help_panel=ENGINE)
-    ] = 0.9,
-    max_model_len: Annotated[
-        int | None,
-        typer.Option(help="Longest sequence (vllm); derived by default.", rich_help_panel=ENGINE),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool,
         typer.Option(
-            "--trust-remote-code",
-            help="Let code shipped with the checkpoint run.",
-            rich_help_panel=ENGINE,
+            help="A string that ends a completion; repeatable.", rich_help_panel=options.SAMPLING
         ),
-    ] = False,
-    grader_workers: Annotated[
-        int | None, typer.Option(help="Grading processes; one per core by default.")
     ] = None,
-    deadline: Annotated[float, typer.Option(help="Seconds one comparison may take.")] = 10.0,
+    seed: options.Seed = 0,
+    engine: options.Engine = "auto",
+    dtype: options.Dtype = "auto",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = None,
+    tensor_parallel_size: options.TensorParallelSize = 1,
+    gpu_memory_utilization: options.GpuMemoryUtilization = 0.9,
+    max_model_len: options.MaxModelLen = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    grader_workers: options.GraderWorkers = None,
+    deadline: options.Deadline = 10.0,
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),

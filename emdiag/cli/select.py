@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import console
-
-ENGINE, SAMPLING = "Engine", "Sampling"
+from emdiag.cli import console, options
 
 
 def select(
@@ -36,60 +34,28 @@ def select(
     limit: Annotated[
         int | None, typer.Option(help="Only the first so many problems of the pool.")
     ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Prompt template, or a .toml file of your own.")
-    ] = None,
-    chat: Annotated[
-        bool | None,
-        typer.Option("--chat/--no-chat", help="Apply the tokenizer's chat template."),
-    ] = None,
+    template: options.Template = None,
+    chat: options.Chat = None,
     samples: Annotated[
-        int, typer.Option(help="Samples of each prompt.", rich_help_panel=SAMPLING)
+        int, typer.Option(help="Samples of each prompt.", rich_help_panel=options.SAMPLING)
     ] = 16,
     temperature: Annotated[
         float,
         typer.Option(
             help="1 is the model's own distribution; the paper trains at 0.5.",
-            rich_help_panel=SAMPLING,
+            rich_help_panel=options.SAMPLING,
         ),
     ] = 1.0,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(help="New tokens at most; the card's by default.", rich_help_panel=SAMPLING),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the run.", rich_help_panel=SAMPLING)] = 0,
-    engine: Annotated[
-        str,
-        typer.Option(help="auto, transformers, vllm or scripted.", rich_help_panel=ENGINE),
-    ] = "auto",
-    dtype: Annotated[
-        str,
-        typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=ENGINE),
-    ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=ENGINE)
-    ] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(help="Samples drawn side by side.", rich_help_panel=ENGINE)
-    ] = None,
-    tensor_parallel_size: Annotated[
-        int, typer.Option(help="Devices for one model (vllm).", rich_help_panel=ENGINE)
-    ] = 1,
-    gpu_memory_utilization: Annotated[
-        float, typer.Option(help="Share of the device's memory (vllm).", rich_help_panel=ENGINE)
-    ] = 0.9,
-    max_model_len: Annotated[
-        int | None,
-        typer.Option(help="Longest sequence (vllm); derived by default.", rich_help_panel=ENGINE),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Let code shipped with the checkpoint run.",
-            rich_help_panel=ENGINE,
-        ),
-    ] = False,
+    max_tokens: options.MaxTokens = None,
+    seed: options.Seed = 0,
+    engine: options.Engine = "auto",
+    dtype: options.Dtype = "auto",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = None,
+    tensor_parallel_size: options.TensorParallelSize = 1,
+    gpu_memory_utilization: options.GpuMemoryUtilization = 0.9,
+    max_model_len: options.MaxModelLen = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     token_entropy: Annotated[
         bool,
         typer.Option(
@@ -97,10 +63,8 @@ def select(
             help="Load the weights once more and read the entropy of every token.",
         ),
     ] = True,
-    grader_workers: Annotated[
-        int | None, typer.Option(help="Grading processes; one per core by default.")
-    ] = None,
-    deadline: Annotated[float, typer.Option(help="Seconds one comparison may take.")] = 10.0,
+    grader_workers: options.GraderWorkers = None,
+    deadline: options.Deadline = 10.0,
     out_file: Annotated[
         Path | None,
         typer.Option(

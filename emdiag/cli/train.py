@@ -10,11 +10,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from emdiag.cli import console
+from emdiag.cli import console, options
 from emdiag.cli.train_rl import rl
 from emdiag.cli.train_score import score
-
-RECIPE, RECORD, MACHINE = "Recipe", "Record and checkpoints", "Machine"
 
 app = typer.Typer(
     help="Entropy minimisation, reinforcement learning, and scores of what they made.",
@@ -24,16 +22,8 @@ app = typer.Typer(
 
 @app.command("em")
 def em(
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF",
-            help="Hub id, id@revision, folder, .gguf file, lab, or an earlier --out.",
-        ),
-    ],
-    out_dir: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the result; the same command continues.")
-    ],
+    ref: options.StartRef,
+    out_dir: options.TrainingOut,
     problem: Annotated[
         list[str] | None,
         typer.Option(help="Training prompt, BENCHMARK/ID; repeatable. The paper's: one_shot/0000."),
@@ -44,53 +34,38 @@ def em(
     ] = None,
     prompts: Annotated[int, typer.Option(help="Problems taken from the start of that file.")] = 1,
     recipe: Annotated[
-        str, typer.Option(help="paper, released-code or lab.", rich_help_panel=RECIPE)
+        str, typer.Option(help="paper, released-code or lab.", rich_help_panel=options.RECIPE)
     ] = "paper",
     updates: Annotated[
         int | None,
-        typer.Option(help="Optimiser updates; 10 in the paper.", rich_help_panel=RECIPE),
+        typer.Option(help="Optimiser updates; 10 in the paper.", rich_help_panel=options.RECIPE),
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help="Completions of one update; 64.", rich_help_panel=RECIPE),
+        typer.Option(help="Completions of one update; 64.", rich_help_panel=options.RECIPE),
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Of sampling and loss; 0.5.", rich_help_panel=RECIPE),
+        typer.Option(help="Of sampling and loss; 0.5.", rich_help_panel=options.RECIPE),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option("--lr", help="Learning rate, constant; 2e-5.", rich_help_panel=RECIPE),
+        typer.Option("--lr", help="Learning rate, constant; 2e-5.", rich_help_panel=options.RECIPE),
     ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="New tokens at most; the benchmark's by default.", rich_help_panel=RECIPE
-        ),
-    ] = None,
+    max_tokens: options.TrainingMaxTokens = None,
     objective: Annotated[
         str | None,
         typer.Option(
-            help="entropy, entropy-maximised or random-direction.", rich_help_panel=RECIPE
+            help="entropy, entropy-maximised or random-direction.", rich_help_panel=options.RECIPE
         ),
     ] = None,
-    template: Annotated[
-        str | None,
-        typer.Option(help="Prompt template; the benchmark's by default.", rich_help_panel=RECIPE),
-    ] = None,
-    chat: Annotated[
-        bool | None,
-        typer.Option(
-            "--chat/--no-chat",
-            help="Apply the tokenizer's chat template.",
-            rich_help_panel=RECIPE,
-        ),
-    ] = None,
+    template: options.TrainingTemplate = None,
+    chat: options.TrainingChat = None,
     processes: Annotated[
         int | None,
         typer.Option(
             help="Devices that released-code imitates on whatever there is.",
-            rich_help_panel=RECIPE,
+            rich_help_panel=options.RECIPE,
         ),
     ] = None,
     settings: Annotated[
@@ -99,7 +74,7 @@ def em(
             "--set",
             metavar="FIELD=VALUE",
             help="Any field of the recipe; repeatable.",
-            rich_help_panel=RECIPE,
+            rich_help_panel=options.RECIPE,
         ),
     ] = None,
     grid: Annotated[
@@ -107,18 +82,15 @@ def em(
         typer.Option(
             metavar="FIELD=VALUE,VALUE",
             help="One folder per combination; `problem` is a field too. Repeatable.",
-            rich_help_panel=RECIPE,
+            rich_help_panel=options.RECIPE,
         ),
     ] = None,
-    seeds: Annotated[
-        str,
-        typer.Option(help="3, 0,2,5 or 0..4; the first is registered.", rich_help_panel=RECIPE),
-    ] = "0",
+    seeds: options.Seeds = "0",
     save_updates: Annotated[
         str | None,
         typer.Option(
             help="Updates whose checkpoint is kept, such as 1,5; the last always is.",
-            rich_help_panel=RECORD,
+            rich_help_panel=options.RECORD,
         ),
     ] = None,
     held_out: Annotated[
@@ -126,38 +98,30 @@ def em(
         typer.Option(
             help="Benchmark or file measured after every update, or none; by default the "
             "training prompt's own.",
-            rich_help_panel=RECORD,
+            rich_help_panel=options.RECORD,
         ),
     ] = None,
     held_out_problems: Annotated[
-        int, typer.Option(help="Problems of it.", rich_help_panel=RECORD)
+        int, typer.Option(help="Problems of it.", rich_help_panel=options.RECORD)
     ] = 8,
-    state_every: Annotated[
-        int,
-        typer.Option(
-            help="Updates between states that a killed run goes on from; 0 keeps none.",
-            rich_help_panel=RECORD,
-        ),
-    ] = 1,
+    state_every: options.StateEvery = 1,
     tracker: Annotated[
         str | None,
-        typer.Option(help="tensorboard, wandb, ... by accelerate.", rich_help_panel=RECORD),
+        typer.Option(help="tensorboard, wandb, ... by accelerate.", rich_help_panel=options.RECORD),
     ] = None,
     dtype: Annotated[
         str,
-        typer.Option(help="Of the weights: auto, float32, bfloat16.", rich_help_panel=MACHINE),
+        typer.Option(
+            help="Of the weights: auto, float32, bfloat16.", rich_help_panel=options.ENGINE
+        ),
     ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, ...", rich_help_panel=MACHINE)
-    ] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(help="Samples drawn side by side.", rich_help_panel=MACHINE)
-    ] = None,
+    device: options.TrainingDevice = "auto",
+    batch_size: options.BatchSize = None,
     micro_batch: Annotated[
         int | None,
         typer.Option(
             help="Rows of one forward pass; changes memory, not the gradient.",
-            rich_help_panel=MACHINE,
+            rich_help_panel=options.ENGINE,
         ),
     ] = None,
     gradient_checkpointing: Annotated[
@@ -165,21 +129,14 @@ def em(
         typer.Option(
             "--gradient-checkpointing",
             help="Less memory for one more forward pass.",
-            rich_help_panel=MACHINE,
+            rich_help_panel=options.ENGINE,
         ),
     ] = False,
     threads: Annotated[
-        int | None, typer.Option(help="CPU threads of torch.", rich_help_panel=MACHINE)
+        int | None, typer.Option(help="CPU threads of torch.", rich_help_panel=options.ENGINE)
     ] = None,
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Let code shipped with the checkpoint run.",
-            rich_help_panel=MACHINE,
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    as_json: options.Json = False,
 ) -> None:
     """Minimise entropy on one unlabelled prompt, as one-shot EM does."""
     is_main = os.environ.get("RANK", "0") == "0"

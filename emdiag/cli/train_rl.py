@@ -3,77 +3,56 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from emdiag.cli import console
-
-RECIPE, RECORD, MACHINE = "Recipe", "Record and checkpoints", "Machine"
+from emdiag.cli import console, options
 
 
 def rl(
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF",
-            help="Hub id, id@revision, folder, .gguf file, lab, or an earlier --out.",
-        ),
-    ],
+    ref: options.StartRef,
     benchmark: Annotated[
         str,
         typer.Option("--benchmark", "-b", help="Name or problems file to train on."),
     ],
-    out_dir: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the result; the same command continues.")
-    ],
+    out_dir: options.TrainingOut,
     limit: Annotated[int | None, typer.Option(help="Only the first so many problems.")] = None,
-    recipe: Annotated[str, typer.Option(help="grpo or lab.", rich_help_panel=RECIPE)] = "grpo",
+    recipe: Annotated[
+        str, typer.Option(help="grpo or lab.", rich_help_panel=options.RECIPE)
+    ] = "grpo",
     reward: Annotated[
         str | None,
         typer.Option(
-            help="correct; or as a control format, random or majority.", rich_help_panel=RECIPE
+            help="correct; or as a control format, random or majority.",
+            rich_help_panel=options.RECIPE,
         ),
     ] = None,
     updates: Annotated[
-        int | None, typer.Option(help="Optimiser updates; 100.", rich_help_panel=RECIPE)
+        int | None, typer.Option(help="Optimiser updates; 100.", rich_help_panel=options.RECIPE)
     ] = None,
     completions: Annotated[
-        int | None, typer.Option(help="Samples of one update; 64.", rich_help_panel=RECIPE)
+        int | None, typer.Option(help="Samples of one update; 64.", rich_help_panel=options.RECIPE)
     ] = None,
     group_size: Annotated[
-        int | None, typer.Option(help="Samples of one problem; 8.", rich_help_panel=RECIPE)
+        int | None, typer.Option(help="Samples of one problem; 8.", rich_help_panel=options.RECIPE)
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Of sampling and loss; 1.", rich_help_panel=RECIPE)
+        float | None, typer.Option(help="Of sampling and loss; 1.", rich_help_panel=options.RECIPE)
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option("--lr", help="Learning rate, constant; 1e-6.", rich_help_panel=RECIPE),
+        typer.Option("--lr", help="Learning rate, constant; 1e-6.", rich_help_panel=options.RECIPE),
     ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="New tokens at most; the benchmark's by default.", rich_help_panel=RECIPE
-        ),
-    ] = None,
-    template: Annotated[
-        str | None,
-        typer.Option(help="Prompt template; the benchmark's by default.", rich_help_panel=RECIPE),
-    ] = None,
-    chat: Annotated[
-        bool | None,
-        typer.Option(
-            "--chat/--no-chat",
-            help="Apply the tokenizer's chat template.",
-            rich_help_panel=RECIPE,
-        ),
-    ] = None,
+    max_tokens: options.TrainingMaxTokens = None,
+    template: options.TrainingTemplate = None,
+    chat: options.TrainingChat = None,
     micro_batch: Annotated[
         int | None,
-        typer.Option(help="Samples whose gradient is taken at a time.", rich_help_panel=RECIPE),
+        typer.Option(
+            help="Samples whose gradient is taken at a time.", rich_help_panel=options.RECIPE
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -81,38 +60,30 @@ def rl(
             "--set",
             metavar="FIELD=VALUE",
             help="Any field of the recipe, such as beta=0.04; repeatable.",
-            rich_help_panel=RECIPE,
+            rich_help_panel=options.RECIPE,
         ),
     ] = None,
-    seeds: Annotated[
-        str,
-        typer.Option(help="3, 0,2,5 or 0..4; the first is registered.", rich_help_panel=RECIPE),
-    ] = "0",
+    seeds: options.Seeds = "0",
     save_updates: Annotated[
         str | None,
         typer.Option(
             help="Updates whose checkpoint is kept, such as 10,50; the last always is.",
-            rich_help_panel=RECORD,
+            rich_help_panel=options.RECORD,
         ),
     ] = None,
     held_out: Annotated[
-        int, typer.Option(help="Problems kept out, to measure on.", rich_help_panel=RECORD)
+        int, typer.Option(help="Problems kept out, to measure on.", rich_help_panel=options.RECORD)
     ] = 32,
     held_out_every: Annotated[
-        int, typer.Option(help="Updates between measurements on them.", rich_help_panel=RECORD)
-    ] = 10,
-    state_every: Annotated[
         int,
-        typer.Option(
-            help="Updates between states that a killed run goes on from; 0 keeps none.",
-            rich_help_panel=RECORD,
-        ),
+        typer.Option(help="Updates between measurements on them.", rich_help_panel=options.RECORD),
     ] = 10,
+    state_every: options.StateEvery = 10,
     check_samples: Annotated[
         int,
         typer.Option(
             help="Samples of each problem of the first update that emdiag's engine draws.",
-            rich_help_panel=RECORD,
+            rich_help_panel=options.RECORD,
         ),
     ] = 16,
     first_reward_check: Annotated[
@@ -120,35 +91,28 @@ def rl(
         typer.Option(
             "--first-reward-check/--no-first-reward-check",
             help="Stop where the first reward is not the parent's accuracy.",
-            rich_help_panel=RECORD,
+            rich_help_panel=options.RECORD,
         ),
     ] = True,
     dtype: Annotated[
         str,
         typer.Option(
             help="Of arithmetic: auto, float32, bfloat16; weights are float32.",
-            rich_help_panel=MACHINE,
+            rich_help_panel=options.ENGINE,
         ),
     ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, ...", rich_help_panel=MACHINE)
-    ] = "auto",
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Let code shipped with the checkpoint run.",
-            rich_help_panel=MACHINE,
-        ),
-    ] = False,
+    device: options.TrainingDevice = "auto",
+    trust_remote_code: options.TrustRemoteCode = False,
     grader_workers: Annotated[
         int | None,
-        typer.Option(help="Grading processes; one per core by default.", rich_help_panel=MACHINE),
+        typer.Option(
+            help="Grading processes; one per core by default.", rich_help_panel=options.ENGINE
+        ),
     ] = None,
     deadline: Annotated[
-        float, typer.Option(help="Seconds one comparison may take.", rich_help_panel=MACHINE)
+        float, typer.Option(help="Seconds one comparison may take.", rich_help_panel=options.ENGINE)
     ] = 10.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Learn from rewards (GRPO by TRL), the counterpart of entropy minimisation."""
     with console.command(json=as_json, resumes=True) as out:

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import console
-
-ENGINE, SAMPLING = "Engine", "Sampling"
+from emdiag.cli import console, options
 
 
 def score(
@@ -26,53 +24,24 @@ def score(
         typer.Option(metavar="[LABEL=]REF", help="Compare with it, such as the parent."),
     ] = None,
     updates: Annotated[str, typer.Option(help="last, or all whose checkpoint was saved.")] = "last",
-    limit: Annotated[
-        int | None, typer.Option(help="Only the first so many problems; the score is partial.")
-    ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Prompt template, or a .toml file of your own.")
-    ] = None,
-    chat: Annotated[
-        bool | None,
-        typer.Option("--chat/--no-chat", help="Apply the tokenizer's chat template."),
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(help="Samples of each problem.", rich_help_panel=SAMPLING)
-    ] = 1,
-    temperature: Annotated[
-        float, typer.Option(help="0 is greedy.", rich_help_panel=SAMPLING)
-    ] = 0.0,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(help="New tokens at most; the card's by default.", rich_help_panel=SAMPLING),
-    ] = None,
+    limit: options.Limit = None,
+    template: options.Template = None,
+    chat: options.Chat = None,
+    samples: options.Samples = 1,
+    temperature: options.Temperature = 0.0,
+    max_tokens: options.MaxTokens = None,
     seed: Annotated[
-        int, typer.Option(help="Seed of the run, not of training.", rich_help_panel=SAMPLING)
+        int,
+        typer.Option(help="Seed of the run, not of training.", rich_help_panel=options.SAMPLING),
     ] = 0,
     engine: Annotated[
-        str, typer.Option(help="auto, transformers or vllm.", rich_help_panel=ENGINE)
+        str, typer.Option(help="auto, transformers or vllm.", rich_help_panel=options.ENGINE)
     ] = "auto",
-    dtype: Annotated[
-        str,
-        typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=ENGINE),
-    ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=ENGINE)
-    ] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(help="Samples drawn side by side.", rich_help_panel=ENGINE)
-    ] = None,
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Let code shipped with the checkpoint run.",
-            rich_help_panel=ENGINE,
-        ),
-    ] = False,
-    grader_workers: Annotated[
-        int | None, typer.Option(help="Grading processes; one per core by default.")
-    ] = None,
+    dtype: options.Dtype = "auto",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    grader_workers: options.GraderWorkers = None,
     store: Annotated[
         Path, typer.Option(help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
