@@ -64,8 +64,9 @@ def load_model(
                 **gguf,
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise CheckpointError(f"the weights cannot be loaded: {error}", checkpoint=path) from error
+        raise _unloadable(error, path) from error
     _refuse_incomplete(report, path)
+    _refuse_ignored(model, report, path)
     loaded: PreTrainedModel = model.eval().to(device)
     return loaded
 
@@ -79,3 +80,41 @@ def _refuse_incomplete(report: dict[str, Any], path: str) -> None:
             missing=", ".join(missing[:5]),
             hint="save the whole model again; random numbers would have stood in for them",
         )
+
+
+def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -> None:
+    """Refuse tensors that belong to a layer the model has and that it would leave out.
+
+    Those of parts it does not have, such as another modality, are left out in peace.
+    """
+    layers = {
+        name
+        for name, layer in model.named_modules()
+        if any(True for _ in layer.parameters(recurse=False))
+    }
+    ignored = [
+        name
+        for name in sorted(report.get("unexpected_keys", ()))
+        if name.rpartition(".")[0] in layers
+    ]
+    if ignored:
+        raise CheckpointError(
+            f"the weights hold {len(ignored)} tensors that the configuration leaves out: they are "
+            "of another architecture",
+            checkpoint=path,
+            architecture=type(model).__name__,
+            left_out=", ".join(ignored[:5]),
+            hint="put the configuration beside the weights that belongs to them",
+        )
+
+
+def _unloadable(error: Exception, path: str) -> CheckpointError:
+    text = str(error)
+    if "Unrecognized configuration class" in text:
+        return CheckpointError(
+            "the configuration is of no causal language model",
+            checkpoint=path,
+            found=text.partition("<class '")[2].partition("'")[0].rpartition(".")[2],
+            hint="give a decoder, such as Llama, Qwen2 or Gemma2",
+        )
+    return CheckpointError(f"the weights cannot be loaded: {text}", checkpoint=path)

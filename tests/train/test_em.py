@@ -374,11 +374,22 @@ def test_bad_input_is_named_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_of_another_architecture_are_refused(start: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "t5"
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "t5"}, "of no causal language model"),
+        ({"model_type": "llama"}, "they are of another architecture"),
+        ({"model_type": "qwen2", "hidden_size": 24}, "cannot be loaded"),
+    ],
+)
+def test_weights_of_another_architecture_are_refused(
+    config: dict[str, Any], message: str, start: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "other"
     shutil.copytree(start, folder)
-    (folder / "config.json").write_text(json.dumps({"model_type": "t5"}))
-    with pytest.raises(CheckpointError):
+    before = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**before, **config}))
+    with pytest.raises(CheckpointError, match=message):
         train(folder, tmp_path / "out")
     assert not list((tmp_path / "out").glob("update-*"))
 
