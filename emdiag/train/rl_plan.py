@@ -83,6 +83,8 @@ class FirstReward(Record, frozen=True, kw_only=True):
         """One line for people."""
         low, high = self.expected.low, self.expected.high
         verdict = "agrees" if self.agrees else "DOES NOT AGREE"
+        if low == high:
+            verdict = "proves nothing, where all are right or all are wrong"
         return (
             f"first update: {self.accuracy:.3f} of {self.samples} samples right; the parent by "
             f"emdiag's engine {self.base_accuracy:.3f} of {self.base_samples} on the same "

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from emdiag.core.errors import PlanError
+from emdiag.train.first_reward import compare_first
 from emdiag.train.rl_recipe import load_rl_recipe
 
 
@@ -40,3 +41,9 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(PlanError, match="grpo, lab"):
         load_rl_recipe("ppo")
+
+
+def test_a_first_update_without_a_right_answer_is_not_called_an_agreement() -> None:
+    found = compare_first({"p": (0, 8)}, {"p": (0, 16)}, reward=0.0)
+    assert "proves nothing" in found.sentence()
+    assert "proves nothing" not in compare_first({"p": (3, 8)}, {"p": (6, 16)}, reward=0).sentence()
