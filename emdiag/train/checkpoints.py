@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from torch import Tensor
     from transformers import PreTrainedModel
 
     from emdiag.core.training import TrainManifest
@@ -35,7 +34,6 @@ def save_checkpoint(
     parent: Path,
     manifest: TrainManifest,
     trust_remote_code: bool = False,
-    state: dict[str, Tensor] | None = None,
 ) -> None:
     """Write weights, configuration, tokenizer and `emdiag.json`; the folder appears when whole.
 
@@ -46,7 +44,6 @@ def save_checkpoint(
             as they are: a tokenizer that has been used saves itself differently.
         manifest: What the checkpoint says of itself.
         trust_remote_code: Whether code shipped with the parent may run; it is copied then.
-        state: The weights by name, where the model itself holds only a part of them.
 
     Raises:
         CheckpointError: The disk is full or cannot be written; nothing is left behind.
@@ -54,7 +51,7 @@ def save_checkpoint(
     with _whole_or_nothing(folder) as partial:
         with quiet_transformers(), _savable_generation(model):
             _forget_quantisation(model)
-            model.save_pretrained(partial, state_dict=state)
+            model.save_pretrained(partial)
             model.generation_config.save_pretrained(partial)
             if parent.is_dir():
                 wanted = [*tokenizer_files(parent), *parent.glob("generation_config.json")]

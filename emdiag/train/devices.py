@@ -1,14 +1,16 @@
 """Several processes that train one model: who draws what, and where whole weights are.
 
 `accelerate launch` decides how many processes there are and how weights lie on them. Replicas
-(DDP) and ZeRO stages 1 and 2 hold whole weights; FSDP and ZeRO stage 3 gather them to sample.
+(DDP) and ZeRO stages 1 and 2 hold whole weights. Under FSDP and ZeRO stage 3 each process keeps one
+whole copy beside its part, to sample, to measure and to save from.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedType, gather_object
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from emdiag.core.sampling import Completion
 
 _SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)
 _PREFIX = "model."
+_WRAPPERS = {"module", "_fsdp_wrapped_module", "_orig_mod"}
 
 
 def open_accelerator(*, device: str, tracker: str | None, folder: Path) -> Accelerator:
@@ -57,33 +60,30 @@ def is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type in _SHARDED
 
 
-@contextmanager
-def whole_weights(accelerator: Accelerator, module: nn.Module) -> Iterator[None]:
-    """Inside, every process can run the whole model; weights are not to be changed there."""
-    with ExitStack() as stack:
-        if accelerator.distributed_type == DistributedType.FSDP:
-            if accelerator.is_fsdp2:
-                _unshard(stack, module)
-            else:
-                from torch.distributed.fsdp import FullyShardedDataParallel
-
-                gathered = FullyShardedDataParallel.summon_full_params(module, writeback=False)
-                stack.enter_context(gathered)
-        elif accelerator.distributed_type == DistributedType.DEEPSPEED:
-            plugin = accelerator.state.deepspeed_plugin
-            if plugin is not None and plugin.zero_stage == 3:
-                from deepspeed import zero
-
-                stack.enter_context(zero.GatheredParameters(list(module.parameters())))
-        yield
+def holds_parts(accelerator: Accelerator) -> bool:
+    """Whether a process holds only a part of the weights themselves: FSDP and ZeRO stage 3."""
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        plugin = accelerator.state.deepspeed_plugin
+        return plugin is not None and plugin.zero_stage == 3
+    return bool(accelerator.distributed_type == DistributedType.FSDP)
 
 
-def whole_state(accelerator: Accelerator, module: nn.Module) -> dict[str, Tensor] | None:
-    """The model's weights by name where processes hold parts; None where the model is whole."""
-    if not is_sharded(accelerator):
-        return None
-    state: dict[str, Any] = accelerator.get_state_dict(module)
-    return {name.removeprefix(_PREFIX): tensor for name, tensor in state.items()}
+@torch.no_grad()
+def refresh(whole: nn.Module, accelerator: Accelerator, module: nn.Module) -> None:
+    """Copy the weights that learn, which lie in parts on all processes, into a whole model.
+
+    Args:
+        whole: On this process; processes sample from it at their own pace, which a model in parts
+            does not allow: each of its layers waits for all processes.
+        accelerator: Of this process; every process calls this at the same time.
+        module: What learns, as accelerate wrapped it.
+    """
+    targets = dict(whole.named_parameters())
+    with _gathered(accelerator, module):
+        for name, weight in module.named_parameters():
+            with _one_gathered(accelerator, weight):
+                value = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+                targets[_own_name(name)].copy_(value)
 
 
 def gather(drawn: Sequence[Completion], accelerator: Accelerator) -> list[Completion]:
@@ -92,10 +92,30 @@ def gather(drawn: Sequence[Completion], accelerator: Accelerator) -> list[Comple
     return sorted(everything, key=lambda completion: completion.sample_index)
 
 
-def _unshard(stack: ExitStack, module: nn.Module) -> None:
-    from torch.distributed.fsdp import FSDPModule
+def _own_name(name: str) -> str:
+    """A weight's name in the model, without those of what wraps it."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS).removeprefix(_PREFIX)
 
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.unshard()
-            stack.callback(part.reshard)
+
+@contextmanager
+def _gathered(accelerator: Accelerator, module: nn.Module) -> Iterator[None]:
+    """Inside, weights under the first FSDP are whole; those under the second gather themselves."""
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        from torch.distributed.fsdp import FullyShardedDataParallel
+
+        with FullyShardedDataParallel.summon_full_params(module, writeback=False):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _one_gathered(accelerator: Accelerator, weight: nn.Parameter) -> Iterator[None]:
+    """Inside, one weight under ZeRO is whole."""
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        from deepspeed import zero
+
+        with zero.GatheredParameters([weight]):
+            yield
+    else:
+        yield

@@ -24,7 +24,7 @@ from emdiag.store.journal import JournalWriter
 from emdiag.store.provenance import now, start_session
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
 from emdiag.train.checkpoints import remove_partial, save_checkpoint
-from emdiag.train.devices import gather, is_sharded, open_accelerator, whole_state, whole_weights
+from emdiag.train.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.figures import SampleFigures, describe, peak_memory_bytes
 from emdiag.train.held_out import HeldOut
 from emdiag.train.learner import Learner, Step
@@ -132,9 +132,7 @@ class _Trainer:
         self.progress = progress
         path, trusted = job.checkpoint.path, job.plan.trust_remote_code
         self.tokenizer: PreTrainedTokenizerBase = open_tokenizer(path, trust_remote_code=trusted)
-        self.model: PreTrainedModel = load_model(
-            path, dtype=job.dtype, device=accelerator.device, trust_remote_code=trusted
-        )
+        self.model = self._load()
         self.learner = Learner(
             self.model,
             recipe=self.recipe,
@@ -142,17 +140,18 @@ class _Trainer:
             micro_batch=job.plan.micro_batch or self._rows(),
             padding=job.plan.padding,
         )
+        # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
+        self.whole = self._load() if holds_parts(accelerator) else self.model
         self.sampler = TransformersSampler(
-            self.model, self.tokenizer, options=job.plan.engine_options()
+            self.whole, self.tokenizer, options=job.plan.engine_options()
         )
         self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
         self.started = now()
 
     def train(self) -> None:
         """Every update that is missing."""
-        with whole_weights(self.accelerator, self.learner.module):
-            if self.accelerator.is_main_process:
-                self.held_out.start(self.sampler, self.job.folder / "held_out.jsonl")
+        if self.accelerator.is_main_process:
+            self.held_out.start(self.sampler, self.job.folder / "held_out.jsonl")
         done = (
             0
             if is_sharded(self.accelerator)
@@ -203,7 +202,8 @@ class _Trainer:
         step = self.learner.learn(
             rows, weights, seed=derive_seed(self.job.cell.seed, "em-step", update)
         )
-        self._mode(learning=False)
+        if self.whole is not self.model:
+            refresh(self.whole, self.accelerator, self.learner.module)
         learned = time.perf_counter()
         return self._figures(
             update, step, rows, describe(completions), (sampled - began, learned - sampled)
@@ -222,10 +222,8 @@ class _Trainer:
             for prompt in [self.job.prompts[index % len(self.job.prompts)]]
         ]
         mine = requests[self.accelerator.process_index :: self.accelerator.num_processes]
-        with whole_weights(self.accelerator, self.learner.module):
-            self._mode(learning=False)
-            drawn = list(self.sampler.sample(mine, params=self.job.sampling))
-        return gather(drawn, self.accelerator)
+        self._mode(learning=False)
+        return gather(list(self.sampler.sample(mine, params=self.job.sampling)), self.accelerator)
 
     def _figures(
         self,
@@ -256,11 +254,10 @@ class _Trainer:
         """Measure the held-out prompts and write the update down."""
         began = time.perf_counter()
         entropy = flips = None
-        with whole_weights(self.accelerator, self.learner.module):
-            self.model.eval()  # type: ignore[no-untyped-call] # not annotated
-            if self.accelerator.is_main_process:
-                entropy = self.held_out.entropy(self.model)
-                flips = self.held_out.flips(self.sampler)
+        self.whole.train(mode=False)
+        if self.accelerator.is_main_process:
+            entropy = self.held_out.entropy(self.whole)
+            flips = self.held_out.flips(self.sampler)
         record = msgspec.structs.replace(
             record,
             held_out_entropy_nats=entropy,
@@ -277,15 +274,13 @@ class _Trainer:
         """Keep the checkpoint of an update where it is wanted."""
         if update not in self.job.saved:
             return
-        state = whole_state(self.accelerator, self.learner.module)
         if self.accelerator.is_main_process:
             save_checkpoint(
                 self.job.folder / checkpoint_name(update),
-                self.model,
+                self.whole,
                 parent=Path(self.job.checkpoint.path),
                 manifest=self._manifest(update),
                 trust_remote_code=self.job.plan.trust_remote_code,
-                state=state,
             )
         self.accelerator.wait_for_everyone()
 
@@ -332,6 +327,8 @@ class _Trainer:
         """
         checkpoint = learning and self.job.plan.gradient_checkpointing
         self.model.train(mode=self.recipe.train_mode or checkpoint)
+        if not learning:
+            self.whole.train(mode=self.recipe.train_mode)
         if checkpoint:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         elif self.job.plan.gradient_checkpointing:
@@ -342,6 +339,14 @@ class _Trainer:
         if self.recipe.train_mode:
             rank = self.accelerator.process_index
             torch.manual_seed(derive_seed(self.job.cell.seed, "dropout", update, rank))
+
+    def _load(self) -> PreTrainedModel:
+        return load_model(
+            self.job.checkpoint.path,
+            dtype=self.job.dtype,
+            device=self.accelerator.device,
+            trust_remote_code=self.job.plan.trust_remote_code,
+        )
 
     def _rows(self) -> int:
         return CPU_ROWS if self.accelerator.device.type == "cpu" else DEVICE_ROWS

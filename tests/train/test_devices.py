@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from emdiag.cli.app import app
 from emdiag.core.errors import EngineMissingError
-from emdiag.train.devices import open_accelerator, whole_state, whole_weights
+from emdiag.train.devices import holds_parts, open_accelerator, refresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,18 +67,47 @@ def test_two_processes_learn_what_one_learns(
     assert len((tmp_path / "2/updates.jsonl").read_text().splitlines()) == 3
 
 
-def fake(kind: DistributedType, **state: Any) -> Any:
-    return SimpleNamespace(distributed_type=kind, state=SimpleNamespace(**state), is_fsdp2=False)
+def fake(kind: DistributedType, *, stage: int = 0, second: bool = False) -> Any:
+    plugin = SimpleNamespace(zero_stage=stage)
+    return SimpleNamespace(
+        distributed_type=kind, state=SimpleNamespace(deepspeed_plugin=plugin), is_fsdp2=second
+    )
 
 
-def test_whole_replicas_need_no_gathering() -> None:
-    module = torch.nn.Linear(2, 2)
-    accelerator = Accelerator(cpu=True)
-    with whole_weights(accelerator, module):
-        assert whole_state(accelerator, module) is None
+class Wrapped(torch.nn.Module):
+    """As accelerate wraps what learns: the model is `model` inside of it."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
 
 
-def test_weights_in_shards_are_gathered_to_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("accelerator", "expected"),
+    [
+        (fake(DistributedType.NO), False),
+        (fake(DistributedType.MULTI_GPU), False),
+        (fake(DistributedType.FSDP), True),
+        (fake(DistributedType.DEEPSPEED, stage=2), False),
+        (fake(DistributedType.DEEPSPEED, stage=3), True),
+    ],
+)
+def test_a_second_copy_is_kept_only_where_weights_lie_in_parts(
+    accelerator: Any,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert holds_parts(accelerator) is expected
+
+
+def learns_and_whole() -> tuple[torch.nn.Module, Wrapped]:
+    whole, model = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    assert not torch.equal(whole.weight, model.weight)
+    return whole, Wrapped(model)
+
+
+def test_weights_under_fsdp_are_copied_while_they_are_gathered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     happened: list[str] = []
 
     @contextmanager
@@ -92,17 +120,26 @@ def test_weights_in_shards_are_gathered_to_sample(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         "torch.distributed.fsdp.FullyShardedDataParallel.summon_full_params", staticmethod(summon)
     )
-    with whole_weights(fake(DistributedType.FSDP), torch.nn.Linear(2, 2)):
-        assert happened == ["open"]
+    whole, module = learns_and_whole()
+    refresh(whole, fake(DistributedType.FSDP), module)
     assert happened == ["open", "closed"]
+    assert torch.equal(whole.weight, module.model.weight)
+    assert torch.equal(whole.bias, module.model.bias)
 
 
-@pytest.mark.parametrize(("stage", "gathers"), [(2, False), (3, True)])
-def test_zero_gathers_at_stage_three_only(
-    monkeypatch: pytest.MonkeyPatch,
-    stage: int,
-    gathers: bool,  # noqa: FBT001
-) -> None:
+def test_weights_under_the_second_fsdp_gather_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, module = learns_and_whole()
+    asked: list[int] = []
+    for weight in module.parameters():
+        monkeypatch.setattr(
+            weight, "full_tensor", lambda w=weight: asked.append(1) or w.detach() * 2, raising=False
+        )
+    refresh(whole, fake(DistributedType.FSDP, second=True), module)
+    assert len(asked) == 2
+    assert torch.equal(whole.weight, module.model.weight * 2)
+
+
+def test_weights_under_zero_are_gathered_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     happened: list[int] = []
 
     @contextmanager
@@ -113,19 +150,28 @@ def test_zero_gathers_at_stage_three_only(
     deepspeed = ModuleType("deepspeed")
     deepspeed.zero = SimpleNamespace(GatheredParameters=gathered)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "deepspeed", deepspeed)
-    plugin = SimpleNamespace(zero_stage=stage)
-    accelerator = fake(DistributedType.DEEPSPEED, deepspeed_plugin=plugin)
-    with whole_weights(accelerator, torch.nn.Linear(2, 2)):
-        pass
-    assert happened == ([2] if gathers else [])
+    whole, module = learns_and_whole()
+    refresh(whole, fake(DistributedType.DEEPSPEED, stage=3), module)
+    assert happened == [1, 1]
+    assert torch.equal(whole.weight, module.model.weight)
 
 
-def test_the_whole_state_has_the_models_own_names() -> None:
-    accelerator = fake(DistributedType.FSDP)
-    accelerator.get_state_dict = lambda _module: {"model.lm_head.weight": torch.ones(1)}
-    state = whole_state(accelerator, torch.nn.Linear(1, 1))
-    assert state is not None
-    assert list(state) == ["lm_head.weight"]
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.lm_head.weight",
+        "module.model.lm_head.weight",
+        "_fsdp_wrapped_module.model.lm_head._fsdp_wrapped_module.weight",
+    ],
+)
+def test_names_of_wrappers_are_left_out(name: str) -> None:
+    model = torch.nn.Module()
+    model.lm_head = torch.nn.Linear(1, 1, bias=False)
+    learns = SimpleNamespace(
+        named_parameters=lambda: [(name, torch.nn.Parameter(torch.ones(1, 1)))]
+    )
+    refresh(model, fake(DistributedType.MULTI_GPU), learns)  # type: ignore[arg-type]  # a fake
+    assert model.lm_head.weight.item() == 1
 
 
 def test_a_tracker_that_is_not_installed_is_named(tmp_path: Path) -> None:
