@@ -95,7 +95,6 @@ def test_the_released_code_on_eight_devices_is_two_updates(run: Callable[..., Re
 def test_a_tensorboard_record_is_written_beside_ours(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
-    pytest.importorskip("tensorboard")
     made = run("train", "em", "lab", *QUICK, "--out", "out", "--tracker", "tensorboard")
     assert made.exit_code == 0, made.stderr
     assert list((tmp_path / "out").rglob("events.out.tfevents.*"))
