@@ -164,6 +164,10 @@ def _check(recipe: EMRecipe) -> None:
         "gradient_clip is at least 0": recipe.gradient_clip >= 0,
         "processes and micro_batch are at least 1": min(recipe.processes, recipe.micro_batch) >= 1,
     }
+    counts_micro_batches = "micro-batch" in {recipe.step, recipe.token_mean}
+    rules["processes are imitated only where micro-batches matter: --recipe released-code"] = (
+        recipe.processes == 1 or counts_micro_batches
+    )
     for rule, holds in rules.items():
         if not holds:
             raise PlanError(f"the recipe cannot be followed: {rule}", recipe=recipe.name)

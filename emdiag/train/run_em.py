@@ -12,10 +12,17 @@ from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.sampling import SamplingParams
-from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
+from emdiag.core.training import (
+    TrainedCell,
+    TrainFolder,
+    TrainManifest,
+    TrainResult,
+    next_stage,
+)
 from emdiag.engines.checkpoints import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.resources import default_home
+from emdiag.store.files import read_record
 from emdiag.store.locks import held
 from emdiag.store.training_folder import followed, read_folder
 from emdiag.train.em import Job, train_cell
@@ -240,11 +247,17 @@ def _result(out: Path, trained: Sequence[tuple[Job, list[UpdateRecord]]]) -> Tra
                 start=records[0],
                 first=records[1] if len(records) > 1 else None,
                 last=records[-1],
-                notes=job.notes,
+                notes=_kept_notes(out / job.cell.last),
             )
             for job, records in trained
         ),
     )
+
+
+def _kept_notes(checkpoint: Path) -> tuple[str, ...]:
+    """What the checkpoint itself says of how it was made."""
+    hint = "move the folder away and train again"
+    return read_record(checkpoint / "emdiag.json", TrainManifest, hint=hint).notes
 
 
 def _label(ref: str) -> str:

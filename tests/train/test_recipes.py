@@ -68,6 +68,7 @@ def test_texts_become_what_the_field_needs() -> None:
         ("paper", {"temperature": 0}, "greedy samples are all the same"),
         ("paper", {"objective": "entropie"}, "does not fit"),
         ("paper", {"lr": -1}, "learning_rate is above 0"),
+        ("paper", {"processes": 8}, "processes are imitated only where micro-batches matter"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(
