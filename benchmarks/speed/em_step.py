@@ -26,6 +26,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,11 +107,15 @@ def compare_time(args: argparse.Namespace) -> dict[str, Any]:
 
     def round_of(new_tokens: int) -> dict[str, dict[str, float]]:
         fixed = msgspec.structs.replace(params, max_tokens=new_tokens)
-        drawn, ours_sampling = timed(lambda: list(sampler.sample(requests, params=fixed)))
+        drawn, ours_sampling = timed(
+            "emdiag samples", lambda: list(sampler.sample(requests, params=fixed))
+        )
         completions = [completion.token_ids for completion in drawn]
-        loss, ours_update = timed(lambda: ours.update(prompt, completions))
-        count, plain_sampling = timed(lambda: plain.sample(requests, new_tokens=new_tokens))
-        plain_loss, plain_update = timed(lambda: plain.update(prompt, completions))
+        loss, ours_update = timed("emdiag updates", lambda: ours.update(prompt, completions))
+        count, plain_sampling = timed(
+            "plain samples", lambda: plain.sample(requests, new_tokens=new_tokens)
+        )
+        plain_loss, plain_update = timed("plain updates", lambda: plain.update(prompt, completions))
         assert count == sum(map(len, completions)) == new_tokens * len(requests)
         if abs(loss - plain_loss) > LOSS_TOLERANCE * plain_loss:
             raise SystemExit(f"not the same update: losses {loss:.6g} and {plain_loss:.6g}")
@@ -133,10 +138,12 @@ def compare_time(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def timed(work: Callable[[], Found]) -> tuple[Found, float]:
+def timed(what: str, work: Callable[[], Found]) -> tuple[Found, float]:
     start = time.perf_counter()
     found = work()
-    return found, time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    print(f"{what}: {seconds:.1f} s", file=sys.stderr)
+    return found, seconds
 
 
 def figures(sampling_s: float, update_s: float, loss: float) -> dict[str, float]:
