@@ -118,7 +118,8 @@ RELEASED_CODE = EMRecipe(
     loss_dtype="weights",
 )
 """What the released script does (its commits since 9 June 2025); the number of devices is not
-stated anywhere, and 8 fits its published loss trace best."""
+stated anywhere, and 8 fits its published loss trace best. It also samples without a cache, which is
+not imitated: that changes the cost, and what is rounded."""
 
 PRESETS = (PAPER, RELEASED_CODE, LAB)
 
