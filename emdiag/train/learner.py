@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from emdiag.train.recipes import EMRecipe
     from emdiag.train.rows import Row
 
+CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
+"""Weights whose distance is summed at a time: what fits a cache, and what fills a device."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -211,8 +214,14 @@ class Learner:
     def _distance(self, before: Sequence[Tensor]) -> float:
         total = torch.zeros((), dtype=torch.float64, device=self._accelerator.device)
         for weight, old in zip(self.weights, before, strict=True):
-            gap = _local(weight).float() - old.to(weight.device).float()
-            total += gap.double().square().sum().to(total.device)
+            # In pieces: squares in float64 of a whole embedding would be the peak of an update.
+            size = CPU_PIECE if weight.device.type == "cpu" else DEVICE_PIECE
+            parts = zip(
+                _local(weight).flatten().split(size), old.flatten().split(size), strict=True
+            )
+            for new, was in parts:
+                gap = new.float() - was.to(weight.device).float()
+                total += gap.double().square().sum().to(total.device)
         if is_sharded(self._accelerator):
             total = self._accelerator.reduce(total, reduction="sum")
         return float(total.sqrt())
