@@ -216,10 +216,8 @@ class Learner:
         for weight, old in zip(self.weights, before, strict=True):
             # In pieces: squares in float64 of a whole embedding would be the peak of an update.
             size = CPU_PIECE if weight.device.type == "cpu" else DEVICE_PIECE
-            parts = zip(
-                _local(weight).flatten().split(size), old.flatten().split(size), strict=True
-            )
-            for new, was in parts:
+            pieces = [torch.split(side.flatten(), size) for side in (_local(weight), old)]
+            for new, was in zip(*pieces, strict=True):
                 gap = new.float() - was.to(weight.device).float()
                 total += gap.double().square().sum().to(total.device)
         if is_sharded(self._accelerator):
