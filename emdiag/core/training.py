@@ -36,7 +36,8 @@ class UpdateRecord(Record, frozen=True, kw_only=True):
         truncated_frac: Cut off at the limit of new tokens.
         repeated_frac: More than half of the word 4-grams occur earlier in the same text.
         boxed_frac: With a closed box around the answer.
-        majority_frac: Share of samples that give the most frequent answer.
+        majority_frac: Share of all samples that give their prompt's most frequent answer; 0 where
+            none gives an answer.
         sampling_s, update_s, measuring_s: Seconds for drawing, for the gradient and the step, and
             for the held-out figures.
         peak_memory_bytes: Highest use so far, of the device where it is CUDA, else of the process.

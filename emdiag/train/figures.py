@@ -34,13 +34,14 @@ class SampleFigures(Record, frozen=True, kw_only=True):
 def describe(completions: Sequence[Completion]) -> SampleFigures:
     """Figures of at least one completion.
 
-    Answers are compared as texts, prompt by prompt; samples without an answer are one more
-    answer.
+    Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
+    where most samples give none its share is small.
     """
     found = [extract(completion.text) for completion in completions]
-    answers: dict[str, Counter[str | None]] = {}
+    answers: dict[str, Counter[str]] = {}
     for completion, extraction in zip(completions, found, strict=True):
-        answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
+        if extraction.answer is not None:
+            answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
     count = len(completions)
     lengths = [len(completion.token_ids) for completion in completions]
     return SampleFigures(
