@@ -14,9 +14,9 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
@@ -33,6 +33,9 @@ from emdiag.store.training_folder import chosen_checkpoint
 from emdiag.studies.evaluate import evaluate
 from emdiag.train.rl import train_rl
 from emdiag.train.run_em import train_em
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SAMPLES = 4
 ENTROPY_TEXTS = 300
