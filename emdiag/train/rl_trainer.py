@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, cast
 
 from datasets import Dataset
 from transformers import GenerationConfig, PrinterCallback
-from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from emdiag.core.errors import CheckpointError, EngineError, PlanError, StoreError, TrainingError
 from emdiag.engines.quiet import quiet_transformers
 from emdiag.engines.transformers_engine import is_out_of_memory
 from emdiag.train.rl_watch import STATE_COMPLETE, UpdateWatch, state_folder
+
+with warnings.catch_warnings():
+    # Where vLLM is installed TRL imports it, and both warn; this module never lets it be used.
+    warnings.simplefilter("ignore")
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
