@@ -5,7 +5,7 @@ Usage: python .ci/lab_table.py FOLDER [--seeds 10] [--chains 5] [--only NAME ...
 Every arm is trained on problems that no benchmark holds and measured on all of `chain`: greedy and
 at T = 1 (4 samples), with the share of step-by-step answers and the entropy at T = 1 of texts that
 each checkpoint wrote itself. Interrupt it at any time: the same command continues. Two processes
-can share the work with --only. About an hour of one core for all.
+can share the work with --only. One to two hours of a core for all.
 """
 
 from __future__ import annotations
