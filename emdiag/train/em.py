@@ -176,7 +176,8 @@ class _Trainer:
     def close(self) -> None:
         """Free the weights."""
         self.sampler.close()
-        self.accelerator.free_memory()
+        if self.accelerator.device.type == "cuda":  # wrappers hold weights in circles
+            self.accelerator.free_memory()
 
     def _update(self, update: int) -> UpdateRecord:
         """Sample, mask, weigh, step: one optimiser update."""
