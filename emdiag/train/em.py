@@ -158,16 +158,15 @@ class _Trainer:
             else load_state(self.job.folder, self.learner.optimizer)
         )
         title = f"em {self.job.checkpoint.label} {self.job.cell.name.removeprefix('.')}".strip()
-        journal: JournalWriter[UpdateRecord] = JournalWriter(self.job.folder / UPDATES_FILE)
-        with journal, self.progress.stage(title, total=self.job.updates, done=done) as stage:
+        with self.progress.stage(title, total=self.job.updates, done=done) as stage:
             if done == 0:
                 nothing = UpdateRecord(update=0, method="em", weight_distance=0.0)
-                self._record(journal, stage, nothing)
+                self._record(stage, nothing)
                 self._save(0)
             for update in range(done + 1, self.job.updates + 1):
                 record = self._update(update)
                 self._save(update)
-                self._record(journal, stage, record)
+                self._record(stage, record)
                 stage.advance(tokens=round((record.mean_tokens or 0) * record.samples))
                 self._keep_state(update)
         if self.accelerator.is_main_process:
@@ -249,9 +248,7 @@ class _Trainer:
             **msgspec.structs.asdict(samples),
         )
 
-    def _record(
-        self, journal: JournalWriter[UpdateRecord], stage: Stage, record: UpdateRecord
-    ) -> None:
+    def _record(self, stage: Stage, record: UpdateRecord) -> None:
         """Measure the held-out prompts and write the update down."""
         began = time.perf_counter()
         entropy = flips = None
@@ -267,7 +264,9 @@ class _Trainer:
             peak_memory_bytes=peak_memory_bytes(self.accelerator.device),
         )
         if self.accelerator.is_main_process:
-            journal.append(record)
+            journal: JournalWriter[UpdateRecord] = JournalWriter(self.job.folder / UPDATES_FILE)
+            with journal:
+                journal.append(record)
             stage.status(_line(record))
             self.accelerator.log(_numbers(record), step=record.update)
 

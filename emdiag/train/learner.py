@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from emdiag.core.digest import derive_seed
-from emdiag.core.errors import TrainingError
+from emdiag.core.errors import PlanError, TrainingError
 from emdiag.engines.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.padding import pad_rows
 from emdiag.train.devices import is_sharded
@@ -75,6 +75,12 @@ class Learner:
         self._accelerator = accelerator
         self._micro_batch = micro_batch
         self._padding = padding
+        if is_sharded(accelerator) and recipe.objective == "random-direction":
+            raise PlanError(
+                "a random direction is drawn over whole weights, and they lie in parts here",
+                distributed=accelerator.distributed_type,
+                hint="train this control on one device, or with replicas (DDP)",
+            )
         learnt = [weight for weight in model.parameters() if weight.requires_grad]
         optimizer: torch.optim.Optimizer = MasterAdamW(
             learnt, lr=recipe.learning_rate, weight_decay=recipe.weight_decay

@@ -216,7 +216,13 @@ def _asked(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
             jobs[0].dtype,
             plan.grid,
             [
-                [job.recipe, prompts_digest(job.prompts), prompts_digest(job.held_out)]
+                [
+                    job.recipe,
+                    job.sampling.max_tokens,  # the recipe may leave it to the card
+                    list(job.sampling.stop_token_ids),
+                    prompts_digest(job.prompts),
+                    prompts_digest(job.held_out),
+                ]
                 for job in jobs
                 if job.cell.seed == plan.seeds[0]
             ],

@@ -16,7 +16,7 @@ from transformers import (
     GPT2LMHeadModel,
 )
 
-from emdiag.core.errors import TrainingError
+from emdiag.core.errors import PlanError, TrainingError
 from emdiag.core.sampling import Completion
 from emdiag.train.learner import Learner
 from emdiag.train.objectives import Sampled, TokenWeights, token_entropy, weigh
@@ -322,3 +322,11 @@ def test_entropies_are_of_the_counted_positions_in_order(new_model: Callable[...
         logits = model(input_ids=torch.tensor([row.token_ids])).logits[0, list(row.positions)]
         expected = torch.distributions.Categorical(logits=logits / 0.5).entropy()
         assert values == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_a_random_direction_over_weights_in_parts_is_refused(
+    new_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emdiag.train.learner.is_sharded", lambda _accelerator: True)
+    with pytest.raises(PlanError, match="they lie in parts here"):
+        learner(new_model(), EMRecipe(objective="random-direction"))
