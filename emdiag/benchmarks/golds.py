@@ -40,7 +40,7 @@ def latex_gold(raw: str) -> GoldText:
     text = _MEMBERSHIP.sub("", text)
     parts = members(text) or [raw]
     if len(parts) == 1 and text.startswith(r"\{") and text.endswith(r"\}"):
-        parts = members(text[2:-2])
+        parts = members(text[2:-2]) or [text]  # the empty set is itself
     parts = [value for part in parts for value in _both_signs(part)]
     if len(parts) > 1:
         return GoldText(answer=", ".join(parts), answer_type="list", unit=unit)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emdiag.benchmarks import golds
@@ -123,6 +123,7 @@ def test_thousands_separators_are_removed_without_changing_the_number(value: int
     assert golds.without_separators(f"{value:,}") == str(value)
 
 
+@example(r"\{\}")
 @given(st.text(r"\{}[](),.$0123456789aexpm ^_", min_size=1, max_size=20))
 def test_no_text_is_normalised_away(text: str) -> None:
     assert golds.latex_gold(text).answer
