@@ -1,0 +1,246 @@
+"""What happened to the distribution: every figure with the text it was read on and its interval."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from emdiag.core.checkpoints import Stage
+from emdiag.core.moments import Histogram
+from emdiag.core.records import Record
+from emdiag.core.results import Interval
+
+Kind = Literal["per_token", "pooled"]
+"""`per_token`: found at every position, averaged over positions, then over problems; `pooled`: of
+all values of all positions together."""
+
+Source = Literal["raw", "log_prob", "processed"]
+"""`raw`: the model's logits; `log_prob`: those minus the log-sum-exp of their position;
+`processed`: after temperature and top-k, as a sampler sees them."""
+
+Continuation = Literal["shared", "own", "both"]
+"""`shared`: every checkpoint reads the same texts; `own`: each reads what it wrote itself."""
+
+OWN = "own"
+"""Name of the text where every checkpoint reads its own."""
+
+Direction = Literal["higher", "lower", "undecided"]
+"""Of a checkpoint against the base; not `undecided` only if the interval excludes zero and, where
+a test was made, its corrected p-value is below one minus the interval's level."""
+
+
+class LogitDifference(Record, frozen=True, kw_only=True):
+    """A checkpoint minus the base, paired by problem.
+
+    Attributes:
+        p_value: Sign flips over problems; None where only the interval speaks.
+        p_holm: Corrected over the checkpoints beside this one.
+    """
+
+    base: str
+    value: float
+    interval: Interval | None
+    p_value: float | None
+    p_holm: float | None
+    direction: Direction
+
+
+class LogitEstimate(Record, frozen=True, kw_only=True):
+    """One statistic of one checkpoint on one set of texts.
+
+    Attributes:
+        text: Who wrote what was read, or `own`.
+        statistic: Such as `skewness`, `entropy_nats` or `kl_nats`.
+        part: Which tokens or ranks, such as `decile 3`, `answer`, `forking` or `rank 5-8`; None for
+            all.
+        value: None where it is not defined on these texts; `note` says why.
+        interval: Over problems; over seeds and problems where there are several seeds. None below
+            two problems.
+        tokens: Positions it was found at, over all seeds.
+        difference: None for the base itself, and where the two were not read on the same texts of
+            the same problems.
+    """
+
+    checkpoint: str
+    text: str
+    statistic: str
+    kind: Kind
+    source: Source
+    part: str | None
+    value: float | None
+    interval: Interval | None
+    tokens: int
+    problems: int
+    seeds: int
+    difference: LogitDifference | None = None
+    note: str | None = None
+
+
+class Arm(Record, frozen=True, kw_only=True):
+    """One label of the study: a checkpoint, or several that differ in their training seed."""
+
+    label: str
+    stage: Stage | None
+    checkpoints: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+class TextInfo(Record, frozen=True, kw_only=True):
+    """A set of texts that was read.
+
+    Attributes:
+        name: As in `LogitEstimate.text`; for `own` there is one of these for each writer.
+        writer: Label of the checkpoint that wrote it, or what it was taken from.
+        run: Folder of the run, or of the traces where no run wrote it.
+        temperature: None for texts that were not sampled.
+        truncated_frac: Cut off at the limit of new tokens.
+    """
+
+    name: str
+    writer: str
+    run: str
+    problems: int
+    texts: int
+    tokens: int
+    temperature: float | None
+    truncated_frac: float
+
+
+Finding = Literal["cooling", "partly cooling", "not cooling", "unchanged", "undecided"]
+"""Of the change from base to checkpoint, by the share of KL that one temperature explains:
+`cooling` if the interval lies above 0.8, `not cooling` if below 0.2, `partly cooling` if between
+the two, `undecided` if it crosses one; `unchanged` where the KL is below a thousandth of a nat."""
+
+
+class Decomposition(Record, frozen=True, kw_only=True):
+    """Where the divergence between base and checkpoint comes from, in nats per token.
+
+    KL = cooling + re-ranking + rest; no part is negative. Its figures with their intervals are
+    among the estimates under the same names.
+
+    Attributes:
+        temperature: Of the base, at which it comes closest to the checkpoint; None where that
+            lies outside of the temperatures tried.
+        kl_nats: Before anything.
+        cooling_nats: What that one temperature takes away.
+        reranking_nats: What no distribution in the base's order can take away, at least.
+        rest_nats: What is left: another shape in the base's order.
+        own_temperatures_nats: What a best temperature for every position would take away.
+        curve_temperatures, curve_nats: KL to the base at each temperature tried.
+    """
+
+    checkpoint: str
+    text: str
+    temperature: float | None
+    kl_nats: float
+    cooling_nats: float
+    reranking_nats: float
+    rest_nats: float
+    own_temperatures_nats: float
+    curve_temperatures: tuple[float, ...]
+    curve_nats: tuple[float, ...]
+    finding: Finding
+
+
+class TopTokenFlow(Record, frozen=True, kw_only=True):
+    """Positions at which the most likely token went from one to another.
+
+    Attributes:
+        from_token, to_token: As text; the base's and the checkpoint's.
+        share: Of all positions of this text; of flips it is `count` over their sum.
+    """
+
+    checkpoint: str
+    text: str
+    from_token: str
+    to_token: str
+    count: int
+    share: float
+
+
+class NamedHistogram(Record, frozen=True, kw_only=True):
+    """Counts of one quantity: of `logits`, `centred logits`, or `per-token skewness`."""
+
+    checkpoint: str
+    text: str
+    quantity: Literal["logits", "centred logits", "per-token skewness"]
+    histogram: Histogram
+
+
+Quirk = Literal["own-text", "cut-to-shortest", "top-k", "zeros-dropped", "temperature", "pooled"]
+"""What the published figure does that ours does not, in the order in which they are undone."""
+
+
+class QuirkValue(Record, frozen=True, kw_only=True):
+    """One checkpoint under some of the quirks; `interval` is of the skewness, over problems."""
+
+    checkpoint: str
+    mean: float | None
+    sigma: float | None
+    skewness: float | None
+    interval: Interval | None
+    tokens: int
+
+
+class QuirkStep(Record, frozen=True, kw_only=True):
+    """The published figure with some of its quirks undone.
+
+    Attributes:
+        name: Such as `as published`, `without top-k` or `also without top-k`.
+        cumulative: Whether the quirks of all steps before are undone as well.
+    """
+
+    name: str
+    undone: tuple[Quirk, ...]
+    cumulative: bool
+    values: tuple[QuirkValue, ...]
+
+
+class PublishedFigure(Record, frozen=True, kw_only=True):
+    """The released script's measurement, and what becomes of it without its quirks.
+
+    Attributes:
+        positions: Where every text was cut: the length of the shortest.
+        texts: Written under the script's own sampling.
+        undone: Quirks the user asked to be undone in `shown`.
+        shown: The figure asked for: as published unless quirks were named.
+        alone: Each quirk undone by itself.
+        ladder: One quirk undone after the other, from as published to raw, shared, per token.
+    """
+
+    temperature: float
+    top_k: int
+    positions: int
+    texts: tuple[TextInfo, ...]
+    undone: tuple[Quirk, ...]
+    shown: QuirkStep
+    alone: tuple[QuirkStep, ...]
+    ladder: tuple[QuirkStep, ...]
+
+
+class LogitSkewResult(Record, frozen=True, kw_only=True):
+    """Everything one study of logits found.
+
+    Attributes:
+        base: Label that the differences are to.
+        statements: What may be said in words, each backed by an interval.
+        notes: What changes how the numbers should be read.
+        figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
+    """
+
+    benchmark: str
+    problems: int
+    problems_total: int
+    samples: int
+    continuation: Continuation
+    base: str
+    arms: tuple[Arm, ...]
+    texts: tuple[TextInfo, ...]
+    estimates: tuple[LogitEstimate, ...]
+    decompositions: tuple[Decomposition, ...]
+    flows: tuple[TopTokenFlow, ...]
+    histograms: tuple[NamedHistogram, ...]
+    published: PublishedFigure | None
+    statements: tuple[str, ...]
+    notes: tuple[str, ...]
+    store: str
+    figures: tuple[str, ...] = ()
