@@ -15,7 +15,7 @@ NUCLEUS = 0.9
 """Probability that the nucleus holds."""
 
 TOP_LOGITS = 50
-"""How many of the highest logits have moments of their own: the published figure knows no others."""
+"""Highest logits that have moments of their own; the published figure knows no others."""
 
 OVERLAP = 10
 """Highest logits whose overlap between checkpoints is counted."""
