@@ -30,7 +30,7 @@ LEVELS = {
     "cli": 4,
 }
 LEAVES = {
-    "torch": {"engines", "lab", "train"},
+    "torch": {"engines", "lab", "measure", "train"},
     "transformers": {"engines", "lab", "train"},
     "accelerate": {"train"},
     "trl": {"train"},

@@ -32,8 +32,8 @@ RANK_BUCKETS = (
 COOLING_TEMPERATURES = tuple(2 ** (quarter / 4) for quarter in range(-12, 9))
 """Temperatures of the base at which the KL divergence is read: 1/8 to 4, by quarters of octaves."""
 
-_EQUAL = 1e-12
-"""Below this share of the mean a standard deviation is rounding."""
+EQUAL_FRAC = 1e-12
+"""At most this share of the mean, a standard deviation is rounding."""
 
 
 class Moments(Record, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ class Moments(Record, frozen=True, kw_only=True):
     def merge(self, other: Moments) -> Moments:
         """Moments of both streams taken together."""
         a, b, n = self, other, self.count + other.count
-        if not n:
-            return self
+        if not a.count or not b.count:
+            return a if a.count else b
         gap = b.mean - a.mean
         ab = a.count * b.count
         return Moments(
@@ -76,7 +76,7 @@ class Moments(Record, frozen=True, kw_only=True):
     @property
     def is_constant(self) -> bool:
         """Whether all values are equal, up to rounding, so that there is no shape to speak of."""
-        return self.m2 <= self.count * (_EQUAL * self.mean) ** 2
+        return self.m2 <= self.count * (EQUAL_FRAC * self.mean) ** 2
 
     @property
     def sigma(self) -> float | None:

@@ -38,6 +38,13 @@ class Problem(Record, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
+class Solution(Record, frozen=True, kw_only=True):
+    """A problem's written solution, as its source has it; one line of `solutions.jsonl`."""
+
+    problem_id: str
+    text: str
+
+
 class SourceSpec(Record, frozen=True, kw_only=True):
     """Where the problems of a benchmark come from.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from emdiag.core.grades import Gold, Judgement
     from emdiag.core.runs import EngineInfo
     from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
+
+
+_Array_co = TypeVar("_Array_co", covariant=True)
+"""An array of the library that an engine computes with."""
+
+Text = tuple[tuple[int, ...], tuple[int, ...]]
+"""Token ids of a prompt and of its completion."""
 
 
 class Sampler(Protocol):
@@ -28,6 +35,50 @@ class Sampler(Protocol):
 
         Raises:
             EngineError: A request cannot be served; nothing yielded before is lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the weights; the engine is not used again."""
+        ...
+
+
+class TextLogits(Protocol[_Array_co]):
+    """The raw logits along one completion, made a few positions at a time."""
+
+    @property
+    def positions(self) -> int:
+        """Tokens of the completion; row i is the distribution that token i is drawn from."""
+        ...
+
+    @property
+    def vocab_size(self) -> int:
+        """Logits of one position."""
+        ...
+
+    @property
+    def chunk_positions(self) -> int:
+        """Positions that are worth asking for at once."""
+        ...
+
+    def logits(self, start: int, stop: int) -> _Array_co:
+        """Raw logits of the positions from `start` up to `stop`, `[position, vocab]`, float32."""
+        ...
+
+
+class LogitReader(Protocol[_Array_co]):
+    """Reads texts that are already written with one checkpoint that is held open."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine is and how it is set."""
+        ...
+
+    def read(self, texts: Sequence[Text]) -> Iterator[TextLogits[_Array_co]]:
+        """The logits along each text, in order; one is forgotten before the next is made.
+
+        Raises:
+            EngineError: A text cannot be read.
         """
         ...
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.protocols import Sampler
+    from emdiag.core.protocols import Sampler, Text
     from emdiag.engines.encoders import PromptEncoder
-    from emdiag.engines.entropies import Text
+    from emdiag.engines.logit_reader import ModelReader
     from emdiag.engines.options import EngineOptions
 
 ENGINE_NAMES = ("auto", *get_args(EngineName))
@@ -141,6 +141,30 @@ def open_sampler(
             raise _unknown(name)
 
 
+def open_reader(
+    name: EngineName, checkpoint: CheckpointRef, *, options: EngineOptions
+) -> ModelReader:
+    """What reads logits along texts, with the checkpoint's weights loaded; close it after use.
+
+    It is transformers, whichever engine wrote the texts: vLLM gives no whole logits.
+
+    Raises:
+        CheckpointError: The weights cannot be loaded.
+        EngineMissingError: The device is not there.
+        EngineRefusedError: A scripted table has no logits.
+    """
+    if name == "scripted":
+        raise EngineRefusedError(
+            "the scripted engine has no logits to read",
+            checkpoint=checkpoint.path,
+            hint="take a checkpoint with weights",
+        )
+    from emdiag.engines.logit_reader import load_reader
+
+    dtype = effective_dtype("transformers", options=options)
+    return load_reader(checkpoint, dtype=dtype, options=options)
+
+
 def read_text_entropies(
     name: EngineName,
     checkpoint: CheckpointRef,
@@ -158,22 +182,13 @@ def read_text_entropies(
         CheckpointError: The weights cannot be loaded.
         EngineRefusedError: A scripted table has no distributions.
     """
-    if name == "scripted":
-        raise EngineRefusedError(
-            "the scripted engine has no logits, so no entropy can be read",
-            checkpoint=checkpoint.path,
-            hint="take a checkpoint with weights",
-        )
     from emdiag.engines.entropies import read_entropies
-    from emdiag.engines.model_loading import load_model, pick_device
 
-    model = load_model(
-        checkpoint.path,
-        dtype=effective_dtype("transformers", options=options),
-        device=pick_device(options.device),
-        trust_remote_code=options.trust_remote_code,
-    )
-    yield from read_entropies(model, texts, temperature=temperature)
+    reader = open_reader(name, checkpoint, options=options)
+    try:
+        yield from read_entropies(reader, texts, temperature=temperature)
+    finally:
+        reader.close()
 
 
 def _unknown(name: str) -> PlanError:

@@ -24,7 +24,7 @@ from emdiag.engines.texts import completion_text
 from emdiag.engines.tokenizers import decode, max_context, open_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -77,7 +77,6 @@ class TransformersSampler:
     ) -> None:
         self._model = model
         self._device = model.device
-        self._dtype = str(model.dtype).removeprefix("torch.")
         self._decode = partial(decode, tokenizer, skip_special_tokens=True)
         default = CPU_BATCH if self._device.type == "cpu" else DEVICE_BATCH
         self._batch_size = options.batch_size or default
@@ -89,23 +88,12 @@ class TransformersSampler:
     @property
     def info(self) -> EngineInfo:
         """What this engine is and how it is set; the batch size as it is by now."""
-        is_cuda = self._device.type == "cuda"
-        return EngineInfo(
-            name="transformers",
-            versions={
-                "torch": str(torch.__version__),
-                "transformers": transformers.__version__,
-                "tokenizers": tokenizers.__version__,
-            },
-            device=torch.cuda.get_device_name(self._device) if is_cuda else str(self._device),
-            dtype=self._dtype,
-            settings={
+        return engine_info(
+            self._model,
+            {
                 "batch_size": str(self._batch_size),
-                "attention": str(self._model.config._attn_implementation),  # noqa: SLF001 - no public name
                 "refill": str(has_plain_cache(self._model)).lower(),
-                "threads": str(torch.get_num_threads()),
             },
-            deterministic=False,
         )
 
     def sample(
@@ -209,6 +197,32 @@ class TransformersSampler:
             finish_reason=row.finish_reason,
             seed=row.request.seed,
         )
+
+
+def engine_info(model: PreTrainedModel, settings: Mapping[str, str]) -> EngineInfo:
+    """What an engine around a model of transformers says of itself.
+
+    Args:
+        model: On its device.
+        settings: Effective values beside those that every such engine has.
+    """
+    is_cuda = model.device.type == "cuda"
+    return EngineInfo(
+        name="transformers",
+        versions={
+            "torch": str(torch.__version__),
+            "transformers": transformers.__version__,
+            "tokenizers": tokenizers.__version__,
+        },
+        device=torch.cuda.get_device_name(model.device) if is_cuda else str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        settings={
+            **settings,
+            "attention": str(model.config._attn_implementation),  # noqa: SLF001 - no public name
+            "threads": str(torch.get_num_threads()),
+        },
+        deterministic=False,
+    )
 
 
 def few_threads(model: PreTrainedModel) -> int | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from emdiag.core.digest import derive_seed
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
 from emdiag.engines.entropies import read_entropies
+from emdiag.engines.logit_reader import ModelReader
 from emdiag.grading.extract import extract
 from emdiag.store.journal import JournalWriter, read_journal
 
@@ -67,7 +70,8 @@ class HeldOut:
 
     def entropy(self, model: PreTrainedModel) -> float | None:
         """Mean over all tokens of all texts, at temperature 1, in nats; None without prompts."""
-        values = [value for text in read_entropies(model, self._texts) for value in text]
+        reader = ModelReader(model, threads=torch.get_num_threads())
+        values = [value for text in read_entropies(reader, self._texts) for value in text]
         return sum(values) / len(values) if values else None
 
     def flips(self, sampler: Sampler) -> float | None:

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from emdiag.engines.entropies import entropy, read_entropies
+from emdiag.engines.logit_reader import ModelReader
 from emdiag.engines.output_head import CHUNK_NUMBERS, find_head, hidden_states
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ def texts(lengths: Sequence[tuple[int, int]]) -> list[tuple[tuple[int, ...], tup
 def test_entropies_are_those_of_the_distributions_that_the_tokens_were_drawn_from(
     config: Any, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emdiag.engines.entropies.TOKENS_AT_ONCE", 24)  # several parts
+    monkeypatch.setattr("emdiag.engines.logit_reader.CPU_TOKENS", 24)  # several parts
     model = model_of(config)
     asked = texts([(3, 5), (7, 2), (1, 9), (4, 1)])
-    found = list(read_entropies(model, asked, temperature=temperature))
+    found = list(read_entropies(ModelReader(model), asked, temperature=temperature))
     for (prompt, completion), values in zip(asked, found, strict=True):
         logits = model(input_ids=torch.tensor([prompt + completion])).logits[0]
         producing = logits[len(prompt) - 1 : len(prompt) + len(completion) - 1]
@@ -114,10 +115,10 @@ def test_entropies_are_those_of_the_distributions_that_the_tokens_were_drawn_fro
 def test_entropies_of_a_model_without_a_plain_head_are_the_same() -> None:
     model = model_of(Qwen2Config(**SMALL))
     asked = texts([(3, 5), (2, 2)])
-    expected = list(read_entropies(model, asked))
+    expected = list(read_entropies(ModelReader(model), asked))
     model.lm_head = torch.nn.Sequential(model.lm_head)
     assert find_head(model) is None
-    for found, wanted in zip(read_entropies(model, asked), expected, strict=True):
+    for found, wanted in zip(read_entropies(ModelReader(model), asked), expected, strict=True):
         assert found == pytest.approx(wanted, rel=1e-5)
 
 

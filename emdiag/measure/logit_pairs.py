@@ -1,0 +1,162 @@
+"""Raw logits of a checkpoint beside the base's, position by position, to one row of statistics."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, PairTrace
+from emdiag.measure.cooling import best_by_position, cooling_curve
+from emdiag.measure.logits import Read, Reduction, Shape, blocks, counted
+from emdiag.measure.ranking import kendall_tau, reranking_kl
+
+if TYPE_CHECKING:
+    from emdiag.core.moments import LogitTrace
+    from emdiag.core.protocols import TextLogits
+
+_LAST_RANK = max(last for _, last in RANK_BUCKETS if last is not None)
+
+
+def pair_traces(
+    base: TextLogits[Tensor], text: TextLogits[Tensor], *, base_read: Read, read: Read
+) -> tuple[LogitTrace, PairTrace]:
+    """What is kept of a checkpoint's logits along a text, alone and beside the base's.
+
+    Args:
+        base: The base's reading of the same text.
+        text: The checkpoint's.
+        base_read: Of the base; `vocab_size` is the same as in `read`.
+        read: Of the checkpoint.
+
+    Raises:
+        MeasurementError: A logit of either is not a finite number, or there are too few.
+    """
+    own, of_base = (Reduction(one, positions=text.positions) for one in (read, base_read))
+    pairs = _Pairs()
+    for start in range(0, text.positions, text.chunk_positions):
+        stop = start + text.chunk_positions
+        chunk = counted(text.logits(start, stop), read)
+        beside = counted(base.logits(start, stop), base_read).to(chunk.device)
+        for (mine, at), (others, _) in zip(
+            blocks(chunk, start), blocks(beside, start), strict=True
+        ):
+            shape = own.add(mine, at)
+            pairs.add(
+                _Side(logits=others.to(mine.dtype), shape=of_base.shape_of(others, at)),
+                _Side(logits=mine, shape=shape),
+            )
+    return own.trace(), pairs.trace(read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """One checkpoint's logits in a block, `[position, vocab]`."""
+
+    logits: Tensor
+    shape: Shape
+
+    def log_probs(self) -> Tensor:
+        return self.logits - self.shape.log_sum_exp[:, None].to(self.logits.dtype)
+
+
+class _Pairs:
+    """The rows of one pair trace as they come in, block by block."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Tensor]] = defaultdict(list)
+        self._curve: list[Tensor] = []
+        self._shifts: list[Tensor] = []
+
+    def add(self, base: _Side, mine: _Side) -> None:
+        """Take in one block of both."""
+        weight = self._add_divergences(base, mine)
+        curve = cooling_curve(base.logits, base.shape.highest, weight, mine.shape.entropy)
+        temperature, left = best_by_position(*curve)
+        self._curve.append(curve[0])
+        self._keep(cooling_temperature=temperature, cooled_kl_nats=left)
+        self._add_order(base, mine, weight)
+
+    def trace(self, read: Read) -> PairTrace:
+        """Everything that came in."""
+        columns: dict[str, Any] = {
+            name: tuple(torch.cat(parts).tolist()) for name, parts in self._columns.items()
+        }
+        for name in ("kendall_tau", "cooling_temperature"):
+            columns[name] = tuple(None if x != x else x for x in columns[name])  # noqa: PLR0124 - nan
+        shifts = torch.cat(self._shifts).mean(dim=0).tolist()
+        return PairTrace(
+            problem_id=read.problem_id,
+            sample_index=read.sample_index,
+            cooling_curve_nats=tuple(torch.cat(self._curve).mean(dim=0).tolist()),
+            shift_by_rank=tuple(None if x != x else x for x in shifts),  # noqa: PLR0124 - nan
+            **columns,
+        )
+
+    def _add_divergences(self, base: _Side, mine: _Side) -> Tensor:
+        """KL both ways and Jensen-Shannon; the checkpoint's probabilities, `[position, vocab]`."""
+        before, after = base.log_probs(), mine.log_probs()
+        weight, base_weight = after.exp(), before.exp()
+        gap = after.sub_(before)
+        kl = (weight * gap).sum(dim=1, dtype=torch.float64)
+        reverse = -(base_weight * gap).sum(dim=1, dtype=torch.float64)
+        # With m half of both: log m = log p(base) + softplus(gap) - log 2.
+        middle = torch.nn.functional.softplus(gap).sub_(log(2))
+        both = (base_weight.add_(weight).mul_(middle)).sum(dim=1, dtype=torch.float64)
+        self._keep(
+            kl_nats=kl.clamp(min=0),
+            reverse_kl_nats=reverse.clamp(min=0),
+            js_nats=((kl - both) / 2).clamp(min=0),
+        )
+        return weight
+
+    def _add_order(self, base: _Side, mine: _Side, weight: Tensor) -> None:
+        """What became of the base's ranking."""
+        size = base.logits.shape[1]
+        top = base.logits.topk(min(_LAST_RANK, size), dim=1)
+        beside = mine.logits.gather(1, top.indices)
+        all_shifts = (mine.shape.mean - base.shape.mean) * size
+        self._shifts.append(_shift_by_rank(top.values, beside, all_shifts, size))
+        ranked = min(RANKED, size)
+        before, after = top.values[:, :ranked], beside[:, :ranked]
+        # Of tokens that the base gives the same logit none comes first.
+        order = _by_base_then_checkpoint(before, after)
+        chosen = weight.gather(1, top.indices[:, :ranked].gather(1, order)).double()
+        first = mine.logits.topk(min(OVERLAP, size), dim=1).indices
+        shared = (first[:, :, None] == top.indices[:, None, : first.shape[1]]).any(dim=2)
+        self._keep(
+            kendall_tau=kendall_tau(before, after),
+            overlap_frac=shared.double().mean(dim=1),
+            reranking_kl_nats=reranking_kl(chosen, others=size - ranked),
+        )
+
+    def _keep(self, **found: Tensor) -> None:
+        for name, column in found.items():
+            self._columns[name].append(column)
+
+
+def _by_base_then_checkpoint(before: Tensor, after: Tensor) -> Tensor:
+    """Order by the base's logits, falling; among equal ones by the checkpoint's."""
+    second = after.argsort(dim=1, descending=True, stable=True)
+    first = before.gather(1, second).argsort(dim=1, descending=True, stable=True)
+    return second.gather(1, first)
+
+
+def _shift_by_rank(before: Tensor, after: Tensor, all_shifts: Tensor, size: int) -> Tensor:
+    """Mean shift of the tokens in each bucket, `[position, bucket]`; nan for an empty bucket."""
+    shifts = after.double() - before.double()
+    found = []
+    for first, last in RANK_BUCKETS:
+        if last is None:
+            rest = size - shifts.shape[1]
+            found.append(
+                (all_shifts - shifts.sum(dim=1)) / rest if rest else all_shifts * torch.nan
+            )
+        else:
+            part = shifts[:, first - 1 : last]
+            found.append(part.mean(dim=1) if part.shape[1] else all_shifts * torch.nan)
+    return torch.stack(found, dim=1)
