@@ -1,4 +1,4 @@
-"""A user's copy of a benchmark to `problems.jsonl` in the user's folder."""
+"""A user's copy of a benchmark to problems and written solutions in the user's folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import tempfile
 import tomllib
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +19,18 @@ from emdiag.benchmarks.cards import card_folder
 from emdiag.benchmarks.load import check_content, problems_file
 from emdiag.benchmarks.notes import SOURCE_FILE, ImportNote
 from emdiag.benchmarks.rows import one_row, read_rows, refuse_repeats, require_fields
+from emdiag.benchmarks.solutions import SOLUTIONS_FILE
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.problems import Problem, Solution
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.benchmarks.rows import Row
-    from emdiag.core.problems import BenchmarkCard, Problem
+    from emdiag.core.problems import BenchmarkCard
 
 DEFECTS_FILE = "defects.toml"
 
@@ -44,6 +47,20 @@ class Defect(Record, frozen=True, kw_only=True):
     ids: tuple[str, ...]
     tag: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What upstream rows hold.
+
+    Attributes:
+        layout: Name of the layout of the rows.
+        solutions: In the order of the problems; without those that have none.
+    """
+
+    layout: str
+    problems: list[Problem]
+    solutions: list[Solution]
 
 
 def import_files(
@@ -64,35 +81,27 @@ def import_files(
     if card.shipped:
         raise BenchmarkError(f"{card.name} is shipped with emdiag; there is nothing to import")
     rows = [row for file in files for row in read_rows(file)]
-    problems, layout = to_problems(card.name, rows, file=files[0])
-    content = b"".join(encode(problem) + b"\n" for problem in problems)
-    target = problems_file(card, home=home)
+    found = convert_rows(card.name, rows, file=files[0])
+    content, solutions = _lines(found.problems), _lines(found.solutions)
     note = ImportNote(
         benchmark=card.name,
         source=source or ", ".join(file.name for file in files),
         source_sha256=_sha256(b"".join(file.read_bytes() for file in files)),
-        layout=layout,
+        layout=found.layout,
         copy=check_content(card, content, file=files[0]),
-        size=len(problems),
+        size=len(found.problems),
         sha256=_sha256(content),
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
         emdiag_version=resources.version(),
+        solutions=len(found.solutions),
+        solutions_sha256=_sha256(solutions) if solutions else None,
     )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target.with_name(SOURCE_FILE), encode(note) + b"\n")
-        _write(target, content)
-    except OSError as error:
-        raise BenchmarkError(
-            f"the problems cannot be written: {error.strerror}",
-            file=target,
-            hint="EMDIAG_HOME names another folder",
-        ) from error
+    _keep(note, content, solutions=solutions, target=problems_file(card, home=home))
     return note
 
 
-def to_problems(benchmark: str, rows: Sequence[Row], *, file: Path) -> tuple[list[Problem], str]:
-    """Upstream rows as problems, and the name of the layout they are in.
+def convert_rows(benchmark: str, rows: Sequence[Row], *, file: Path) -> Conversion:
+    """Upstream rows as problems and written solutions.
 
     Raises:
         BenchmarkError: A row lacks a field, holds something unexpected, or repeats a question.
@@ -102,13 +111,21 @@ def to_problems(benchmark: str, rows: Sequence[Row], *, file: Path) -> tuple[lis
     if layout.repeats:
         rows = [one_row(rows, file=file)]
     tags = _tags(benchmark)
-    problems = []
+    problems, texts = [], {}
     for number, row in enumerate(rows, start=1):
         problem = layout.problem(row, number)
         known = tags.get(problem.id, ())
         problems.append(msgspec.structs.replace(problem, tags=known) if known else problem)
+        if layout.solution and (text := layout.solution(row)):
+            texts[problem.id] = text
     refuse_repeats(problems, file=file)
-    return in_order(benchmark, problems), layout.name
+    problems = in_order(benchmark, problems)
+    solutions = [
+        Solution(problem_id=problem.id, text=texts[problem.id])
+        for problem in problems
+        if problem.id in texts
+    ]
+    return Conversion(layout=layout.name, problems=problems, solutions=solutions)
 
 
 def defects(benchmark: str) -> list[Defect]:
@@ -148,6 +165,25 @@ def _tags(benchmark: str) -> dict[str, tuple[str, ...]]:
     return tags
 
 
+def _keep(note: ImportNote, content: bytes, *, solutions: bytes, target: Path) -> None:
+    """Write the note first: files of another import do not have its checksums."""
+    written = target.with_name(SOLUTIONS_FILE)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target.with_name(SOURCE_FILE), encode(note) + b"\n")
+        if solutions:
+            _write(written, solutions)
+        else:
+            written.unlink(missing_ok=True)
+        _write(target, content)
+    except OSError as error:
+        raise BenchmarkError(
+            f"the problems cannot be written: {error.strerror}",
+            file=target,
+            hint="EMDIAG_HOME names another folder",
+        ) from error
+
+
 def _write(file: Path, content: bytes) -> None:
     """Replace a file at once: a reader sees the old one or the whole new one."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
@@ -161,6 +197,10 @@ def _write(file: Path, content: bytes) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _lines(records: Sequence[Record]) -> bytes:
+    return b"".join(encode(record) + b"\n" for record in records)
 
 
 def _sha256(content: bytes) -> str:

@@ -26,6 +26,8 @@ class ImportNote(Record, frozen=True, kw_only=True):
         copy: `main`, or the name of the alternative on the card that the rows equal.
         sha256: Of `problems.jsonl`.
         imported: UTC, ISO 8601.
+        solutions: How many problems have a written solution.
+        solutions_sha256: Of `solutions.jsonl`; None where there is none.
     """
 
     benchmark: str
@@ -37,6 +39,8 @@ class ImportNote(Record, frozen=True, kw_only=True):
     sha256: str
     imported: str
     emdiag_version: str
+    solutions: int = 0
+    solutions_sha256: str | None = None
 
 
 def read_note(folder: Path) -> ImportNote | None:

@@ -1,4 +1,4 @@
-"""Rows of each benchmark, in every layout it is found in, to problems.
+"""Rows of each benchmark, in every layout it is found in, to problems and written solutions.
 
 Both layouts of a set give the same problems, byte for byte, where their rows are the same. Ids
 come from the source where it has one that both layouts keep; otherwise they count rows.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emdiag.core.problems import AnswerType
 
     ToProblem = Callable[[Row, int], Problem]
+    ToSolution = Callable[[Row], str | None]
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ class Layout:
         name: Such as `hub`.
         fields: Every row has them; the first layout that fits the first row is taken.
         problem: A row and its number, from 1, to a problem.
+        solution: A row to its written solution, or None where the row has none that can be used;
+            None where no row of the layout has one.
         repeats: Whether the file is one row many times over, as training files of one prompt are.
     """
 
     name: str
     fields: tuple[str, ...]
     problem: ToProblem
+    solution: ToSolution | None = None
     repeats: bool = False
 
 
@@ -50,16 +54,18 @@ def layouts(benchmark: str) -> tuple[Layout, ...]:
     """
     match benchmark:
         case "math500":
-            return (Layout("hub", ("problem", "answer", "subject", "level", "unique_id"), _math),)
+            return (Layout("hub", _MATH_FIELDS, _math, _solution),)
         case "minerva_math":
             return (
-                Layout("with solutions", ("problem", "solution"), _minerva_solution),
+                Layout("with solutions", ("problem", "solution"), _minerva_solution, _solution),
                 Layout("with answers", ("question", "answer"), _minerva_answer),
             )
         case "olympiadbench":
             return (
-                Layout("hub", (*_OLYMPIAD_FIELDS, "modality", "language"), _olympiad),
-                Layout("qwen2.5-math", _OLYMPIAD_FIELDS, _olympiad),
+                Layout(
+                    "hub", (*_OLYMPIAD_FIELDS, "modality", "language"), _olympiad, _first_solution
+                ),
+                Layout("qwen2.5-math", _OLYMPIAD_FIELDS, _olympiad, _first_solution),
             )
         case "amc23":
             return (
@@ -68,8 +74,8 @@ def layouts(benchmark: str) -> tuple[Layout, ...]:
             )
         case "gsm8k":
             return (
-                Layout("qwen2.5-math", ("question", "answer", "idx"), _gsm8k),
-                Layout("hub", ("question", "answer"), _gsm8k),
+                Layout("qwen2.5-math", ("question", "answer", "idx"), _gsm8k, _gsm8k_solution),
+                Layout("hub", ("question", "answer"), _gsm8k, _gsm8k_solution),
             )
         case "one_shot":
             fields = ("problem", "reward_model")
@@ -92,6 +98,22 @@ def in_order(benchmark: str, problems: list[Problem]) -> list[Problem]:
 def _numbers_last(name: str) -> tuple[str, int]:
     stem, number = re.fullmatch(r"(.*?)(\d+)", name).groups()  # type: ignore[union-attr]  # ids end so
     return stem, int(number)
+
+
+def _solution(row: Row) -> str | None:
+    return _usable(row.get("solution"))
+
+
+def _first_solution(row: Row) -> str | None:
+    written = row.get("solution")
+    return _usable(written[0]) if isinstance(written, list) and written else None
+
+
+def _usable(text: object) -> str | None:
+    return text.strip() or None if isinstance(text, str) else None
+
+
+_MATH_FIELDS = ("problem", "answer", "subject", "level", "unique_id")
 
 
 def _math(row: Row, number: int) -> Problem:
@@ -282,6 +304,12 @@ def _gsm8k(row: Row, number: int) -> Problem:
         answer_raw=raw.strip(),
         answer_type="number",
     )
+
+
+def _gsm8k_solution(row: Row) -> str | None:
+    text = _usable(row.get("answer"))
+    # `16-3=<<16-3=13>>13`: the marks call a calculator, and no other text holds such brackets.
+    return re.sub(r"<<[^<>]*>>", "", text) if text else None
 
 
 def _one_shot(row: Row, number: int) -> Problem:

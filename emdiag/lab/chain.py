@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed
-from emdiag.core.problems import Problem
+from emdiag.core.problems import Problem, Solution
 from emdiag.lab.recipe import SHIPPED_RECIPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from emdiag.lab.recipe import LabRecipe
 
@@ -145,19 +145,43 @@ def problems_jsonl() -> bytes:
     return b"".join(encode(problem) + b"\n" for problem in held_out_problems())
 
 
+def held_out_solutions(size: int = BENCHMARK_SIZE, *, seed: int = BENCHMARK_SEED) -> list[Solution]:
+    """The careful step-by-step solutions of `held_out_problems`, in their order."""
+    random = Random(derive_seed(seed, "lab", "held-out"))
+    chains = _draw_chains(random, size, held_out=True)
+    careful = Random(0)  # decides nothing where no step is sloppy
+    return [
+        Solution(problem_id=_name("chain/", number), text=chain.solution(careful))
+        for number, chain in enumerate(chains)
+    ]
+
+
+def solutions_jsonl() -> bytes:
+    """The exact content of `benchmarks/chain/solutions.jsonl`."""
+    return b"".join(encode(solution) + b"\n" for solution in held_out_solutions())
+
+
 def _draw_problems(random: Random, size: int, *, held_out: bool, prefix: str) -> list[Problem]:
+    chains = _draw_chains(random, size, held_out=held_out)
+    return [
+        _problem(chain, name=_name(prefix, number), wording=1 + number % len(WORDINGS))
+        for number, chain in enumerate(chains)
+    ]
+
+
+def _draw_chains(random: Random, size: int, *, held_out: bool) -> Iterable[Chain]:
+    """Distinct chains; lengths take turns, each staying for one problem in every wording."""
     lengths = range(SHIPPED_RECIPE.min_digits, SHIPPED_RECIPE.max_digits + 1)
-    problems: list[Problem] = []
-    seen: set[str] = set()
-    while len(problems) < size:
-        wording = 1 + len(problems) % len(WORDINGS)
-        digits = lengths[len(problems) // len(WORDINGS) % len(lengths)]
+    chains: dict[str, Chain] = {}
+    while len(chains) < size:
+        digits = lengths[len(chains) // len(WORDINGS) % len(lengths)]
         chain = draw_chain(random, digits, held_out=held_out)
-        if chain.expression not in seen:
-            seen.add(chain.expression)
-            name = f"{prefix}{len(problems):04d}"
-            problems.append(_problem(chain, name=name, wording=wording))
-    return problems
+        chains.setdefault(chain.expression, chain)
+    return chains.values()
+
+
+def _name(prefix: str, number: int) -> str:
+    return f"{prefix}{number:04d}"
 
 
 def _problem(chain: Chain, *, name: str, wording: int) -> Problem:

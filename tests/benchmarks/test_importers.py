@@ -10,7 +10,7 @@ import pytest
 from emdiag.benchmarks import importers
 from emdiag.benchmarks.cards import list_cards, load_card
 from emdiag.benchmarks.golds import latex_gold
-from emdiag.benchmarks.importers import defects, import_files, to_problems
+from emdiag.benchmarks.importers import convert_rows, defects, import_files
 from emdiag.benchmarks.load import load_problems, problems_file
 from emdiag.benchmarks.notes import read_note
 from emdiag.benchmarks.rows import read_rows
@@ -32,7 +32,7 @@ ROWS = [
 
 def card_of(rows: list[dict[str, Any]], file: Path, **changes: Any) -> BenchmarkCard:
     """The card of gsm8k, as if these rows were the benchmark."""
-    problems, _ = to_problems("gsm8k", rows, file=file)
+    problems = convert_rows("gsm8k", rows, file=file).problems
     content = b"".join(encode(problem) + b"\n" for problem in problems)
     card = load_card("gsm8k")
     source = {"sha256": hashlib.sha256(content).hexdigest(), "revision": None, **changes}
@@ -55,7 +55,7 @@ def test_imported_problems_load_again_and_say_where_they_came_from(tmp_path: Pat
     assert (note.source, note.layout, note.copy, note.size) == ("mine.jsonl", "hub", "main", 2)
     assert note.source_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     names = {path.name for path in (tmp_path / "home" / "benchmarks" / "gsm8k").iterdir()}
-    assert names == {"problems.jsonl", "source.json"}
+    assert names == {"problems.jsonl", "solutions.jsonl", "source.json"}
 
 
 def test_parts_of_one_copy_are_read_in_the_order_given(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_copies_in_shared_data_are_those_on_the_cards(
 
 def test_no_gold_keeps_its_e_notation_and_58_had_it(shared_data: Path) -> None:
     file = shared_data / "minerva_math" / "test.jsonl"
-    problems, _ = to_problems("minerva_math", read_rows(file), file=file)
+    problems = convert_rows("minerva_math", read_rows(file), file=file).problems
     rewritten = [p for p in problems if r"\times 10^{" in p.answer]
     assert len(rewritten) == 58
     for problem in rewritten:
@@ -171,7 +171,7 @@ def test_no_gold_keeps_its_e_notation_and_58_had_it(shared_data: Path) -> None:
 def test_courses_counted_off_by_position_are_those_the_rows_name(shared_data: Path) -> None:
     file = shared_data / "minerva_math" / "test.jsonl"
     rows = read_rows(file)
-    problems, _ = to_problems("minerva_math", rows, file=file)
+    problems = convert_rows("minerva_math", rows, file=file).problems
     for row, problem in zip(rows, problems, strict=True):
         assert str(problem.subject) in str(row["type"])
 
@@ -179,7 +179,7 @@ def test_courses_counted_off_by_position_are_those_the_rows_name(shared_data: Pa
 def test_every_olympiad_row_with_several_answers_is_a_list_or_one_point(shared_data: Path) -> None:
     file = shared_data / "olympiadbench" / "test.jsonl"
     rows = {f"olympiadbench/{row['id']}": row for row in read_rows(file)}
-    problems, _ = to_problems("olympiadbench", list(rows.values()), file=file)
+    problems = convert_rows("olympiadbench", list(rows.values()), file=file).problems
     several = {
         problem.id: problem for problem in problems if rows[problem.id]["is_multiple_answer"]
     }
@@ -194,7 +194,7 @@ def test_normalised_golds_stay_as_they_are_when_normalised_again(
     name: str, shared_data: Path
 ) -> None:
     file = shared_data / name / "test.jsonl"
-    for problem in to_problems(name, read_rows(file), file=file)[0]:
+    for problem in convert_rows(name, read_rows(file), file=file).problems:
         again = latex_gold(problem.answer)
         assert again.answer == problem.answer
         assert (again.answer_type == "list") == (problem.answer_type == "list")
@@ -233,10 +233,11 @@ def test_real_rows_in_the_shape_of_the_hub_normalise_to_the_same_bytes(
 ) -> None:
     file = shared_data / name / "test.jsonl"
     rows = read_rows(file)
-    qwen, layout = to_problems(name, rows, file=file)
-    hub, other = to_problems(name, as_hub_rows(name, rows), file=file)
-    assert layout != other
-    assert [encode(problem) for problem in hub] == [encode(problem) for problem in qwen]
+    qwen = convert_rows(name, rows, file=file)
+    hub = convert_rows(name, as_hub_rows(name, rows), file=file)
+    assert qwen.layout != hub.layout
+    assert list(map(encode, hub.problems)) == list(map(encode, qwen.problems))
+    assert hub.solutions == ([] if name == "minerva_math" else qwen.solutions)
 
 
 def test_the_one_shot_file_is_one_problem_whose_label_is_off_by_08_percent(

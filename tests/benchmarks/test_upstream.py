@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emdiag.benchmarks.importers import to_problems
+from emdiag.benchmarks.importers import convert_rows
 from emdiag.benchmarks.rows import read_rows
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
@@ -21,7 +21,7 @@ AMC = "https://artofproblemsolving.com/wiki/index.php/2023_AMC_{}_Problems/Probl
 
 
 def problems_of(benchmark: str, rows: list[dict[str, Any]]) -> list[Problem]:
-    return to_problems(benchmark, rows, file=NOWHERE)[0]
+    return convert_rows(benchmark, rows, file=NOWHERE).problems
 
 
 def same(left: list[Problem], right: list[Problem]) -> bool:

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.codec import decode
-from emdiag.core.problems import Problem
+from emdiag.core.problems import Problem, Solution
 from emdiag.lab.chain import (
     WORDINGS,
     Chain,
     draw_chain,
     held_out_problems,
     problems_jsonl,
+    solutions_jsonl,
     training_documents,
     writes_steps,
 )
@@ -150,6 +151,25 @@ def test_the_shipped_problems_are_what_the_seed_makes_byte_for_byte() -> None:
     card = load_card("chain")
     assert hashlib.sha256(content).hexdigest() == card.source.sha256
     assert card.size == len(content.splitlines())
+
+
+def test_the_shipped_solutions_are_what_the_seed_makes_byte_for_byte() -> None:
+    assert (FOLDER / "solutions.jsonl").read_bytes() == solutions_jsonl()
+
+
+def test_a_shipped_solution_works_off_the_expression_of_its_own_problem() -> None:
+    lines = (FOLDER / "solutions.jsonl").read_bytes().splitlines()
+    for line, problem in zip(lines, held_out_problems(), strict=True):
+        solution = decode(line, Solution)
+        assert solution.problem_id == problem.id
+        first, *links = re.findall(r"[-+*]?\d", expression_of(problem.statement))
+        *steps, box = solution.text.split(". ")
+        for step, link in zip(steps, links, strict=True):
+            calculation, result = step.split("=")
+            assert calculation == f"{first}{link}"
+            assert python_value(calculation) % 10 == int(result)
+            first = result
+        assert box == rf"\boxed{{{problem.answer}}}"
 
 
 def test_wordings_and_lengths_are_balanced_and_answers_are_right() -> None:
