@@ -1,64 +1,100 @@
-"""Which temperature of the base comes closest to a checkpoint, position by position."""
+"""Which temperature of the base comes closest to a checkpoint, position by position.
+
+With b = 1/T, p the checkpoint's probabilities, z the base's logits and E_b the mean under the base
+at T:
+
+    KL(b)  = -H(p) - b E_p[z] + log sum exp(b z)
+    KL'(b) = E_b[z] - E_p[z]        KL''(b) = Var_b[z]
+
+so KL is convex in b, and at its least the base's mean logit is that of the checkpoint.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from emdiag.core.moments import COOLING_TEMPERATURES
 
+_NEWTON_STEPS = 2
 
-def cooling_curve(
-    logits: Tensor, highest: Tensor, weight: Tensor, entropy: Tensor
-) -> tuple[Tensor, Tensor]:
-    """KL from a checkpoint to the base at each of `COOLING_TEMPERATURES`, and its slope.
 
-    With b = 1/T: KL(b) = -H - b E[z] + log sum exp(b z), and dKL/db = E_b[z] - E[z], where E is
-    the checkpoint's mean and E_b that of the base at T. It is convex in b.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cooling:
+    """One block of positions.
 
-    Args:
-        logits: The base's, `[position, vocab]`.
-        highest: Their maximum, `[position]`.
-        weight: The checkpoint's probabilities, `[position, vocab]`.
-        entropy: The checkpoint's, in nats, `[position]`.
-
-    Returns:
-        KL in nats and slopes by b, both `[position, temperature]` in float64.
+    Attributes:
+        less: The base's logits less their maximum, `[position, vocab]`.
+        mean: Of `less` under the checkpoint, float64 `[position]`.
+        entropy: The checkpoint's, in nats, float64 `[position]`.
     """
-    less = logits - highest[:, None].to(logits.dtype)
-    mean = (weight * less).sum(dim=1, dtype=torch.float64)
-    values, slopes = [], []
-    for temperature in COOLING_TEMPERATURES:
-        powers = (less / temperature).exp_()
+
+    less: Tensor
+    mean: Tensor
+    entropy: Tensor
+
+    @classmethod
+    def of(cls, logits: Tensor, *, highest: Tensor, weight: Tensor, entropy: Tensor) -> Cooling:
+        """Of the base's logits, their maxima, and the checkpoint's probabilities and entropies."""
+        less = logits - highest[:, None].to(logits.dtype)
+        mean = (weight * less).sum(dim=1, dtype=torch.float64)
+        return cls(less=less, mean=mean, entropy=entropy)
+
+    def curve(self) -> tuple[Tensor, Tensor]:
+        """KL in nats at each of `COOLING_TEMPERATURES` and slopes by log b, `[position, T]`."""
+        values, slopes = [], []
+        for temperature in COOLING_TEMPERATURES:
+            value, slope, _ = self._at(torch.full_like(self.mean, 1 / temperature))
+            values.append(value)
+            slopes.append(slope / temperature)
+        return torch.stack(values, dim=1), torch.stack(slopes, dim=1)
+
+    def best(self, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """The temperature with the least KL at each position, and that KL in nats, `[position]`.
+
+        The temperature is nan where the least lies outside of `COOLING_TEMPERATURES` or every
+        temperature gives the same; the KL is then that of the better end.
+
+        Args:
+            values: As `curve` gives them, `[position, T]`.
+            slopes: Likewise.
+        """
+        beta = _between(values, slopes)
+        outside = beta.isnan()
+        beta = beta.nan_to_num(nan=1.0)
+        least = values[:, 0]
+        for _ in range(_NEWTON_STEPS):  # from within a per cent
+            value, slope, curvature = self._at(beta)
+            step = torch.where(curvature > 0, slope / curvature, 0)
+            beta = beta - step
+            least = (value - slope * step / 2).clamp(min=0)
+        ends = values[:, [0, -1]].amin(dim=1)
+        return (1 / beta).masked_fill(outside, torch.nan), torch.where(outside, ends, least)
+
+    def _at(self, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """KL and its first two derivatives by b, each `[position]`, at one b for each position."""
+        powers = (self.less * beta[:, None].to(self.less.dtype)).exp_()
         total = powers.sum(dim=1, dtype=torch.float64)
-        cooled_mean = powers.mul_(less).sum(dim=1, dtype=torch.float64) / total
-        values.append((total.log() - mean / temperature - entropy).clamp(min=0))
-        slopes.append(cooled_mean - mean)
-    return torch.stack(values, dim=1), torch.stack(slopes, dim=1)
+        first = powers.mul_(self.less).sum(dim=1, dtype=torch.float64) / total
+        second = powers.mul_(self.less).sum(dim=1, dtype=torch.float64) / total
+        value = total.log() - self.mean * beta - self.entropy
+        return value.clamp(min=0), first - self.mean, second - first**2
 
 
-def best_by_position(values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-    """The temperature with the least KL at each position, and that KL in nats, `[position]`.
-
-    Between two of `COOLING_TEMPERATURES` the curve is taken for the cubic in log T that has their
-    values and slopes; that finds the temperature to about 0.1 %. The temperature is nan where the least lies outside of them, or where every
-    temperature gives the same.
-    """
+def _between(values: Tensor, slopes: Tensor) -> Tensor:
+    """1/T at the least of the cubics in log T with these values and slopes; nan outside."""
     betas = 1 / torch.tensor(COOLING_TEMPERATURES, dtype=torch.float64, device=values.device)
-    rising = (slopes > 0).int()  # from hot to cold the slope by b goes up; the list is cold first
-    count = rising.sum(dim=1)
-    is_inside = (count > 0) & (count < len(betas)) & (slopes[:, -1] < 0)
+    count = (slopes > 0).sum(dim=1)  # the list is cold first, where the slope by b is highest
+    is_inside = (count > 0) & (slopes[:, -1] < 0)
     cold = (count - 1).clamp(0, len(betas) - 2)[:, None]
     hot = cold + 1
     width = (betas[cold] / betas[hot])[:, 0].log()
     y0, y1 = (values.gather(1, place)[:, 0] for place in (hot, cold))
-    m0, m1 = ((slopes * betas).gather(1, place)[:, 0] * width for place in (hot, cold))
-    x = _where_slope_is_zero(y0, y1, m0, m1)
-    least = _hermite(x, y0, y1, m0, m1).clamp(min=0)
-    temperature = (-x * width).exp() / betas[hot[:, 0]]
-    nan = torch.full_like(temperature, torch.nan)
-    at_the_end = values[:, [0, -1]].amin(dim=1)
-    return torch.where(is_inside, temperature, nan), torch.where(is_inside, least, at_the_end)
+    m0, m1 = (slopes.gather(1, place)[:, 0] * width for place in (hot, cold))
+    found = betas[hot[:, 0]] * (_where_slope_is_zero(y0, y1, m0, m1) * width).exp()
+    return found.where(is_inside, torch.nan)
 
 
 def _where_slope_is_zero(y0: Tensor, y1: Tensor, m0: Tensor, m1: Tensor) -> Tensor:
@@ -69,11 +105,3 @@ def _where_slope_is_zero(y0: Tensor, y1: Tensor, m0: Tensor, m1: Tensor) -> Tens
     # The same root in two ways; each is taken where it does not cancel.
     x = torch.where(b > 0, -2 * m0 / (b + root), (root - b) / (2 * a))
     return torch.nan_to_num(x, nan=0.5).clamp(0, 1)
-
-
-def _hermite(x: Tensor, y0: Tensor, y1: Tensor, m0: Tensor, m1: Tensor) -> Tensor:
-    """The cubic on [0, 1] with values y0, y1 and slopes m0, m1 at its ends."""
-    rest = 1 - x
-    return (
-        (1 + 2 * x) * rest**2 * y0 + x * rest**2 * m0 + x**2 * (3 - 2 * x) * y1 - x**2 * rest * m1
-    )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, PairTrace
-from emdiag.measure.cooling import best_by_position, cooling_curve
+from emdiag.measure.cooling import Cooling
 from emdiag.measure.logits import Read, Reduction, Shape, blocks, counted
 from emdiag.measure.ranking import kendall_tau, reranking_kl
 
@@ -75,9 +75,12 @@ class _Pairs:
     def add(self, base: _Side, mine: _Side) -> None:
         """Take in one block of both."""
         weight = self._add_divergences(base, mine)
-        curve = cooling_curve(base.logits, base.shape.highest, weight, mine.shape.entropy)
-        temperature, left = best_by_position(*curve)
-        self._curve.append(curve[0])
+        cooling = Cooling.of(
+            base.logits, highest=base.shape.highest, weight=weight, entropy=mine.shape.entropy
+        )
+        values, slopes = cooling.curve()
+        temperature, left = cooling.best(values, slopes)
+        self._curve.append(values)
         self._keep(cooling_temperature=temperature, cooled_kl_nats=left)
         self._add_order(base, mine, weight)
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
+from matplotlib.colors import to_hex, to_rgb
 
 from emdiag.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from emdiag.core.checkpoints import Stage
 
@@ -41,9 +45,23 @@ STAGE_NAMES: Final[Mapping[Stage, str]] = {
 }
 """What the stages are called on a page."""
 
+OTHER_COLOURS: Final = ("#7d7468", "#5f8793", "#8b8a3c", "#9a7fa6")
+"""Of checkpoints whose stage is not known; none is, or is near, the colour of a stage."""
+
 QUIET: Final = "#595959"
 """Of words that explain and are no result; readable on white."""
 
+_DASHES: Final = (
+    (0.0, ()),
+    (0.0, (4.5, 1.6)),
+    (0.0, (1.2, 1.3)),
+    (0.0, (6.0, 1.4, 1.2, 1.4)),
+    (0.0, (9.0, 2.0)),
+    (0.0, (3.0, 1.2, 1.2, 1.2, 1.2, 1.2)),
+)
+_MARKERS: Final = "os^DvP"
+_STEPS_FROM_COLOUR: Final = (0.0, 0.45, 0.25, 0.55, 0.12, 0.35)
+_DARK: Final = 0.08
 _PNG_DOTS_PER_INCH = 160
 _SETTINGS: Final[Mapping[str, Any]] = {
     "font.family": "sans-serif",
@@ -62,7 +80,54 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "svg.fonttype": "none",  # words stay words: they can be searched, read aloud and copied
     "svg.hashsalt": "emdiag",  # else every file has other ids and no two are equal
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # a label or a token that holds dollar signs is shown as it is
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How the lines of one arm are told from all others, in colour and in grey.
+
+    Attributes:
+        dash: Offset and lengths on and off, in line widths; no lengths: drawn through.
+    """
+
+    colour: str
+    dash: tuple[float, tuple[float, ...]]
+    marker: str
+
+
+def arm_looks(stages: Sequence[Stage | None]) -> tuple[Look, ...]:
+    """A look for each arm, in the order given.
+
+    The first arm of a stage has the colour of the stage; further ones have the same hue, darker
+    where that colour is light and lighter where it is dark. Arms without a stage have colours of
+    `OTHER_COLOURS`. Dash and marker differ for the first six arms, whatever their stages.
+    """
+    looks = []
+    for index, stage in enumerate(stages):
+        before = list(stages[:index]).count(stage)
+        colour = (
+            OTHER_COLOURS[before % len(OTHER_COLOURS)]
+            if stage is None
+            else _shade(STAGE_COLOURS[stage], before)
+        )
+        style_index = index % len(_DASHES)
+        looks.append(Look(colour=colour, dash=_DASHES[style_index], marker=_MARKERS[style_index]))
+    return tuple(looks)
+
+
+def _shade(colour: str, step: int) -> str:
+    rgb = np.array(to_rgb(colour))
+    towards = 1.0 if _luminance(rgb) < _DARK else 0.0
+    share = _STEPS_FROM_COLOUR[step % len(_STEPS_FROM_COLOUR)]
+    return to_hex(tuple((1 - share) * rgb + share * towards))
+
+
+def _luminance(rgb: NDArray[np.float64]) -> float:
+    """Relative luminance, between 0 and 1. Source: WCAG 2.1."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
 @contextmanager

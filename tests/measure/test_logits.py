@@ -15,7 +15,7 @@ from scipy.special import logsumexp, rel_entr, softmax
 from emdiag.core.errors import MeasurementError
 from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS, Moments
 from emdiag.measure import logits as logits_module
-from emdiag.measure.cooling import best_by_position, cooling_curve
+from emdiag.measure.cooling import Cooling
 from emdiag.measure.logit_pairs import pair_traces
 from emdiag.measure.logits import Read, trace
 from emdiag.measure.ranking import kendall_tau, reranking_kl
@@ -278,19 +278,22 @@ def test_the_best_temperature_of_a_position_is_that_of_a_direct_search(
     p = softmax(base / heat + noise * random.normal(size=60))
     z = torch.tensor(base)[None]
     weight = torch.tensor(p)[None]
-    curve = cooling_curve(z, z.amax(dim=1), weight, torch.tensor([stats.entropy(p)]))
-    for temperature, value in zip(COOLING_TEMPERATURES, curve[0][0].tolist(), strict=True):
+    cooling = Cooling.of(
+        z, highest=z.amax(dim=1), weight=weight, entropy=torch.tensor([stats.entropy(p)])
+    )
+    values, slopes = cooling.curve()
+    for temperature, value in zip(COOLING_TEMPERATURES, values[0].tolist(), strict=True):
         assert value == pytest.approx(kl_at(base, p, temperature), abs=1e-9)
-    found, left = (x.item() for x in best_by_position(*curve))
+    found, left = (x.item() for x in cooling.best(values, slopes))
     search = optimize.minimize_scalar(
         lambda beta: kl_at(base, p, 1 / beta), bounds=(1e-4, 50), method="bounded",
         options={"xatol": 1e-10},
     )  # fmt: skip
     if not 1 / 8 < 1 / search.x < 4:
-        assert found != found  # nan: outside of what was tried
+        assert np.isnan(found)  # outside of what was tried
         return
-    assert found == pytest.approx(1 / search.x, rel=2e-3)
-    assert left == pytest.approx(search.fun, abs=1e-4)
+    assert found == pytest.approx(1 / search.x, rel=1e-4)
+    assert left == pytest.approx(search.fun, abs=1e-6)
 
 
 def test_pure_cooling_leaves_nothing_and_needs_no_other_order() -> None:
