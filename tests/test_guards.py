@@ -43,7 +43,7 @@ LEAVES = {
     "sympy": {"grading"},
     "latex2sympy2_extended": {"grading"},
     "pebble": {"grading"},
-    "numpy": {"stats", "studies", "engines", "lab", "plots"},
+    "numpy": {"stats", "studies", "engines", "lab", "measure", "plots"},
     "scipy": {"stats"},
     "statsmodels": {"stats"},
     "pyarrow": {"studies", "benchmarks"},

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -270,8 +271,14 @@ def _nucleus(logits: Tensor, top: Tensor, log_sum_exp: Tensor) -> Tensor:
     size = (mass < NUCLEUS).sum(dim=1) + 1
     large = (mass[:, -1] < NUCLEUS).nonzero()[:, 0]
     if len(large):
-        ordered = logits[large].sort(dim=1, descending=True).values.double()
-        mass = (ordered - log_sum_exp[large, None]).exp().cumsum(dim=1)
+        mass = (_falling(logits[large]).double() - log_sum_exp[large, None]).exp().cumsum(dim=1)
         # Rounding may keep even the sum of all tokens below the nucleus.
         size[large] = ((mass < NUCLEUS).sum(dim=1) + 1).clamp(max=logits.shape[1])
     return size
+
+
+def _falling(values: Tensor) -> Tensor:
+    """Rows sorted from the highest on; on a CPU by numpy, which is many times as fast as torch."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sort(values.numpy(), axis=1)).flip(1)
+    return values.sort(dim=1, descending=True).values

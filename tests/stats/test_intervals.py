@@ -10,6 +10,8 @@ from scipy import stats
 
 from emdiag.stats.intervals import (
     bootstrap_of_means,
+    interval_of,
+    intervals_of,
     of_differences,
     over_problems,
     over_seeds_and_problems,
@@ -154,3 +156,71 @@ def test_equal_seeds_give_equal_intervals_over_seeds() -> None:
     values = np.random.default_rng(6).random((4, 30))
     assert over_seeds_and_problems(values, seed=1) == over_seeds_and_problems(values, seed=1)
     assert over_seeds_and_problems(values, seed=1) != over_seeds_and_problems(values, seed=2)
+
+
+def test_an_interval_of_any_unit_scales_with_it() -> None:
+    values = np.random.default_rng(21).gumbel(size=20)
+    plain, scaled = interval_of(values), interval_of(1000 * values - 5)
+    assert plain is not None
+    assert scaled is not None
+    assert scaled.low == pytest.approx(1000 * plain.low - 5)
+    assert scaled.high == pytest.approx(1000 * plain.high - 5)
+
+
+def test_seeds_and_problems_in_any_unit_scale_with_it() -> None:
+    values = np.random.default_rng(22).gumbel(size=(3, 20))
+    plain, scaled = over_seeds_and_problems(values), over_seeds_and_problems(1000 * values - 5)
+    assert plain is not None
+    assert scaled is not None
+    assert scaled.low == pytest.approx(1000 * plain.low - 5)
+    assert interval_of(values) == plain
+
+
+def test_few_problems_widen_the_percentiles_as_student_does() -> None:
+    values = np.random.default_rng(23).normal(size=20)
+    found = interval_of(values)
+    plain = bootstrap_of_means([values])
+    assert found is not None
+    expected = stats.t.ppf(0.975, 19) / stats.norm.ppf(0.975) * math.sqrt(20 / 19)
+    assert (found.high - found.low) / (plain.high - plain.low) == pytest.approx(expected, rel=0.03)
+    student = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(student, abs=0.03)
+
+
+@pytest.mark.parametrize("shape", [(20,), (3, 20), (1, 20)])
+def test_many_statistics_at_once_have_the_intervals_they_have_alone(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(24).gumbel(size=(7, *shape))
+    values[2, ..., :4] = np.nan
+    values[3] = 1.5
+    values[4, ..., 1:] = np.nan
+    found = intervals_of(values, draws=2000, seed=3)
+    for place in (0, 1, 2, 5, 6):
+        there = values[place][..., ~np.isnan(values[place]).reshape(-1, 20).any(axis=0)]
+        alone, together = interval_of(there, draws=2000, seed=3), found[place]
+        assert alone is not None
+        assert together is not None
+        assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+    assert found[3] is None
+    assert found[4] is None
+
+
+def test_equal_values_and_one_problem_give_no_interval_in_any_unit() -> None:
+    assert interval_of(np.array([7.0])) is None
+    assert interval_of(np.array([[7.0], [8.0]])) is None
+    assert interval_of(np.full(30, 0.1)) is None
+    assert interval_of(0.1 + 1e-16 * np.arange(9, dtype=np.float64)) is None
+    assert interval_of(np.zeros((2, 5))) is None
+    assert intervals_of(np.empty((0, 5))) == []
+
+
+def test_two_problems_reach_as_far_as_both() -> None:
+    found = interval_of(np.array([1.0, 2.0]))
+    assert found is not None
+    assert (found.low, found.high) == (1, 2)
+
+
+def test_intervals_in_any_unit_cover_the_mean_of_few_problems_about_as_often_as_they_say() -> None:
+    values = np.random.default_rng(25).normal(3, 10, size=(400, 15))
+    found = intervals_of(values, draws=1000)
+    covered = sum(each is not None and each.low <= 3 <= each.high for each in found)
+    assert 365 <= covered <= 393  # 95 % of 400, give or take three standard errors

@@ -1,0 +1,176 @@
+"""Statistics of the whole, with one pseudo-value per problem whose mean is the statistic.
+
+A pooled figure is no mean over problems, so the intervals for means do not apply to it. Nearly,
+it is one: each problem's pseudo-value is the statistic plus what changes when the problem is left
+out. Intervals and tests of the mean of the pseudo-values are then those of the statistic, and
+pooled figures go the same way as figures per token, seeds included.
+
+Source: Tukey 1958, Annals of Mathematical Statistics 29; Efron 1982, "The Jackknife, the Bootstrap
+and Other Resampling Plans", chapters 2 and 6. Left out whole and not by a vanishing weight (the
+infinitesimal jackknife, Jaeckel 1972), problems give wider intervals, which with 20 problems cover
+the truth more often by 3 to 8 points in a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdiag.core.moments import EQUAL_FRAC, Moments
+from emdiag.stats.moments import MomentColumns
+
+Statistic: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From sums of parts, `[kinds, ...]`, to a figure of each, `[...]`; nan where not defined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jackknifed:
+    """A statistic of the whole and what it is the mean of.
+
+    Attributes:
+        pseudo_values: `[problems]` or `[seeds, problems]`, in the unit of the value, which is
+            their mean. None where it is not defined without one of the problems or seeds, so
+            that nothing says how sure it is; `[value]` for a single problem.
+    """
+
+    value: float
+    pseudo_values: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledShape:
+    """Mean and shape of all values of all problems together.
+
+    Attributes:
+        count: Values, over all seeds and problems.
+        mean, sigma: None without values.
+        skewness, excess_kurtosis: None where all values are equal.
+    """
+
+    count: int
+    mean: Jackknifed | None
+    sigma: Jackknifed | None
+    skewness: Jackknifed | None
+    excess_kurtosis: Jackknifed | None
+
+
+def pooled_shape(parts: Sequence[Moments] | Sequence[Sequence[Moments]]) -> PooledShape:
+    """Shape of the whole with pseudo-values for each part.
+
+    Args:
+        parts: Moments of each problem; or for each seed those of each problem, as many problems
+            for every seed.
+
+    Parts are left out through their sums of powers, taken about the mean of the whole in units of
+    its standard deviation, where little cancels.
+
+    In simulations of 20 problems that differ in mean, spread and length, 95 % intervals covered
+    the mean, sigma and skewness 90-93 % of the time and the excess kurtosis, which hangs on a few
+    problems, 85-93 %.
+    """
+    flat = [each for part in parts for each in ([part] if isinstance(part, Moments) else part)]
+    has_seeds = bool(parts) and not isinstance(parts[0], Moments)
+    columns = MomentColumns.of(flat)
+    whole = columns.pooled()
+    if not whole.count:
+        return PooledShape(count=0, mean=None, sigma=None, skewness=None, excess_kurtosis=None)
+    unit = 1.0 if whole.is_constant else whole.sigma or 1.0
+    centred = columns.shifted(np.full(len(flat), -whole.mean)).scaled(1 / unit)
+    first = centred.count * centred.mean
+    sums = np.stack([centred.count.astype(np.float64), first, *centred.power_sums(0.0)])
+    sums = sums.reshape(5, len(parts), -1) if has_seeds else sums
+
+    def jackknifed(value: float | None, statistic: Statistic) -> Jackknifed | None:
+        return None if value is None else _jackknifed(value, sums, statistic=statistic)
+
+    return PooledShape(
+        count=whole.count,
+        mean=jackknifed(whole.mean, lambda rest: unit * rest[1] / rest[0]),
+        sigma=jackknifed(whole.sigma, lambda rest: unit * np.sqrt(_central(rest)[0])),
+        skewness=jackknifed(whole.skewness, _skewness),
+        excess_kurtosis=jackknifed(whole.excess_kurtosis, _excess_kurtosis),
+    )
+
+
+def ratio_shape(
+    numerators: NDArray[np.float64], denominators: NDArray[np.float64]
+) -> Jackknifed | None:
+    """The ratio of two sums with pseudo-values for each part.
+
+    Args:
+        numerators: `[problems]` or `[seeds, problems]`.
+        denominators: Of the same shape, such as the tokens of each problem; none below 0.
+
+    Returns:
+        None where the denominators add up to 0.
+    """
+    assert numerators.shape == denominators.shape, "one denominator for each numerator"
+    if not denominators.any():
+        return None
+    value = float(numerators.sum() / denominators.sum())
+    sums = np.stack([denominators, numerators]).astype(np.float64)
+    return _jackknifed(value, sums, statistic=lambda rest: rest[1] / rest[0])
+
+
+def _jackknifed(value: float, sums: NDArray[np.float64], *, statistic: Statistic) -> Jackknifed:
+    """Pseudo-values from sums `[kinds, problems]` or `[kinds, seeds, problems]`.
+
+    With seeds, a problem is left out of all of them and a seed with all of its problems, because
+    these are what would be drawn anew; what single cells add to that is their interaction.
+    """
+    shape = sums.shape[1:]
+    change = _without_each(sums.reshape(len(sums), -1), statistic).reshape(shape)
+    if len(shape) == 2 and min(shape) > 1:
+        of_problems = _without_each(sums.sum(axis=1), statistic)
+        of_seeds = _without_each(sums.sum(axis=2), statistic)
+        change = change - change.mean(axis=0) - change.mean(axis=1, keepdims=True)
+        change = change + of_problems + of_seeds[:, None]
+    if not np.isfinite(change).all():
+        return Jackknifed(value=value, pseudo_values=None)
+    return Jackknifed(value=value, pseudo_values=value + change)
+
+
+def _without_each(sums: NDArray[np.float64], statistic: Statistic) -> NDArray[np.float64]:
+    """How much each of `[kinds, n]` moves the statistic, times n - 1; on average 0."""
+    count = sums.shape[1]
+    if count == 1:
+        return np.zeros(1)
+    rest = sums.sum(axis=1, keepdims=True) - sums
+    rest = np.where(rest[0] > 0, rest, np.nan)
+    without = statistic(rest)
+    change: NDArray[np.float64] = (count - 1) * (without.mean() - without)
+    return change
+
+
+def _central(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Second to fourth central moments, `[3, ...]`, from count and sums of powers, `[5, ...]`."""
+    first, second, third, fourth = sums[1:] / sums[0]
+    variance = np.maximum(second - first**2, 0.0)
+    return np.stack(
+        [
+            variance,
+            third - 3 * first * second + 2 * first**3,
+            fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4,
+        ]
+    )
+
+
+def _skewness(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    variance, third, _ = _central(sums)
+    skewness: NDArray[np.float64] = third / _spread(variance) ** 1.5
+    return skewness
+
+
+def _excess_kurtosis(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    variance, _, fourth = _central(sums)
+    kurtosis: NDArray[np.float64] = fourth / _spread(variance) ** 2
+    return kurtosis - 3
+
+
+def _spread(variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The variance, in units of the whole's; nan where it is rounding."""
+    return np.where(variance > EQUAL_FRAC, variance, np.nan)
