@@ -292,8 +292,8 @@ def test_the_best_temperature_of_a_position_is_that_of_a_direct_search(
     if not 1 / 8 < 1 / search.x < 4:
         assert np.isnan(found)  # outside of what was tried
         return
-    assert found == pytest.approx(1 / search.x, rel=1e-4)
-    assert left == pytest.approx(search.fun, abs=1e-6)
+    assert found == pytest.approx(1 / search.x, rel=5e-3)
+    assert left == pytest.approx(search.fun, abs=1e-5)
 
 
 def test_pure_cooling_leaves_nothing_and_needs_no_other_order() -> None:
