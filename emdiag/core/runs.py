@@ -103,3 +103,17 @@ class GradingSpec(Record, frozen=True, kw_only=True):
     grader: str
     versions: dict[str, str]
     golds_sha256: str
+
+
+class ReferenceSpec(Record, frozen=True, kw_only=True):
+    """Texts that no checkpoint drew, such as a benchmark's written solutions.
+
+    Attributes:
+        name: What they are, such as `solutions`.
+        texts_sha256: Of ids and token ids of all prompts and texts, in order.
+    """
+
+    name: str
+    benchmark: str
+    tokenizer_digest: str
+    texts_sha256: str

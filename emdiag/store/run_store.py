@@ -11,9 +11,10 @@ from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
 from emdiag.core.grades import Grade
+from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
-from emdiag.core.runs import GradingSpec, Provenance, RunSpec
+from emdiag.core.runs import GradingSpec, Provenance, ReferenceSpec, RunSpec
 from emdiag.core.sampling import Completion
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
@@ -121,13 +122,17 @@ class RunStore:
         name = f"{_file_name(spec.benchmark)}-{digest(spec)[:_KEY_SHOWN]}"
         return Run(self.root / "runs" / name, spec)
 
+    def reference(self, benchmark: str, spec: ReferenceSpec) -> Path:
+        """The folder for traces of texts that no run drew."""
+        return self.root / "references" / f"{_file_name(benchmark)}-{digest(spec)[:_KEY_SHOWN]}"
+
+    def save_study(self, result: LogitSkewResult) -> Path:
+        """Write what a study of logits found down."""
+        return self._save("logit-studies", result)
+
     def save_result(self, result: EvaluateResult) -> Path:
         """Write one evaluation down; its labels are what `compare` knows checkpoints by."""
-        folder = self.root / "evaluations"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{time.time_ns()}-{os.getpid()}.json"
-        write_atomically(path, encode(result))
-        return path
+        return self._save("evaluations", result)
 
     def results(self) -> list[EvaluateResult]:
         """Every evaluation written down, the last one at the end."""
@@ -144,6 +149,13 @@ class RunStore:
             (self.root / "runs").glob("*/spec.json"), key=lambda file: _last_write(file.parent)
         )
         return [Run(file.parent, _read(file, RunSpec)) for file in files]
+
+    def _save(self, kind: str, result: Record) -> Path:
+        folder = self.root / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.time_ns()}-{os.getpid()}.json"
+        write_atomically(path, encode(result))
+        return path
 
 
 def _last_write(folder: Path) -> int:
