@@ -11,7 +11,6 @@ from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
 from emdiag.core.grades import Grade
-from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import GradingSpec, Provenance, ReferenceSpec, RunSpec
@@ -23,6 +22,8 @@ from emdiag.store.locks import held
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from emdiag.core.logit_skew import LogitSkewResult
 
 _T = TypeVar("_T", bound=Record)
 

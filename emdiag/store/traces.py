@@ -9,7 +9,6 @@ from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
 from emdiag.core.moments import LogitTrace, PairSpec, PairTrace, ReadingSpec
-from emdiag.core.runs import Provenance
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from emdiag.core.runs import Provenance
     from emdiag.store.run_store import Sample
 
 _KEY_SHOWN = 12
