@@ -73,7 +73,7 @@ class ReadText:
 
 
 @dataclass(slots=True, kw_only=True)
-class _ReadAgain:
+class ReadAgain:
     """The logits along one completion of a model without a plain head, read anew when asked for."""
 
     reader: ModelReader
@@ -90,6 +90,10 @@ class _ReadAgain:
         if stop >= self.positions:
             self._found = None
         return found
+
+
+KeptText = ReadText | ReadAgain
+"""A reading that can be used after others."""
 
 
 class ModelReader:
@@ -128,13 +132,13 @@ class ModelReader:
         for part in _parts(texts, CPU_TOKENS if on_cpu else DEVICE_TOKENS):
             yield from self._read_part(part)
 
-    def keep(self, text: Text, found: ReadText) -> ReadText | _ReadAgain:
+    def keep(self, text: Text, found: ReadText) -> KeptText:
         """A reading that can be used after others: hidden states in main memory.
 
         A model without a plain head keeps nothing and reads the text again; it must stay open.
         """
         if found.head is None:
-            return _ReadAgain(
+            return ReadAgain(
                 reader=self,
                 text=text,
                 positions=found.positions,

@@ -165,6 +165,19 @@ def open_reader(
     return load_reader(checkpoint, dtype=dtype, options=options)
 
 
+def state_bytes(checkpoint: CheckpointRef, *, options: EngineOptions) -> int:
+    """Bytes of one position's last hidden state, as a reader keeps it.
+
+    Raises:
+        CheckpointError: The configuration cannot be opened.
+    """
+    from emdiag.engines.tokenizers import open_config
+
+    config = open_config(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    item = {"float32": 4}.get(effective_dtype("transformers", options=options), 2)
+    return int(config.get_text_config().hidden_size) * item
+
+
 def read_text_entropies(
     name: EngineName,
     checkpoint: CheckpointRef,

@@ -95,6 +95,20 @@ def extract(completion: str, *, members: int = 1) -> Extraction:
     return _announced(completion) or _alone(completion)
 
 
+def answer_start(completion: str) -> int | None:
+    """Where the final answer begins, in characters; None without one, or with nothing before it.
+
+    It begins with the box itself, or with the words that announce it.
+    """
+    boxes, _ = _boxes(completion)
+    if boxes:
+        start = boxes[-1].start
+    else:
+        announced = [found.start() for found in _ANNOUNCED.finditer(completion)]
+        start = announced[-1] if announced else 0
+    return start or None
+
+
 def _boxes(text: str) -> tuple[list[_Box], bool]:
     """Outermost closed boxes that are not empty, in order, and whether one behind them is open."""
     stack: list[tuple[int, int] | None] = []

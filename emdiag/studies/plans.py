@@ -120,17 +120,12 @@ def evaluate_plan(
 
 
 def parse_checkpoints(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
-    """`[LABEL=]REF...` as typed; a REF without a label is called by its last part.
+    """`[LABEL=]REF...` as typed, each with a label of its own.
 
     Raises:
         PlanError: There is none, one is empty, or two have the same label.
     """
-    refs = tuple(_parse_checkpoint(argument) for argument in arguments)
-    if not refs:
-        raise PlanError(
-            "no checkpoint was named",
-            hint="name one, such as `emdiag eval lab` or `emdiag eval base=REF em=REF`",
-        )
+    refs = parse_refs(arguments)
     labels = [ref.label for ref in refs]
     for label in labels:
         if labels.count(label) > 1:
@@ -139,6 +134,21 @@ def parse_checkpoints(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
                 refs=", ".join(ref.ref for ref in refs if ref.label == label),
                 hint="give each a label of its own: base=REF em=REF",
             )
+    return refs
+
+
+def parse_refs(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
+    """`[LABEL=]REF...` as typed; a REF without a label is called by its last part.
+
+    Raises:
+        PlanError: There is none, or one is empty.
+    """
+    refs = tuple(_parse_checkpoint(argument) for argument in arguments)
+    if not refs:
+        raise PlanError(
+            "no checkpoint was named",
+            hint="name one, such as `emdiag eval lab` or `emdiag eval base=REF em=REF`",
+        )
     return refs
 
 
