@@ -84,6 +84,7 @@ class ReadAgain:
     _found: ReadText | None = field(default=None)
 
     def logits(self, start: int, stop: int) -> Tensor:
+        """As `ReadText.logits`; the text is read once for all of its positions."""
         if self._found is None:
             self._found = next(self.reader.read([self.text]))
         found = self._found.logits(start, stop)

@@ -14,26 +14,28 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.moments import ReadingSpec
+from emdiag.core.runs import EngineName
 from emdiag.engines.memory import available_bytes
 from emdiag.engines.open import open_reader, state_bytes
 from emdiag.store.provenance import now, start_session
 from emdiag.store.traces import TraceFolder
+from emdiag.studies.logit_texts import TextSet, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
-    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.moments import LogitTrace, PairTrace
     from emdiag.core.protocols import Progress
-    from emdiag.core.runs import EngineName
+    from emdiag.core.runs import Provenance
     from emdiag.engines.logit_reader import KeptText, ModelReader, ReadText
     from emdiag.engines.options import EngineOptions
-    from emdiag.core.moments import LogitTrace, PairTrace, ReadingSpec
-    from emdiag.core.runs import Provenance
+    from emdiag.measure.logits import Read
     from emdiag.store.journal import JournalWriter
     from emdiag.store.run_store import Sample
-    from emdiag.studies.logit_texts import TextSet, Written
 
 KEPT_SHARE = 0.5
 """Part of the available memory that the base's hidden states may take; more is read in rounds."""
