@@ -1,18 +1,26 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.figure import Figure
 
 from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import StoreError
-from emdiag.plots.style import QUIET, STAGE_COLOURS, STAGE_NAMES, save_figure, style
+from emdiag.plots.style import (
+    OTHER_COLOURS,
+    QUIET,
+    STAGE_COLOURS,
+    STAGE_NAMES,
+    arm_looks,
+    save_figure,
+    style,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,3 +143,39 @@ def test_a_disk_that_fails_leaves_the_old_figure_and_nothing_beside_it(
         save_figure(simple_figure(), tmp_path / "a")
     assert [file.name for file in tmp_path.iterdir()] == ["a.svg"]
     assert (tmp_path / "a.svg").read_text() == "old"
+
+
+def test_arms_of_one_stage_share_its_hue_and_stay_apart() -> None:
+    for stage in get_args(Stage):
+        colours = [look.colour for look in arm_looks([stage, stage, stage])]
+        assert colours[0] == STAGE_COLOURS[stage]
+        lightness = [lab(linear(colour))[0] for colour in colours]
+        assert min(abs(one - other) for one, other in combinations(lightness, 2)) > 7
+        hues = [rgb_to_hsv(to_rgb(colour)) for colour in colours]
+        assert all(hue[1] < 0.01 or abs(hue[0] - hues[0][0]) < 0.02 for hue in hues)
+        assert min(map(contrast_to_white, colours)) > 2.5
+
+
+def test_an_arm_without_a_stage_looks_like_no_stage() -> None:
+    for colour in OTHER_COLOURS:
+        gaps = [
+            np.linalg.norm(lab(linear(colour)) - lab(linear(other)))
+            for other in STAGE_COLOURS.values()
+        ]
+        assert min(gaps) > 25
+        assert contrast_to_white(colour) > 2.5
+    assert arm_looks([None])[0].colour in OTHER_COLOURS
+
+
+@pytest.mark.parametrize("stages", [["em"] * 6, [None] * 6, ["base", "em", "em", None, "rl", "em"]])
+def test_six_arms_differ_in_dash_and_marker_whatever_their_stage(stages: list[Any]) -> None:
+    looks = arm_looks(stages)
+    assert len({look.dash for look in looks}) == len({look.marker for look in looks}) == 6
+    assert arm_looks(stages)[0].dash[1] == ()
+
+
+def test_words_with_dollar_signs_are_no_formula() -> None:
+    with style():
+        figure = Figure()
+        text = figure.text(0, 0, "$x_1$ and $")
+    assert not text.get_parse_math()
