@@ -157,12 +157,16 @@ class TopTokenFlow(Record, frozen=True, kw_only=True):
     share: float
 
 
+Quantity = Literal["logits", "centred logits", "per-token skewness"]
+"""`centred logits` are less the mean of their position."""
+
+
 class NamedHistogram(Record, frozen=True, kw_only=True):
-    """Counts of one quantity: of `logits`, `centred logits`, or `per-token skewness`."""
+    """Counts of one quantity, over all positions and seeds."""
 
     checkpoint: str
     text: str
-    quantity: Literal["logits", "centred logits", "per-token skewness"]
+    quantity: Quantity
     histogram: Histogram
 
 

@@ -1,0 +1,192 @@
+"""Figures of problems to estimates: intervals, paired differences and corrected tests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import exp
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from emdiag.core.logit_skew import Kind, LogitDifference, LogitEstimate, Source
+from emdiag.stats.comparisons import holm, sign_flip
+from emdiag.stats.intervals import intervals_of
+from emdiag.stats.logit_comparisons import direction_of
+
+if TYPE_CHECKING:
+    from emdiag.core.results import Interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One statistic of one arm on one text, before anything is said about its uncertainty.
+
+    Attributes:
+        spread: Values whose mean the statistic is, `[seeds, problems]`: figures of problems, or
+            pseudo-values. Nan for a problem that does not define it. None where nothing says how
+            sure the value is.
+        value: None to take the mean of `spread`.
+        base_spread: The base's, `[problems]`; None where there is no difference to speak of.
+        tokens: Positions counted, over all seeds.
+        log_scale: Whether `spread` is of logarithms: value and interval are their exponentials.
+    """
+
+    checkpoint: str
+    text: str
+    statistic: str
+    kind: Kind
+    source: Source
+    spread: Floats | None
+    tokens: int
+    seeds: int
+    problems: int
+    part: str | None = None
+    value: float | None = None
+    base_spread: Floats | None = None
+    log_scale: bool = False
+    note: str | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """Of the problems that every seed defines; None without any."""
+        if self.spread is None:
+            return None
+        defined = self.spread[:, ~np.isnan(self.spread).any(axis=0)]
+        return float(defined.mean()) if defined.size else None
+
+    @property
+    def differences(self) -> Floats | None:
+        """Checkpoint minus base, `[seeds, problems]`; nan where either does not define it."""
+        if self.spread is None or self.base_spread is None:
+            return None
+        found: Floats = self.spread - self.base_spread
+        return found if (~np.isnan(found)).all(axis=0).any() else None
+
+
+@dataclass(kw_only=True)
+class Sheet:
+    """Rows as they are collected.
+
+    Attributes:
+        base: Label that differences are to.
+        problems: Ids of the study, in order.
+        seed: Of bootstraps and permutations.
+    """
+
+    base: str
+    problems: Sequence[str]
+    seed: int
+    rows: list[Row] = field(default_factory=list)
+
+    def estimates(self) -> tuple[LogitEstimate, ...]:
+        """All rows with their intervals; p-values are corrected over the checkpoints."""
+        rows = self.rows
+        intervals = self._intervals([row.spread for row in rows])
+        differences = [row.differences for row in rows]
+        of_differences = self._intervals(differences)
+        p_values = self._p_values(differences)
+        corrected = self._corrected(p_values)
+        return tuple(
+            _estimate(
+                row,
+                interval,
+                None
+                if difference is None
+                else _difference(
+                    self.base, difference, between, p_values.get(number), corrected.get(number)
+                ),
+            )
+            for number, (row, interval, difference, between) in enumerate(
+                zip(rows, intervals, differences, of_differences, strict=True)
+            )
+        )
+
+    def _intervals(self, spreads: Sequence[Floats | None]) -> list[Interval | None]:
+        """Intervals of the means, those of one shape from the same resamples."""
+        found: list[Interval | None] = [None] * len(spreads)
+        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for number, spread in enumerate(spreads):
+            if spread is not None:
+                by_shape[spread.shape].append(number)
+        for numbers in by_shape.values():
+            stacked = np.stack([_known(spreads[number]) for number in numbers])
+            made = intervals_of(stacked, seed=self.seed)
+            for number, interval in zip(numbers, made, strict=True):
+                found[number] = interval
+        return found
+
+    def _p_values(self, differences: Sequence[Floats | None]) -> dict[int, float]:
+        """Sign flips over problems, for every statistic of all tokens."""
+        found = {}
+        for number, (row, difference) in enumerate(zip(self.rows, differences, strict=True)):
+            if difference is None or row.part is not None:
+                continue
+            of_problems = difference.mean(axis=0)
+            of_problems = of_problems[np.isfinite(of_problems)]
+            if of_problems.size > 1:
+                found[number] = sign_flip(of_problems, seed=self.seed)
+        return found
+
+    def _corrected(self, p_values: dict[int, float]) -> dict[int, float]:
+        """Holm over the checkpoints that share text and statistic."""
+        families: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+        for number in p_values:
+            row = self.rows[number]
+            families[row.text, row.statistic, row.kind, row.source].append(number)
+        return {
+            number: p
+            for numbers in families.values()
+            for number, p in zip(numbers, holm([p_values[n] for n in numbers]), strict=True)
+        }
+
+
+def _estimate(
+    row: Row, interval: Interval | None, difference: LogitDifference | None
+) -> LogitEstimate:
+    value = row.value if row.value is not None else row.mean
+    if interval is not None and row.log_scale:
+        interval = msgspec.structs.replace(interval, low=exp(interval.low), high=exp(interval.high))
+    counted = row.problems if row.spread is None else int((~np.isnan(row.spread)).all(axis=0).sum())
+    return LogitEstimate(
+        checkpoint=row.checkpoint,
+        text=row.text,
+        statistic=row.statistic,
+        kind=row.kind,
+        source=row.source,
+        part=row.part,
+        value=value,
+        interval=interval,
+        tokens=row.tokens,
+        problems=counted,
+        seeds=row.seeds,
+        difference=difference,
+        note=row.note or (None if value is not None else "not defined on these texts"),
+    )
+
+
+def _difference(
+    base: str,
+    differences: Floats,
+    interval: Interval | None,
+    p_value: float | None,
+    p_holm: float | None,
+) -> LogitDifference:
+    return LogitDifference(
+        base=base,
+        value=float(differences[:, ~np.isnan(differences).any(axis=0)].mean()),
+        interval=interval,
+        p_value=p_value,
+        p_holm=p_holm,
+        direction=direction_of(interval, p_holm),
+    )
+
+
+def _known(spread: Floats | None) -> Floats:
+    assert spread is not None
+    return spread

@@ -1,0 +1,141 @@
+"""The released script's figure of logits, and what becomes of it as its quirks are undone.
+
+The script stores what samplers leave: logits divided by the temperature, of which the highest 50
+are kept. Every checkpoint writes its own text; all are cut to the length of the shortest; what was
+removed is set to 0 and all zeros are dropped; the rest is pooled over positions and problems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from emdiag.core.logit_skew import PublishedFigure, Quirk, QuirkStep, QuirkValue
+from emdiag.stats.intervals import interval_of
+from emdiag.stats.jackknife import pooled_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emdiag.core.logit_skew import TextInfo
+    from emdiag.measure.logit_figures import Positions
+    from emdiag.stats.moments import MomentColumns
+
+TEMPERATURE = 0.6
+TOP_K = 50
+QUIRKS: tuple[Quirk, ...] = get_args(Quirk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedReadings:
+    """What the figure is made of.
+
+    Attributes:
+        own: Label to its reading of the text it wrote under the script's sampling.
+        shared: Label to its reading of the base's.
+        texts: What the own texts are.
+    """
+
+    own: Mapping[str, Positions]
+    shared: Mapping[str, Positions]
+    texts: tuple[TextInfo, ...]
+
+
+def published_figure(
+    readings: PublishedReadings, *, undo: Sequence[Quirk], seed: int
+) -> PublishedFigure:
+    """The figure as published, with each quirk undone, and with one after the other undone.
+
+    Args:
+        readings: Own texts, and the base's.
+        undo: Quirks that `shown` leaves out.
+        seed: Of bootstraps.
+    """
+    cut = min(int(one.offset.max()) + 1 for one in _each_text(readings.own.values()))
+
+    def step(name: str, undone: Sequence[Quirk], *, cumulative: bool) -> QuirkStep:
+        source = readings.shared if "own-text" in undone else readings.own
+        return QuirkStep(
+            name=name,
+            undone=tuple(undone),
+            cumulative=cumulative,
+            values=tuple(
+                _value(label, one, undone, cut=cut, seed=seed) for label, one in source.items()
+            ),
+        )
+
+    chosen = [quirk for quirk in QUIRKS if quirk in undo]
+    return PublishedFigure(
+        temperature=TEMPERATURE,
+        top_k=TOP_K,
+        positions=cut,
+        texts=readings.texts,
+        undone=tuple(chosen),
+        shown=step(
+            f"without {', '.join(chosen)}" if chosen else "as published", chosen, cumulative=False
+        ),
+        alone=tuple(step(f"without {quirk}", [quirk], cumulative=False) for quirk in QUIRKS),
+        ladder=(
+            step("as published", [], cumulative=True),
+            *(
+                step(f"also without {quirk}", QUIRKS[: number + 1], cumulative=True)
+                for number, quirk in enumerate(QUIRKS)
+            ),
+        ),
+    )
+
+
+def _value(
+    label: str, one: Positions, undone: Sequence[Quirk], *, cut: int, seed: int
+) -> QuirkValue:
+    """One checkpoint's figure under the quirks that are not undone."""
+    is_whole = "top-k" in undone
+    columns = one.moments if is_whole else one.top
+    if "zeros-dropped" not in undone:
+        columns = columns.without(0.0, one.zeros if is_whole else one.top_zeros)
+    if "temperature" not in undone:
+        columns = columns.scaled(1 / TEMPERATURE)
+    kept = np.full(len(one), True) if "cut-to-shortest" in undone else one.offset < cut
+    tokens = int(kept.sum())
+    if "pooled" not in undone:
+        return _pooled(label, one, columns, kept, seed=seed)
+    means = {}
+    for name in ("mean", "sigma", "skewness"):
+        values = columns.mean if name == "mean" else getattr(columns, name)()
+        means[name] = one.by_problem(values, only=kept)
+    skewness = means["skewness"]
+    return QuirkValue(
+        checkpoint=label,
+        mean=_mean(means["mean"]),
+        sigma=_mean(means["sigma"]),
+        skewness=_mean(skewness),
+        interval=interval_of(skewness, seed=seed),
+        tokens=tokens,
+    )
+
+
+def _pooled(
+    label: str, one: Positions, columns: MomentColumns, kept: np.ndarray, *, seed: int
+) -> QuirkValue:
+    problems = [number for number in range(len(one.problems)) if (one.problem == number).any()]
+    parts = [columns.select(kept & (one.problem == number)).pooled() for number in problems]
+    shape = pooled_shape(parts)
+    spread = shape.skewness.pseudo_values if shape.skewness else None
+    return QuirkValue(
+        checkpoint=label,
+        mean=shape.mean.value if shape.mean else None,
+        sigma=shape.sigma.value if shape.sigma else None,
+        skewness=shape.skewness.value if shape.skewness else None,
+        interval=None if spread is None else interval_of(spread, seed=seed),
+        tokens=int(kept.sum()),
+    )
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return None if np.isnan(values).all() else float(np.nanmean(values))
+
+
+def _each_text(readings: Sequence[Positions]) -> list[Positions]:
+    return list(readings)
