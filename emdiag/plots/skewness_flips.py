@@ -58,7 +58,7 @@ def flips_figure(book: Book) -> Figure | None:
     rows = [row for row in book.found(text, _FLIPS) if row.checkpoint in drawn]
     base = book.names.get(book.result.base, "base")
     words = Words(
-        finding=_finding(book, text, flows),
+        finding=_finding(book, text, drawn),
         quiet=(
             f"Left: most likely token of {base}; right: of the checkpoint, at the same positions "
             f"of {book.label_of(text)}; {how_many(rows)}. Up to {most} of the largest flows; the "

@@ -11,6 +11,7 @@ from emdiag.core.moments import RANK_BUCKETS
 from emdiag.plots.skewness_book import What
 from emdiag.plots.skewness_sheet import Words, arm_legend, draw_series, finish, label_axes, sheet
 from emdiag.plots.skewness_words import (
+    ARROW,
     UNDECIDED,
     WITHOUT_INTERVAL,
     capped,
@@ -110,7 +111,23 @@ def _along_finding(book: Book, text: str) -> list[str]:
             lines.append(f"{name} against {book.names.get(base, 'base')}: {', '.join(said)}")
     if lines:
         return capped(lines)
-    return ["Skewness and entropy along the text; nothing to compare them with on the same texts"]
+    return _from_first_to_last(book, text)
+
+
+def _from_first_to_last(book: Book, text: str) -> list[str]:
+    """For texts that nothing can be compared on: each checkpoint by itself."""
+    lines = []
+    for label, name in book.names.items():
+        said = []
+        for statistic, word in (("skewness", "skewness"), ("entropy_nats", "entropy")):
+            whats = [What(statistic=statistic, part=part) for part in DECILES]
+            rows = [row for what in whats if (row := book.find(label, text, what))]
+            if rows:
+                ends = f"{estimate(rows[0])} {ARROW} {estimate(rows[-1])}"
+                said.append(f"{word} {ends}")
+        if said:
+            lines.append(f"{name}, first to last tenth: {', '.join(said)}")
+    return capped(lines)
 
 
 def _where(rows: Sequence[LogitEstimate]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import seaborn as sns
@@ -33,6 +34,8 @@ _QUIET_POINTS = 8.0
 _LINE = 1.3
 _MARGIN = 0.012
 _LEGEND_CHARACTERS = 110
+_WORD: Final = re.compile(r"[^\s\[]*\[[^\[\]]{0,24}\]\S*|\S+")
+"""What stays on one line; an interval in its brackets is one word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ def _wrapped(
     lines = []
     for paragraph in paragraphs:
         line = ""
-        for word in paragraph.split():
+        for word in _WORD.findall(paragraph):
             longer = f"{line} {word}" if line else word
             width, _, _ = renderer.get_text_width_height_descent(longer, properties, ismath=False)
             if line and width > room:

@@ -130,14 +130,15 @@ class MadeUp:
             for name, amount in (("mean", -3.1), ("sigma", 2.4), ("excess_kurtosis", 4.0)):
                 value = amount + 0.2 * far
                 self.add(label, text, value, statistic=name, kind=kind, against=amount)
-        self.add(label, text, 0.5 - 0.2 * far, statistic="entropy_nats", against=0.5)
+        against = 0.5 if compared else None
+        self.add(label, text, 0.5 - 0.2 * far, statistic="entropy_nats", against=against)
         for tenth in range(1, 11):
             part, start = f"decile {tenth}", 2.2 + 0.05 * tenth
-            value = start - 0.04 * far * tenth
-            self.add(label, text, value, statistic="skewness", part=part, against=start)
+            value, against = start - 0.04 * far * tenth, start if compared else None
+            self.add(label, text, value, statistic="skewness", part=part, against=against)
             start = 0.9 / tenth
-            value = start * (1 - 0.4 * far)
-            self.add(label, text, value, statistic="entropy_nats", part=part, against=start)
+            value, against = start * (1 - 0.4 * far), start if compared else None
+            self.add(label, text, value, statistic="entropy_nats", part=part, against=against)
 
     def _beside(self, label: str, text: str, far: float) -> None:
         kl = 0.12 * abs(far) + 0.0001

@@ -138,6 +138,22 @@ def test_the_title_states_the_finding_with_the_interval_of_the_difference(drawn:
     assert "most often '3' \u2192 '4' (40)" in title_of(figures["flips"])
 
 
+def test_own_texts_are_described_and_not_compared(drawn: Drawn) -> None:
+    lines = drawn("own_only")["along-the-answer"].get_suptitle()
+    assert "base, first to last tenth: skewness 2.25 [2.20, 2.30] \u2192 2.70" in lines
+    assert all(one.count("[") == one.count("]") for one in lines.splitlines())
+    for figure in drawn("own_only").values():
+        assert "lower" not in title_of(figure)
+        assert "less" not in title_of(figure)
+
+
+def test_every_checkpoint_has_its_line_in_the_title_up_to_three(drawn: Drawn) -> None:
+    lines = drawn("odd")["cooling"].get_suptitle().splitlines()
+    assert [one.split(":")[0] for one in lines[:3]] == ["_base", "em", "em, bad prompt"]
+    assert lines[3:] == ["\N{HORIZONTAL ELLIPSIS} 2 more in the figure"]
+    assert "more in the figure" not in drawn("odd")["flips"].get_suptitle()
+
+
 @pytest.mark.parametrize(
     ("base", "value", "direction", "said"),
     [
