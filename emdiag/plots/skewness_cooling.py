@@ -71,32 +71,32 @@ def cooling_figure(book: Book) -> Figure | None:
             + f"; {how_many(rows)}. Large marks: the best temperature."
         ),
     )
-    most = max(map(len, found.values()))
-    bars = 0.34 * most + 0.75
-    if len(texts) == 1:
-        height = max(3.0, bars) + 0.45
-        figure, grid = sheet(words, height=height, shape=(1, 2), width_ratios=[1.1, 1])
-        pairs = [(grid[0, 0], grid[0, 1])]
-    else:
-        figure, grid = sheet(
-            words,
-            height=2.6 + bars + 0.7,
-            shape=(2, len(texts)),
-            height_ratios=[2.6, bars],
-            sharey="row",
-        )
-        pairs = list(zip(grid[0], grid[1], strict=True))
-    for number_, ((curve, bar), text) in enumerate(zip(pairs, texts, strict=True)):
+    figure, pairs = _panels(words, texts=len(texts), arms=max(map(len, found.values())))
+    for index, ((curve, bar), text) in enumerate(zip(pairs, texts, strict=True)):
         _curves(curve, book, found[text])
         _bars(bar, book, found[text])
         said = book.label_of(text)
         title = "KL over temperature" if len(texts) == 1 else said[0].upper() + said[1:]
-        y = "KL, nats per token" if number_ == 0 else ""
+        y = "KL, nats per token" if index == 0 else ""
         label_axes(curve, title=title, x="temperature of the base", y=y)
-        part_title = "What the KL is made of" if number_ == 0 else ""
+        part_title = "What the KL is made of" if index == 0 else ""
         label_axes(bar, title=part_title, x="nats per token")
     _legend(figure, book, found[texts[0]])
     return finish(figure)
+
+
+def _panels(words: Words, *, texts: int, arms: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """For each text a panel of curves and one of bars: beside it, or below where there are more."""
+    bars = 0.34 * arms + 0.75
+    if texts == 1:
+        height = max(3.0, bars) + 0.45
+        figure, grid = sheet(words, height=height, shape=(1, 2), width_ratios=[1.1, 1])
+        return figure, [(grid[0, 0], grid[0, 1])]
+    ratios = [2.6, bars]
+    figure, grid = sheet(
+        words, height=sum(ratios) + 0.7, shape=(2, texts), height_ratios=ratios, sharey="row"
+    )
+    return figure, list(zip(grid[0], grid[1], strict=True))
 
 
 def _by_label(book: Book, text: str) -> dict[str, Decomposition]:

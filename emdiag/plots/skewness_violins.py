@@ -35,9 +35,8 @@ def violin_figure(book: Book) -> Figure | None:
 
     None where the result has no counts of it.
     """
-    texts = book.in_order(
-        one.text for one in book.result.histograms if one.quantity == "per-token skewness"
-    )
+    counted = (one for one in book.result.histograms if one.quantity == "per-token skewness")
+    texts = book.in_order(one.text for one in counted)
     drawn = {text: counts_of(book, text, "per-token skewness") for text in texts}
     drawn = {text: found for text, found in list(drawn.items())[:MOST_TEXTS] if found}
     if not drawn:
