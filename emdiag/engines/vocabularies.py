@@ -82,7 +82,7 @@ def shared_vocabulary(
             continue
         seen.add(other.tokenizer_digest)
         found = _tokens(open_tokenizer(other.path, trust_remote_code=trust_remote_code))
-        _refuse_other_meanings(first, known, other, found)
+        _refuse_other_meanings(first.label, known, other.label, found)
         if extra := found.keys() ^ known.keys():
             notes.append(
                 f"{len(extra)} token ids are known to only one of the tokenizers of {first.label} "
@@ -105,6 +105,23 @@ def shared_vocabulary(
     return SharedVocabulary(tokenizer=tokenizer, size=size, notes=tuple(notes))
 
 
+def check_same_tokens(shared: SharedVocabulary, writer: CheckpointRef) -> None:
+    """Refuse a writer whose token ids mean something else to those who will read them.
+
+    Raises:
+        CheckpointError: As `shared_vocabulary`, or it knows tokens that the readers do not have.
+    """
+    known = _tokens(shared.tokenizer)
+    found = _tokens(open_tokenizer(writer.path))
+    _refuse_other_meanings("the checkpoints", known, writer.label, found)
+    if unknown := found.keys() - known.keys():
+        raise CheckpointError(
+            f"{writer.label} writes with {len(unknown)} tokens that the checkpoints do not know",
+            examples=", ".join(repr(found[id_]) for id_ in sorted(unknown)[:_SHOWN]),
+            hint="take a reference with the same tokenizer",
+        )
+
+
 def _head_size(checkpoint: CheckpointRef, *, trust_remote_code: bool) -> int:
     config = open_config(checkpoint.path, trust_remote_code=trust_remote_code)
     size: int = config.get_text_config().vocab_size
@@ -116,14 +133,14 @@ def _tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 
 
 def _refuse_other_meanings(
-    first: CheckpointRef, known: dict[int, str], other: CheckpointRef, found: dict[int, str]
+    first: str, known: dict[int, str], other: str, found: dict[int, str]
 ) -> None:
     differing = sorted(id_ for id_ in known.keys() & found.keys() if known[id_] != found[id_])
     if differing:
         shown = [f"{id_}: {known[id_]!r} and {found[id_]!r}" for id_ in differing[:_SHOWN]]
         raise CheckpointError(
-            f"{len(differing)} token ids mean something else to {first.label} than to "
-            f"{other.label}, so the two cannot read the same token ids",
+            f"{len(differing)} token ids mean something else to {first} than to {other}, so the "
+            "same token ids cannot be read by all",
             examples="; ".join(shown),
             hint="compare checkpoints with one tokenizer",
         )

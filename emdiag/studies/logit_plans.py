@@ -29,6 +29,9 @@ one of every seed."""
 
 MOST_ENTROPY_TEMPERATURE = 100.0
 
+_DEFAULTS = {"temperature": 1.0, "limit": 20}
+"""At temperature 1 a text is drawn from the distribution whose figures are read."""
+
 
 class ArmPlan(Record, frozen=True, kw_only=True):
     """One label of the study, and the checkpoints it stands for: several are training seeds."""
@@ -102,7 +105,7 @@ def logit_skew_plan(
     if "problems" in others:
         others["limit"] = others.pop("problems")
     members = [f"{member.label}={member.ref}" for arm in arms for member in arm.members]
-    how = evaluate_plan(members, [benchmark], others)
+    how = evaluate_plan(members, [benchmark], {**_DEFAULTS, **others})
     fields = {
         "base": arms[0].label,
         **mine,

@@ -69,12 +69,13 @@ def _opposite(mine: Sequence[LogitEstimate]) -> list[str]:
     directions = {kind: change.direction for kind, change in found.items()}
     if sorted(directions.values()) != ["higher", "lower"]:
         return []
-    one = mine[0]
-    return [
-        f"On {_text(one.text)}, {one.checkpoint}'s pooled skewness went "
-        f"{_way(directions['pooled'])} and its per-token skewness {_way(directions['per_token'])}: "
-        "offsets of whole positions, which no probability depends on, decide the pooled figure."
-    ]
+    one, pooled, per_token = mine[0], _way(directions["pooled"]), _way(directions["per_token"])
+    said = (
+        f"On {_text(one.text)}, {one.checkpoint}'s pooled skewness went {pooled} and its per-token "
+        f"skewness {per_token}: the pooled figure also counts what differs from position to "
+        "position, such as offsets, which no probability depends on."
+    )
+    return [said]
 
 
 def _explained(one: Decomposition, mine: Sequence[LogitEstimate]) -> str:

@@ -7,20 +7,22 @@ removed is set to 0 and all zeros are dropped; the rest is pooled over positions
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from emdiag.core.logit_skew import PublishedFigure, Quirk, QuirkStep, QuirkValue
+from emdiag.core.logit_skew import PublishedFigure, Quirk, QuirkStep, QuirkValue, TextInfo
+from emdiag.measure.logit_figures import Floats, Positions
 from emdiag.stats.intervals import interval_of
 from emdiag.stats.jackknife import pooled_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from emdiag.core.logit_skew import TextInfo
-    from emdiag.measure.logit_figures import Positions
+    from numpy.typing import NDArray
+
     from emdiag.stats.moments import MomentColumns
 
 TEMPERATURE = 0.6
@@ -53,7 +55,7 @@ def published_figure(
         undo: Quirks that `shown` leaves out.
         seed: Of bootstraps.
     """
-    cut = min(int(one.offset.max()) + 1 for one in _each_text(readings.own.values()))
+    cut = min(int(np.bincount(one.text).min()) for one in readings.own.values())
 
     def step(name: str, undone: Sequence[Quirk], *, cumulative: bool) -> QuirkStep:
         source = readings.shared if "own-text" in undone else readings.own
@@ -97,7 +99,7 @@ def _value(
         columns = columns.without(0.0, one.zeros if is_whole else one.top_zeros)
     if "temperature" not in undone:
         columns = columns.scaled(1 / TEMPERATURE)
-    kept = np.full(len(one), True) if "cut-to-shortest" in undone else one.offset < cut
+    kept = one.offset >= 0 if "cut-to-shortest" in undone else one.offset < cut
     tokens = int(kept.sum())
     if "pooled" not in undone:
         return _pooled(label, one, columns, kept, seed=seed)
@@ -117,7 +119,7 @@ def _value(
 
 
 def _pooled(
-    label: str, one: Positions, columns: MomentColumns, kept: np.ndarray, *, seed: int
+    label: str, one: Positions, columns: MomentColumns, kept: NDArray[np.bool_], *, seed: int
 ) -> QuirkValue:
     problems = [number for number in range(len(one.problems)) if (one.problem == number).any()]
     parts = [columns.select(kept & (one.problem == number)).pooled() for number in problems]
@@ -133,9 +135,5 @@ def _pooled(
     )
 
 
-def _mean(values: np.ndarray) -> float | None:
+def _mean(values: Floats) -> float | None:
     return None if np.isnan(values).all() else float(np.nanmean(values))
-
-
-def _each_text(readings: Sequence[Positions]) -> list[Positions]:
-    return list(readings)

@@ -1,0 +1,338 @@
+"""What happened to the distribution: checkpoints read the same texts, and are compared there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+import msgspec
+
+from emdiag.core.checkpoints import Stage
+from emdiag.core.logit_skew import OWN, Arm, LogitSkewResult
+from emdiag.core.moments import ReadingSpec
+from emdiag.core.progress import SilentProgress
+from emdiag.engines.open import choose_engine, effective_dtype
+from emdiag.measure.logit_figures import pair_figures, positions_of
+from emdiag.resources import default_home
+from emdiag.store.run_store import RunStore
+from emdiag.studies.answer_spans import add_auroc, right_answers, spans_of
+from emdiag.studies.logit_plans import logit_skew_plan
+from emdiag.studies.logit_rows import Sheet
+from emdiag.studies.logit_sources import Setting, collect
+from emdiag.studies.logit_summary import Seen, add_rows, decomposition, finding, flows, histograms
+from emdiag.studies.logit_words import statements
+from emdiag.studies.published_figure import PublishedReadings, published_figure
+from emdiag.studies.read_logits import Job, Member, read_missing
+from emdiag.studies.readings import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
+    from emdiag.core.moments import PairTrace
+    from emdiag.core.protocols import Progress
+    from emdiag.engines.vocabularies import SharedVocabulary
+    from emdiag.measure.logit_figures import Positions
+    from emdiag.studies.logit_plans import ArmPlan, LogitSkewPlan
+    from emdiag.studies.logit_sources import Sources
+    from emdiag.studies.logit_texts import TextSet
+    from emdiag.studies.readings import Reading
+
+FEWEST_PROBLEMS = 5
+
+
+def logit_skew(
+    checkpoints: str | Sequence[str],
+    benchmark: str = "chain",
+    *,
+    seeds: str = "registered",
+    store: str | Path = "emdiag-out",
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> LogitSkewResult:
+    """How logits differ between checkpoints; the Python twin of `emdiag logits-skew`.
+
+    Args:
+        checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
+            with several training seeds.
+        benchmark: Name of a benchmark, or path of a problem file.
+        seeds: Whether a training folder stands for its `registered` checkpoint or for `all` seeds.
+        store: Folder of runs; what it already holds is neither drawn nor read again.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        progress: Told how far the work is; silent by default.
+        options: Any other field of `LogitSkewPlan`, such as `published=True`, or of
+            `EvaluatePlan`, such as `problems=20, samples=4, max_tokens=256`.
+
+    Raises:
+        EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong, or a logit is
+            not a number.
+    """
+    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
+    return run_logit_skew(
+        logit_skew_plan(refs, benchmark, seeds=seeds, options=options),
+        store=RunStore(Path(store)),
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+    )
+
+
+def run_logit_skew(
+    plan: LogitSkewPlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    command: Sequence[str] = (),
+) -> LogitSkewResult:
+    """Draw the texts that are missing, read what was not read, and sum it up.
+
+    Raises:
+        EmdiagError: As `logit_skew`; what was drawn and read before is kept.
+    """
+    from emdiag.engines.vocabularies import shared_vocabulary
+
+    setting = Setting(store=store, home=home, progress=progress, command=command)
+    expanded = expand(plan.how, store=store, home=home, progress=progress, require_answers=False)
+    readings = {reading.checkpoint.label: reading for reading in expanded}
+    vocabulary = shared_vocabulary(
+        [reading.checkpoint for reading in expanded],
+        trust_remote_code=plan.how.trust_remote_code,
+    )
+    sources = collect(plan, readings, vocabulary, setting=setting)
+    study = _Study(plan, readings, vocabulary, sources)
+    read_missing(
+        study.jobs(),
+        base=study.members[plan.base],
+        options=plan.how.engine_options(),
+        progress=progress,
+        command=command,
+    )
+    with progress.stage("summing up", total=1) as stage:
+        result = study.result(setting)
+        stage.advance()
+    store.save_study(result)
+    return result
+
+
+class _Study:
+    """Everything that was read, and what it comes to."""
+
+    def __init__(
+        self,
+        plan: LogitSkewPlan,
+        readings: Mapping[str, Reading],
+        vocabulary: SharedVocabulary,
+        sources: Sources,
+    ) -> None:
+        self._plan, self._readings = plan, readings
+        self._vocabulary, self._sources = vocabulary, sources
+        self.members = {label: self._member(reading) for label, reading in readings.items()}
+        self._problems = [problem.id for problem in readings[plan.base].problems]
+        self._sheet = Sheet(base=plan.base, problems=self._problems, seed=plan.seed)
+        self._decompositions: list[Decomposition] = []
+
+    def jobs(self) -> list[Job]:
+        """Who reads what."""
+        base, sources = self._plan.base, self._sources
+        shared = [
+            Job(member=member, texts=texts, is_paired=label != base)
+            for texts in sources.shared
+            for label, member in self.members.items()
+        ]
+        own = [
+            Job(member=self.members[label], texts=texts, is_paired=False)
+            for found in (sources.own, sources.published)
+            for label, texts in found.items()
+        ]
+        published = [
+            Job(member=self.members[label], texts=sources.published[base], is_paired=False)
+            for label in sources.published
+        ]
+        return [*shared, *own, *published]
+
+    def result(self, setting: Setting) -> LogitSkewResult:
+        """All figures of the study."""
+        plan, reading = self._plan, self._readings[self._plan.base]
+        seen = [*self._on_shared_texts(), *self._on_own_texts(setting.progress)]
+        estimates = self._sheet.estimates()
+        decompositions = tuple(_found(one, estimates) for one in self._decompositions)
+        sets = [*self._sources.shared, *self._sources.own.values()]
+        return LogitSkewResult(
+            benchmark=reading.card.name,
+            problems=len(self._problems),
+            problems_total=len(reading.all_problems),
+            samples=plan.how.samples,
+            continuation=plan.continuation,
+            base=plan.base,
+            arms=tuple(self._arm(arm) for arm in plan.arms),
+            texts=tuple(texts.info() for texts in sets),
+            estimates=estimates,
+            decompositions=decompositions,
+            flows=tuple(flow for one in seen for flow in flows(one, self._vocabulary.text)),
+            histograms=tuple(found for one in seen for found in histograms(one)),
+            published=self._published(),
+            statements=statements(estimates, decompositions, base=plan.base),
+            notes=self._notes(estimates),
+            store=str(setting.store.root),
+        )
+
+    def _on_shared_texts(self) -> list[Seen]:
+        found = []
+        for texts in self._sources.shared:
+            base = self._positions(self._plan.base, texts)
+            spans = spans_of(texts, self._vocabulary)
+            for arm in self._plan.arms:
+                is_base = arm.label == self._plan.base
+                members = [
+                    base if is_base else self._positions(member.label, texts)
+                    for member in arm.members
+                ]
+                pairs = [] if is_base else [
+                    pair_figures(self._pairs(member.label, texts), mine=mine, base=base)
+                    for member, mine in zip(arm.members, members, strict=True)
+                ]  # fmt: skip
+                one = Seen(
+                    label=arm.label,
+                    text=texts.name,
+                    members=tuple(members),
+                    base=None if is_base else base,
+                    pairs=tuple(pairs),
+                    spans=(spans,) * len(members),
+                )
+                add_rows(self._sheet, one, None)
+                if (parts := decomposition(self._sheet, one)) is not None:
+                    self._decompositions.append(parts)
+                found.append(one)
+        return found
+
+    def _on_own_texts(self, progress: Progress) -> list[Seen]:
+        own = self._sources.own
+        if not own:
+            return []
+        base = self._positions(self._plan.base, own[self._plan.base])
+        base_spans = spans_of(own[self._plan.base], self._vocabulary)
+        right = self._right(progress)
+        found = []
+        for arm in self._plan.arms:
+            labels = [member.label for member in arm.members]
+            members = tuple(self._positions(label, own[label]) for label in labels)
+            one = Seen(
+                label=arm.label,
+                text=OWN,
+                members=members,
+                base=None if arm.label == self._plan.base else base,
+                pairs=(),
+                spans=tuple(spans_of(own[label], self._vocabulary) for label in labels),
+            )
+            add_rows(self._sheet, one, base_spans)
+            if right:
+                add_auroc(
+                    self._sheet,
+                    arm.label,
+                    texts=[own[label] for label in labels],
+                    positions=members,
+                    right=[right[label] for label in labels],
+                )
+            found.append(one)
+        return found
+
+    def _right(self, progress: Progress) -> dict[str, dict[tuple[str, int], bool]]:
+        """Which own texts are right, by label; empty for single samples, which compare nothing."""
+        from emdiag.grading.pool import GraderPool
+
+        how, own = self._plan.how, self._sources.own
+        if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
+            return {}
+        with GraderPool(workers=how.grader_workers, deadline_s=how.deadline_s) as grader:
+            return {
+                label: right_answers(texts, grader, progress=progress)
+                for label, texts in own.items()
+            }
+
+    def _published(self) -> PublishedFigure | None:
+        texts = self._sources.published
+        if not texts:
+            return None
+        own = {label: self._positions(label, found) for label, found in texts.items()}
+        shared = {label: self._positions(label, texts[self._plan.base]) for label in texts}
+        readings = PublishedReadings(
+            own=own, shared=shared, texts=tuple(found.info() for found in texts.values())
+        )
+        return published_figure(readings, undo=self._plan.undo, seed=self._plan.seed)
+
+    def _positions(self, label: str, texts: TextSet) -> Positions:
+        traces = self.members[label].folder(texts).traces()
+        return positions_of(
+            [traces[text.sample] for text in texts.texts],
+            problems=self._problems,
+            temperatures=self._plan.entropy_temperatures,
+        )
+
+    def _pairs(self, label: str, texts: TextSet) -> list[PairTrace]:
+        spec = self.members[self._plan.base].spec
+        pairs = self.members[label].folder(texts).pairs(spec)
+        return [pairs[text.sample] for text in texts.texts]
+
+    def _member(self, reading: Reading) -> Member:
+        how = self._plan.how
+        options = how.engine_options()
+        return Member(
+            checkpoint=reading.checkpoint,
+            engine=choose_engine(how.engine, reading.checkpoint, options=options),
+            spec=ReadingSpec(
+                checkpoint_digest=reading.checkpoint.digest,
+                dtype=effective_dtype("transformers", options=options),
+                vocab_size=self._vocabulary.size,
+                entropy_temperatures=self._plan.entropy_temperatures,
+                trust_remote_code=how.trust_remote_code,
+            ),
+        )
+
+    def _arm(self, arm: ArmPlan) -> Arm:
+        checkpoints = [self._readings[member.label].checkpoint for member in arm.members]
+        stage = checkpoints[0].stage
+        if stage is None and arm.label in get_args(Stage):
+            stage = cast("Stage", arm.label)
+        if stage is None and arm.label == self._plan.base:
+            stage = "base"
+        return Arm(
+            label=arm.label,
+            stage=stage,
+            checkpoints=tuple(checkpoint.ref for checkpoint in checkpoints),
+            digests=tuple(checkpoint.digest for checkpoint in checkpoints),
+        )
+
+    def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[str, ...]:
+        plan, reading = self._plan, self._readings[self._plan.base]
+        notes = [*self._vocabulary.notes, *self._sources.notes]
+        notes += [note for one in self._readings.values() for note in one.notes]
+        if len(self._problems) < len(reading.all_problems):
+            notes.append(
+                f"partial: the first {len(self._problems)} of {len(reading.all_problems)} problems"
+            )
+        if len(self._problems) < FEWEST_PROBLEMS:
+            notes.append(
+                f"{len(self._problems)} problems are too few for an interval that can be trusted"
+            )
+        if plan.continuation != "shared" and plan.how.samples == 1 and not plan.from_runs:
+            notes.append(
+                "whether right answers are written with less entropy needs several samples of a "
+                "problem: --samples 4"
+            )
+        if any(one.kind == "pooled" for one in estimates):
+            notes.append(
+                "intervals of pooled kurtosis cover too seldom with few problems (85-93 % for 95 % "
+                "with 20)"
+            )
+        return tuple(dict.fromkeys(notes))
+
+
+def _found(one: Decomposition, estimates: Sequence[LogitEstimate]) -> Decomposition:
+    """The decomposition with what its share of cooling allows to be said."""
+    share = next(
+        row.interval
+        for row in estimates
+        if (row.checkpoint, row.text, row.statistic) == (one.checkpoint, one.text, "cooling_share")
+    )
+    return msgspec.structs.replace(one, finding=finding(one.kl_nats, share))
