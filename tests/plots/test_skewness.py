@@ -16,6 +16,7 @@ from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS, Histogram
 from emdiag.plots.skewness import skew_figures
 from emdiag.plots.skewness_book import open_book
 from emdiag.plots.skewness_cooling import cooling_figure
+from emdiag.plots.skewness_flips import flips_figure
 from emdiag.plots.skewness_lines import along_figure, shift_figure
 from emdiag.plots.skewness_published import published_figure
 from emdiag.plots.skewness_shapes import histogram_figure
