@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import benchmarks, compare, grade, lab, runs, select, train
+from emdiag.cli import benchmarks, compare, grade, lab, logits_skew, runs, select, train
 from emdiag.cli import eval as evaluation
 from emdiag.resources import version
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
+app.command("logits-skew")(logits_skew.logits_skew)
 app.command("select")(select.select)
 app.command("grade")(grade.grade)
 app.add_typer(train.app, name="train")

@@ -33,13 +33,8 @@ def evaluate(
     chat: options.Chat = None,
     samples: options.Samples = 1,
     temperature: options.Temperature = 0.0,
-    top_p: Annotated[
-        float,
-        typer.Option(help="Nucleus mass kept; 1 keeps all.", rich_help_panel=options.SAMPLING),
-    ] = 1.0,
-    top_k: Annotated[
-        int, typer.Option(help="Tokens kept; 0 keeps all.", rich_help_panel=options.SAMPLING)
-    ] = 0,
+    top_p: options.TopP = 1.0,
+    top_k: options.TopK = 0,
     repetition_penalty: Annotated[
         float, typer.Option(help="1 is none.", rich_help_panel=options.SAMPLING)
     ] = 1.0,

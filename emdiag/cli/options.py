@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from emdiag.core.errors import PlanError
+
 ENGINE, SAMPLING = "Engine", "Sampling"
 RECIPE, RECORD = "Recipe", "Record and checkpoints"
 
@@ -65,6 +67,10 @@ Template = Annotated[str | None, typer.Option(help="Prompt template, or a .toml 
 TensorParallelSize = Annotated[
     int, typer.Option(help="Devices for one model (vllm).", rich_help_panel=ENGINE)
 ]
+TopK = Annotated[int, typer.Option(help="Tokens kept; 0 keeps all.", rich_help_panel=SAMPLING)]
+TopP = Annotated[
+    float, typer.Option(help="Nucleus mass kept; 1 keeps all.", rich_help_panel=SAMPLING)
+]
 TrainingChat = Annotated[
     bool | None,
     typer.Option(
@@ -91,3 +97,22 @@ TrustRemoteCode = Annotated[
         rich_help_panel=ENGINE,
     ),
 ]
+
+
+def numbers(text: str, *, option: str) -> list[float]:
+    """Numbers separated by commas.
+
+    Raises:
+        PlanError: Something between the commas is no number.
+    """
+    found = []
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        try:
+            found.append(float(part))
+        except ValueError as error:
+            raise PlanError(
+                f"{option} holds {part.strip()!r}, expected numbers separated by commas"
+            ) from error
+    return found

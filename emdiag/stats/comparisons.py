@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,9 +54,17 @@ def sign_flip(differences: NDArray[np.float64], *, seed: int = 0) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for testing them all.
 
-    Source: Holm 1979, by statsmodels.
+    Written out, because the library's version collects garbage at every call, which takes longer
+    than everything else that a study with a thousand estimates sums up; a test compares the two.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
     """
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    found, least = [0.0] * len(p_values), 0.0
+    for place, number in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - place) * p_values[number]))
+        found[number] = least
+    return found
 
 
 def conclude(interval: Interval | None, *, p_value: float | None, margin: float) -> Conclusion:

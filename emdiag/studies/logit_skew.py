@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 FEWEST_PROBLEMS = 5
 
 
-def logit_skew(
+def logit_skew(  # noqa: PLR0913 - a doorway: each has a default and a name
     checkpoints: str | Sequence[str],
     benchmark: str = "chain",
     *,
     seeds: str = "registered",
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
+    figures: str | Path | None = None,
     progress: Progress | None = None,
     **options: object,
 ) -> LogitSkewResult:
@@ -60,6 +61,7 @@ def logit_skew(
         seeds: Whether a training folder stands for its `registered` checkpoint or for `all` seeds.
         store: Folder of runs; what it already holds is neither drawn nor read again.
         home: Folder of imported benchmarks; the platform's data folder by default.
+        figures: Folder for the plots; none are drawn by default.
         progress: Told how far the work is; silent by default.
         options: Any other field of `LogitSkewPlan`, such as `published=True`, or of
             `EvaluatePlan`, such as `problems=20, samples=4, max_tokens=256`.
@@ -74,6 +76,7 @@ def logit_skew(
         store=RunStore(Path(store)),
         home=Path(home) if home is not None else default_home(),
         progress=progress or SilentProgress(),
+        figures=Path(figures) if figures is not None else None,
     )
 
 
@@ -84,8 +87,9 @@ def run_logit_skew(
     home: Path,
     progress: Progress,
     command: Sequence[str] = (),
+    figures: Path | None = None,
 ) -> LogitSkewResult:
-    """Draw the texts that are missing, read what was not read, and sum it up.
+    """Draw the texts that are missing, read what was not read, sum it up, and draw its figures.
 
     Raises:
         EmdiagError: As `logit_skew`; what was drawn and read before is kept.
@@ -111,8 +115,24 @@ def run_logit_skew(
     with progress.stage("summing up", total=1) as stage:
         result = study.result(setting)
         stage.advance()
+    if figures is not None:
+        result = _drawn(result, figures, progress=progress)
     store.save_study(result)
     return result
+
+
+def _drawn(result: LogitSkewResult, folder: Path, *, progress: Progress) -> LogitSkewResult:
+    """The result with the files of its figures."""
+    from emdiag.plots.skewness import skew_figures
+    from emdiag.plots.style import save_figure
+
+    files = []
+    with progress.stage("drawing figures", total=1) as stage:
+        for name, figure in skew_figures(result).items():
+            save_figure(figure, folder / name)
+            files.append(str(folder / name))
+        stage.advance()
+    return msgspec.structs.replace(result, figures=tuple(files))
 
 
 class _Study:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from emdiag.core.errors import PlanError
+from emdiag.core.logit_skew import OWN
 from emdiag.core.protocols import Progress
 from emdiag.store.run_store import RunStore
 from emdiag.studies.draw import draw_missing
@@ -99,7 +100,7 @@ def collect(
         _chosen(plan, shared)
     own = {}
     if plan.continuation != "shared":
-        own = {name: drawer.text(reading, name) for name, reading in readings.items()}
+        own = {name: drawer.text(reading, OWN) for name, reading in readings.items()}
     published = drawer.published() if plan.published else {}
     every = [*shared.values(), *own.values(), *published.values()]
     return Sources(
@@ -118,7 +119,7 @@ def _from_runs(plan: LogitSkewPlan, setting: Setting) -> Sources:
         for named in plan.from_runs
     }
     labels = {member.label for arm in plan.arms for member in arm.members}
-    own = {name: texts for name, texts in given.items() if name in labels}
+    own = {name: replace(texts, name=OWN) for name, texts in given.items() if name in labels}
     if plan.continuation != "shared" and own.keys() != labels:
         raise PlanError(
             "own texts are asked for, and not every checkpoint has a run",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.logit_skew import Decomposition, NamedHistogram, TopTokenFlow
+from emdiag.core.logit_skew import OWN, Decomposition, NamedHistogram, TopTokenFlow
 from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS
 from emdiag.measure.logit_figures import (
     Floats,
@@ -99,7 +99,7 @@ def add_rows(sheet: Sheet, seen: Seen, base_spans: tuple[Mask, Mask] | None) -> 
             [spans[number] for spans in seen.spans],
             base_mask=own[number] if own else None,
         )
-    if seen.pairs or seen.label == sheet.base:
+    if seen.pairs or (seen.label == sheet.base and seen.text != OWN):
         chosen = forking(seen.base or seen.members[0])
         rows.part("entropy_nats", "forking", [chosen] * len(seen.members))
         rows.part("entropy_nats", "filler", [~chosen] * len(seen.members))

@@ -89,17 +89,18 @@ def _explained(one: Decomposition, mine: Sequence[LogitEstimate]) -> str:
         "not cooling": "is not the base, cooled",
         "undecided": "may or may not be the base, cooled",
     }[one.finding]
+    if one.temperature is None:
+        how = "no one temperature from 1/8 to 4 is best; the better end"
+    else:
+        warmth = "warmer" if one.temperature > 1 else "cooler"
+        how = f"one temperature (T {one.temperature:.2f}, {warmth})"
     explained = ""
     if share is not None and share.value is not None:
         explained = f"{100 * share.value:.0f} % {_within(share.interval, 100)} of "
-    if one.temperature is None:
-        at = "no temperature from 1/8 to 4 comes closest; "
-    else:
-        way = "T" if one.temperature < 1 else "T, a warmer one,"
-        at = f"{way} {one.temperature:.2f}: "
     return (
-        f"{where} {said}: {at}one temperature takes away {explained}{one.kl_nats:.3g} nats a "
-        f"token, another order at least {one.reranking_nats:.2g}, and {one.rest_nats:.2g} are left."
+        f"{where} {said}: {how} takes away {explained}the KL of {one.kl_nats:.3g} nats a token; "
+        f"another order of the tokens accounts for at least {one.reranking_nats:.2g} nats, and "
+        f"{one.rest_nats:.2g} are left."
     )
 
 
