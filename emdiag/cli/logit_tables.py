@@ -121,7 +121,7 @@ def _show_text(
 
 
 def _cells(rows: dict[str, LogitEstimate | None], *, base: str, is_wide: bool) -> list[str]:
-    """One row's cells; where there is no room for values, a change or what has none stands alone."""
+    """One row's cells; where there is no room, a change stands without its value."""
     cells = []
     for label, row in rows.items():
         value = "" if row is None else number(row.value, row.interval)
