@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,69 @@ def test_the_two_ways_whose_time_is_compared_make_the_same_update(script: Module
         assert mine == pytest.approx(theirs, rel=1e-5)
     moved = [_moved(model, start) for model in models]
     assert (moved[0] - moved[1]).norm() < 1e-2 * moved[1].norm()
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(SPEED))
+    tiny = ["--texts", "1", "--tokens", "12", "--prompt-tokens", "4", "--growth", "1", "2"]
+    command = ["logit_moments.py", *tiny, "--rounds", "2", "--no-memory"]
+    monkeypatch.setattr(sys, "argv", command)
+    return importlib.import_module("logit_moments")
+
+
+def test_the_readings_whose_time_is_compared_find_the_same_moments(
+    moments: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moments.main()
+    said = capsys.readouterr().out.splitlines()
+    found = json.loads(said[-1])
+    assert [row["tokens"] for row in found["rows"]] == [12, 24]
+    assert len([line for line in said if line.split()[0] in {"12", "24"}]) == 2
+    for row in found["rows"]:
+        assert {name: len(values) for name, values in row["seconds"].items()} == {
+            "emdiag": 2,
+            "bare": 2,
+            "plain": 2,
+        }
+        for name in ("mean", "sigma", "skewness"):
+            ours, plain = row[name]
+            assert ours == pytest.approx(plain, rel=1e-5)
+        assert row["over_bare"] > 0
+    assert found["pair"]["over_two_bare"] > 0
+    assert set(found["versions"]) == set(moments.PACKAGES)
+
+
+def test_a_reading_that_finds_another_skewness_ends_the_comparison(
+    moments: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_way = moments.plain_way
+
+    def without_the_last_text(model: object, texts: list[object]) -> object:
+        return plain_way(model, texts[:1])
+
+    monkeypatch.setattr(moments, "plain_way", without_the_last_text)
+    with pytest.raises(SystemExit, match="not the same skewness"):
+        moments.main()
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are read on Linux")
+@pytest.mark.parametrize("way", ["emdiag", "plain"])
+def test_the_peak_of_a_reading_is_its_highest_memory(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.syspath_prepend(str(SPEED))
+    case = {
+        "way": way,
+        "path": None,
+        "random_vocab": 64,
+        "sharpness": 1.0,
+        "threads": torch.get_num_threads(),
+        "texts": [[[1, 2, 3], [4, 5, 6]]],
+    }
+    found = importlib.import_module("logit_ways").measure_peak(case)
+    assert found["rise"] == pytest.approx(found["peak"] - found["level"], abs=0.2)
+    assert found["rise"] >= 0
 
 
 def _model(script: ModuleType) -> torch.nn.Module:
