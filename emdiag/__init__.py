@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from emdiag.core.errors import EmdiagError
+    from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
     from emdiag.core.training import TrainResult
     from emdiag.studies.compare import compare
     from emdiag.studies.evaluate import evaluate
+    from emdiag.studies.logit_skew import logit_skew
     from emdiag.studies.prompt_selection import select
     from emdiag.studies.seed_scores import score_seeds
     from emdiag.train.rl import train_rl
@@ -26,11 +28,13 @@ __all__ = [
     "CompareResult",
     "EmdiagError",
     "EvaluateResult",
+    "LogitSkewResult",
     "SeedScoresResult",
     "SelectResult",
     "TrainResult",
     "compare",
     "evaluate",
+    "logit_skew",
     "score_seeds",
     "select",
     "train_em",
@@ -42,11 +46,13 @@ _HOME = {
     "CompareResult": "emdiag.core.results",
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
+    "LogitSkewResult": "emdiag.core.logit_skew",
     "SeedScoresResult": "emdiag.core.seed_scores",
     "SelectResult": "emdiag.core.selection",
     "TrainResult": "emdiag.core.training",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
+    "logit_skew": "emdiag.studies.logit_skew",
     "score_seeds": "emdiag.studies.seed_scores",
     "select": "emdiag.studies.prompt_selection",
     "train_em": "emdiag.train.run_em",

@@ -168,6 +168,7 @@ def _loaded_after(code: str) -> set[str]:
     [
         ["--help"],
         ["eval", "--help"],
+        ["logits-skew", "--help"],
         ["select", "--help"],
         ["runs", "list"],
         ["benchmarks", "list"],

@@ -107,7 +107,7 @@ def _show_text(
         if label != result.base:
             title = "change" if is_wide else f"{label}, change"
             table.add_column(title, justify="right", no_wrap=True)
-    for title, key in SHAPE:
+    for title, key in (*SHAPE, *_other_entropies(result)):
         rows = {label: found.get((label, name, key)) for label in labels}
         if any(row is not None and row.value is not None for row in rows.values()):
             table.add_row(title, *_cells(rows, base=result.base, is_wide=is_wide))
@@ -118,6 +118,17 @@ def _show_text(
             rows = {label: found.get((label, name, key)) for label in labels}
             table.add_row(title, *_cells(rows, base=result.base, is_wide=is_wide))
     out.table(table)
+
+
+def _other_entropies(result: LogitSkewResult) -> list[tuple[str, Key]]:
+    prefix = "entropy_nats_at_"
+    names = dict.fromkeys(
+        row.statistic for row in result.estimates if row.statistic.startswith(prefix)
+    )
+    return [
+        (f"entropy at T {name.removeprefix(prefix)}, nats", (name, "per_token", "raw", None))
+        for name in names
+    ]
 
 
 def _cells(rows: dict[str, LogitEstimate | None], *, base: str, is_wide: bool) -> list[str]:

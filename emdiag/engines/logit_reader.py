@@ -196,7 +196,10 @@ class ModelReader:
         known = self._model.config.get_text_config().vocab_size
         for prompt, completion in texts:
             if not prompt or not completion:
-                raise EngineError("a text needs a prompt and a completion of at least one token")
+                raise EngineError(
+                    "a text needs a prompt and a completion of at least one token",
+                    hint="leave the empty ones out",
+                )
             length = len(prompt) + len(completion)
             if room is not None and length > room:
                 raise EngineError(

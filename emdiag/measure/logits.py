@@ -172,7 +172,7 @@ class Reduction:
         )
 
     def _add_moments(self, logits: Tensor, shape: Shape) -> None:
-        away = logits.double().sub_(shape.mean[:, None])
+        away = logits.to(torch.float64, copy=True).sub_(shape.mean[:, None])
         square = away * away
         self._keep(
             {

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.runs import Provenance
 from emdiag.resources import checkout, version
+from emdiag.store.journal import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.runs import EngineInfo
@@ -42,17 +44,29 @@ def start_session(
     )
 
 
+def read_sessions(path: Path) -> list[Provenance]:
+    """The sessions of a journal in order; a session's later line closes it.
+
+    Raises:
+        JournalError: A line cannot be read.
+    """
+    sessions: dict[tuple[str, str], Provenance] = {}
+    for record in read_journal(path, Provenance):
+        sessions[record.started, record.label] = record
+    return list(sessions.values())
+
+
 def version_notes(sessions: Sequence[Provenance]) -> tuple[str, ...]:
-    """What differs between the sessions that drew one run; a reader should know."""
+    """What differs between sessions that belong together; a reader should know."""
     notes = []
     for name in sorted({name for session in sessions for name in session.versions}):
         found = sorted({s.versions[name] for s in sessions if name in s.versions})
         if len(found) > 1:
-            notes.append(f"drawn with {name} {' and '.join(found)}")
+            notes.append(f"with {name} {' and '.join(found)}")
     for what in ("device", "emdiag_version"):
         found = sorted({str(getattr(session, what)) for session in sessions})
         if len(found) > 1:
-            notes.append(f"drawn with {what.removeprefix('emdiag_')} {' and '.join(found)}")
+            notes.append(f"with {what.removeprefix('emdiag_')} {' and '.join(found)}")
     return tuple(notes)
 
 

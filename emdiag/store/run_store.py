@@ -18,6 +18,7 @@ from emdiag.core.sampling import Completion
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
+from emdiag.store.provenance import read_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +68,7 @@ class Run:
 
     def provenance(self) -> list[Provenance]:
         """One record for each session that drew samples, in order."""
-        sessions: dict[tuple[str, str], Provenance] = {}
-        for record in read_journal(self.path / "provenance.jsonl", Provenance):
-            sessions[record.started, record.label] = record  # the later line closes the session
-        return list(sessions.values())
+        return read_sessions(self.path / "provenance.jsonl")
 
     @contextmanager
     def writing(self) -> Iterator[None]:

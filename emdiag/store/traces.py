@@ -9,9 +9,11 @@ from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
 from emdiag.core.moments import LogitTrace, PairSpec, PairTrace, ReadingSpec
+from emdiag.core.records import Record
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
+from emdiag.store.provenance import read_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from emdiag.store.run_store import Sample
 
 _KEY_SHOWN = 12
+
+
+class _Key(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """The part of a trace that says which text it is of; the rest is skipped."""
+
+    problem_id: str
+    sample_index: int
 
 
 class TraceFolder:
@@ -43,6 +52,20 @@ class TraceFolder:
         """
         found = read_journal(self.path / "traces.jsonl", LogitTrace)
         return {(trace.problem_id, trace.sample_index): trace for trace in found}
+
+    def samples(self) -> set[Sample]:
+        """Which texts have a trace; reads less than `traces` does."""
+        found = read_journal(self.path / "traces.jsonl", _Key)
+        return {(trace.problem_id, trace.sample_index) for trace in found}
+
+    def paired_samples(self, base: ReadingSpec) -> set[Sample]:
+        """Which texts have a pair trace with this base."""
+        found = read_journal(self._pairs_path(base), _Key)
+        return {(trace.problem_id, trace.sample_index) for trace in found}
+
+    def provenance(self) -> list[Provenance]:
+        """One record for each session that read these texts, in order."""
+        return read_sessions(self.path / "provenance.jsonl")
 
     def pairs(self, base: ReadingSpec) -> dict[Sample, PairTrace]:
         """Every pair trace with this base kept so far."""

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, cast, get_args
 import msgspec
 
 from emdiag.core.checkpoints import Stage
+from emdiag.core.errors import EngineRefusedError
 from emdiag.core.logit_skew import OWN, Arm, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.progress import SilentProgress
 from emdiag.engines.open import choose_engine, effective_dtype
 from emdiag.measure.logit_figures import pair_figures, positions_of
 from emdiag.resources import default_home
+from emdiag.store.provenance import version_notes
 from emdiag.store.run_store import RunStore
 from emdiag.studies.answer_spans import add_auroc, right_answers, spans_of
 from emdiag.studies.logit_plans import logit_skew_plan
 from emdiag.studies.logit_rows import Sheet
 from emdiag.studies.logit_sources import Setting, collect
-from emdiag.studies.logit_summary import Seen, add_rows, decomposition, finding, flows, histograms
+from emdiag.studies.logit_statistics import Seen, add_rows
+from emdiag.studies.logit_summary import decomposition, finding, flows, histograms
 from emdiag.studies.logit_words import statements
 from emdiag.studies.published_figure import PublishedReadings, published_figure
 from emdiag.studies.read_logits import Job, Member, read_missing
@@ -99,6 +102,7 @@ def run_logit_skew(
     setting = Setting(store=store, home=home, progress=progress, command=command)
     expanded = expand(plan.how, store=store, home=home, progress=progress, require_answers=False)
     readings = {reading.checkpoint.label: reading for reading in expanded}
+    _refuse_tables(expanded)
     vocabulary = shared_vocabulary(
         [reading.checkpoint for reading in expanded],
         trust_remote_code=plan.how.trust_remote_code,
@@ -119,6 +123,16 @@ def run_logit_skew(
         result = _drawn(result, figures, progress=progress)
     store.save_study(result)
     return result
+
+
+def _refuse_tables(readings: Sequence[Reading]) -> None:
+    for reading in readings:
+        if reading.run.spec.engine.name == "scripted":
+            raise EngineRefusedError(
+                f"{reading.checkpoint.label} is a table of texts, and has no logits to read",
+                checkpoint=reading.checkpoint.path,
+                hint="take a checkpoint with weights",
+            )
 
 
 def _drawn(result: LogitSkewResult, folder: Path, *, progress: Progress) -> LogitSkewResult:
@@ -331,6 +345,14 @@ class _Study:
             notes.append(
                 f"partial: the first {len(self._problems)} of {len(reading.all_problems)} problems"
             )
+        sets = [*self._sources.shared, *self._sources.own.values()]
+        sessions = [
+            session
+            for texts in sets
+            for member in self.members.values()
+            for session in member.folder(texts).provenance()
+        ]
+        notes += [f"logits read {note}" for note in version_notes(sessions)]
         if len(self._problems) < FEWEST_PROBLEMS:
             notes.append(
                 f"{len(self._problems)} problems are too few for an interval that can be trusted"

@@ -1,121 +1,41 @@
-"""Readings of all arms on one set of texts to rows of statistics, and what else a page shows."""
+"""What else a page shows of an arm on a text: the decomposition, flips, histograms."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emdiag.core.logit_skew import OWN, Decomposition, NamedHistogram, TopTokenFlow
-from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS
-from emdiag.measure.logit_figures import (
-    Floats,
-    PairFigures,
-    Positions,
-    forking,
-    texts_to_problems,
-)
+from emdiag.core.logit_skew import Decomposition, NamedHistogram, TopTokenFlow
+from emdiag.core.moments import COOLING_TEMPERATURES
+from emdiag.measure.logit_figures import texts_to_problems
 from emdiag.stats.cooling import best_temperature
-from emdiag.stats.jackknife import Jackknifed, pooled_shape, ratio_shape
-from emdiag.stats.moments import DECILES, histogram_of
-from emdiag.studies.logit_rows import Row
+from emdiag.stats.jackknife import ratio_shape
+from emdiag.stats.moments import histogram_of
+from emdiag.studies.logit_statistics import Mask, RowMaker, Seen, paired, spread_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emdiag.core.logit_skew import Finding, Quantity, Source
-    from emdiag.core.moments import Histogram, Moments
+    from emdiag.core.logit_skew import Finding, Quantity
+    from emdiag.core.moments import Histogram
     from emdiag.core.results import Interval
-    from emdiag.stats.moments import MomentColumns
     from emdiag.studies.logit_rows import Sheet
-
-PER_TOKEN = (
-    *("mean", "sigma", "skewness", "excess_kurtosis", "entropy_nats", "effective_vocabulary"),
-    *("top1_prob", "top1_margin_nats", "nucleus_size", "written_rank", "written_log_prob"),
-    "self_certainty_nats",
-)
-POOLED = ("mean", "sigma", "skewness", "excess_kurtosis")
-ALONG = ("skewness", "entropy_nats")
-"""What is shown by decile of the answer."""
 
 FLOWS = 40
 SKEWNESS_LOW, SKEWNESS_WIDTH, SKEWNESS_BINS = -10.0, 0.05, 1000
 UNCHANGED_NATS = 1e-3
 COOLING_ABOVE, NOT_COOLING_BELOW = 0.8, 0.2
 
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """One arm's readings of one set of texts.
-
-    Attributes:
-        members: One for each seed; on shared texts all have the same positions.
-        base: The base's reading to pair with: of the same texts, or of its own.
-        pairs: One for each seed; empty where the base did not read the same texts.
-        spans: For each seed, which positions belong to the answer and which lie before it.
-    """
-
-    label: str
-    text: str
-    members: tuple[Positions, ...]
-    base: Positions | None
-    pairs: tuple[PairFigures, ...]
-    spans: tuple[tuple[Mask, Mask], ...]
-
-    @property
-    def tokens(self) -> int:
-        """Positions over all seeds."""
-        return sum(map(len, self.members))
-
-
-def add_rows(sheet: Sheet, seen: Seen, base_spans: tuple[Mask, Mask] | None) -> None:
-    """Every statistic of one arm on one text.
-
-    Args:
-        sheet: Where rows are collected.
-        seen: The arm's readings.
-        base_spans: Of the base's reading, where it is another text than the arm's.
-    """
-    rows = _Rows(sheet, seen)
-    temperatures = [name for name in seen.members[0].figures if name.startswith("entropy_nats_at_")]
-    for name in (*PER_TOKEN, *temperatures):
-        rows.per_token(name)
-    rows.per_token("log_prob_mean", statistic="mean", source="log_prob")
-    rows.pooled("raw", lambda one: one.moments)
-    rows.pooled("log_prob", lambda one: one.moments.shifted(-one.log_sum_exp))
-    for decile in range(1, DECILES + 1):
-        for name in ALONG:
-            rows.part(name, f"decile {decile}", [one.decile == decile for one in seen.members])
-    own = base_spans or (seen.spans[0] if seen.spans else None)
-    for number, name in enumerate(("reasoning", "answer")):
-        rows.part(
-            "entropy_nats",
-            name,
-            [spans[number] for spans in seen.spans],
-            base_mask=own[number] if own else None,
-        )
-    if seen.pairs or (seen.label == sheet.base and seen.text != OWN):
-        chosen = forking(seen.base or seen.members[0])
-        rows.part("entropy_nats", "forking", [chosen] * len(seen.members))
-        rows.part("entropy_nats", "filler", [~chosen] * len(seen.members))
-    if seen.pairs:
-        for name in seen.pairs[0].figures:
-            rows.pair(name)
-        rows.shifts()
-
 
 def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
     """What one temperature explains of the way from the base, with its rows; None without pairs."""
     if not seen.pairs or seen.base is None:
         return None
-    rows, base = _Rows(sheet, seen), seen.base
+    rows, base = RowMaker(sheet, seen), seen.base
     kl, own, order = (
-        np.stack([one.by_problem(pair.figures[name]) for one, pair in _paired(seen)])
+        np.stack([one.by_problem(pair.figures[name]) for one, pair in paired(seen)])
         for name in ("kl_nats", "kl_after_own_temperatures_nats", "reranking_nats")
     )
     there: Mask = np.asarray(~np.isnan(kl).any(axis=0))
@@ -123,7 +43,7 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
     best = best_temperature(curves, COOLING_TEMPERATURES)
     left = np.full_like(kl, np.nan)
     left[:, there] = np.minimum(best.kl_by_problem, kl[:, there])
-    rows.values("kl_after_cooling_nats", left)
+    rows.add("kl_after_cooling_nats", spread=left)
     logs = np.full_like(kl, np.nan)
     if best.log_temperature_pseudo is not None:
         logs[:, there] = best.log_temperature_pseudo
@@ -138,7 +58,7 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
     share = None
     if means[0] > UNCHANGED_NATS:
         share = ratio_shape((kl - left)[:, there], kl[:, there])
-    value, spread = _spread(share, there, len(seen.members))
+    value, spread = spread_out(share, there, len(seen.members))
     note = None if share else f"the KL is below {UNCHANGED_NATS:g} nats: there is nothing to share"
     rows.add("cooling_share", spread=spread, value=value, note=note)
     return Decomposition(
@@ -214,143 +134,3 @@ def histograms(seen: Seen) -> list[NamedHistogram]:
         NamedHistogram(checkpoint=seen.label, text=seen.text, quantity=name, histogram=found)
         for name, found in quantities.items()
     ]
-
-
-class _Rows:
-    """Adds the rows of one arm on one text to the sheet."""
-
-    def __init__(self, sheet: Sheet, seen: Seen) -> None:
-        self._sheet, self._seen = sheet, seen
-        self._is_base = seen.label == sheet.base
-
-    def per_token(self, name: str, *, statistic: str | None = None, source: Source = "raw") -> None:
-        seen = self._seen
-        spread = np.stack([one.by_problem(one.figures[name]) for one in seen.members])
-        base = seen.base.by_problem(seen.base.figures[name]) if seen.base else None
-        self.add(statistic or name, spread=spread, base=base, source=source)
-
-    def part(
-        self, name: str, part: str, masks: Sequence[Mask], *, base_mask: Mask | None = None
-    ) -> None:
-        """A per-token statistic of some positions; the base's are those of the same name."""
-        seen = self._seen
-        if not masks:
-            return
-        spread = np.stack(
-            [
-                one.by_problem(one.figures[name], only=mask)
-                for one, mask in zip(seen.members, masks, strict=True)
-            ]
-        )
-        base = None
-        if seen.base is not None:
-            if base_mask is None:
-                decile = int(part.removeprefix("decile ")) if part.startswith("decile") else None
-                base_mask = masks[0] if decile is None else seen.base.decile == decile
-            base = seen.base.by_problem(seen.base.figures[name], only=base_mask)
-        tokens = sum(int(mask.sum()) for mask in masks)
-        self.add(name, spread=spread, base=base, part=part, tokens=tokens)
-
-    def pair(self, name: str) -> None:
-        values = [one.by_problem(pair.figures[name]) for one, pair in _paired(self._seen)]
-        self.values(name, np.stack(values))
-
-    def values(self, statistic: str, spread: Floats) -> None:
-        self.add(statistic, spread=spread)
-
-    def shifts(self) -> None:
-        """Shift of log-probabilities and of centred logits by the base's rank."""
-        seen = self._seen
-        assert seen.base is not None
-        for number, (first, last) in enumerate(RANK_BUCKETS):
-            name = f"rank {first}-{last or ''}" if first != last else f"rank {first}"
-            log_probs, centred = (
-                np.stack([texts_to_problems(values[:, number], seen.base) for values in of_seeds])
-                for of_seeds in (
-                    [pair.log_prob_shift for pair in seen.pairs],
-                    [pair.centred_shift for pair in seen.pairs],
-                )
-            )
-            if not np.isnan(log_probs).all():
-                self.add("log_prob_shift_nats", spread=log_probs, part=name, source="log_prob")
-                self.add("centred_shift", spread=centred, part=name)
-
-    def pooled(self, source: Source, columns: Callable[[Positions], MomentColumns]) -> None:
-        """Moments of all values together, of the problems that every reading has."""
-        seen = self._seen
-        every = [*seen.members, *([seen.base] if seen.base else [])]
-        there = np.all([np.bincount(one.problem, minlength=self._count) > 0 for one in every], 0)
-        parts = [_kept(one.pooled(columns(one)), there) for one in seen.members]
-        shape = pooled_shape(parts)
-        of_base = None
-        if seen.base is not None:
-            of_base = pooled_shape([_kept(seen.base.pooled(columns(seen.base)), there)])
-        for name in POOLED:
-            value, spread = _spread(getattr(shape, name), there, len(seen.members))
-            base = _spread(getattr(of_base, name), there, 1)[1] if of_base else None
-            self.add(
-                name,
-                spread=spread,
-                value=value,
-                base=None if base is None else base[0],
-                source=source,
-                is_pooled=True,
-            )
-
-    def add(  # noqa: PLR0913 - a row has as many sides; each has a name and a default
-        self,
-        statistic: str,
-        *,
-        spread: Floats | None,
-        base: Floats | None = None,
-        value: float | None = None,
-        part: str | None = None,
-        source: Source = "raw",
-        is_pooled: bool = False,
-        tokens: int | None = None,
-        log_scale: bool = False,
-        note: str | None = None,
-    ) -> None:
-        self._sheet.rows.append(
-            Row(
-                checkpoint=self._seen.label,
-                text=self._seen.text,
-                statistic=statistic,
-                kind="pooled" if is_pooled else "per_token",
-                source=source,
-                part=part,
-                spread=spread,
-                value=value,
-                base_spread=None if self._is_base else base,
-                tokens=self._seen.tokens if tokens is None else tokens,
-                seeds=len(self._seen.members),
-                problems=self._count,
-                log_scale=log_scale,
-                note=note,
-            )
-        )
-
-    @property
-    def _count(self) -> int:
-        return len(self._sheet.problems)
-
-
-def _paired(seen: Seen) -> list[tuple[Positions, PairFigures]]:
-    return list(zip(seen.members, seen.pairs, strict=True))
-
-
-def _kept(parts: Sequence[Moments], there: Mask) -> list[Moments]:
-    return [part for part, is_there in zip(parts, there, strict=True) if is_there]
-
-
-def _spread(
-    found: Jackknifed | None, there: Mask, seeds: int
-) -> tuple[float | None, Floats | None]:
-    """Value and pseudo-values of a statistic of the whole, `[seeds, problems]`."""
-    if found is None:
-        return None, None
-    if found.pseudo_values is None:
-        return found.value, None
-    spread = np.full((seeds, len(there)), np.nan)
-    spread[:, there] = found.pseudo_values.reshape(seeds, -1)
-    return found.value, spread

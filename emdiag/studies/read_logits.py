@@ -119,13 +119,13 @@ class _Session:
     def read(self, tasks: Sequence[_Task]) -> None:
         """Read these texts: the base first, and every other checkpoint after it."""
         wanted = {task.key: task.text for task in tasks if task.lacks_pair}
-        own = [task for task in tasks if task.job.member.spec == self._base.spec]
+        own = [task for task in tasks if task.job.member.label == self._base.label]
         with ExitStack() as opened:
             kept = self._read_base(own, wanted, opened) if own or wanted else {}
             others = {
                 task.job.member.label: task.job.member
                 for task in tasks
-                if task.job.member.spec != self._base.spec
+                if task.job.member.label != self._base.label
             }
             for member in others.values():
                 mine = [task for task in tasks if task.job.member.label == member.label]
@@ -288,8 +288,8 @@ def _tasks(jobs: Sequence[Job], base: Member) -> list[_Task]:
     found: dict[tuple[str, str, Sample], _Task] = {}
     for job in jobs:
         folder = job.member.folder(job.texts)
-        traces = folder.traces().keys()
-        pairs = folder.pairs(base.spec).keys() if job.is_paired else ()
+        traces = folder.samples()
+        pairs = folder.paired_samples(base.spec) if job.is_paired else set()
         for text in job.texts.texts:
             task = _Task(
                 job=job,

@@ -65,7 +65,7 @@ def score_reading(reading: Reading, grade_key: str) -> BenchmarkScore:
         tokens_per_s=_speed(sessions),
         detectable_gain=detectable_gain([score.correct / score.samples for score in scores]),
         groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
-        notes=(*_notes(reading, rates), *version_notes(sessions)),
+        notes=(*_notes(reading, rates), *(f"drawn {note}" for note in version_notes(sessions))),
     )
 
 

@@ -165,5 +165,5 @@ def test_a_sessions_second_line_closes_its_first(tmp_path: Path) -> None:
 def test_samples_drawn_with_different_libraries_are_noted() -> None:
     later = msgspec.structs.replace(SESSION, versions={"torch": "2.14.0"}, device="cuda")
     notes = version_notes([SESSION, later])
-    assert notes == ("drawn with torch 2.13.0 and 2.14.0", "drawn with device cpu and cuda")
+    assert notes == ("with torch 2.13.0 and 2.14.0", "with device cpu and cuda")
     assert version_notes([SESSION, SESSION]) == ()
