@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from emdiag.resources import lab_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    Weights = dict[str, Tensor]
 
 settings.register_profile("emdiag", deadline=None)  # no test asserts how fast a machine is
 settings.load_profile("emdiag")
@@ -17,3 +28,20 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"upstream benchmark files are not at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def lab_copy() -> Callable[..., Path]:
+    """Writes the lab with changed weights: folder, and what changes them in place."""
+
+    def write(folder: Path, change: Callable[[Weights], None]) -> Path:
+        from safetensors.torch import load_file, save_file
+
+        skipped = shutil.ignore_patterns("model.safetensors", "emdiag.json")
+        shutil.copytree(lab_weights(), folder, ignore=skipped)
+        weights = load_file(lab_weights() / "model.safetensors")
+        change(weights)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        return folder
+
+    return write
