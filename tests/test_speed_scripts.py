@@ -91,6 +91,8 @@ def test_the_peak_of_a_reading_is_its_highest_memory(
         "way": way,
         "path": None,
         "random_vocab": 64,
+        "hidden": 128,
+        "layers": 1,
         "sharpness": 1.0,
         "threads": torch.get_num_threads(),
         "texts": [[[1, 2, 3], [4, 5, 6]]],

@@ -3,6 +3,8 @@
     python benchmarks/speed/logit_moments.py
     python benchmarks/speed/logit_moments.py --model FOLDER
     python benchmarks/speed/logit_moments.py --random-vocab 152000
+    python benchmarks/speed/logit_moments.py --random-vocab 152000 --hidden 896 --layers 24
+    python benchmarks/speed/logit_moments.py --random-vocab 152000
 
 emdiag: every text is read and reduced to its trace, with all statistics of every position, both
 histograms and the moments; the pooled skewness comes from the traces. Plain: the logits of all
@@ -13,11 +15,11 @@ shown. Bare and plain make the logits of the prompt as well, as a plain call doe
 them out. The two skewnesses must agree to 1e-6 (of 1, or of the value where it is larger), or the
 run ends.
 
-Texts are what the model itself writes at temperature 1, all of one length. A random model (in the
-shape of Qwen2, hidden 256, 4 layers, tied) has almost equal probabilities unless `--sharpness`
-multiplies its logits; `wide` is the share of positions whose nucleus has over 100 tokens, which are
-sorted whole. Its network is far smaller than one that comes with such a vocabulary, so that its
-time is nearly all head and statistics.
+Texts are what the model itself writes at temperature 1, all of one length. A random model has the
+shape of Qwen2, tied; unless told otherwise its network (hidden 256, 4 layers) is far smaller than
+any that comes with a large vocabulary, so that its time is nearly all head and statistics. Its
+probabilities are almost equal unless `--sharpness` multiplies its logits: `wide` is the share of
+positions whose nucleus has over 100 tokens, which are sorted whole.
 
 `pair` is a second checkpoint, the first one with logits times 1.25, read beside the hidden states
 that the first one left, against two bare passes.
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 WAYS_WITH_PEAKS = ("emdiag", "plain")
+OF_THE_MODEL = ("random_vocab", "hidden", "layers", "sharpness", "dtype", "threads")
 PACKAGES = ("emdiag", "torch", "transformers", "numpy", "scipy")
 
 
@@ -70,6 +73,8 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--model", default="lab", help="hub id, folder, .gguf file or lab")
     parser.add_argument("--random-vocab", type=int, default=None, help="a random model instead")
+    parser.add_argument("--hidden", type=int, default=256, help="of the random model")
+    parser.add_argument("--layers", type=int, default=4, help="of the random model")
     parser.add_argument("--sharpness", type=float, default=1.0, help="of the random model's logits")
     parser.add_argument("--texts", type=int, default=2, help="at 1x")
     parser.add_argument("--prompt-tokens", type=int, default=32)
@@ -86,10 +91,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     path = None if args.random_vocab else resolve_checkpoint(args.model, label="speed").path
-    case = {
-        "path": path,
-        **{name: getattr(args, name) for name in ("random_vocab", "sharpness", "dtype", "threads")},
-    }
+    case = {"path": path, **{name: getattr(args, name) for name in OF_THE_MODEL}}
     raw = {
         "benchmark": "logit_moments",
         "arguments": {name: str(value) for name, value in vars(args).items()},

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.stats
 import torch
-from em_peaks import TRIM, memory, random_qwen2
+from em_peaks import TRIM, memory
 from em_ways import read_model
 
 from emdiag.engines.logit_reader import ModelReader
@@ -123,8 +123,24 @@ def find_model(case: dict[str, Any]) -> PreTrainedModel:
     if case["path"]:
         return read_model(case["path"], case["dtype"])
     torch.manual_seed(0)
-    model = random_qwen2(case["random_vocab"])
+    model = random_qwen2(case["random_vocab"], hidden=case["hidden"], layers=case["layers"])
     return with_sharper_logits(model, case["sharpness"])
+
+
+def random_qwen2(vocabulary: int, *, hidden: int, layers: int) -> PreTrainedModel:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=4 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
+        num_key_value_heads=2,
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+    )
+    return Qwen2ForCausalLM(config).eval()
 
 
 def with_sharper_logits(model: PreTrainedModel, factor: float) -> PreTrainedModel:
