@@ -18,6 +18,12 @@ EmdiagError                what went wrong, the facts, and a hint; exit code 2
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class EmdiagError(Exception):
     """What went wrong, the facts, and what to do about it.
@@ -89,3 +95,13 @@ class RunMismatchError(StoreError):
 
 class JournalError(StoreError):
     """A line that is not the last one cannot be read."""
+
+
+@contextmanager
+def naming(label: str) -> Iterator[None]:
+    """Engine errors from within say which checkpoint they are about: engines know no labels."""
+    try:
+        yield
+    except EngineError as error:
+        error.facts = {"checkpoint": label, **error.facts}
+        raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from emdiag.core.errors import naming
 from emdiag.engines.open import open_sampler
 from emdiag.store.provenance import now, start_session
 
@@ -89,6 +90,7 @@ def _draw_reading(
         began = time.perf_counter()
         try:
             with (
+                naming(reading.checkpoint.label),
                 reading.run.completion_writer() as journal,
                 progress.stage(reading.title, total=total, done=total - len(requests)) as stage,
             ):

@@ -101,6 +101,8 @@ def logit_skew_plan(
         raise PlanError(f"seeds is {seeds!r}", expected=" or ".join(get_args(Seeds)))
     arms = _arms(checkpoints, seeds=seeds)
     mine = {name: options[name] for name in LOGIT_OPTIONS if options.get(name) is not None}
+    _check_words("continuation", [mine.get("continuation", "shared")], get_args(Continuation))
+    _check_words("undo", mine.get("undo", ()), get_args(Quirk))
     others = {name: value for name, value in options.items() if name not in LOGIT_OPTIONS}
     if "problems" in others:
         others["limit"] = others.pop("problems")
@@ -144,14 +146,9 @@ def check_logit_plan(plan: LogitSkewPlan) -> None:
             f"the base {base.label!r} has {len(base.members)} checkpoints, expected one",
             hint="every difference is to one base; take another label for the others",
         )
-    for temperature in plan.entropy_temperatures:
-        if not (isfinite(temperature) and 0 < temperature <= MOST_ENTROPY_TEMPERATURE):
-            raise PlanError(
-                f"an entropy temperature is {temperature}, expected above 0 and at most "
-                f"{MOST_ENTROPY_TEMPERATURE:g}"
-            )
-    if len(set(plan.entropy_temperatures)) < len(plan.entropy_temperatures):
-        raise PlanError("an entropy temperature was named twice")
+    _check_temperatures(plan.entropy_temperatures)
+    if not plan.from_runs:
+        _check_texts(plan, labels)
     if plan.undo and not plan.published:
         raise PlanError(
             f"{', '.join(plan.undo)} can be undone in the published figure only",
@@ -162,6 +159,34 @@ def check_logit_plan(plan: LogitSkewPlan) -> None:
             "the published figure draws texts of its own, and --from-run draws nothing",
             hint="leave out one of the two",
         )
+
+
+def _check_temperatures(temperatures: Sequence[float]) -> None:
+    for temperature in temperatures:
+        if not (isfinite(temperature) and 0 < temperature <= MOST_ENTROPY_TEMPERATURE):
+            raise PlanError(
+                f"an entropy temperature is {temperature}, expected above 0 and at most "
+                f"{MOST_ENTROPY_TEMPERATURE:g}"
+            )
+    if len(set(temperatures)) < len(temperatures):
+        raise PlanError("an entropy temperature was named twice")
+
+
+def _check_texts(plan: LogitSkewPlan, labels: Sequence[str]) -> None:
+    known = [*labels, *([] if plan.reference == "none" else [REFERENCE])]
+    unknown = [name for name in plan.texts or () if name not in known]
+    if unknown:
+        raise PlanError(
+            f"there is no text called {', '.join(map(repr, unknown))}",
+            texts=", ".join(known),
+            hint="a shared text is named by the label of its writer, or `reference`",
+        )
+
+
+def _check_words(option: str, found: object, known: Sequence[str]) -> None:
+    for word in found if isinstance(found, list | tuple) else [found]:
+        if word not in known:
+            raise PlanError(f"{option} is {word!r}", expected=", ".join(known))
 
 
 def _arms(checkpoints: Sequence[str], *, seeds: str) -> tuple[ArmPlan, ...]:

@@ -341,9 +341,17 @@ class _Study:
         plan, reading = self._plan, self._readings[self._plan.base]
         notes = [*self._vocabulary.notes, *self._sources.notes]
         notes += [note for one in self._readings.values() for note in one.notes]
+        weights: dict[str, list[str]] = {}
+        for label, member in self.members.items():
+            weights.setdefault(member.spec.checkpoint_digest, []).append(label)
+        notes += [
+            f"{' and '.join(labels)} are the same weights"
+            for labels in weights.values()
+            if len(labels) > 1
+        ]
         if len(self._problems) < len(reading.all_problems):
             notes.append(
-                f"partial: the first {len(self._problems)} of {len(reading.all_problems)} problems"
+                f"partial: {len(self._problems)} of {len(reading.all_problems)} problems, the first"
             )
         sets = [*self._sources.shared, *self._sources.own.values()]
         sessions = [
@@ -355,7 +363,7 @@ class _Study:
         notes += [f"logits read {note}" for note in version_notes(sessions)]
         if len(self._problems) < FEWEST_PROBLEMS:
             notes.append(
-                f"{len(self._problems)} problems are too few for an interval that can be trusted"
+                f"too few problems for an interval that can be trusted ({len(self._problems)})"
             )
         if plan.continuation != "shared" and plan.how.samples == 1 and not plan.from_runs:
             notes.append(

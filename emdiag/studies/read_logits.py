@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.errors import naming
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.runs import EngineName
 from emdiag.engines.memory import available_bytes
@@ -144,7 +145,7 @@ class _Session:
         kept: dict[tuple[str, Sample], KeptText] = {}
         reader = self._open(self._base)
         opened.callback(reader.close)
-        with self._writing(self._base, own, reader) as writers:
+        with naming(self._base.label), self._writing(self._base, own, reader) as writers:
             title = f"{self._base.label} reads"
             with self._progress.stage(title, total=len(order)) as stage:
                 found = reader.read([texts[key].token_ids for key in order])
@@ -168,6 +169,7 @@ class _Session:
         reader = self._open(member)
         try:
             with (
+                naming(member.label),
                 self._writing(member, order, reader) as writers,
                 self._progress.stage(f"{member.label} reads", total=len(order)) as stage,
             ):
