@@ -110,13 +110,13 @@ def _show_text(
     for title, key in (*SHAPE, *_other_entropies(result)):
         rows = {label: found.get((label, name, key)) for label in labels}
         if any(row is not None and row.value is not None for row in rows.values()):
-            table.add_row(title, *_cells(rows, base=result.base, is_wide=is_wide))
+            table.add_row(title, *_cells(rows, result, is_wide=is_wide))
     others = [label for label in labels if label != result.base]
     if any((label, name, BESIDE[0][1]) in found for label in others):
         table.add_section()
         for title, key in BESIDE:
             rows = {label: found.get((label, name, key)) for label in labels}
-            table.add_row(title, *_cells(rows, base=result.base, is_wide=is_wide))
+            table.add_row(title, *_cells(rows, result, is_wide=is_wide))
     out.table(table)
 
 
@@ -131,21 +131,30 @@ def _other_entropies(result: LogitSkewResult) -> list[tuple[str, Key]]:
     ]
 
 
-def _cells(rows: dict[str, LogitEstimate | None], *, base: str, is_wide: bool) -> list[str]:
+def _cells(
+    rows: dict[str, LogitEstimate | None], result: LogitSkewResult, *, is_wide: bool
+) -> list[str]:
     """One row's cells; where there is no room, a change stands without its value."""
     cells = []
     for label, row in rows.items():
-        value = "" if row is None else number(row.value, row.interval)
+        value = (
+            "" if row is None else number(row.value, row.interval) + _of_fewer(row, result.problems)
+        )
         change = None if row is None else row.difference
         moved = "" if change is None else number(change.value, change.interval)
         moved += "" if change is None else _MARKS[change.direction]
-        if label == base:
+        if label == result.base:
             cells.append(value)
         elif is_wide:
             cells += [value, moved]
         else:
             cells.append(moved or value)
     return cells
+
+
+def _of_fewer(row: LogitEstimate, problems: int) -> str:
+    """How many problems define a figure, where it is not all of them."""
+    return f" n={row.problems}" if row.value is not None and row.problems < problems else ""
 
 
 def _show_choice(

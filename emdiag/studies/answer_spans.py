@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdiag.core.grades import Verdict
+from emdiag.core.logit_skew import OWN
 from emdiag.grading.extract import answer_start
 from emdiag.stats.logit_comparisons import within_problem_auroc
 from emdiag.stats.moments import DECILES
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from emdiag.studies.logit_texts import TextSet
 
     Mask = NDArray[np.bool_]
+
+
+_AUROC_NOTE = "over problems with a right and a wrong answer, and over those alone"
+"""Few seeds have both on the same problems, so each problem counts its mean over those that do."""
 
 
 def spans_of(texts: TextSet, vocabulary: SharedVocabulary) -> tuple[Mask, Mask]:
@@ -79,28 +84,29 @@ def add_auroc(
     """
     parts: list[int | None] = [None, *range(1, DECILES + 1)]
     for decile in parts:
-        spread = np.stack(
+        of_seeds = np.stack(
             [
                 _aurocs(own, _means(read, decile), known, sheet.problems)
                 for own, read, known in zip(texts, positions, right, strict=True)
             ]
         )
-        undefined = bool(np.isnan(spread).all())
+        defined = ~np.isnan(of_seeds)
+        counts = defined.sum(axis=0)
+        sums = np.where(defined, of_seeds, 0).sum(axis=0)
+        means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
         sheet.rows.append(
             Row(
                 checkpoint=label,
-                text="own",
+                text=OWN,
                 statistic="entropy_auroc",
                 kind="per_token",
                 source="raw",
                 part=None if decile is None else f"decile {decile}",
-                spread=None if undefined else spread,
+                spread=means[None] if counts.any() else None,
                 tokens=sum(map(len, positions)),
                 seeds=len(texts),
-                problems=len(sheet.problems),
-                note="no problem has a right and a wrong answer of every seed"
-                if undefined
-                else None,
+                problems=len(sheet.problems) if counts.any() else 0,
+                note=_AUROC_NOTE if counts.any() else "no problem has a right and a wrong answer",
             )
         )
 
