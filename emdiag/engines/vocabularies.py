@@ -49,7 +49,8 @@ class SharedVocabulary:
         while low < high:
             middle = (low + high) // 2
             known = decode(self.tokenizer, token_ids[:middle], skip_special_tokens=True)
-            if len(known) < characters:
+            # A character whose bytes are not all there yet is decoded to a sign of its own.
+            if len(known.rstrip("\ufffd")) < characters:
                 low = middle + 1
             else:
                 high = middle
