@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.grading.extract import extract
+from emdiag.grading.extract import answer_start, extract
 
 PLAIN = st.text(alphabet=st.characters(blacklist_characters="\\{}", blacklist_categories=["Cs"]))
 BALANCED = st.recursive(
@@ -70,3 +70,39 @@ def test_the_prompt_is_never_looked_at_and_a_last_number_is_only_named() -> None
     found = extract("She has 3 eggs and sells them for 6 dollars each so that is 18")
     assert (found.answer, found.boxed) == (None, False)
     assert "18, is not judged" in str(found.note)
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("2 + 2 is 4, so \\boxed{4}.", "\\boxed{4}."),
+        ("\\boxed{3} was wrong; \\boxed{4}", "\\boxed{4}"),
+        ("We get \\fbox{\\frac{1}{2}} at last", "\\fbox{\\frac{1}{2}} at last"),
+        ("Two and two.\nThe answer is 4", "answer is 4"),
+        ("The answer is 3. No: the final answer is 4", "final answer is 4"),
+        ("Some lines\n#### 18", "#### 18"),
+        ("It is 1,\n<answer>18</answer>", "<answer>18</answer>"),
+        ("The answer is 5; truly \\boxed{4}", "\\boxed{4}"),
+        ("\N{GRINNING FACE} then \\boxed{4}", "\\boxed{4}"),
+    ],
+)
+def test_the_answer_begins_with_its_box_or_the_words_that_announce_it(
+    completion: str, answer: str
+) -> None:
+    start = answer_start(completion)
+    assert start is not None
+    assert completion[start:] == answer
+
+
+@pytest.mark.parametrize(
+    "completion",
+    ["", "4", "\\boxed{4}", "no answer here", "We get \\boxed{4", "\\boxed{}", "Answer: 4"],
+)
+def test_without_an_answer_or_anything_before_it_there_is_no_border(completion: str) -> None:
+    assert answer_start(completion) is None
+
+
+@given(st.text(max_size=200))
+def test_a_border_lies_within_the_text(text: str) -> None:
+    start = answer_start(text)
+    assert start is None or 0 < start < len(text)
