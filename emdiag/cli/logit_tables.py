@@ -8,7 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from emdiag.cli.console import Out
-    from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult, QuirkStep
+    from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult, QuirkStep, QuirkValue
     from emdiag.core.results import Interval
 
 Key = tuple[str, str, str, str | None]
@@ -200,11 +200,14 @@ def _show_published(result: LogitSkewResult, out: Out) -> None:
     )
     table.add_column("")
     for value in figure.shown.values:
-        table.add_column(value.checkpoint, justify="right")
+        title = (
+            value.checkpoint if value.checkpoint == result.base else f"{value.checkpoint}, change"
+        )
+        table.add_column(title, justify="right", no_wrap=True)
 
     def rows(steps: tuple[QuirkStep, ...]) -> None:
         for step in steps:
-            table.add_row(step.name, *(number(v.skewness, v.interval) for v in step.values))
+            table.add_row(step.name, *map(_quirk_cell, step.values))
 
     if figure.undone:
         rows((figure.shown,))
@@ -213,6 +216,13 @@ def _show_published(result: LogitSkewResult, out: Out) -> None:
     table.add_section()
     rows(figure.alone)
     out.table(table)
+
+
+def _quirk_cell(value: QuirkValue) -> str:
+    """The base's skewness; of another checkpoint the skewness and its change, paired."""
+    if value.change is None:
+        return number(value.skewness, value.interval)
+    return f"{number(value.skewness, None)}: {number(value.change, value.change_interval)}"
 
 
 def number(value: float | None, interval: Interval | None) -> str:

@@ -175,7 +175,13 @@ Quirk = Literal["own-text", "cut-to-shortest", "top-k", "zeros-dropped", "temper
 
 
 class QuirkValue(Record, frozen=True, kw_only=True):
-    """One checkpoint under some of the quirks; `interval` is of the skewness, over problems."""
+    """One checkpoint under some of the quirks.
+
+    Attributes:
+        interval: Of the skewness, over problems.
+        change, change_interval: Of the skewness against the base's under the same quirks, paired by
+            problem; None for the base.
+    """
 
     checkpoint: str
     mean: float | None
@@ -183,6 +189,8 @@ class QuirkValue(Record, frozen=True, kw_only=True):
     skewness: float | None
     interval: Interval | None
     tokens: int
+    change: float | None = None
+    change_interval: Interval | None = None
 
 
 class QuirkStep(Record, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_book import SKEWNESS
 from emdiag.plots.skewness_sheet import (
     Words,
     arm_legend,
@@ -16,7 +15,7 @@ from emdiag.plots.skewness_sheet import (
     line_options,
     sheet,
 )
-from emdiag.plots.skewness_words import capped, counted, intervals_said, number, verdict
+from emdiag.plots.skewness_words import capped, counted, intervals_said, number, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,21 +65,25 @@ def _said(step: QuirkStep, label: str) -> str:
     return number(value.skewness if value is not None else None)
 
 
+def _changed(step: QuirkStep, label: str, base: str) -> str:
+    """Such as `0.32 against 0.04 (+0.28 [+0.10, +0.47])`."""
+    value = _value(step, label)
+    said = f"{_said(step, label)} against {_said(step, base)}"
+    if value is None or value.change is None:
+        return said
+    return f"{said} ({with_interval(value.change, value.change_interval, signed=True)})"
+
+
 def _finding(book: Book, ladder: Sequence[QuirkStep]) -> list[str]:
-    """Both ends of the ladder; which is more skewed is said only by our own paired difference."""
+    """Both ends of the ladder, each with its own paired change."""
     base, first, last = book.result.base, ladder[0], ladder[-1]
-    texts = book.texts(SKEWNESS)
     lines = []
     for label, name in book.names.items():
         if label == base:
             continue
-        line = f"{_name(first)}: {name} {_said(first, label)} against {_said(first, base)}"
+        line = f"{_name(first)}: {name} {_changed(first, label, base)}"
         if last is not first:
-            line += f"; every quirk undone: {_said(last, label)} against {_said(last, base)}"
-        ours = book.find(label, texts[0], SKEWNESS) if texts else None
-        theirs = book.find(base, texts[0], SKEWNESS) if texts else None
-        if ours is not None and theirs is not None and ours.difference is not None:
-            line += f"; {verdict(book, ours, theirs)}"
+            line += f"; every quirk undone: {_changed(last, label, base)}"
         lines.append(line[0].upper() + line[1:])
     base_alone = f"{_name(first)}: {book.names.get(base, 'base')} {_said(first, base)}"
     return capped(lines or [base_alone[0].upper() + base_alone[1:]])

@@ -293,7 +293,8 @@ class _Study:
         readings = PublishedReadings(
             own=own, shared=shared, texts=tuple(found.info() for found in texts.values())
         )
-        return published_figure(readings, undo=self._plan.undo, seed=self._plan.seed)
+        plan = self._plan
+        return published_figure(readings, base=plan.base, undo=plan.undo, seed=plan.seed)
 
     def _positions(self, label: str, texts: TextSet) -> Positions:
         traces = self.members[label].folder(texts).traces()

@@ -46,12 +46,13 @@ class PublishedReadings:
 
 
 def published_figure(
-    readings: PublishedReadings, *, undo: Sequence[Quirk], seed: int
+    readings: PublishedReadings, *, base: str, undo: Sequence[Quirk], seed: int
 ) -> PublishedFigure:
     """The figure as published, with each quirk undone, and with one after the other undone.
 
     Args:
         readings: Own texts, and the base's.
+        base: Label that changes are to.
         undo: Quirks that `shown` leaves out.
         seed: Of bootstraps.
     """
@@ -59,13 +60,10 @@ def published_figure(
 
     def step(name: str, undone: Sequence[Quirk], *, cumulative: bool) -> QuirkStep:
         source = readings.shared if "own-text" in undone else readings.own
+        found = {label: _figure(one, undone, cut=cut) for label, one in source.items()}
+        values = [_value(label, found, base=base, seed=seed) for label in found]
         return QuirkStep(
-            name=name,
-            undone=tuple(undone),
-            cumulative=cumulative,
-            values=tuple(
-                _value(label, one, undone, cut=cut, seed=seed) for label, one in source.items()
-            ),
+            name=name, undone=tuple(undone), cumulative=cumulative, values=tuple(values)
         )
 
     chosen = [quirk for quirk in QUIRKS if quirk in undo]
@@ -89,9 +87,35 @@ def published_figure(
     )
 
 
-def _value(
-    label: str, one: Positions, undone: Sequence[Quirk], *, cut: int, seed: int
-) -> QuirkValue:
+@dataclass(frozen=True, kw_only=True)
+class _Figure:
+    """One checkpoint under some of the quirks; `spread` is what the skewness is the mean of."""
+
+    mean: float | None
+    sigma: float | None
+    skewness: float | None
+    spread: Floats | None
+    tokens: int
+
+
+def _value(label: str, found: Mapping[str, _Figure], *, base: str, seed: int) -> QuirkValue:
+    mine, other = found[label], found[base]
+    change = None
+    if label != base and mine.spread is not None and other.spread is not None:
+        change = mine.spread - other.spread
+    return QuirkValue(
+        checkpoint=label,
+        mean=mine.mean,
+        sigma=mine.sigma,
+        skewness=mine.skewness,
+        interval=None if mine.spread is None else interval_of(mine.spread, seed=seed),
+        tokens=mine.tokens,
+        change=None if change is None else _mean(change),
+        change_interval=None if change is None else interval_of(change, seed=seed),
+    )
+
+
+def _figure(one: Positions, undone: Sequence[Quirk], *, cut: int) -> _Figure:
     """One checkpoint's figure under the quirks that are not undone."""
     is_whole = "top-k" in undone
     columns = one.moments if is_whole else one.top
@@ -100,37 +124,35 @@ def _value(
     if "temperature" not in undone:
         columns = columns.scaled(1 / TEMPERATURE)
     kept = one.offset >= 0 if "cut-to-shortest" in undone else one.offset < cut
-    tokens = int(kept.sum())
     if "pooled" not in undone:
-        return _pooled(label, one, columns, kept, seed=seed)
+        return _pooled(one, columns, kept)
     means = {}
     for name in ("mean", "sigma", "skewness"):
         values = columns.mean if name == "mean" else getattr(columns, name)()
         means[name] = one.by_problem(values, only=kept)
-    skewness = means["skewness"]
-    return QuirkValue(
-        checkpoint=label,
+    return _Figure(
         mean=_mean(means["mean"]),
         sigma=_mean(means["sigma"]),
-        skewness=_mean(skewness),
-        interval=interval_of(skewness, seed=seed),
-        tokens=tokens,
+        skewness=_mean(means["skewness"]),
+        spread=means["skewness"],
+        tokens=int(kept.sum()),
     )
 
 
-def _pooled(
-    label: str, one: Positions, columns: MomentColumns, kept: NDArray[np.bool_], *, seed: int
-) -> QuirkValue:
-    problems = [number for number in range(len(one.problems)) if (one.problem == number).any()]
+def _pooled(one: Positions, columns: MomentColumns, kept: NDArray[np.bool_]) -> _Figure:
+    problems = range(len(one.problems))
+    there = np.array([(one.problem == number).any() for number in problems])
     parts = [columns.select(kept & (one.problem == number)).pooled() for number in problems]
-    shape = pooled_shape(parts)
-    spread = shape.skewness.pseudo_values if shape.skewness else None
-    return QuirkValue(
-        checkpoint=label,
+    shape = pooled_shape([part for part, is_there in zip(parts, there, strict=True) if is_there])
+    spread = None
+    if shape.skewness is not None and shape.skewness.pseudo_values is not None:
+        spread = np.full(len(there), np.nan)
+        spread[there] = shape.skewness.pseudo_values
+    return _Figure(
         mean=shape.mean.value if shape.mean else None,
         sigma=shape.sigma.value if shape.sigma else None,
         skewness=shape.skewness.value if shape.skewness else None,
-        interval=None if spread is None else interval_of(spread, seed=seed),
+        spread=spread,
         tokens=int(kept.sum()),
     )
 
