@@ -205,10 +205,11 @@ class MadeUp:
 
     def published(self) -> PublishedFigure:
         def step(name: str, undone: tuple[Any, ...], *, cumulative: bool, at: int) -> QuirkStep:
-            values = []
+            values: list[Any] = []
             for index, (label, _) in enumerate(self.arms):
                 skewness = (1.5 * (index % 2) + 0.02) * (1 - at / 6) + (2.2 - 0.3 * index) * at / 6
                 interval = around(skewness, 0.12) if self.intervals else None
+                change = skewness - values[0].skewness if values else None
                 values.append(
                     QuirkValue(
                         checkpoint=label,
@@ -217,6 +218,10 @@ class MadeUp:
                         skewness=skewness,
                         interval=interval,
                         tokens=4_000,
+                        change=change,
+                        change_interval=None
+                        if change is None or not self.intervals
+                        else around(change, 0.12),
                     )
                 )
             return QuirkStep(name=name, undone=undone, cumulative=cumulative, values=tuple(values))

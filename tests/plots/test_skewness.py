@@ -133,9 +133,10 @@ def test_the_title_states_the_finding_with_the_interval_of_the_difference(drawn:
         title_of(figures["shift-by-rank"])
     )
     assert "share of 0.70 [0.61, 0.79]: partly cooling" in title_of(figures["cooling"])
-    assert "em 1.52 against 0.02; every quirk undone: 1.90 against 2.20" in (
-        title_of(figures["published"])
-    )
+    assert (
+        "em 1.52 against 0.02 (+1.50 [+1.38, +1.62]); every quirk undone: 1.90 against 2.20 "
+        "(-0.30 [-0.42, -0.18])"
+    ) in title_of(figures["published"])
     assert "most often '3' \u2192 '4' (40)" in title_of(figures["flips"])
 
 
