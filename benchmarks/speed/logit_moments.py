@@ -35,6 +35,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,7 @@ def compare(args: argparse.Namespace, case: dict[str, Any]) -> dict[str, Any]:
         if args.memory:
             row["memory"] = {way: peak_in_child(way, part, case=case) for way in WAYS_WITH_PEAKS}
         rows.append(row)
+        print(f"{row['tokens']:,} tokens: {row}", file=sys.stderr)
     return {
         "torch_threads": torch.get_num_threads(),
         "engine": reader.info.settings,
