@@ -24,8 +24,9 @@ OWN = "own"
 """Name of the text where every checkpoint reads its own."""
 
 Direction = Literal["higher", "lower", "undecided"]
-"""Of a checkpoint against the base; not `undecided` only if the interval excludes zero and, where
-a test was made, its corrected p-value is below one minus the interval's level."""
+"""Of a checkpoint against the base; not `undecided` only if the interval excludes zero, the
+difference is more than rounding and, where a test was made, its corrected p-value is below one
+minus the interval's level."""
 
 
 class LogitDifference(Record, frozen=True, kw_only=True):

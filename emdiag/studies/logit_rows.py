@@ -20,6 +20,9 @@ from emdiag.stats.logit_comparisons import direction_of
 if TYPE_CHECKING:
     from emdiag.core.results import Interval
 
+ROUNDING_FRAC = 1e-6
+"""At most this share of the checkpoint's own value, a difference is rounding and has no sign."""
+
 Floats = NDArray[np.float64]
 
 
@@ -99,7 +102,7 @@ class Sheet:
                 None
                 if difference is None
                 else _difference(
-                    self.base, difference, between, p_values.get(number), corrected.get(number)
+                    row, self.base, difference, between, p_values.get(number), corrected.get(number)
                 ),
             )
             for number, (row, interval, difference, between) in enumerate(
@@ -171,19 +174,25 @@ def _estimate(
 
 
 def _difference(
+    row: Row,
     base: str,
     differences: Floats,
     interval: Interval | None,
     p_value: float | None,
     p_holm: float | None,
 ) -> LogitDifference:
+    there = ~np.isnan(differences).any(axis=0)
+    value = float(differences[:, there].mean())
+    # Logits are float32: a checkpoint that only scales them moves every problem's skewness a
+    # little, and often all the same way.
+    is_rounding = abs(value) <= ROUNDING_FRAC * float(np.abs(_known(row.spread)[:, there]).mean())
     return LogitDifference(
         base=base,
-        value=float(differences[:, ~np.isnan(differences).any(axis=0)].mean()),
+        value=value,
         interval=interval,
         p_value=p_value,
         p_holm=p_holm,
-        direction=direction_of(interval, p_holm),
+        direction="undecided" if is_rounding else direction_of(interval, p_holm),
     )
 
 
