@@ -215,6 +215,7 @@ def test_values_and_paired_differences_are_those_of_all_logits(
 def test_pooled_figures_are_those_of_scipy_on_all_logits_together(
     whole: LogitSkewResult, logits: Materialised
 ) -> None:
+    known: dict[tuple[str, str, str], float] = {}
     for label in ("base", "em", "rl"):
         every = np.concatenate(list(logits.read(label, run_of(whole, "base")).values()))
         lse = np.log(np.exp(every).sum(axis=1, keepdims=True))
@@ -227,6 +228,10 @@ def test_pooled_figures_are_those_of_scipy_on_all_logits_together(
             ):
                 found = row(whole, name, checkpoint=label, kind="pooled", source=source)
                 assert found.value == pytest.approx(expected, rel=1e-5)
+                known[label, source, name] = expected
+                if found.difference is not None:
+                    change = expected - known["base", source, name]
+                    assert found.difference.value == pytest.approx(change, rel=1e-4, abs=2e-5)
 
 
 def test_divergences_and_flips_are_those_of_all_logits(
@@ -717,3 +722,16 @@ def test_a_head_without_room_for_its_tokens_is_refused(
     cut = resized(lab_copy(world.root / "cut", noisier), 90)
     with pytest.raises(CheckpointError, match="the smallest head has 90 logits"):
         world.study("base", f"rl={cut}", problems=1, **ONE_TEXT)
+
+
+def test_whether_right_answers_have_less_entropy_needs_several_samples(world: World) -> None:
+    options: dict[str, Any] = {"problems": 3, "continuation": "own", "max_tokens": 60}
+    once = world.study("base", **options)
+    assert any("--samples 4" in note for note in once.notes)
+    assert not [one for one in once.estimates if one.statistic == "entropy_auroc"]
+    found = world.study("base", samples=4, grader_workers=1, **options)
+    auroc = row(found, "entropy_auroc", checkpoint="base", text="own")
+    assert (auroc.value is None) == (auroc.problems == 0)
+    assert auroc.value is None or 0 <= auroc.value <= 1
+    assert auroc.note
+    assert not any("--samples 4" in note for note in found.notes)
