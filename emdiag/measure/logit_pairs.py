@@ -38,18 +38,23 @@ def pair_traces(
     """
     own, of_base = (Reduction(one, positions=text.positions) for one in (read, base_read))
     pairs = _Pairs()
-    for start in range(0, text.positions, text.chunk_positions):
-        stop = start + text.chunk_positions
-        chunk = counted(text.logits(start, stop), read)
-        beside = counted(base.logits(start, stop), base_read).to(chunk.device)
-        for (mine, at), (others, _) in zip(
-            blocks(chunk, start), blocks(beside, start), strict=True
-        ):
+
+    def take_in(chunk: Tensor, beside: Tensor, start: int) -> None:
+        both = zip(blocks(chunk, start), blocks(beside.to(chunk.device), start), strict=True)
+        for (mine, at), (others, _) in both:
             shape = own.add(mine, at)
             pairs.add(
                 _Side(logits=others.to(mine.dtype), shape=of_base.shape_of(others, at)),
                 _Side(logits=mine, shape=shape),
             )
+
+    for start in range(0, text.positions, text.chunk_positions):
+        stop = start + text.chunk_positions  # chunks have no name here; see `trace`
+        take_in(
+            counted(text.logits(start, stop), read),
+            counted(base.logits(start, stop), base_read),
+            start,
+        )
     return own.trace(), pairs.trace(read)
 
 

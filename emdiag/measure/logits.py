@@ -66,9 +66,9 @@ def trace(text: TextLogits[Tensor], read: Read) -> LogitTrace:
     """
     reduction = Reduction(read, positions=text.positions)
     for start in range(0, text.positions, text.chunk_positions):
-        chunk = counted(text.logits(start, start + text.chunk_positions), read)
-        for part, at in blocks(chunk, start):
-            reduction.add(part, at)
+        # No name for the chunk here: it would live until the next one is made, and two take twice
+        # the memory of one.
+        reduction.add_chunk(counted(text.logits(start, start + text.chunk_positions), read), start)
     return reduction.trace()
 
 
@@ -119,6 +119,15 @@ class Reduction:
         self._read = read
         self._columns: dict[str, list[Tensor]] = defaultdict(list)
         self._histograms: dict[str, Tensor] = {}
+
+    def add_chunk(self, chunk: Tensor, start: int) -> None:
+        """Take in the logits of a chunk, block by block; the first are of position `start`.
+
+        Raises:
+            MeasurementError: As `add`.
+        """
+        for part, at in blocks(chunk, start):
+            self.add(part, at)
 
     def add(self, logits: Tensor, at: int) -> Shape:
         """Take in the logits of a block, `[position, vocab]`, the first of them of position `at`.
