@@ -60,7 +60,9 @@ def test_the_lab_alone_is_measured_out_of_the_box(run: Callable[..., Result]) ->
     assert (result.benchmark, result.problems, result.base) == ("chain", 2, "lab")
     assert [arm.stage for arm in result.arms] == ["base"]
     assert [text.name for text in result.texts] == ["lab", "reference"]
-    assert not (result.figures or result.decompositions or result.statements)
+    assert not result.figures
+    assert not result.decompositions
+    assert not result.statements
     assert all(one.difference is None for one in result.estimates)
 
 
