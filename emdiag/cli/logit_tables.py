@@ -48,6 +48,7 @@ BESIDE: tuple[tuple[str, Key], ...] = (
     ("best temperature", ("cooling_temperature", "per_token", "raw", None)),
     ("KL share it explains", ("cooling_share", "per_token", "raw", None)),
     ("KL left after it", ("kl_after_cooling_nats", "per_token", "raw", None)),
+    ("T by position, geometric mean", ("own_temperature", "per_token", "raw", None)),
     ("KL left, T by position", ("kl_after_own_temperatures_nats", "per_token", "raw", None)),
     ("re-ranking at least", ("reranking_nats", "per_token", "raw", None)),
 )

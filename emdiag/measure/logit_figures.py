@@ -145,6 +145,8 @@ class PairFigures:
 
     Attributes:
         figures: Name to one figure for each position, `[position]`; nan where not defined.
+        log_temperatures: Logarithm of the base's best temperature at each position, `[position]`;
+            nan where it lies outside of those tried.
         curves: KL to the base at each of `COOLING_TEMPERATURES`, `[text, temperature]`.
         log_prob_shift, centred_shift: By the base's rank, `[text, bucket]`; the shift of
             log-probabilities, and that of logits less the shift of the vocabulary's mean. Nan for
@@ -152,6 +154,7 @@ class PairFigures:
     """
 
     figures: Mapping[str, Floats]
+    log_temperatures: Floats
     curves: Floats
     log_prob_shift: Floats
     centred_shift: Floats
@@ -180,6 +183,7 @@ def pair_figures(pairs: Sequence[PairTrace], *, mine: Positions, base: Positions
     of_log_sum = mine.by_text(mine.log_sum_exp - base.log_sum_exp)
     return PairFigures(
         figures=figures,
+        log_temperatures=np.log(_joined(pairs, "cooling_temperature")),
         curves=np.array([trace.cooling_curve_nats for trace in pairs]),
         log_prob_shift=shifts - of_log_sum[:, None],
         centred_shift=shifts - of_mean[:, None],

@@ -152,7 +152,9 @@ class Sheet:
 def _estimate(
     row: Row, interval: Interval | None, difference: LogitDifference | None
 ) -> LogitEstimate:
-    value = row.value if row.value is not None else row.mean
+    value = row.value
+    if value is None and row.mean is not None:
+        value = exp(row.mean) if row.log_scale else row.mean
     if interval is not None and row.log_scale:
         interval = msgspec.structs.replace(interval, low=exp(interval.low), high=exp(interval.high))
     counted = row.problems if row.spread is None else int((~np.isnan(row.spread)).all(axis=0).sum())

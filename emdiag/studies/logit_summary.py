@@ -54,6 +54,9 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
         log_scale=True,
         note=None if best.temperature else "no temperature from 1/8 to 4 comes closest",
     )
+    of_positions = np.stack([one.by_problem(pair.log_temperatures) for one, pair in paired(seen)])
+    if not np.isnan(of_positions).all():
+        rows.add("own_temperature", spread=of_positions, log_scale=True)
     means = [float(values[:, there].mean()) for values in (kl, left, own, order)]
     share = None
     if means[0] > UNCHANGED_NATS:

@@ -294,6 +294,8 @@ def test_a_checkpoint_that_only_cools_is_found_to_cool_by_the_right_temperature(
     assert share.value == pytest.approx(1, abs=1e-3)
     assert row(whole, "top1_flips_frac", checkpoint="em", text=text).value == 0
     assert row(whole, "kendall_tau", checkpoint="em", text=text).value == pytest.approx(1, abs=1e-3)
+    own = row(whole, "own_temperature", checkpoint="em", text=text)
+    assert own.value == pytest.approx(0.7, rel=1e-3)
     for kind in ("per_token", "pooled"):
         change = row(whole, "skewness", checkpoint="em", text=text, kind=kind).difference
         assert change is not None
