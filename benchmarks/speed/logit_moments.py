@@ -4,7 +4,6 @@
     python benchmarks/speed/logit_moments.py --model FOLDER
     python benchmarks/speed/logit_moments.py --random-vocab 152000
     python benchmarks/speed/logit_moments.py --random-vocab 152000 --hidden 896 --layers 24
-    python benchmarks/speed/logit_moments.py --random-vocab 152000
 
 emdiag: every text is read and reduced to its trace, with all statistics of every position, both
 histograms and the moments; the pooled skewness comes from the traces. Plain: the logits of all

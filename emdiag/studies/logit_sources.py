@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from emdiag.studies.plans import EvaluatePlan
 
 
+_PUBLISHED = "published "
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """Where a study runs.
@@ -183,7 +186,7 @@ class _Drawer:
             samples=1,
         )
         return {
-            reading.checkpoint.label: self.text(reading, f"published {reading.checkpoint.label}")
+            reading.checkpoint.label: self.text(reading, f"{_PUBLISHED}{reading.checkpoint.label}")
             for reading in self._expand(how)
         }
 
@@ -219,11 +222,12 @@ def _length_notes(sets: Iterable[TextSet]) -> tuple[str, ...]:
     notes = []
     for texts in sets:
         cut = texts.truncated / len(texts.texts)
+        how = ", drawn as the released script does," if texts.name.startswith(_PUBLISHED) else ""
         if cut > 0.1:
             notes.append(
-                f"{100 * cut:.0f} % of the texts of {texts.writer} were cut off at the limit of "
-                "new tokens"
+                f"{100 * cut:.0f} % of the texts of {texts.writer}{how} were cut off at the limit "
+                "of new tokens"
             )
         if texts.empty:
-            notes.append(f"{texts.empty} texts of {texts.writer} are empty and left out")
+            notes.append(f"{texts.empty} texts of {texts.writer}{how} are empty and left out")
     return tuple(dict.fromkeys(notes))
