@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from emdiag.studies.logit_texts import TextSet
     from emdiag.studies.readings import Reading
 
+    Right = Mapping[str, Mapping[tuple[str, int], bool]]
+    """Label of a member to which of its own texts, by problem and sample, are right."""
+
 FEWEST_PROBLEMS = 5
 
 
@@ -116,8 +119,9 @@ def run_logit_skew(
         progress=progress,
         command=command,
     )
+    right = study.right_answers(progress)
     with progress.stage("summing up", total=1) as stage:
-        result = study.result(setting)
+        result = study.result(right, store=store)
         stage.advance()
     if figures is not None:
         result = _drawn(result, figures, progress=progress)
@@ -185,10 +189,23 @@ class _Study:
         ]
         return [*shared, *own, *published]
 
-    def result(self, setting: Setting) -> LogitSkewResult:
-        """All figures of the study."""
+    def right_answers(self, progress: Progress) -> Right:
+        """Which own texts are right, by label; empty for single samples, which compare nothing."""
+        from emdiag.grading.pool import GraderPool
+
+        how, own = self._plan.how, self._sources.own
+        if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
+            return {}
+        with GraderPool(workers=how.grader_workers, deadline_s=how.deadline_s) as grader:
+            return {
+                label: right_answers(texts, grader, progress=progress)
+                for label, texts in own.items()
+            }
+
+    def result(self, right: Right, *, store: RunStore) -> LogitSkewResult:
+        """All figures of the study; `right` says which own texts are."""
         plan, reading = self._plan, self._readings[self._plan.base]
-        seen = [*self._on_shared_texts(), *self._on_own_texts(setting.progress)]
+        seen = [*self._on_shared_texts(), *self._on_own_texts(right)]
         estimates = self._sheet.estimates()
         decompositions = tuple(_found(one, estimates) for one in self._decompositions)
         sets = [*self._sources.shared, *self._sources.own.values()]
@@ -208,7 +225,7 @@ class _Study:
             published=self._published(),
             statements=statements(estimates, decompositions, base=plan.base),
             notes=self._notes(estimates),
-            store=str(setting.store.root),
+            store=str(store.root),
         )
 
     def _on_shared_texts(self) -> list[Seen]:
@@ -240,13 +257,12 @@ class _Study:
                 found.append(one)
         return found
 
-    def _on_own_texts(self, progress: Progress) -> list[Seen]:
+    def _on_own_texts(self, right: Right) -> list[Seen]:
         own = self._sources.own
         if not own:
             return []
         base = self._positions(self._plan.base, own[self._plan.base])
         base_spans = spans_of(own[self._plan.base], self._vocabulary)
-        right = self._right(progress)
         found = []
         for arm in self._plan.arms:
             labels = [member.label for member in arm.members]
@@ -270,19 +286,6 @@ class _Study:
                 )
             found.append(one)
         return found
-
-    def _right(self, progress: Progress) -> dict[str, dict[tuple[str, int], bool]]:
-        """Which own texts are right, by label; empty for single samples, which compare nothing."""
-        from emdiag.grading.pool import GraderPool
-
-        how, own = self._plan.how, self._sources.own
-        if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
-            return {}
-        with GraderPool(workers=how.grader_workers, deadline_s=how.deadline_s) as grader:
-            return {
-                label: right_answers(texts, grader, progress=progress)
-                for label, texts in own.items()
-            }
 
     def _published(self) -> PublishedFigure | None:
         texts = self._sources.published
