@@ -104,10 +104,10 @@ def _show_text(
     table.add_column("")
     for label in labels:
         if label == result.base or is_wide:
-            table.add_column(label, justify="right", no_wrap=True)
+            table.add_column(label, justify="right")
         if label != result.base:
             title = "change" if is_wide else f"{label}, change"
-            table.add_column(title, justify="right", no_wrap=True)
+            table.add_column(title, justify="right")
     for title, key in (*SHAPE, *_other_entropies(result)):
         rows = {label: found.get((label, name, key)) for label in labels}
         if any(row is not None and row.value is not None for row in rows.values()):
@@ -170,7 +170,7 @@ def _show_choice(
         table.add_column(name)
     columns = (SHAPE[0], SHAPE[5], SHAPE[8], BESIDE[0], BESIDE[8])
     for title, _ in columns:
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right")
     table.add_column("finding")
     findings = {(one.checkpoint, one.text): one.finding for one in result.decompositions}
     for name in names:
@@ -204,7 +204,7 @@ def _show_published(result: LogitSkewResult, out: Out) -> None:
         title = (
             value.checkpoint if value.checkpoint == result.base else f"{value.checkpoint}, change"
         )
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right")
 
     def rows(steps: tuple[QuirkStep, ...]) -> None:
         for step in steps:
