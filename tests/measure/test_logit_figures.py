@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy import stats
 from scipy.special import log_softmax, rel_entr, softmax
 
 from emdiag.core.moments import RANK_BUCKETS
+from emdiag.engines.logit_reader import ReadText
 from emdiag.measure.logit_figures import (
     forking,
     pair_figures,
@@ -34,23 +34,6 @@ PROBLEMS = ("a", "b", "c", "d")
 """The last has no text."""
 
 
-@dataclass(frozen=True)
-class Table:
-    values: torch.Tensor
-    chunk_positions: int = 5
-
-    @property
-    def positions(self) -> int:
-        return len(self.values)
-
-    @property
-    def vocab_size(self) -> int:
-        return self.values.shape[1]
-
-    def logits(self, start: int, stop: int) -> torch.Tensor:
-        return self.values[start:stop]
-
-
 def tables(seed: int) -> list[NDArray[np.float32]]:
     random = np.random.default_rng(seed)
     return [
@@ -71,7 +54,8 @@ def reads() -> list[Read]:
 
 def traces(seed: int) -> list[LogitTrace]:
     return [
-        trace(Table(torch.tensor(z)), read) for z, read in zip(tables(seed), reads(), strict=True)
+        trace(ReadText(states=torch.tensor(z), head=None), read)
+        for z, read in zip(tables(seed), reads(), strict=True)
     ]
 
 
@@ -82,7 +66,10 @@ def positions(seed: int) -> Positions:
 def beside() -> PairFigures:
     pairs: list[PairTrace] = []
     for base, mine, read in zip(tables(1), tables(2), reads(), strict=True):
-        args = Table(torch.tensor(base)), Table(torch.tensor(mine))
+        args = (
+            ReadText(states=torch.tensor(base), head=None),
+            ReadText(states=torch.tensor(mine), head=None),
+        )
         pairs.append(pair_traces(*args, base_read=read, read=read)[1])
     return pair_figures(pairs, mine=positions(2), base=positions(1))
 

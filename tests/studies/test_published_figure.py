@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
+from emdiag.engines.logit_reader import ReadText
 from emdiag.measure.logit_figures import positions_of
 from emdiag.measure.logits import Read, trace
 from emdiag.studies.published_figure import QUIRKS, PublishedReadings, published_figure
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
 
 LENGTHS = {"base": (9, 6, 14), "em": (12, 5, 8)}
 VOCAB = 120
-
-
-@dataclass(frozen=True)
-class Table:
-    values: torch.Tensor
-    chunk_positions: int = 4
-
-    @property
-    def positions(self) -> int:
-        return len(self.values)
-
-    @property
-    def vocab_size(self) -> int:
-        return self.values.shape[1]
-
-    def logits(self, start: int, stop: int) -> torch.Tensor:
-        return self.values[start:stop]
 
 
 def tables(lengths: Sequence[int], seed: int) -> Texts:
@@ -62,7 +45,7 @@ SHARED = {"base": OWN["base"], "em": tables(LENGTHS["base"], 7)}
 def positions(texts: Texts) -> Positions:
     traces = [
         trace(
-            Table(torch.tensor(values)),
+            ReadText(states=torch.tensor(values), head=None),
             Read(
                 name="x",
                 problem_id=str(number),
