@@ -122,7 +122,9 @@ def _ladder(axes: Axes, book: Book, ladder: Sequence[QuirkStep]) -> None:
     names = [fill(_name(step), _LINE_CHARACTERS, break_on_hyphens=False) for step in ladder]
     axes.set_xticks(range(len(ladder)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(ladder) - 0.6)
-    axes.axhline(0, color="#111111", linewidth=0.7)
+    low, high = axes.get_ylim()
+    if low < 0 < high:  # else the line would squeeze everything else together
+        axes.axhline(0, color="#111111", linewidth=0.7)
 
 
 def _alone(axes: Axes, book: Book, steps: Sequence[QuirkStep], *, start: QuirkStep) -> None:
