@@ -166,9 +166,16 @@ class _Study:
         self._plan, self._readings = plan, readings
         self._vocabulary, self._sources = vocabulary, sources
         self.members = {label: self._member(reading) for label, reading in readings.items()}
-        self._problems = [problem.id for problem in readings[plan.base].problems]
+        every = [*self._sets(), *sources.published.values()]
+        read = {text.problem_id for texts in every for text in texts.texts}
+        ids = [problem.id for problem in readings[plan.base].all_problems]
+        self._problems = [name for name in ids if name in read]
         self._sheet = Sheet(base=plan.base, problems=self._problems, seed=plan.seed)
         self._decompositions: list[Decomposition] = []
+
+    def _sets(self) -> list[TextSet]:
+        """All texts but those of the published figure."""
+        return [*self._sources.shared, *self._sources.own.values()]
 
     def jobs(self) -> list[Job]:
         """Who reads what."""
@@ -208,16 +215,15 @@ class _Study:
         seen = [*self._on_shared_texts(), *self._on_own_texts(right)]
         estimates = self._sheet.estimates()
         decompositions = tuple(_found(one, estimates) for one in self._decompositions)
-        sets = [*self._sources.shared, *self._sources.own.values()]
         return LogitSkewResult(
             benchmark=reading.card.name,
             problems=len(self._problems),
             problems_total=len(reading.all_problems),
-            samples=plan.how.samples,
+            samples=max(1 + text.sample_index for one in self._sets() for text in one.texts),
             continuation=plan.continuation,
             base=plan.base,
             arms=tuple(self._arm(arm) for arm in plan.arms),
-            texts=tuple(texts.info() for texts in sets),
+            texts=tuple(texts.info() for texts in self._sets()),
             estimates=estimates,
             decompositions=decompositions,
             flows=tuple(flow for one in seen for flow in flows(one, self._vocabulary.text)),
@@ -357,10 +363,9 @@ class _Study:
             notes.append(
                 f"partial: {len(self._problems)} of {len(reading.all_problems)} problems, the first"
             )
-        sets = [*self._sources.shared, *self._sources.own.values()]
         sessions = [
             session
-            for texts in sets
+            for texts in self._sets()
             for member in self.members.values()
             for session in member.folder(texts).provenance()
         ]

@@ -42,7 +42,7 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
     curves = np.stack([texts_to_problems(pair.curves, base) for pair in seen.pairs])[:, there]
     best = best_temperature(curves, COOLING_TEMPERATURES)
     left = np.full_like(kl, np.nan)
-    left[:, there] = np.minimum(best.kl_by_problem, kl[:, there])
+    left[:, there] = best.kl_by_problem  # more than before, where it takes a problem farther
     rows.add("kl_after_cooling_nats", spread=left)
     logs = np.full_like(kl, np.nan)
     if best.log_temperature_pseudo is not None:
@@ -58,6 +58,9 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
     if not np.isnan(of_positions).all():
         rows.add("own_temperature", spread=of_positions, log_scale=True)
     means = [float(values[:, there].mean()) for values in (kl, left, own, order)]
+    # Each set of distributions holds the one before, so only rounding can turn these around.
+    means[1] = min(means[0], means[1])
+    means[3] = min(means[1], means[3])
     share = None
     if means[0] > UNCHANGED_NATS:
         share = ratio_shape((kl - left)[:, there], kl[:, there])
@@ -71,7 +74,7 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
         kl_nats=means[0],
         cooling_nats=means[0] - means[1],
         reranking_nats=means[3],
-        rest_nats=max(0.0, means[1] - means[3]),
+        rest_nats=means[1] - means[3],
         own_temperatures_nats=max(0.0, means[0] - means[2]),
         curve_temperatures=COOLING_TEMPERATURES,
         curve_nats=tuple(curves.mean(axis=(0, 1)).tolist()),

@@ -207,14 +207,15 @@ class _Writers:
         self._opened = ExitStack()
         self._traces: dict[str, JournalWriter[LogitTrace]] = {}
         self._pairs: dict[str, JournalWriter[PairTrace]] = {}
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts: dict[str, tuple[int, int, float]] = {}
+        self._since = time.perf_counter()
 
     def __enter__(self) -> Self:
         for task in self._tasks:
             key = str(task.job.texts.folder)
             folder = self._member.folder(task.job.texts)
             if key not in self._counts:
-                self._counts[key] = (0, 0)
+                self._counts[key] = (0, 0, 0.0)
                 self._traces[key] = self._opened.enter_context(folder.trace_writer())
                 self._opened.callback(self._session(folder, key))
             if task.lacks_pair and key not in self._pairs:
@@ -237,8 +238,9 @@ class _Writers:
             self._pairs[key].append(pair)
         if task.lacks_trace:
             self._traces[key].append(found)
-        texts, tokens = self._counts[key]
-        self._counts[key] = (texts + 1, tokens + text.positions)
+        texts, tokens, seconds = self._counts[key]
+        before, self._since = self._since, time.perf_counter()
+        self._counts[key] = (texts + 1, tokens + text.positions, seconds + self._since - before)
 
     def __exit__(
         self,
@@ -263,17 +265,16 @@ class _Writers:
     def _session(self, folder: TraceFolder, key: str) -> Callable[[], None]:
         """Write down that reading began; what is returned writes down how it ended."""
         session = start_session(self._member.checkpoint, self._reader.info, command=self._command)
-        began = time.perf_counter()
         _append_session(folder, session)
 
         def end() -> None:
-            texts, tokens = self._counts[key]
+            texts, tokens, seconds = self._counts[key]
             closed = msgspec.structs.replace(
                 session,
                 finished=now(),
                 samples=texts,
                 tokens=tokens,
-                sampling_s=time.perf_counter() - began,
+                sampling_s=seconds,
             )
             _append_session(folder, closed)
 
