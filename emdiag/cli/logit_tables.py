@@ -97,7 +97,9 @@ def _show_text(
         title=f"logits {where}: {result.problems} problems, {tokens:,} tokens, 95 % intervals over "
         f"{over}",
         caption=f"change against {result.base}; an arrow where interval and corrected test allow "
-        "to claim it",
+        "to claim it"
+        if len(result.arms) > 1
+        else None,
     )
     labels = [arm.label for arm in result.arms]
     is_wide = len(labels) <= _VALUES_UP_TO
