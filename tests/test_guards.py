@@ -25,6 +25,7 @@ LEVELS = {
     "measure": 2,
     "lab": 2,
     "plots": 1,
+    "reports": 2,
     "train": 3,
     "studies": 3,
     "cli": 4,
@@ -49,6 +50,8 @@ LEAVES = {
     "pyarrow": {"studies", "benchmarks"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "jinja2": {"reports", "engines"},
+    "latex2mathml": {"reports"},
 }
 HEAVY = (
     "torch",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+REPORT_DATA = ("reports/templates", "reports/assets", "reports/claims.toml")
 
 pytestmark = pytest.mark.wheel
 
@@ -27,13 +28,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def missing_files(names: set[str], root: Path) -> list[str]:
     """Tracked files of the package and the data folders that a wheel does not carry."""
     tracked = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "emdiag", "benchmarks"],
+        ["git", "-C", str(root), "ls-files", "emdiag", "benchmarks", *REPORT_DATA],
         check=True,
         capture_output=True,
         text=True,
     ).stdout.split()
     wanted = {
-        f"emdiag/_data/{name}" if name.startswith("benchmarks/") else name
+        f"emdiag/_data/{name}" if name.startswith(("benchmarks/", "reports/")) else name
         for name in tracked
         if not name.startswith("benchmarks/speed/")
     }

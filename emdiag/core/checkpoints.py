@@ -32,3 +32,17 @@ class CheckpointRef(Record, frozen=True, kw_only=True):
     recipe: str | None = None
     train_seed: int | None = None
     update: int | None = None
+
+
+class Arm(Record, frozen=True, kw_only=True):
+    """One label of a study: a checkpoint, or several that differ in their training seed.
+
+    Attributes:
+        checkpoints: What the user named, one for each seed.
+        digests: Of their weights, in the same order.
+    """
+
+    label: str
+    stage: Stage | None
+    checkpoints: tuple[str, ...]
+    digests: tuple[str, ...]

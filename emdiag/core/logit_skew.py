@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from emdiag.core.checkpoints import Stage
+from emdiag.core.checkpoints import Arm
 from emdiag.core.moments import Histogram
 from emdiag.core.records import Record
 from emdiag.core.results import Interval
@@ -74,15 +74,6 @@ class LogitEstimate(Record, frozen=True, kw_only=True):
     seeds: int
     difference: LogitDifference | None = None
     note: str | None = None
-
-
-class Arm(Record, frozen=True, kw_only=True):
-    """One label of the study: a checkpoint, or several that differ in their training seed."""
-
-    label: str
-    stage: Stage | None
-    checkpoints: tuple[str, ...]
-    digests: tuple[str, ...]
 
 
 class TextInfo(Record, frozen=True, kw_only=True):

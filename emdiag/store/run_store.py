@@ -11,10 +11,12 @@ from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
 from emdiag.core.grades import Grade
+from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import GradingSpec, Provenance, ReferenceSpec, RunSpec
 from emdiag.core.sampling import Completion
+from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
@@ -23,8 +25,6 @@ from emdiag.store.provenance import read_sessions
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from emdiag.core.logit_skew import LogitSkewResult
 
 _T = TypeVar("_T", bound=Record)
 
@@ -129,14 +129,25 @@ class RunStore:
         """Write what a study of logits found down."""
         return self._save("logit-studies", result)
 
+    def logit_studies(self) -> list[LogitSkewResult]:
+        """Every study of logits written down, the last one at the end."""
+        return self._saved("logit-studies", LogitSkewResult)
+
+    def save_sweep(self, result: TemperatureSweepResult) -> Path:
+        """Write what a sweep found down."""
+        return self._save("sweeps", result)
+
+    def sweeps(self) -> list[TemperatureSweepResult]:
+        """Every sweep written down, the last one at the end."""
+        return self._saved("sweeps", TemperatureSweepResult)
+
     def save_result(self, result: EvaluateResult) -> Path:
         """Write one evaluation down; its labels are what `compare` knows checkpoints by."""
         return self._save("evaluations", result)
 
     def results(self) -> list[EvaluateResult]:
         """Every evaluation written down, the last one at the end."""
-        files = sorted((self.root / "evaluations").glob("*.json"))
-        return [_read(file, EvaluateResult) for file in files]
+        return self._saved("evaluations", EvaluateResult)
 
     def runs(self) -> list[Run]:
         """Every run in this store, the one written to last at the end.
@@ -148,6 +159,9 @@ class RunStore:
             (self.root / "runs").glob("*/spec.json"), key=lambda file: _last_write(file.parent)
         )
         return [Run(file.parent, _read(file, RunSpec)) for file in files]
+
+    def _saved(self, kind: str, record: type[_T]) -> list[_T]:
+        return [_read(file, record) for file in sorted((self.root / kind).glob("*.json"))]
 
     def _save(self, kind: str, result: Record) -> Path:
         folder = self.root / kind

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN, Continuation, Quirk
 from emdiag.core.records import Record
-from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
+from emdiag.studies.arms import ArmPlan, parse_arms
 from emdiag.studies.plans import EvaluatePlan, NamedRef, check_plan, evaluate_plan, parse_refs
 
 if TYPE_CHECKING:
@@ -23,21 +22,10 @@ REFERENCE = "reference"
 SOLUTIONS = "solutions"
 """The reference that comes with a benchmark: its written solutions."""
 
-Seeds = Literal["registered", "all"]
-"""Which checkpoints a training folder stands for: the one registered before training, or the last
-one of every seed."""
-
 MOST_ENTROPY_TEMPERATURE = 100.0
 
 _DEFAULTS = {"temperature": 1.0, "limit": 20}
 """At temperature 1 a text is drawn from the distribution whose figures are read."""
-
-
-class ArmPlan(Record, frozen=True, kw_only=True):
-    """One label of the study, and the checkpoints it stands for: several are training seeds."""
-
-    label: str
-    members: tuple[NamedRef, ...]
 
 
 class LogitSkewPlan(Record, frozen=True, kw_only=True):
@@ -97,9 +85,7 @@ def logit_skew_plan(
         PlanError: A checkpoint cannot be parsed, or an option is unknown, of another type or out
             of range.
     """
-    if seeds not in get_args(Seeds):
-        raise PlanError(f"seeds is {seeds!r}", expected=" or ".join(get_args(Seeds)))
-    arms = _arms(checkpoints, seeds=seeds)
+    arms = parse_arms(checkpoints, seeds=seeds)
     mine = {name: options[name] for name in LOGIT_OPTIONS if options.get(name) is not None}
     _check_words("continuation", [mine.get("continuation", "shared")], get_args(Continuation))
     _check_words("undo", mine.get("undo", ()), get_args(Quirk))
@@ -187,44 +173,6 @@ def _check_words(option: str, found: object, known: Sequence[str]) -> None:
     for word in found if isinstance(found, list | tuple) else [found]:
         if word not in known:
             raise PlanError(f"{option} is {word!r}", expected=", ".join(known))
-
-
-def _arms(checkpoints: Sequence[str], *, seeds: str) -> tuple[ArmPlan, ...]:
-    refs: dict[str, list[str]] = {}
-    for named in parse_refs(checkpoints):
-        refs.setdefault(named.label, []).extend(_members(named.ref, seeds=seeds))
-    arms = []
-    for label, of_label in refs.items():
-        names = [label, *(f"{label}.{number}" for number in range(2, len(of_label) + 1))]
-        members = tuple(
-            NamedRef(label=name, ref=ref) for name, ref in zip(names, of_label, strict=True)
-        )
-        arms.append(ArmPlan(label=label, members=members))
-    labels = [member.label for arm in arms for member in arm.members]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise PlanError(f"two checkpoints are called {label!r}", hint="rename one of them")
-    return tuple(arms)
-
-
-def _members(ref: str, *, seeds: str) -> list[str]:
-    """The checkpoints that a reference stands for; the registered one, if any, first."""
-    path = Path(ref).expanduser()
-    if seeds == "registered" or not is_training_folder(path):
-        return [ref]
-    folder = read_folder(path)
-    last = checkpoint_name(max(folder.saved_updates))
-    names = [f"{cell}/{last}" for cell in folder.cells]
-    names.sort(key=lambda name: name != folder.chosen)
-    absent = [name for name in names if not (path / name).is_dir()]
-    if absent:
-        raise PlanError(
-            f"{len(absent)} of {len(names)} seeds are not trained yet",
-            folder=path,
-            missing=", ".join(absent[:5]),
-            hint="run the same `emdiag train` command again: it continues",
-        )
-    return [str(path / name) for name in names]
 
 
 def _runs(arguments: object) -> tuple[NamedRef, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import EngineRefusedError
-from emdiag.core.logit_skew import OWN, Arm, LogitSkewResult
+from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.progress import SilentProgress
 from emdiag.engines.open import choose_engine, effective_dtype
@@ -18,6 +17,7 @@ from emdiag.resources import default_home
 from emdiag.store.provenance import version_notes
 from emdiag.store.run_store import RunStore
 from emdiag.studies.answer_spans import add_auroc, right_answers, spans_of
+from emdiag.studies.arms import arm_of
 from emdiag.studies.logit_plans import logit_skew_plan
 from emdiag.studies.logit_rows import Sheet
 from emdiag.studies.logit_sources import Setting, collect
@@ -31,12 +31,13 @@ from emdiag.studies.readings import expand
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
     from emdiag.core.moments import PairTrace
     from emdiag.core.protocols import Progress
     from emdiag.engines.vocabularies import SharedVocabulary
     from emdiag.measure.logit_figures import Positions
-    from emdiag.studies.logit_plans import ArmPlan, LogitSkewPlan
+    from emdiag.studies.logit_plans import LogitSkewPlan
     from emdiag.studies.logit_sources import Sources
     from emdiag.studies.logit_texts import TextSet
     from emdiag.studies.readings import Reading
@@ -222,7 +223,10 @@ class _Study:
             samples=max(1 + text.sample_index for one in self._sets() for text in one.texts),
             continuation=plan.continuation,
             base=plan.base,
-            arms=tuple(self._arm(arm) for arm in plan.arms),
+            arms=tuple(
+                arm_of(arm, self._checkpoints(), is_base=arm.label == plan.base)
+                for arm in plan.arms
+            ),
             texts=tuple(texts.info() for texts in self._sets()),
             estimates=estimates,
             decompositions=decompositions,
@@ -333,19 +337,8 @@ class _Study:
             ),
         )
 
-    def _arm(self, arm: ArmPlan) -> Arm:
-        checkpoints = [self._readings[member.label].checkpoint for member in arm.members]
-        stage = checkpoints[0].stage
-        if stage is None and arm.label in get_args(Stage):
-            stage = cast("Stage", arm.label)
-        if stage is None and arm.label == self._plan.base:
-            stage = "base"
-        return Arm(
-            label=arm.label,
-            stage=stage,
-            checkpoints=tuple(checkpoint.ref for checkpoint in checkpoints),
-            digests=tuple(checkpoint.digest for checkpoint in checkpoints),
-        )
+    def _checkpoints(self) -> dict[str, CheckpointRef]:
+        return {label: reading.checkpoint for label, reading in self._readings.items()}
 
     def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[str, ...]:
         plan, reading = self._plan, self._readings[self._plan.base]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emdiag.core.checkpoints import Arm
 from emdiag.core.logit_skew import (
-    Arm,
     Decomposition,
     LogitDifference,
     LogitEstimate,

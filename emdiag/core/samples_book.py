@@ -1,0 +1,86 @@
+"""Samples as a reader of a page meets them: by problem, in columns that can stand side by side."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from emdiag.core.grades import Verdict
+from emdiag.core.records import Record
+from emdiag.core.sampling import FinishReason
+
+
+class BookProblem(Record, frozen=True, kw_only=True):
+    """A problem as it was asked.
+
+    Attributes:
+        answer: The gold; None where the benchmark leaves it out.
+        group: Level and subject in words, such as `level 3, Algebra`; None without either.
+        tags: Why its gold is doubtful, if it is.
+    """
+
+    id: str
+    benchmark: str
+    statement: str
+    answer: str | None
+    group: str | None
+    tags: tuple[str, ...]
+
+
+class BookColumn(Record, frozen=True, kw_only=True):
+    """One run.
+
+    Attributes:
+        title: What tells it from the others, such as `em, T 0.6`.
+        run_key: Of the run that holds the samples.
+    """
+
+    label: str
+    title: str
+    benchmark: str
+    run_key: str
+
+
+class BookSample(Record, frozen=True, kw_only=True):
+    """One completion and what the graders say of it.
+
+    Attributes:
+        problem, column: Places in the lists of the book.
+        text: As drawn, at most `SampleBook.most_characters`.
+        left_out: Characters of the text that are not shown.
+        extracted: The answer that was graded; None without one.
+        second_verdict: Of another grader; None where there is none.
+    """
+
+    problem: int
+    column: int
+    sample_index: int
+    text: str
+    left_out: int
+    verdict: Verdict
+    extracted: str | None
+    boxed: bool
+    finish_reason: FinishReason
+    tokens: int
+    second_verdict: Verdict | None = None
+
+
+class SampleBook(Record, frozen=True, kw_only=True):
+    """Samples for a page to show.
+
+    Attributes:
+        total: Samples that the runs hold; more than `samples` where they were capped.
+        choice: How the shown ones were chosen; None where all are shown.
+        graders: Identity of the grader, and of the second one where there is one.
+    """
+
+    problems: tuple[BookProblem, ...]
+    columns: tuple[BookColumn, ...]
+    samples: tuple[BookSample, ...]
+    total: int
+    choice: str | None
+    most_characters: int
+    graders: tuple[str, ...]
+
+
+Tone = Literal["better", "worse", "plain", "undecided"]
+"""How a statement or a cell is shown, always beside its words."""

@@ -1,0 +1,167 @@
+"""How a checkpoint answers as its sampling changes, and beside a base that is as decided as it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from emdiag.core.checkpoints import Arm
+from emdiag.core.records import Record
+from emdiag.core.results import Interval, Metric
+
+Axis = Literal["temperature", "top_p", "top_k"]
+"""What a sweep varies."""
+
+
+class SweepSetting(Record, frozen=True, kw_only=True):
+    """One way of sampling; temperature 0 is greedy, top_p 1 and top_k 0 keep all tokens."""
+
+    temperature: float
+    top_p: float = 1.0
+    top_k: int = 0
+
+
+class SweepPoint(Record, frozen=True, kw_only=True):
+    """One arm under one setting on one benchmark; shares are between 0 and 1.
+
+    Means are over problems, and over seeds where the arm has several; so are the intervals.
+
+    Attributes:
+        checkpoint: Label of the arm.
+        samples: Of each problem; 1 at temperature 0.
+        accuracy: `avg@k` over all samples.
+        pass_at_k: Unbiased, for every k up to the number of samples.
+        majority: `maj@k`; None for one sample.
+        agreement: Chance that two samples give the same answer, those without an answer counted
+            as one class; None for one sample.
+        distinct_answers: Different answers among the samples; grows with their number.
+        entropy_nats: Mean entropy of the distributions that the tokens were drawn from, raw logits
+            over the temperature, before top-p and top-k: over the tokens of a sample, then over
+            samples and problems. 0 at temperature 0. None where it was not read.
+        mean_tokens: Length of a completion, in tokens.
+        truncated_frac, repeated_frac, no_box_frac: As in `TextRates`.
+        run_keys, grade_keys: Of the runs, one for each seed.
+        is_control: Whether this is the base at a temperature found to match another arm's entropy.
+    """
+
+    checkpoint: str
+    benchmark: str
+    setting: SweepSetting
+    samples: int
+    seeds: int
+    problems: int
+    accuracy: Metric
+    pass_at_k: tuple[Metric, ...]
+    majority: Metric | None
+    agreement: Metric | None
+    distinct_answers: Metric | None
+    entropy_nats: Metric | None
+    mean_tokens: Metric
+    truncated_frac: Metric
+    repeated_frac: Metric
+    no_box_frac: Metric
+    run_keys: tuple[str, ...]
+    grade_keys: tuple[str, ...]
+    is_control: bool = False
+
+
+Trend = Literal["rises", "falls", "undecided"]
+"""Which way accuracy goes along an axis, if the interval of its slope lies on one side of zero."""
+
+
+class Slope(Record, frozen=True, kw_only=True):
+    """Accuracy of one arm along one axis.
+
+    Attributes:
+        value: Of the least-squares line through the settings, in shares of 1 per unit of the
+            axis; with two axes, along one of them with the other one held.
+        low, high: Ends of the axis.
+        trend: None of it is said where the interval reaches zero.
+    """
+
+    checkpoint: str
+    benchmark: str
+    axis: Axis
+    value: float
+    interval: Interval | None
+    low: float
+    high: float
+    trend: Trend
+
+
+class SlopeDifference(Record, frozen=True, kw_only=True):
+    """Slope of `left` minus slope of `right`, paired by problem.
+
+    Attributes:
+        p_value: Sign flips over problems; `p_holm` is corrected over all pairs of a benchmark.
+    """
+
+    left: str
+    right: str
+    benchmark: str
+    axis: Axis
+    value: float
+    interval: Interval | None
+    p_value: float
+    p_holm: float
+
+
+CoolingVerdict = Literal["more than cooling", "cooling", "less than cooling", "undecided"]
+"""By the accuracy of a checkpoint minus that of the base at equal entropy: `more` if the interval
+lies above two points, `less` if below minus two, `cooling` if within; `undecided` if it crosses
+one of them, or where no temperature of the base has that entropy."""
+
+
+class CoolingControl(Record, frozen=True, kw_only=True):
+    """A checkpoint beside the base at the temperature where the base has the same entropy.
+
+    Attributes:
+        temperature: Of the checkpoint.
+        base_temperature: Of the base, the one tried whose entropy is nearest.
+        entropy_nats, base_entropy_nats: Of the two; None where a checkpoint has none.
+        tried: Temperatures of the base whose entropy was measured, in order.
+        is_matched: Whether the two entropies are equal within `tolerance_nats`.
+        difference: Checkpoint minus cooled base, in shares of 1, paired by problem.
+    """
+
+    checkpoint: str
+    base: str
+    benchmark: str
+    temperature: float
+    base_temperature: float
+    entropy_nats: float
+    base_entropy_nats: float
+    tolerance_nats: float
+    tried: tuple[float, ...]
+    is_matched: bool
+    value: float
+    base_value: float
+    difference: float
+    interval: Interval | None
+    verdict: CoolingVerdict
+
+
+class TemperatureSweepResult(Record, frozen=True, kw_only=True):
+    """Everything one sweep found.
+
+    Attributes:
+        base: Label of the arm that is cooled; None where there is no control.
+        axes: What was varied, the axis of the plots first.
+        points: Of every arm under every setting, then the cooled base's.
+        statements: What may be said in words, each backed by an interval.
+        notes: What changes how the numbers should be read.
+        figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
+    """
+
+    benchmarks: tuple[str, ...]
+    problems_total: dict[str, int]
+    base: str | None
+    axes: tuple[Axis, ...]
+    arms: tuple[Arm, ...]
+    points: tuple[SweepPoint, ...]
+    slopes: tuple[Slope, ...]
+    slope_differences: tuple[SlopeDifference, ...]
+    controls: tuple[CoolingControl, ...]
+    statements: tuple[str, ...]
+    notes: tuple[str, ...]
+    store: str
+    figures: tuple[str, ...] = ()
