@@ -52,6 +52,28 @@ def over_problems(
     return bootstrap_of_means([array], level=level, draws=draws, seed=seed)
 
 
+def shares_over_problems(
+    values: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
+) -> list[Interval | None]:
+    """Interval of each of many shares, as `over_problems`, all from the same resamples.
+
+    Args:
+        values: `[statistics, problems]`, each between 0 and 1.
+        level: Coverage aimed at.
+        draws: Resamples.
+        seed: Equal seeds give equal intervals.
+    """
+    found: list[Interval | None] = [None] * len(values)
+    spread = [number for number, row in enumerate(values) if row.size > 1 and np.ptp(row) > 0]
+    for number in set(range(len(values))) - set(spread):
+        found[number] = over_problems(list(values[number]), level=level)
+    if spread:
+        made = _percentiles(values[spread], level=level, draws=draws, seed=seed)
+        for number, interval in zip(spread, made, strict=True):
+            found[number] = interval
+    return found
+
+
 def of_differences(
     differences: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
 ) -> Interval | None:
@@ -239,6 +261,75 @@ def _spreads(row: NDArray[np.float64]) -> bool:
     return row.shape[-1] > 1 and bool(np.ptp(row) > SPREAD_FRAC * np.abs(row).max())
 
 
+def of_two_arms(
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    *,
+    level: float = LEVEL,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Interval | None:
+    """Interval of the mean of `left` minus the mean of `right`, in any unit, paired by problem.
+
+    Seeds of the two are independent of each other, problems are shared: each resample draws seeds
+    on either side, and one set of problems for both. As in `over_seeds_and_problems` one seed less
+    than there are is drawn, and percentiles are moved out to Student's, with degrees of freedom
+    from the three shares of the variance. With one seed on a side that side stays as it is: the
+    interval then says nothing of its other seeds.
+
+    Args:
+        left: `[seeds, problems]`, any number of seeds.
+        right: Likewise, on the same problems.
+        level: Coverage aimed at.
+        draws: Resamples.
+        seed: Equal seeds give equal intervals.
+
+    None below two problems, or where nothing differs by more than rounding.
+
+    Source: Owen 2007, Annals of Applied Statistics 1(2); the rest as in `over_seeds_and_problems`.
+    """
+    if len(left) == 1 or len(right) == 1:
+        return interval_of(left - right, level=level, draws=draws, seed=seed)
+    problems = left.shape[1]
+    everything = np.concatenate([left, right])
+    if problems < 2 or not _spreads(everything):
+        return None
+    random = np.random.default_rng(seed)
+    drawn = []
+    for start in range(0, draws, batch := max(1, _BATCH_VALUES // problems)):
+        size = min(batch, draws - start)
+        gap = _drawn_seeds(random, left, size) - _drawn_seeds(random, right, size)
+        weights = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
+        drawn.append(np.einsum("dp,dp->d", gap, weights))
+    tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, _freedom_of_two(left, right)))
+    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
+    return Interval(
+        low=float(low), high=float(high), level=level, method="bootstrap over seeds and problems"
+    )
+
+
+def _drawn_seeds(
+    random: np.random.Generator, values: NDArray[np.float64], draws: int
+) -> NDArray[np.float64]:
+    """Means over resampled seeds, `[draws, problems]`."""
+    seeds = len(values)
+    weights = random.multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (seeds - 1)
+    found: NDArray[np.float64] = weights @ values
+    return found
+
+
+def _freedom_of_two(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """Degrees of freedom of the variance of a difference of two arms, after Satterthwaite."""
+    gap = left.mean(axis=0) - right.mean(axis=0)
+    parts = [
+        (side.mean(axis=1).var(ddof=1) / len(side), len(side) - 1) for side in (left, right)
+    ] + [(gap.var(ddof=1) / gap.size, gap.size - 1)]
+    total = sum(variance for variance, _ in parts)
+    if total == 0:
+        return float(min(freedom for _, freedom in parts))
+    return float(total**2 / sum(variance**2 / freedom for variance, freedom in parts))
+
+
 def _over_problems_alone(
     values: NDArray[np.float64], *, level: float, draws: int, seed: int
 ) -> list[Interval]:
@@ -250,14 +341,34 @@ def _over_problems_alone(
     problems = values.shape[-1]
     reach = stats.t.ppf((1 - level) / 2, problems - 1) * np.sqrt(problems / (problems - 1))
     tail = max(float(stats.norm.cdf(reach)), 0.5 / draws)
+    return _percentiles(values[:, 0], level=level, tail=tail, draws=draws, seed=seed)
+
+
+def _percentiles(
+    values: NDArray[np.float64],
+    *,
+    level: float,
+    draws: int,
+    seed: int,
+    tail: float | None = None,
+) -> list[Interval]:
+    """Percentiles of the resampled means of `[statistics, problems]`.
+
+    Args:
+        values: Each row varies.
+        level: What the interval is said to cover.
+        draws: Resamples.
+        seed: Of the resamples.
+        tail: Left out at either end; half of what `level` leaves, unless moved out.
+    """
     found = stats.bootstrap(
-        (values[:, 0],),
+        (values,),
         np.mean,
         axis=-1,
         n_resamples=draws,
         batch=max(1, _BATCH_VALUES // (2 * values.size)),
         vectorized=True,
-        confidence_level=1 - 2 * tail,
+        confidence_level=level if tail is None else 1 - 2 * tail,
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
