@@ -1,0 +1,203 @@
+r"""Formulas in the text of models, as trees of MathML that a page can build without markup.
+
+The rules for where a formula starts and ends are one regular expression, which the page applies
+too: what is converted here is found there by its raw text.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from html import unescape
+from typing import TYPE_CHECKING, Final
+
+from latex2mathml import exceptions
+from latex2mathml.converter import Converter
+
+from emdiag.reports.marks import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from xml.etree.ElementTree import Element
+
+Tree = list["str | dict[str, str] | Tree"]
+"""A tag, its attributes if it has any, and its children: trees, or a string."""
+
+_DISPLAY = r"\\(?:begin|end)\{(?:align|equation|gather|multline)"
+PATTERN: Final = "|".join(
+    (
+        r"\\\((?:[^\\]|\\[^()]){1,600}\\\)",
+        r"\\\[(?:[^\\]|\\[^\[\]]){1,1200}\\\]",
+        r"\$\$(?:[^$\\]|\\[^\u0000]){1,1200}\$\$",
+        # A price is no formula: nothing opens before a space, or closes after one or before
+        # a digit.
+        r"(?<![\\$])\$(?![\s$])(?:[^$\\\n]|\\[^\u0000]|\n(?!\s)){1,600}(?<!\s)\$(?![\d$])",
+        (
+            r"\\begin\{(?:align|equation|gather|multline)\*?\}"
+            rf"(?:[^\\]|(?!{_DISPLAY})\\[^\u0000]){{1,1200}}"
+            r"\\end\{(?:align|equation|gather|multline)\*?\}"
+        ),
+        r"\\boxed\{(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]{0,200}\}){0,200}\}){0,200}\}){0,200}\}",
+    )
+)
+r"""A regular expression that Python and browsers (with the flag `u`) read alike: `\( \)`, `\[ \]`,
+`$$ $$`, `$ $`, display environments, and a bare `\boxed{}`. No part of a text is looked at more
+often than its bounds allow, whatever the text."""
+
+_FOUND: Final = re.compile(PATTERN)
+_FENCES: Final = (("$$", "$$"), (r"\(", r"\)"), (r"\[", r"\]"), ("$", "$"))
+_EXPANDING: Final = re.compile(r"\\(?:(?:re)?new|provide|let|g?def|edef|Declare)")
+"""A few definitions can stand for a text without end."""
+
+_TAGS: Final = frozenset(
+    (
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "mtext",
+        "mspace",
+        "mfrac",
+        "msqrt",
+        "mroot",
+        "msub",
+        "msup",
+        "msubsup",
+        "munder",
+        "mover",
+        "munderover",
+        "mmultiscripts",
+        "mprescripts",
+        "none",
+        "mtable",
+        "mtr",
+        "mtd",
+        "mstyle",
+        "mphantom",
+    )
+)
+_LENGTH: Final = re.compile(r"-?\d(?:\.\d+)?(?:em|ex)|0")
+_WORDS: Final = {
+    **dict.fromkeys(
+        ("displaystyle", "stretchy", "fence", "accent", "accentunder", "largeop", "symmetric"),
+        re.compile("true|false"),
+    ),
+    **dict.fromkeys(("width", "height", "minsize", "maxsize", "linethickness"), _LENGTH),
+    "movablelimits": re.compile("true|false"),
+    "form": re.compile("prefix|infix|postfix"),
+    "display": re.compile("block|inline"),
+    "mathvariant": re.compile("normal"),
+    "scriptlevel": re.compile("[+-]?[0-2]"),
+}
+_NOT_UNDERSTOOD: Final = (
+    *(kind for kind in vars(exceptions).values() if isinstance(kind, type)),
+    *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+)
+"""What the library raises on text that is no LaTeX; its own errors share no base class."""
+
+_DEEPEST = 40
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of a page formulas may take.
+
+    Attributes:
+        formulas: Distinct ones, the first in order of worth.
+        characters: Of one formula; longer ones are shown raw.
+        nodes: Elements of one formula.
+    """
+
+    formulas: int = 4000
+    characters: int = 400
+    nodes: int = 400
+
+
+def find_formulas(text: str) -> Iterator[str]:
+    """Formulas in `text` with what encloses them, in order."""
+    return (found[0] for found in _FOUND.finditer(text))
+
+
+def formula_trees(
+    texts: Iterable[str], *, first: Iterable[str] = (), limits: Limits | None = None
+) -> dict[str, Tree]:
+    """Trees of the formulas in `texts`, by their raw text; what cannot be shown is left out.
+
+    Args:
+        texts: Their most frequent formulas come first.
+        first: Raw formulas that come before these, such as those of problem statements.
+        limits: How much is converted; None for the usual.
+    """
+    limits = limits or Limits()
+    deadline = time.monotonic() + _SECONDS  # a last resort: the limits below are reached before
+    counts = Counter(raw for text in texts for raw in find_formulas(text))
+    ranked = sorted(counts, key=lambda raw: (-counts[raw], raw))
+    trees: dict[str, Tree] = {}
+    for raw in dict.fromkeys([*first, *ranked]):
+        if len(trees) >= limits.formulas or time.monotonic() > deadline:
+            break
+        tree = formula_tree(raw, limits=limits)
+        if tree is not None:
+            trees[raw] = tree
+    return trees
+
+
+def formula_tree(raw: str, *, limits: Limits | None = None) -> Tree | None:
+    """One formula with what encloses it; None where it is too large, or is not understood."""
+    limits = limits or Limits()
+    if len(raw) > limits.characters or _EXPANDING.search(raw):
+        return None
+    latex, display = _inside(raw)
+    try:
+        element = Converter(display=display).convert_to_element(latex)
+        tree = _tree(element, depth=0)
+    except _NOT_UNDERSTOOD:
+        return None
+    return tree if _size(tree) <= limits.nodes else None
+
+
+def _inside(raw: str) -> tuple[str, str]:
+    display = "block" if raw.startswith(("$$", r"\[", r"\begin")) else "inline"
+    for opening, closing in _FENCES:
+        if raw.startswith(opening):
+            return raw[len(opening) : -len(closing)].strip(), display
+    return raw, display
+
+
+def _tree(element: Element, *, depth: int) -> Tree:
+    """What a page may show of an element.
+
+    Raises:
+        ValueError: It is nested too deeply.
+    """
+    if depth > _DEEPEST:
+        raise ValueError("too deep")
+    tag = element.tag if element.tag in _TAGS else "mrow"
+    kept = {
+        name: value
+        for name, value in sorted(element.attrib.items())
+        if name in _WORDS and _WORDS[name].fullmatch(value)
+    }
+    if looks := _looks(element):
+        kept["class"] = looks
+    tree: Tree = [tag, kept] if kept else [tag]
+    if element.text and element.text.strip():
+        tree.append(visible(unescape(element.text)))
+    tree += [_tree(child, depth=depth + 1) for child in element]
+    return tree
+
+
+def _looks(element: Element) -> str:
+    """Classes for what browsers no longer draw by themselves. Source: MathML Core."""
+    if element.tag == "menclose":
+        return "strike" if "strike" in element.get("notation", "") else "box"
+    side = element.get("columnalign")
+    return side if element.tag == "mtd" and side in {"left", "right"} else ""
+
+
+def _size(tree: Tree) -> int:
+    return 1 + sum(_size(part) for part in tree if isinstance(part, list))

@@ -1,0 +1,100 @@
+"""Samples and their formulas as data inside a page: text that no browser takes for markup."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from emdiag.core.grades import Verdict
+from emdiag.reports import formulas, marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emdiag.core.samples_book import SampleBook
+
+_VERDICTS: Final = tuple(Verdict)
+_ESCAPES: Final = {
+    "<": r"\u003c",
+    ">": r"\u003e",
+    "&": r"\u0026",
+    "\u2028": r"\u2028",
+    "\u2029": r"\u2029",
+}
+
+
+def packed(book: SampleBook) -> str:
+    """JSON for a `script` element that the page reads; see `reports/assets/samples.js`."""
+    titles = _titles(book)
+    content = {
+        "marks": marks.PATTERN,
+        "pattern": formulas.PATTERN,
+        "formulas": _formulas(book),
+        "verdicts": [str(verdict) for verdict in _VERDICTS],
+        "graders": book.graders,
+        "problems": [
+            (row.id, row.benchmark, row.statement, row.answer, row.group, row.tags)
+            for row in book.problems
+        ],
+        "columns": [
+            (title, row.label, row.benchmark, row.run_key)
+            for title, row in zip(titles, book.columns, strict=True)
+        ],
+        "samples": [
+            (
+                row.problem,
+                row.column,
+                row.sample_index,
+                row.text,
+                row.left_out,
+                _VERDICTS.index(row.verdict),
+                row.extracted,
+                int(row.boxed),
+                int(row.finish_reason == "length"),
+                row.tokens,
+                None if row.second_verdict is None else _VERDICTS.index(row.second_verdict),
+            )
+            for row in book.samples
+        ],
+    }
+    return escaped(msgspec.json.encode(content).decode())
+
+
+def escaped(json: str) -> str:
+    """The same JSON without any character that could end the element it stands in."""
+    for character, written in _ESCAPES.items():
+        json = json.replace(character, written)
+    return json
+
+
+def _titles(book: SampleBook) -> list[str]:
+    """Titles of the columns; those that name several runs of a benchmark carry the run's key."""
+    counts = Counter((row.benchmark, row.title) for row in book.columns)
+    return [
+        row.title if counts[row.benchmark, row.title] == 1 else f"{row.title} ({row.run_key[:12]})"
+        for row in book.columns
+    ]
+
+
+def _formulas(book: SampleBook) -> dict[str, formulas.Tree]:
+    return formulas.formula_trees(_answers_and_texts(book), first=_asked(book))
+
+
+def _asked(book: SampleBook) -> Iterator[str]:
+    for problem in book.problems:
+        yield from formulas.find_formulas(problem.statement)
+        yield from _as_formula(problem.answer)
+
+
+def _answers_and_texts(book: SampleBook) -> Iterator[str]:
+    for sample in book.samples:
+        yield from _as_formula(sample.extracted)
+        yield sample.text
+
+
+def _as_formula(answer: str | None) -> Iterator[str]:
+    """An answer in LaTeX, enclosed as the page looks it up; nothing for plain words."""
+    if answer and any(sign in answer for sign in r"\^_"):
+        yield rf"\({answer}\)"
