@@ -93,7 +93,11 @@ _WORDS: Final = {
     "scriptlevel": re.compile("[+-]?[0-2]"),
 }
 _NOT_UNDERSTOOD: Final = (
-    *(kind for kind in vars(exceptions).values() if isinstance(kind, type)),
+    *(
+        kind
+        for kind in vars(exceptions).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
     *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
 )
 """What the library raises on text that is no LaTeX; its own errors share no base class."""

@@ -22,7 +22,7 @@ TONE_SIGNS: Final[dict[Tone, str]] = {
 """Beside the colour of a tone, so that it is seen without colours too."""
 
 _FIGURE: Final = re.compile(
-    r"[+\-\N{MINUS SIGN}]?\d[\d.,]*(?:\s?(?:%|points?|nats?))?\s?\[[^\[\]\n]{1,60}\]"
+    r"([+\-\N{MINUS SIGN}]?\d[\d.,]*(?:\s?(?:%|points?|nats?))?)\s?(\[[^\[\]\n]{1,60}\])"
 )
 _NUMBER: Final = re.compile(r"[<>\N{ALMOST EQUAL TO}~]?\s?[+\-\N{MINUS SIGN}]?\.?\d")
 _NOTHING: Final = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}", "not defined", "not measured"})
@@ -33,7 +33,8 @@ def with_figures(text: str) -> Markup:
     parts, end = [], 0
     for found in _FIGURE.finditer(text):
         parts += [escape(visible(text[end : found.start()]))]
-        parts += [Markup('<b class="figure">{}</b>').format(visible(found[0]))]
+        value, interval = visible(found[1]), visible(found[2])
+        parts += [Markup('<span class="figure"><b>{}</b> {}</span>').format(value, interval)]
         end = found.end()
     return Markup("").join([*parts, escape(visible(text[end:]))])
 

@@ -47,8 +47,7 @@
   }
 
   const unfold = () => {
-    const id = decodeURIComponent(location.hash.slice(1).split("=")[0] || "-");
-    const part = document.getElementById(id)?.closest("details");
+    const part = document.getElementById(location.hash.slice(1) || "-")?.closest("details");
     if (part) part.open = true;
   };
   addEventListener("hashchange", unfold);
