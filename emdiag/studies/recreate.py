@@ -1,0 +1,71 @@
+"""Commands that make a page again: those that drew its samples, then the one that wrote it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from emdiag.core.runs import Provenance, RunSpec
+
+_SHOWING = ("--json",)
+"""Options that change nothing but how a result is shown; `--report FILE` is another."""
+
+
+def recreating_commands(
+    drawn: Iterable[tuple[Provenance, RunSpec]], *, command: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Commands as they were typed, in order, each once.
+
+    Two that differ only in how they show their result count once, as given last. Sessions of
+    Python callers have no command; `emdiag eval` with the settings of their run stands for it.
+
+    Args:
+        drawn: Every session that drew samples, with what its run is.
+        command: That writes the page; empty where Python does.
+    """
+    sessions = sorted(drawn, key=lambda pair: pair[0].started)
+    typed = [session.command or _evaluation(session, spec) for session, spec in sessions]
+    last = {_bare(words): words for words in (*typed, *([command] if command else []))}
+    return tuple(shlex.join(words) for words in last.values())
+
+
+def _bare(words: Sequence[str]) -> tuple[str, ...]:
+    """The command without options that only show."""
+    kept: list[str] = []
+    skipping = False
+    for word in words:
+        is_shown = word in _SHOWING or word == "--report" or word.startswith("--report=")
+        if not skipping and not is_shown:
+            kept.append(word)
+        skipping = word == "--report"
+    return tuple(kept)
+
+
+def _evaluation(session: Provenance, spec: RunSpec) -> tuple[str, ...]:
+    """The command that draws the same run."""
+    sampling = spec.sampling
+    ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
+    words = ["emdiag", "eval", f"{session.label}={ref}", "-b", spec.benchmark]
+    words += ["--template", spec.template, "--chat" if spec.chat else "--no-chat"]
+    values: tuple[tuple[str, float, float | None], ...] = (
+        ("--temperature", sampling.temperature, None),
+        ("--top-p", sampling.top_p, 1),
+        ("--top-k", sampling.top_k, 0),
+        ("--repetition-penalty", sampling.repetition_penalty, 1),
+        ("--max-tokens", sampling.max_tokens, None),
+        ("--seed", sampling.seed, 0),
+    )
+    for option, value, default in values:
+        if value != default:
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    for text in sampling.stop:
+        words += ["--stop", text]
+    words += ["--engine", spec.engine.name, "--dtype", spec.engine.dtype]
+    return (*words, *(["--trust-remote-code"] if spec.engine.trust_remote_code else []))
+
+
+def _is_pinned(session: Provenance) -> bool:
+    return session.revision is not None and "@" not in session.ref
