@@ -116,19 +116,27 @@ def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> 
     """One legend for the whole figure, below its panels."""
     if not handles:
         return
-    widest = max(map(len, labels)) + 9
-    columns = min(len(labels), max(1, _LEGEND_CHARACTERS // widest))
     made = figure.legend(
         handles,
         [f"entry {index}" for index in range(len(labels))],
         loc="outside lower left",
-        ncols=columns,
+        ncols=_legend_columns(labels),
         frameon=False,
         fontsize=_QUIET_POINTS,
         handlelength=3.2,
         columnspacing=1.6,
     )
     write_labels(made, labels)
+
+
+def legend_lines(labels: Sequence[str]) -> int:
+    """How many lines a legend with these labels takes."""
+    return -(-len(labels) // _legend_columns(labels)) if labels else 0
+
+
+def _legend_columns(labels: Sequence[str]) -> int:
+    widest = max(map(len, labels)) + 9
+    return min(len(labels), max(1, _LEGEND_CHARACTERS // widest))
 
 
 def write_labels(made: Legend, labels: Sequence[str]) -> None:

@@ -1,0 +1,252 @@
+"""Scores of checkpoints, their differences, and what more samples find."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emdiag.plots.plain_text import plain_label
+from emdiag.plots.skewness_sheet import (
+    Words,
+    draw_series,
+    finish,
+    label_axes,
+    legend,
+    line_of,
+    sheet,
+)
+from emdiag.plots.skewness_words import capped, counted
+from emdiag.plots.style import QUIET, arm_looks, style
+from emdiag.plots.sweep_book import (
+    arm_names,
+    intervals_of,
+    metric_values,
+    panel_grid,
+    percent,
+    points,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from emdiag.core.results import BenchmarkScore, CompareResult, Comparison
+    from emdiag.plots.style import Look
+
+    Scores = Sequence[BenchmarkScore]
+
+_ROW_INCHES = 0.36
+_BANDS_UP_TO = 3
+
+
+def accuracy_figure(scores: Scores) -> Figure:
+    """Scores with their intervals: a line for each checkpoint, a panel for each benchmark.
+
+    Runs of one checkpoint that differ in temperature have a line each.
+    """
+    benchmarks = list(dict.fromkeys(score.benchmark for score in scores))
+    looks = _looks(scores)
+    names = arm_names(list(looks))
+    order = list(looks)
+    rows = sorted({_row(score) for score in scores}, key=lambda row: (order.index(row[0]), row[2]))
+    runs = {(label, temperature) for label, _, temperature in rows}
+    with style():
+        words = Words(
+            finding=capped([_said(score, names) for score in scores]),
+            quiet=f"{_sizes(scores)}. "
+            f"{intervals_of((score.interval for score in scores), drawn='Bars')}. "
+            "Whether two of them differ is a question for their paired difference.",
+        )
+        height = _ROW_INCHES * max(len(rows), 2) + 0.55
+        figure, panels = panel_grid(words, len(benchmarks), height=height, sharey=True)
+        for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
+            for score in scores:
+                if score.benchmark == benchmark:
+                    _score(axes, score, look=looks[score.label], line=rows.index(_row(score)))
+            axes.set_ylim(len(rows) - 0.5, -0.75)
+            _percent_limits(axes)
+            axes.grid(visible=False, axis="y")
+            several = len(runs) > len(looks)
+            shown = [names[label] + (f", T {at:g}" if several else "") for label, _, at in rows]
+            axes.set_yticks(range(len(rows)), shown)
+            title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
+            metric = " or ".join(
+                dict.fromkeys(score.metric for score in scores if score.benchmark == benchmark)
+            )
+            label_axes(axes, title=title, x=f"{metric}, % right")
+            axes.tick_params(labelleft=index % _columns(len(benchmarks)) == 0)
+        return finish(figure)
+
+
+def difference_figure(result: CompareResult) -> Figure:
+    """Paired differences of two checkpoints by benchmark, with the zone of no difference."""
+    rows = [*result.comparisons, *([result.macro] if result.macro else [])]
+    first = rows[0]
+    left, right = plain_label(first.left), plain_label(first.right)
+    with style():
+        words = Words(
+            finding=capped([_difference_said(row) for row in rows[::-1]]),
+            quiet=f"Paired by problem; n = {counted([row.problems for row in rows], 'problem')}. "
+            f"{intervals_of((row.interval for row in rows), drawn='Bars')}. "
+            f"Grey zone: within {100 * first.margin:g} points the two count as equivalent.",
+        )
+        height = 0.42 * max(len(rows), 2) + 0.6
+        figure, grid = sheet(words, height=height)
+        axes = grid[0, 0]
+        axes.axvline(0, color=QUIET, linewidth=0.9)
+        for line, row in enumerate(rows):
+            _difference(axes, row, line=line, is_macro=row is result.macro)
+        axes.axvspan(-100 * first.margin, 100 * first.margin, color="#dddddd", zorder=0)
+        axes.set_yticks(range(len(rows)), [plain_label(row.benchmark, 30) for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.75)
+        axes.margins(x=0.15)
+        axes.grid(visible=False, axis="y")
+        label_axes(
+            axes,
+            title="",
+            x=f"points; right of 0: {right} is better, left of 0: {left} is better",
+        )
+        return finish(figure)
+
+
+def pass_at_k_figure(scores: Scores) -> Figure | None:
+    """Chance that any of k samples is right, over k; None where no run has several samples."""
+    drawn = [score for score in scores if len(score.pass_at_k) > 1]
+    if not drawn:
+        return None
+    benchmarks = list(dict.fromkeys(score.benchmark for score in drawn))
+    looks = _looks(scores)
+    names = arm_names(list(looks))
+    bars = len({_row(score) for score in drawn}) > _BANDS_UP_TO
+    entries = list(dict.fromkeys(score.label for score in drawn))
+    intervals = (metric.interval for score in drawn for metric in score.pass_at_k)
+    with style():
+        words = Words(
+            finding=capped([_coverage_said(score, names) for score in drawn]),
+            quiet=f"{_sizes(drawn)}. {intervals_of(intervals, drawn='Bars' if bars else 'Bands')}.",
+        )
+        figure, panels = panel_grid(
+            words,
+            len(benchmarks),
+            height=2.5,
+            sharey=True,
+            entries=[names[label] for label in entries],
+        )
+        for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
+            for score in drawn:
+                if score.benchmark == benchmark:
+                    values = [metric_values(metric, 100) for metric in score.pass_at_k]
+                    series = [(float(k), *pair) for k, pair in enumerate(values, start=1)]
+                    draw_series(axes, series, looks[score.label], label=score.label, bars=bars)
+            _axis_of_k(axes, max(score.samples for score in drawn))
+            title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
+            label_axes(axes, title=title, x="samples k", y="" if index else "pass@k, %")
+        legend(
+            figure, [line_of(looks[label]) for label in entries], [names[one] for one in entries]
+        )
+        return finish(figure)
+
+
+def _row(score: BenchmarkScore) -> tuple[str, str, float]:
+    return score.label, score.metric, score.temperature
+
+
+def _columns(count: int) -> int:
+    return {1: 1, 2: 2, 4: 2}.get(count, 3)
+
+
+def _looks(scores: Scores) -> dict[str, Look]:
+    stages = {score.label: score.checkpoint.stage for score in scores}
+    return dict(zip(stages, arm_looks(list(stages.values())), strict=True))
+
+
+def _sizes(scores: Scores) -> str:
+    return (
+        f"n = {counted([score.problems for score in scores], 'problem')}, "
+        f"{counted([score.samples for score in scores], 'sample')} of each"
+    )
+
+
+def _where(score: BenchmarkScore) -> str:
+    how = "greedy" if score.temperature == 0 else f"T {score.temperature:g}"
+    return f"on {plain_label(score.benchmark)}, {how}"
+
+
+def _said(score: BenchmarkScore, names: dict[str, str]) -> str:
+    return f"{names[score.label]} {percent(score.value, score.interval)} right {_where(score)}"
+
+
+def _coverage_said(score: BenchmarkScore, names: dict[str, str]) -> str:
+    one, most = score.pass_at_k[0], score.pass_at_k[-1]
+    return (
+        f"{names[score.label]} {_where(score)}: {percent(one.value, one.interval)} with one "
+        f"sample, {percent(most.value, most.interval)} with any of {len(score.pass_at_k)}"
+    )
+
+
+def _difference_said(row: Comparison) -> str:
+    gap = f"{points(row.difference, row.interval)} points"
+    where = plain_label(row.benchmark, 30)
+    left, right = plain_label(row.left), plain_label(row.right)
+    match row.conclusion:
+        case "right better":
+            return f"{where}: {right} is better than {left}, {gap}"
+        case "left better":
+            return f"{where}: {right} is worse than {left}, {gap}"
+        case "equivalent":
+            return f"{where}: equivalent within {100 * row.margin:g} points, {gap}"
+        case "undecided":
+            return f"{where}: undecided, {gap}"
+
+
+def _score(axes: Axes, score: BenchmarkScore, *, look: Look, line: int) -> None:
+    if score.interval is not None:
+        low, high = 100 * score.interval.low, 100 * score.interval.high
+        axes.hlines(line, low, high, color=look.colour, linewidth=2.2)
+    value = 100 * score.value
+    axes.plot([value], [line], look.marker, color=look.colour, markersize=6, label=score.label)
+    said = percent(score.value, score.interval).replace(" %", "")
+    _above(axes, said, at=(value, line))
+
+
+def _percent_limits(axes: Axes) -> None:
+    """Room for words on both sides, and no tick beyond 100 %."""
+    axes.margins(x=0.22)
+    low, high = axes.get_xlim()
+    low, high = max(low, -8.0), min(high, 108.0)
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= 100])
+    axes.set_xlim(low, high)
+
+
+def _difference(axes: Axes, row: Comparison, *, line: int, is_macro: bool) -> None:
+    if row.interval is not None:
+        low, high = 100 * row.interval.low, 100 * row.interval.high
+        axes.hlines(line, low, high, color=QUIET, linewidth=2.2)
+    value = 100 * row.difference
+    axes.plot([value], [line], "D" if is_macro else "o", color="#111111", markersize=6)
+    verdict = {"right better": f"{plain_label(row.right)} better"}
+    verdict["left better"] = f"{plain_label(row.left)} better"
+    said = verdict.get(row.conclusion, row.conclusion)
+    _above(axes, f"{points(row.difference, row.interval)}: {said}", at=(value, line))
+
+
+def _above(axes: Axes, words: str, *, at: tuple[float, int]) -> None:
+    axes.annotate(
+        words,
+        at,
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        size=7,
+        color=QUIET,
+    )
+
+
+def _axis_of_k(axes: Axes, most: int) -> None:
+    """Doubling numbers of samples, as far apart as their logarithms."""
+    axes.set_xscale("log", base=2)
+    ticks = [2**power for power in range(most.bit_length()) if 2**power <= most]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()

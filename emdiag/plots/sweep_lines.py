@@ -1,0 +1,366 @@
+"""Curves of a sweep: accuracy and what goes with it, along an axis and over entropy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from matplotlib.lines import Line2D
+
+from emdiag.plots.plain_text import plain_label
+from emdiag.plots.skewness_sheet import (
+    Words,
+    draw_series,
+    finish,
+    label_axes,
+    legend,
+    line_of,
+    line_options,
+)
+from emdiag.plots.sweep_book import (
+    AXIS_NAMES,
+    SHORT_AXES,
+    along,
+    intervals_of,
+    metric_values,
+    panel_grid,
+    sizes,
+    value_name,
+)
+from emdiag.plots.sweep_words import control_lines, trend_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from emdiag.core.results import Metric
+    from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
+    from emdiag.plots.style import Look
+    from emdiag.plots.sweep_book import SweepBook
+
+MOST_BENCHMARKS = 4
+"""Columns of the sheet of samples; further benchmarks stand in the tables."""
+
+_BANDS_UP_TO = 3
+_NAMED_POINTS_UP_TO = 3
+_COOLED_ENTRIES_UP_TO = 3
+_SPREAD = 0.14
+_COOLED_DASH: Final = (0.0, (1.0, 1.0))
+
+
+def accuracy_figure(book: SweepBook) -> Figure | None:
+    """Accuracy along the first axis: a curve for each arm, a panel for each benchmark.
+
+    The cooled base is a curve of its own: at the temperature of the checkpoint that it matches.
+    None without a point.
+    """
+    drawn = _drawn(book)
+    if not drawn:
+        return None
+    has_controls = bool(book.result.controls) and book.axis == "temperature"
+    cooled = " Hollow: the base, cooled to the checkpoint's entropy." if has_controls else ""
+    words = Words(
+        finding=trend_lines(book, book.axis),
+        quiet=f"{sizes(drawn)}. {_drawn_intervals(book, drawn)}.{_held_said(book)}{cooled}",
+    )
+    benchmarks = book.result.benchmarks
+    entries = _entries(book, cooled=has_controls)
+    height = 3.0 if len(benchmarks) < 3 else 2.3
+    figure, panels = panel_grid(
+        words, len(benchmarks), height=height, entries=list(entries), sharey=True
+    )
+    for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
+        _curves(axes, book, benchmark, get=lambda point: metric_values(point.accuracy, 100))
+        if has_controls:
+            _cooled_curves(axes, book, benchmark)
+        _along_axis(axes, book)
+        title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
+        label_axes(axes, title=title, x=AXIS_NAMES[book.axis], y="" if index else "accuracy, %")
+    legend(figure, list(entries.values()), list(entries))
+    return finish(figure)
+
+
+def entropy_figure(book: SweepBook) -> Figure | None:
+    """Accuracy over mean entropy, so that arms can be read off at equal entropy.
+
+    None where no arm has two points with an entropy.
+    """
+    drawn = [point for point in _drawn(book) if point.entropy_nats is not None]
+    if len({point.entropy_nats.value for point in drawn if point.entropy_nats}) < 2:
+        return None
+    axis = SHORT_AXES[book.axis]
+    finding = control_lines(book) or ["Accuracy over the entropy that the samples were drawn with"]
+    words = Words(
+        finding=finding,
+        quiet=(
+            f"One point for each {axis}, named beside it; {sizes(drawn)}. "
+            f"{intervals_of((point.accuracy.interval for point in drawn), drawn='Bars')}. "
+            f"Greedy answers have entropy 0.{_held_said(book)}"
+        ),
+    )
+    benchmarks = book.result.benchmarks
+    entries = _entries(book, cooled=bool(book.result.controls))
+    height = 3.2 if len(benchmarks) < 3 else 2.4
+    figure, panels = panel_grid(
+        words, len(benchmarks), height=height, entries=list(entries), sharey=True
+    )
+    for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
+        for label, look in book.looks.items():
+            _over_entropy(axes, book, book.curve(label, benchmark), look=look)
+        _cooled_points(axes, book, benchmark)
+        title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
+        x = "mean entropy of the sampled distribution, nats per token"
+        label_axes(
+            axes,
+            title=title,
+            x=x if len(benchmarks) == 1 else "mean entropy, nats per token",
+            y="" if index else "accuracy, %",
+        )
+    legend(figure, list(entries.values()), list(entries))
+    return finish(figure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """One figure of `SweepPoint`; shares are drawn in percent."""
+
+    field: str
+    title: str
+    unit: str
+    scale: float = 100
+
+
+_PANELS: Final = (
+    _Panel(field="pass_at_k", title="Any of {k} right", unit="pass@{k}, %"),
+    _Panel(field="majority", title="Majority right", unit="maj@{k}, %"),
+    _Panel(field="agreement", title="Two samples agree", unit="% of pairs"),
+    _Panel(field="distinct_answers", title="Distinct answers", unit="of {k} samples", scale=1),
+    _Panel(field="entropy_nats", title="Entropy", unit="nats per token", scale=1),
+    _Panel(field="mean_tokens", title="Length", unit="tokens", scale=1),
+    _Panel(field="truncated_frac", title="Cut off", unit="% of samples"),
+    _Panel(field="repeated_frac", title="Repetitive", unit="% of samples"),
+)
+
+
+def samples_figure(book: SweepBook) -> Figure | None:
+    """What else changes along the first axis: coverage, agreement, entropy, length, faults.
+
+    None without a point.
+    """
+    drawn = _drawn(book)
+    if not drawn:
+        return None
+    most = max(point.samples for point in drawn)
+    panels = [panel for panel in _PANELS if any(_get(panel, point, most) for point in drawn)]
+    benchmarks = book.result.benchmarks[:MOST_BENCHMARKS]
+    left = len(book.result.benchmarks) - len(benchmarks)
+    words = Words(
+        finding=[f"What else changes with {SHORT_AXES[book.axis]}: coverage, agreement, faults"],
+        quiet=(
+            f"{sizes(drawn)}. {_drawn_intervals(book, drawn)}.{_held_said(book)} "
+            "Figures that need several samples have no greedy point."
+            + (f" {left} benchmarks more stand in the tables." if left else "")
+        ),
+    )
+    one = len(benchmarks) == 1
+    entries = _entries(book, cooled=False)
+    figure, grid = panel_grid(
+        words,
+        len(panels) * len(benchmarks),
+        height=1.75 if one else 1.35,
+        columns=4 if one else len(benchmarks),
+        entries=list(entries),
+        sharex=True,
+    )
+    for index, axes in enumerate(grid):
+        row, column = divmod(index, len(benchmarks))
+        panel = panels[row]
+        _curves(axes, book, benchmarks[column], get=_getter(panel, most))
+        _along_axis(axes, book, few=True)
+        _share_limits(axes, panel)
+        title = panel.title.format(k=most) if not column else ""
+        if not one and not row:
+            title = f"{plain_label(benchmarks[column], 20)}\n{title}"
+        label_axes(axes, title=title, y=panel.unit.format(k=most) if not column else "")
+        if index + (4 if one else len(benchmarks)) >= len(grid):
+            axes.set_xlabel(SHORT_AXES[book.axis])
+            axes.tick_params(labelbottom=True)
+    legend(figure, list(entries.values()), list(entries))
+    figure.get_layout_engine().set(wspace=0.07)  # type: ignore[union-attr, call-arg]  # constrained
+    return finish(figure)
+
+
+def _get(panel: _Panel, point: SweepPoint, most: int) -> Metric | None:
+    """The metric of a panel; pass@k only of points that have the largest k of all."""
+    found = attrgetter(panel.field)(point)
+    if panel.field == "pass_at_k":
+        found = found[-1] if most > 1 and point.samples == most and found else None
+    metric: Metric | None = found
+    return metric
+
+
+def _getter(panel: _Panel, most: int) -> Callable[[SweepPoint], tuple[float | None, Any]]:
+    return lambda point: metric_values(_get(panel, point, most), panel.scale)
+
+
+def _share_limits(axes: Axes, panel: _Panel) -> None:
+    """From 0, and never a range so small that noise looks like a result."""
+    low, high = axes.get_ylim()
+    least = 10.0 if panel.scale == 100 else 0.0
+    axes.set_ylim(min(0.0, low) if low < 0.4 * high else low, max(high, least))
+    if panel.field in {"truncated_frac", "repeated_frac"}:
+        axes.set_ylim(-0.02 * max(high, least), max(high, least))
+
+
+def _drawn(book: SweepBook) -> list[SweepPoint]:
+    return [
+        point
+        for benchmark in book.result.benchmarks
+        for label in book.looks
+        for point in book.curve(label, benchmark)
+    ]
+
+
+def _drawn_intervals(book: SweepBook, drawn: Sequence[SweepPoint]) -> str:
+    kind = "Bars" if _has_bars(book) else "Bands"
+    return intervals_of((point.accuracy.interval for point in drawn), drawn=kind)
+
+
+def _held_said(book: SweepBook) -> str:
+    if book.held is None:
+        return ""
+    axis = book.result.axes[1]
+    return f" {SHORT_AXES[axis]} is {value_name(axis, book.held)} throughout."
+
+
+def _has_bars(book: SweepBook) -> bool:
+    return len(book.looks) > _BANDS_UP_TO or len(book.values(book.axis)) < 2
+
+
+def _curves(
+    axes: Axes,
+    book: SweepBook,
+    benchmark: str,
+    *,
+    get: Callable[[SweepPoint], tuple[float | None, Any]],
+) -> None:
+    """Curves of all arms; many of them have bars side by side, where bands would mix."""
+    places = [book.place(value) for value in book.values(book.axis)]
+    bars = _has_bars(book)
+    gaps = [right - left for left, right in pairwise(places)]
+    step = _SPREAD * min(gaps, default=1.0) / max(len(book.looks) - 1, 1) if bars else 0.0
+    for index, (label, look) in enumerate(book.looks.items()):
+        offset = step * (index - (len(book.looks) - 1) / 2) * 2
+        points = [
+            (book.place(along(point.setting, book.axis)) + offset, *get(point))
+            for point in book.curve(label, benchmark)
+        ]
+        if any(value is not None for _, value, _ in points):
+            draw_series(axes, points, look, label=label, bars=bars)
+
+
+def _along_axis(axes: Axes, book: SweepBook, *, few: bool = False) -> None:
+    """Ticks at the settings tried, thinned where they would touch."""
+    values = book.values(book.axis)
+    step = -(-len(values) // (4 if few else 9))
+    shown = values[::step]
+    names = [value_name(book.axis, value) for value in shown]
+    if book.axis == "temperature" and shown and shown[0] == 0 and not few:
+        names[0] = "0\ngreedy"
+    axes.set_xticks([book.place(value) for value in shown], names)
+    places = [book.place(value) for value in values]
+    room = 0.06 * ((max(places) - min(places)) or 1.0)
+    axes.set_xlim(min(places) - room, max(places) + room)
+
+
+def _cooled_look(book: SweepBook, control: CoolingControl) -> dict[str, Any]:
+    """The base's colour, another dash, and the checkpoint's marker, hollow."""
+    look = book.looks[control.checkpoint]
+    base = book.looks.get(control.base, look)
+    return line_options(look) | {
+        "color": base.colour,
+        "linestyle": _COOLED_DASH,
+        "markerfacecolor": "white",
+        "markeredgecolor": look.colour,
+        "markeredgewidth": 1.4,
+        "markersize": 6,
+    }
+
+
+def _cooled_curves(axes: Axes, book: SweepBook, benchmark: str) -> None:
+    for label, controls in book.controls(benchmark).items():
+        matched = [one for one in controls if one.is_matched]
+        if not matched:
+            continue
+        axes.plot(
+            [one.temperature for one in matched],
+            [100 * one.base_value for one in matched],
+            label=f"cooled for {label}",
+            zorder=4,
+            **_cooled_look(book, matched[0]),
+        )
+        for one in matched:
+            point = book.cooled(one)
+            interval = point.accuracy.interval if point is not None else None
+            if interval is not None:
+                colour = book.looks[one.base].colour if one.base in book.looks else "#111111"
+                low, high = 100 * interval.low, 100 * interval.high
+                axes.vlines(one.temperature, low, high, color=colour, linewidth=1.0, alpha=0.6)
+
+
+def _over_entropy(axes: Axes, book: SweepBook, curve: Sequence[SweepPoint], *, look: Look) -> None:
+    points = [
+        (point.entropy_nats.value, *metric_values(point.accuracy, 100))
+        for point in curve
+        if point.entropy_nats is not None
+    ]
+    if not points:
+        return
+    draw_series(axes, points, look, label=curve[0].checkpoint, bars=True)
+    known = [point for point in curve if point.entropy_nats is not None]
+    every = len(book.looks) <= _NAMED_POINTS_UP_TO
+    for index, (point, (x, y, _)) in enumerate(zip(known, points, strict=True)):
+        if y is None or not (every or index == len(points) - 1):
+            continue
+        axes.annotate(
+            value_name(book.axis, along(point.setting, book.axis)),
+            (x, y),
+            xytext=(4, 4),
+            textcoords="offset points",
+            size=7,
+            color=look.colour,
+        )
+
+
+def _cooled_points(axes: Axes, book: SweepBook, benchmark: str) -> None:
+    for label, controls in book.controls(benchmark).items():
+        matched = [one for one in controls if one.is_matched]
+        if matched:
+            options = _cooled_look(book, matched[0]) | {"linestyle": "none"}
+            x = [one.base_entropy_nats for one in matched]
+            y = [100 * one.base_value for one in matched]
+            axes.plot(x, y, label=f"cooled for {label}", zorder=4, **options)
+
+
+def _entries(book: SweepBook, *, cooled: bool) -> dict[str, Line2D]:
+    """Of the legend; many cooled bases share one entry, since their markers tell them apart."""
+    made = {book.names[label]: line_of(look) for label, look in book.looks.items()}
+    found = {
+        one.checkpoint: one
+        for one in book.result.controls
+        if cooled and one.is_matched and one.checkpoint in book.looks
+    }
+    for label, one in found.items():
+        base = book.names.get(one.base, plain_label(one.base))
+        options = _cooled_look(book, one)
+        if len(found) <= _COOLED_ENTRIES_UP_TO:
+            made[f"{base} cooled to {book.names[label]}'s entropy"] = Line2D([], [], **options)
+        else:
+            options = options | {"markeredgecolor": options["color"], "marker": "o"}
+            made[f"{base}, cooled to match"] = Line2D([], [], **options)
+    return made
