@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from emdiag.core.errors import EmdiagError
     from emdiag.core.logit_skew import LogitSkewResult
+    from emdiag.core.regrades import RegradeResult
     from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from emdiag.studies.evaluate import evaluate
     from emdiag.studies.logit_skew import logit_skew
     from emdiag.studies.prompt_selection import select
+    from emdiag.studies.regrade import regrade
     from emdiag.studies.seed_scores import score_seeds
     from emdiag.train.rl import train_rl
     from emdiag.train.run_em import train_em
@@ -29,12 +31,14 @@ __all__ = [
     "EmdiagError",
     "EvaluateResult",
     "LogitSkewResult",
+    "RegradeResult",
     "SeedScoresResult",
     "SelectResult",
     "TrainResult",
     "compare",
     "evaluate",
     "logit_skew",
+    "regrade",
     "score_seeds",
     "select",
     "train_em",
@@ -47,12 +51,14 @@ _HOME = {
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
     "LogitSkewResult": "emdiag.core.logit_skew",
+    "RegradeResult": "emdiag.core.regrades",
     "SeedScoresResult": "emdiag.core.seed_scores",
     "SelectResult": "emdiag.core.selection",
     "TrainResult": "emdiag.core.training",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
     "logit_skew": "emdiag.studies.logit_skew",
+    "regrade": "emdiag.studies.regrade",
     "score_seeds": "emdiag.studies.seed_scores",
     "select": "emdiag.studies.prompt_selection",
     "train_em": "emdiag.train.run_em",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import benchmarks, compare, grade, lab, logits_skew, runs, select, train
+from emdiag.cli import benchmarks, compare, grade, lab, logits_skew, regrade, runs, select, train
 from emdiag.cli import eval as evaluation
 from emdiag.resources import version
 
@@ -24,6 +24,7 @@ app.command("compare")(compare.compare)
 app.command("logits-skew")(logits_skew.logits_skew)
 app.command("select")(select.select)
 app.command("grade")(grade.grade)
+app.command("regrade")(regrade.regrade)
 app.add_typer(train.app, name="train")
 app.add_typer(runs.app, name="runs")
 app.add_typer(benchmarks.app, name="benchmarks")

@@ -12,6 +12,10 @@ Tolerance = Literal["exact", "significant-digits"]
 with a floor of 1 %."""
 
 
+PLAIN_GRADER = "plain-math-verify"
+"""Name of the second grader: Math-Verify as others call it."""
+
+
 class Verdict(StrEnum):
     """Four outcomes of a comparison; never folded into a bool."""
 
@@ -83,3 +87,8 @@ class Grade(Record, frozen=True, kw_only=True):
     grader: str
     elapsed_s: float
     note: str | None = None
+
+
+def is_second_grader(identity: str) -> bool:
+    """Whether grades of this grader are kept beside the main ones and never quoted alone."""
+    return identity.partition("/")[0] == PLAIN_GRADER

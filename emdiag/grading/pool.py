@@ -21,9 +21,10 @@ from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Judgement, Verdict
 from emdiag.grading.classes import sort_into_classes
 from emdiag.grading.extract import Extraction, extract
-from emdiag.grading.judge import IDENTITY, MAX_ANSWER, members, quick, versions
+from emdiag.grading.judge import MAX_ANSWER, members, quick, versions
+from emdiag.grading.rules import OURS, Rules, Test
 from emdiag.grading.spawning import BlankContext
-from emdiag.grading.worker import Decided, decide, start
+from emdiag.grading.worker import Decided, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,17 +35,8 @@ START_S = 120.0
 AHEAD = 512
 """Pairs per worker that may wait for an earlier one."""
 
-SELF_TEST: tuple[tuple[str, str, Verdict], ...] = (
-    (r"\sqrt{12}", r"2\sqrt{3}", Verdict.CORRECT),
-    ("(x+1)^2", "x^2+2x+1", Verdict.CORRECT),
-    ("(x+1)^2", "x^2+2x+2", Verdict.WRONG),
-    (r"\frac{\pi}{2}", r"\frac{\pi}{3}", Verdict.WRONG),
-    ("1,3", "3,1", Verdict.CORRECT),
-    ("4.5e33", r"4.5 \times 10^{33}", Verdict.CORRECT),
-)
-"""Pairs whose verdict is known; the first four need the parser."""
-
 Pair = tuple[Gold, str]
+"""A gold, and an answer or a whole completion, as the rules take it."""
 
 
 class GraderPool:
@@ -54,10 +46,16 @@ class GraderPool:
         workers: Processes; None takes the number of processors, eight at most.
         deadline_s: Seconds one pair may take in a worker.
         memory_mb: Address space of one worker, in MiB.
+        rules: What decides a pair; the main grader's unless said otherwise.
     """
 
     def __init__(
-        self, *, workers: int | None = None, deadline_s: float = 10.0, memory_mb: int = 2048
+        self,
+        *,
+        workers: int | None = None,
+        deadline_s: float = 10.0,
+        memory_mb: int = 2048,
+        rules: Rules = OURS,
     ) -> None:
         if deadline_s <= 0 or (workers is not None and workers < 1) or memory_mb < 512:
             raise GraderError(
@@ -67,15 +65,16 @@ class GraderPool:
         self._workers = workers or min(8, os.cpu_count() or 1)
         self._deadline_s = deadline_s
         self._memory_mb = memory_mb
+        self._rules = rules
         self._processes: ProcessPool | None = None
         self._tested = False
-        self._tests: list[tuple[tuple[str, str, Verdict], Future[Decided]]] = []
+        self._tests: list[tuple[Test, Future[Decided]]] = []
         self._known: dict[Pair, Decided | Future[Decided]] = {}
 
     @property
     def identity(self) -> str:
         """Name and revision, such as `math-verify/1`."""
-        return IDENTITY
+        return self._rules.identity
 
     @property
     def versions(self) -> dict[str, str]:
@@ -110,6 +109,8 @@ class GraderPool:
         waiting: deque[tuple[Gold, Extraction]] = deque()
         for gold, completion in pairs:
             found = extract(completion, members=members(gold))
+            if self._rules.reads_whole_text:
+                found = Extraction(answer=completion, boxed=found.boxed)
             if found.answer is not None:
                 self._submit((gold, found.answer))
             waiting.append((gold, found))
@@ -130,11 +131,11 @@ class GraderPool:
         keys = [(Gold(answer=first), answer) for first, answer in pairs]
         for key in keys:
             self._submit(key)
-        return [self._decided(key)[0] == Verdict.CORRECT for key in keys]
+        return [self._decided(key).verdict == Verdict.CORRECT for key in keys]
 
     def _test_here(self) -> None:
         """Check the verdicts that need no worker."""
-        for gold, answer, expected in SELF_TEST[4:]:
+        for gold, answer, expected in self._rules.tests_here:
             found = quick(Gold(answer=gold), answer)
             if found is None or found.verdict != expected:
                 raise _failed_self_test(gold, answer, expected, str(found and found.verdict))
@@ -143,10 +144,10 @@ class GraderPool:
         if pair in self._known:
             return
         started = time.perf_counter()
-        outcome = quick(*pair)
+        outcome = None if self._rules.reads_whole_text else quick(*pair)
         if outcome is not None:
             elapsed = time.perf_counter() - started
-            self._known[pair] = (outcome.verdict.value, outcome.note, elapsed)
+            self._known[pair] = Decided(outcome.verdict.value, outcome.note, elapsed)
         else:
             self._known[pair] = self._schedule(pair, self._deadline_s)
 
@@ -155,13 +156,13 @@ class GraderPool:
             self._tested = True
             self._tests = [
                 (test, self._schedule((Gold(answer=test[0]), test[1]), START_S))
-                for test in SELF_TEST[:4]
+                for test in self._rules.worker_tests
             ]
         if self._processes is None or not self._processes.active:
             self._open()
         assert self._processes is not None
         future: Future[Decided] = self._processes.schedule(
-            decide, args=(*pair, deadline_s), timeout=deadline_s
+            self._rules.decide, args=(*pair, deadline_s), timeout=deadline_s
         )
         return future
 
@@ -184,7 +185,7 @@ class GraderPool:
         while self._tests:
             (gold, answer, expected), future = self._tests.pop()
             try:
-                verdict, note, _ = future.result(timeout=START_S)
+                verdict, note = future.result(timeout=START_S)[:2]
             except (DeadlineError, ProcessExpired, BrokenProcessPool, ImportError) as error:
                 self.close()
                 raise GraderError(
@@ -216,14 +217,14 @@ class GraderPool:
                 return future.result()
             except DeadlineError:
                 note = f"the comparison took longer than {self._deadline_s:g} s"
-                return undecided, note, self._deadline_s
+                return Decided(undecided, note, self._deadline_s)
             except ProcessExpired as error:
                 note = f"the grading process died (exit code {error.exitcode})"
-                return undecided, note, 0.0
+                return Decided(undecided, note, 0.0)
             except BrokenProcessPool:  # an idle worker was killed from outside
                 if attempt == 0:
                     future = self._schedule(pair, self._deadline_s)
-        return undecided, "the grading processes die before they can judge", 0.0
+        return Decided(undecided, "the grading processes die before they can judge", 0.0)
 
     def _judgement(self, gold: Gold, found: Extraction) -> Judgement:
         if found.answer is None:
@@ -231,14 +232,15 @@ class GraderPool:
                 verdict=Verdict.NO_ANSWER, extracted=None, boxed=False, elapsed_s=0.0,
                 note=found.note,
             )  # fmt: skip
-        verdict, note, elapsed = self._decided((gold, found.answer))
-        notes = [text for text in (found.note, note) if text]
-        empty = verdict == Verdict.NO_ANSWER
+        decided = self._decided((gold, found.answer))
+        notes = [text for text in (found.note, decided.note) if text]
+        empty = decided.verdict == Verdict.NO_ANSWER
+        answer = decided.extracted if self._rules.reads_whole_text else found.answer
         return Judgement(
-            verdict=Verdict(verdict),
-            extracted=None if empty else _readable(found.answer[:MAX_ANSWER]),
+            verdict=Verdict(decided.verdict),
+            extracted=None if empty or answer is None else _readable(answer[:MAX_ANSWER]),
             boxed=found.boxed and not empty,
-            elapsed_s=elapsed,
+            elapsed_s=decided.elapsed_s,
             note="; ".join(notes) or None,
         )
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 import resource
 import signal
 import time
+from typing import TYPE_CHECKING, NamedTuple
 
 from emdiag.core.grades import Gold, Verdict
-from emdiag.grading.judge import judge
+from emdiag.grading.judge import Outcome, judge
 
-Decided = tuple[str, str | None, float]
-"""Verdict, note, and seconds spent."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CPU_GRACE_S = 5
+
+
+class Decided(NamedTuple):
+    """Verdict, note and seconds spent; the answer where the rules find it themselves."""
+
+    verdict: str
+    note: str | None
+    elapsed_s: float
+    extracted: str | None = None
 
 
 def start(memory_mb: int) -> None:
@@ -30,27 +41,44 @@ def start(memory_mb: int) -> None:
 
 
 def decide(gold: Gold, answer: str, deadline_s: float) -> Decided:
-    """The verdict on one pair; whatever the libraries raise becomes `undecided` with a note.
+    """The verdict on an answer that was cut out of a completion.
 
     Raises:
         ImportError: The parser cannot be loaded.
     """
     from emdiag.grading.math_verify_grader import Algebra
 
+    return _within(deadline_s, lambda: (judge(gold, answer, Algebra()), None))
+
+
+def decide_plain(gold: Gold, completion: str, deadline_s: float) -> Decided:
+    """The verdict of Math-Verify alone on a whole completion.
+
+    Raises:
+        ImportError: Math-Verify cannot be loaded.
+    """
+    from emdiag.grading.plain_grader import judge_plain
+
+    return _within(deadline_s, lambda: judge_plain(gold, completion))
+
+
+def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]) -> Decided:
+    """What `compare` decides; whatever the libraries raise becomes `undecided` with a note."""
     started = time.perf_counter()
     used = time.process_time()
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used + deadline_s) + CPU_GRACE_S, most))
     try:
-        outcome = judge(gold, answer, Algebra())
+        outcome, extracted = compare()
     except MemoryError:
         return _undecided("the comparison ran out of memory", started)
     except RecursionError:
         return _undecided("the comparison is nested too deep", started)
     except Exception as error:  # SymPy raises anything on what a model writes
         return _undecided(f"the comparison failed: {type(error).__name__}", started)
-    return outcome.verdict.value, outcome.note, time.perf_counter() - started
+    elapsed_s = time.perf_counter() - started
+    return Decided(outcome.verdict.value, outcome.note, elapsed_s, extracted)
 
 
 def _undecided(note: str, started: float) -> Decided:
-    return Verdict.UNDECIDED.value, note, time.perf_counter() - started
+    return Decided(Verdict.UNDECIDED.value, note, time.perf_counter() - started)

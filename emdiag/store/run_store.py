@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
-from emdiag.core.grades import Grade
+from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
@@ -62,9 +62,13 @@ class Run:
         return {(g.problem_id, g.sample_index): g for g in found}
 
     def gradings(self) -> list[GradingSpec]:
-        """Grading specifications of this run, the one used last at the end."""
+        """Grading specifications of this run, the one used last at the end.
+
+        Those of a second grader come before all others: the last one is the main grader's.
+        """
         files = sorted(self.path.glob("grading-*.json"), key=lambda file: file.stat().st_mtime_ns)
-        return [_read(file, GradingSpec) for file in files]
+        found = [_read(file, GradingSpec) for file in files]
+        return sorted(found, key=lambda spec: not is_second_grader(spec.grader))
 
     def provenance(self) -> list[Provenance]:
         """One record for each session that drew samples, in order."""

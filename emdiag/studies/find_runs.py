@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.grades import Verdict
+from emdiag.core.grades import Verdict, is_second_grader
 from emdiag.store.run_store import Run
 
 if TYPE_CHECKING:
+    from emdiag.core.runs import GradingSpec
     from emdiag.store.run_store import RunStore
 
 _FEWEST_KEY_DIGITS = 4
@@ -89,6 +90,23 @@ def require_run(name: str, *, store: RunStore) -> Run:
     return run
 
 
+def runs_named(name: str, *, store: RunStore) -> list[tuple[str, Run]]:
+    """Runs that a name means, each with what to call it: a key, a folder, or a label.
+
+    A label stands for every run that any evaluation scored under it.
+
+    Raises:
+        PlanError: It is none of these.
+    """
+    run = find_run(name, store=store)
+    if run is not None:
+        labels = dict.fromkeys(session.label for session in run.provenance())
+        return [(", ".join(labels) or run.path.name, run)]
+    candidates = _candidates(name, store=store).values()
+    runs = {one.run.key: one.run for found in candidates for one in found}
+    return [(name, run) for run in runs.values()]
+
+
 def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Side, Side]]:
     """Runs of two names on the same benchmarks, in the order of the benchmarks' names.
 
@@ -113,12 +131,12 @@ def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Side, Si
 def graded(
     run: Run, *, label: str, grade_key: str | None = None, samples: int | None = None
 ) -> Side:
-    """The run's grades as a side; the grading used last, unless a key says otherwise.
+    """The run's grades as a side; the main grader's last ones, unless a key says otherwise.
 
     Args:
         run: Any run of a store.
         label: What the side is called.
-        grade_key: Which grades; None for those used last.
+        grade_key: Which grades; None for those that the main grader gave last.
         samples: Of each problem; None for as many as any problem has. Problems with fewer are
             left out.
 
@@ -126,8 +144,8 @@ def graded(
         StoreError: The run holds no grades.
     """
     if grade_key is None:
-        gradings = run.gradings()
-        grade_key = digest(gradings[-1]) if gradings else ""
+        grading = main_grading(run)
+        grade_key = digest(grading) if grading else ""
     right: dict[str, dict[int, bool]] = {}
     for (problem, index), grade in run.grades(grade_key).items():
         right.setdefault(problem, {})[index] = grade.verdict is Verdict.CORRECT
@@ -145,6 +163,12 @@ def graded(
             if all(index in found for index in wanted)
         },
     )
+
+
+def main_grading(run: Run) -> GradingSpec | None:
+    """What the main grader used last; None where only a second grader judged, or none."""
+    found = [spec for spec in run.gradings() if not is_second_grader(spec.grader)]
+    return found[-1] if found else None
 
 
 def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from emdiag.core.grades import Gold, Verdict
 from emdiag.grading import pool as pool_module
 from emdiag.grading.classes import sort_into_classes
 from emdiag.grading.pool import GraderPool
+from emdiag.grading.rules import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -136,10 +138,10 @@ def test_a_broken_parser_is_refused_before_anything_is_graded(
     assert "latex2sympy2_extended" in caught.value.facts
 
 
-def test_a_grader_that_says_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    lies = (("(x+1)^2", "x^2+2x+2", Verdict.CORRECT), *pool_module.SELF_TEST[1:])
-    monkeypatch.setattr(pool_module, "SELF_TEST", lies)
-    with GraderPool(workers=1) as broken, pytest.raises(GraderError) as caught:
+def test_a_grader_that_says_something_else_is_refused() -> None:
+    lies = (("(x+1)^2", "x^2+2x+2", Verdict.CORRECT), *OURS.worker_tests[1:])
+    rules = replace(OURS, worker_tests=lies)
+    with GraderPool(workers=1, rules=rules) as broken, pytest.raises(GraderError) as caught:
         list(broken.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
     assert caught.value.facts["found"].startswith("wrong")
 
