@@ -12,6 +12,8 @@ from emdiag.core.errors import PlanError
 ENGINE, SAMPLING = "Engine", "Sampling"
 RECIPE, RECORD = "Recipe", "Record and checkpoints"
 
+_MOST_STEPS = 100
+
 BatchSize = Annotated[
     int | None, typer.Option(help="Samples drawn side by side.", rich_help_panel=ENGINE)
 ]
@@ -100,19 +102,40 @@ TrustRemoteCode = Annotated[
 
 
 def numbers(text: str, *, option: str) -> list[float]:
-    """Numbers separated by commas.
+    """Numbers separated by commas; `0,0.2,...,1.2` fills in the steps, as a reader would.
 
     Raises:
-        PlanError: Something between the commas is no number.
+        PlanError: Something between the commas is no number, or `...` does not stand between two
+            numbers that give a step and the last one, which the steps must meet.
     """
-    found = []
-    for part in text.split(","):
-        if not part.strip():
-            continue
-        try:
-            found.append(float(part))
-        except ValueError as error:
-            raise PlanError(
-                f"{option} holds {part.strip()!r}, expected numbers separated by commas"
-            ) from error
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    found: list[float] = []
+    for place, part in enumerate(parts):
+        if part == "...":
+            last = parts[place + 1] if place + 1 < len(parts) else ""
+            found += _filled(found, last, text=text, option=option)
+        else:
+            found.append(_number(part, option=option))
     return found
+
+
+def _filled(before: list[float], last: str, *, text: str, option: str) -> list[float]:
+    """The numbers that `...` stands for, the last one left out."""
+    problem = PlanError(
+        f"{option} is {text!r}, where ... does not fill a range",
+        hint="give two numbers before it and the last one after it: 0,0.2,...,1.2",
+    )
+    if len(before) < 2 or not last:
+        raise problem
+    step, end = before[-1] - before[-2], _number(last, option=option)
+    count = (end - before[-1]) / step if step else 0.0
+    if not 1 <= count <= _MOST_STEPS or abs(count - round(count)) > 1e-6:
+        raise problem
+    return [round(before[-1] + number * step, 10) for number in range(1, round(count))]
+
+
+def _number(part: str, *, option: str) -> float:
+    try:
+        return float(part)
+    except ValueError as error:
+        raise PlanError(f"{option} holds {part!r}, expected numbers separated by commas") from error

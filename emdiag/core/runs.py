@@ -117,3 +117,33 @@ class ReferenceSpec(Record, frozen=True, kw_only=True):
     benchmark: str
     tokenizer_digest: str
     texts_sha256: str
+
+
+class EntropySpec(Record, frozen=True, kw_only=True):
+    """Everything that could change an entropy, beside the run whose texts were read.
+
+    Attributes:
+        temperature: Divides the raw logits; above 0.
+        dtype: Number format of the weights and activations while reading.
+        engine: What read them.
+    """
+
+    temperature: float
+    dtype: str
+    trust_remote_code: bool = False
+    engine: str = "transformers"
+
+
+class SampleEntropy(Record, frozen=True, kw_only=True):
+    """How undecided a checkpoint was along one completion of its own.
+
+    Attributes:
+        tokens: Over which the mean is, the end token included.
+        entropy_nats: Mean over them of the entropy of softmax(logits / temperature), the whole
+            vocabulary, in nats.
+    """
+
+    problem_id: str
+    sample_index: int
+    tokens: int
+    entropy_nats: float

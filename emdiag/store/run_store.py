@@ -14,7 +14,14 @@ from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
-from emdiag.core.runs import GradingSpec, Provenance, ReferenceSpec, RunSpec
+from emdiag.core.runs import (
+    EntropySpec,
+    GradingSpec,
+    Provenance,
+    ReferenceSpec,
+    RunSpec,
+    SampleEntropy,
+)
 from emdiag.core.sampling import Completion
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.store.files import read_record, write_atomically
@@ -98,6 +105,20 @@ class Run:
     def provenance_writer(self) -> JournalWriter[Provenance]:
         """Appends sessions; a session's second record replaces its first."""
         return JournalWriter(self.path / "provenance.jsonl")
+
+    def entropies(self, spec: EntropySpec) -> dict[Sample, SampleEntropy]:
+        """Entropy along every completion that was read so."""
+        found = read_journal(self._entropies_path(spec), SampleEntropy)
+        return {(e.problem_id, e.sample_index): e for e in found}
+
+    def entropy_writer(self, spec: EntropySpec) -> JournalWriter[SampleEntropy]:
+        """Appends entropies read as `spec` says; used inside `writing`."""
+        path = self._entropies_path(spec)
+        write_atomically(path.with_suffix(".json"), encode(spec))
+        return JournalWriter(path)
+
+    def _entropies_path(self, spec: EntropySpec) -> Path:
+        return self.path / f"entropies-{digest(spec)[:_KEY_SHOWN]}.jsonl"
 
     def _grades_path(self, grade_key: str) -> Path:
         return self.path / f"grades-{grade_key[:_KEY_SHOWN]}.jsonl"

@@ -37,6 +37,7 @@ class Reading:
         all_problems: Those of the whole benchmark.
         prompts: Of `problems`, in their order.
         notes: What the checkpoint's tokenizer did to the prompts, where a reader should know.
+        setting: What tells it from other readings of the checkpoint, such as `T 0.6`.
     """
 
     run: Run
@@ -47,11 +48,13 @@ class Reading:
     prompts: tuple[Prompt, ...]
     samples: int
     notes: tuple[str, ...]
+    setting: str = ""
 
     @property
     def title(self) -> str:
         """How progress and notes call this reading."""
-        return f"{self.checkpoint.label} on {self.card.name}"
+        setting = f", {self.setting}" if self.setting else ""
+        return f"{self.checkpoint.label} on {self.card.name}{setting}"
 
     def missing(self) -> list[SampleRequest]:
         """Samples asked for that the run does not hold, problem by problem."""
