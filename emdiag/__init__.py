@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
+    from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
     from emdiag.studies.compare import compare
     from emdiag.studies.evaluate import evaluate
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from emdiag.studies.prompt_selection import select
     from emdiag.studies.regrade import regrade
     from emdiag.studies.seed_scores import score_seeds
+    from emdiag.studies.temperature_sweep import temperature_sweep
     from emdiag.train.rl import train_rl
     from emdiag.train.run_em import train_em
 
@@ -34,6 +36,7 @@ __all__ = [
     "RegradeResult",
     "SeedScoresResult",
     "SelectResult",
+    "TemperatureSweepResult",
     "TrainResult",
     "compare",
     "evaluate",
@@ -41,6 +44,7 @@ __all__ = [
     "regrade",
     "score_seeds",
     "select",
+    "temperature_sweep",
     "train_em",
     "train_rl",
 ]
@@ -54,6 +58,7 @@ _HOME = {
     "RegradeResult": "emdiag.core.regrades",
     "SeedScoresResult": "emdiag.core.seed_scores",
     "SelectResult": "emdiag.core.selection",
+    "TemperatureSweepResult": "emdiag.core.temperature_sweep",
     "TrainResult": "emdiag.core.training",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
@@ -61,6 +66,7 @@ _HOME = {
     "regrade": "emdiag.studies.regrade",
     "score_seeds": "emdiag.studies.seed_scores",
     "select": "emdiag.studies.prompt_selection",
+    "temperature_sweep": "emdiag.studies.temperature_sweep",
     "train_em": "emdiag.train.run_em",
     "train_rl": "emdiag.train.rl",
 }

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import benchmarks, compare, grade, lab, logits_skew, regrade, runs, select, train
+from emdiag.cli import (
+    benchmarks,
+    compare,
+    grade,
+    lab,
+    logits_skew,
+    regrade,
+    runs,
+    select,
+    temp_sweep,
+    train,
+)
 from emdiag.cli import eval as evaluation
 from emdiag.resources import version
 
@@ -22,6 +33,7 @@ app = typer.Typer(
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
 app.command("logits-skew")(logits_skew.logits_skew)
+app.command("temp-sweep")(temp_sweep.temp_sweep)
 app.command("select")(select.select)
 app.command("grade")(grade.grade)
 app.command("regrade")(regrade.regrade)
