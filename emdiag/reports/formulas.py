@@ -92,7 +92,7 @@ _WORDS: Final = {
     "mathvariant": re.compile("normal"),
     "scriptlevel": re.compile("[+-]?[0-2]"),
 }
-_NOT_UNDERSTOOD: Final = (
+_NOT_UNDERSTOOD: Final[tuple[type[Exception], ...]] = (
     *(
         kind
         for kind in vars(exceptions).values()

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -77,7 +78,8 @@ def write_page(page: Page, path: Path) -> Path:
             hint="name another file with --out or --report, make room or mend permissions",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # as where a file stands in the place of a folder
+            partial.unlink()
     return path
 
 

@@ -24,12 +24,14 @@ TONE_SIGNS: Final[dict[Tone, str]] = {
 _FIGURE: Final = re.compile(
     r"([+\-\N{MINUS SIGN}]?\d[\d.,]*(?:\s?(?:%|points?|nats?))?)\s?(\[[^\[\]\n]{1,60}\])"
 )
+_UNIT: Final = re.compile(r"(?<=\d) (?=%|points?\b|nats?\b)")
 _NUMBER: Final = re.compile(r"[<>\N{ALMOST EQUAL TO}~]?\s?[+\-\N{MINUS SIGN}]?\.?\d")
 _NOTHING: Final = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}", "not defined", "not measured"})
 
 
 def with_figures(text: str) -> Markup:
     """Words in which each number with its interval stands out and stays on one line."""
+    text = _UNIT.sub("\N{NO-BREAK SPACE}", text)
     parts, end = [], 0
     for found in _FIGURE.finditer(text):
         parts += [escape(visible(text[end : found.start()]))]
