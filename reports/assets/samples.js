@@ -263,7 +263,7 @@
 
     const drawChips = (counted) => {
       chips.replaceChildren(...offered().map((filter) => {
-        const chip = make("button", { type: "button", "aria-pressed": String(state.filters.has(filter)) }, filter.name,
+        const chip = make("button", { type: "button", "aria-pressed": String(state.filters.has(filter)) }, `${filter.name} `,
           make("span", { class: "count" }, counted.filter(filter.test).length.toLocaleString("en")));
         chip.addEventListener("click", () => toggleFilter(filter));
         return chip;
@@ -469,7 +469,7 @@
       const at = shown.findIndex((row) => any(row).problem === problem && String(any(row).index) === index);
       if (at < 0) return false;
       choose(at);
-      document.getElementById("samples").scrollIntoView();
+      document.getElementById("samples").scrollIntoView({ behavior: "instant" });
       return true;
     };
 

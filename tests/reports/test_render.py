@@ -138,7 +138,7 @@ def test_a_page_holds_every_part_in_the_order_a_reader_asks_for_them() -> None:
     document = render(a_page(book=a_book()))
 
     parts = [
-        "Question plain?", "temperature", "EM gains", '<section id="on-accuracy', "<svg", "<figcaption",
+        "Question plain?", "temperature", "EM gains", '<section id="on-acc', "<svg", "<figcaption",
         "55.1 [50.2, 60.3]", "Intervals resample problems.", 'id="distrust"', "were cut off",
         "1 of 7 samples: one of each kind.", 'id="recreate"', "emdiag eval base=lab", "device",
     ]  # fmt: skip
