@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from emdiag.core.runs import Provenance, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from emdiag.core.runs import Provenance, RunSpec
 
 _SHOWING = ("--json",)
 """Options that change nothing but how a result is shown; `--report FILE` is another."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrawnSession:
+    """A session that drew samples of a run.
+
+    Attributes:
+        samples: Of each problem, in the whole run.
+        limit: The run holds only the first so many problems; None for all.
+    """
+
+    session: Provenance
+    spec: RunSpec
+    samples: int
+    limit: int | None
+
+
 def recreating_commands(
-    drawn: Iterable[tuple[Provenance, RunSpec]], *, command: Sequence[str] = ()
+    drawn: Iterable[DrawnSession], *, command: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Commands as they were typed, in order, each once.
 
@@ -23,11 +39,11 @@ def recreating_commands(
     Python callers have no command; `emdiag eval` with the settings of their run stands for it.
 
     Args:
-        drawn: Every session that drew samples, with what its run is.
+        drawn: Every session that drew samples.
         command: That writes the page; empty where Python does.
     """
-    sessions = sorted(drawn, key=lambda pair: pair[0].started)
-    typed = [session.command or _evaluation(session, spec) for session, spec in sessions]
+    ordered = sorted(drawn, key=lambda one: one.session.started)
+    typed = [one.session.command or _evaluation(one) for one in ordered]
     last = {_bare(words): words for words in (*typed, *([command] if command else []))}
     return tuple(shlex.join(words) for words in last.values())
 
@@ -44,13 +60,15 @@ def _bare(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _evaluation(session: Provenance, spec: RunSpec) -> tuple[str, ...]:
+def _evaluation(one: DrawnSession) -> tuple[str, ...]:
     """The command that draws the same run."""
-    sampling = spec.sampling
+    session, spec, sampling = one.session, one.spec, one.spec.sampling
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
     words = ["emdiag", "eval", f"{session.label}={ref}", "-b", spec.benchmark]
     words += ["--template", spec.template, "--chat" if spec.chat else "--no-chat"]
-    values: tuple[tuple[str, float, float | None], ...] = (
+    values: tuple[tuple[str, float, float | None], ...] = (  # option, value, its default
+        ("--limit", one.limit or 0, 0),
+        ("--samples", one.samples, 1),
         ("--temperature", sampling.temperature, None),
         ("--top-p", sampling.top_p, 1),
         ("--top-k", sampling.top_k, 0),

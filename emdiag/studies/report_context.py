@@ -10,13 +10,16 @@ from emdiag.core.runs import Provenance
 from emdiag.reports.page import Context, Fact
 from emdiag.store.provenance import version_notes
 from emdiag.studies.leaks import read_manifest, training_leaks
-from emdiag.studies.recreate import recreating_commands
+from emdiag.studies.recreate import DrawnSession, recreating_commands
 from emdiag.studies.run_problems import asked_problems
 from emdiag.studies.sample_book import BookRun, sample_book
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from emdiag.store.run_store import Run
+    from emdiag.studies.run_problems import AskedProblems
 
 
 _DIGEST_SHOWN = 12
@@ -52,16 +55,18 @@ def page_context(beside: Beside, *, home: Path, command: Sequence[str] = ()) -> 
         JournalError: A run cannot be read.
     """
     runs = [one.run for one in beside.runs]
-    drawn = [(session, run.spec) for run in runs for session in run.provenance()]
+    asked = asked_problems(runs, home=home)
+    drawn = [one for run in runs for one in _drawn(run, asked[run.spec.benchmark])]
     checkpoints = beside.checkpoints or tuple(
         found for one in beside.runs if (found := checkpoint_of(one)) is not None
     )
-    cautions = [*_cautions(beside, checkpoints), *_absent(beside, home=home)]
+    absent = [of_name.note for of_name in asked.values() if of_name.note]
+    cautions = [*_cautions(beside, checkpoints), *absent]
     known = " ".join(beside.notes)
     return Context(
         asked=(*_settings(beside.runs), *_checkpoints(checkpoints)),
         commands=recreating_commands(drawn, command=command),
-        provenance=_provenance(beside, [session for session, _ in drawn]),
+        provenance=_provenance(beside, [one.session for one in drawn]),
         cautions=tuple(dict.fromkeys(note for note in cautions if note not in known)),
         samples=sample_book(beside.runs, home=home),
     )
@@ -86,6 +91,17 @@ def checkpoint_of(one: BookRun) -> CheckpointRef | None:
         train_seed=manifest.train_seed if manifest else None,
         update=manifest.update if manifest else None,
     )
+
+
+def _drawn(run: Run, asked: AskedProblems) -> list[DrawnSession]:
+    held = run.completions()
+    problems = len({problem for problem, _ in held})
+    samples = max((index + 1 for _, index in held), default=1)
+    limit = problems if problems < len(asked.problems) else None
+    return [
+        DrawnSession(session=session, spec=run.spec, samples=samples, limit=limit)
+        for session in run.provenance()
+    ]
 
 
 def _settings(runs: Sequence[BookRun]) -> tuple[Fact, ...]:
@@ -185,12 +201,6 @@ def _cautions(beside: Beside, checkpoints: Sequence[CheckpointRef]) -> list[str]
         ids = {problem for problem, _ in one.run.completions()}
         measured.setdefault(one.run.spec.benchmark, set()).update(ids)
     return [*notes, *training_leaks(checkpoints, measured)]
-
-
-def _absent(beside: Beside, *, home: Path) -> list[str]:
-    """What is missing from the samples because its benchmark is not on this machine."""
-    asked = asked_problems([one.run for one in beside.runs], home=home)
-    return [known.note for known in asked.values() if known.note]
 
 
 def _distinct(values: Iterable[object]) -> list[str]:

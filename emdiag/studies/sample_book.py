@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
-from emdiag.core.grades import Grade
+from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
 from emdiag.core.sampling import Completion
 from emdiag.store.run_store import Run, Sample
@@ -159,6 +159,7 @@ def _column(one: BookRun, asked: AskedProblems) -> _Column:
     last = digest(gradings[-1]) if gradings else ""
     key = one.grade_key if one.grade_key in keys else last
     others = [other for other, grader in keys.items() if grader != keys.get(key)]
+    others.sort(key=lambda other: is_second_grader(keys[other]))
     first = {problem.id for problem in asked.problems[: one.limit]}
     completions = {
         sample: completion
