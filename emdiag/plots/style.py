@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -66,7 +64,6 @@ _MARKERS: Final = "os^DvP"
 _STEPS_FROM_COLOUR: Final = (0.0, 0.45, 0.25, 0.55, 0.12, 0.35)
 _DARK: Final = 0.08
 _PNG_DOTS_PER_INCH = 160
-_ID: Final = re.compile(r'((?:<[^<>]*? id="|href="#|url\(#))')
 _SVG_METADATA: Final = {"Date": None, "Creator": "emdiag"}
 _SETTINGS: Final[Mapping[str, Any]] = {
     "font.family": "sans-serif",
@@ -163,16 +160,11 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
 
 
 def figure_svg(figure: Figure) -> str:
-    """A figure as `save_figure` writes its SVG, to be put into a page among others.
-
-    Ids begin with a digest of what is drawn, so that those of two figures do not clash.
-    """
+    """The SVG that `save_figure` writes, to be put into a page; equal figures give equal text."""
     out = StringIO()
     with style():
         figure.savefig(out, format="svg", metadata=_SVG_METADATA)
-    svg = out.getvalue()
-    prefix = f"f{hashlib.sha256(svg.encode()).hexdigest()[:8]}-"
-    return _ID.sub(rf"\1{prefix}", svg)
+    return out.getvalue()
 
 
 def _write(figure: Figure, path: Path, **options: Any) -> None:
