@@ -16,7 +16,13 @@ from emdiag.core.errors import StoreError
 from emdiag.reports.marks import visible
 from emdiag.reports.packing import packed
 from emdiag.reports.pictures import inline_svg
-from emdiag.reports.wording import TONE_SIGNS, numeric_columns, with_figures
+from emdiag.reports.wording import (
+    TONE_SIGNS,
+    is_stacked,
+    numeric_columns,
+    with_figures,
+    with_intervals,
+)
 from emdiag.resources import data_dir
 
 if TYPE_CHECKING:
@@ -93,7 +99,9 @@ def _environment(templates: Path) -> Environment:
         finalize=_finalize,
     )
     environment.filters["with_figures"] = with_figures
+    environment.filters["with_intervals"] = with_intervals
     environment.globals["numeric_columns"] = numeric_columns
+    environment.globals["is_stacked"] = is_stacked
     environment.globals["signs"] = TONE_SIGNS
     return environment
 

@@ -10,6 +10,8 @@ from markupsafe import Markup, escape
 from emdiag.reports.marks import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emdiag.core.samples_book import Tone
     from emdiag.reports.page import Table
 
@@ -21,8 +23,13 @@ TONE_SIGNS: Final[dict[Tone, str]] = {
 }
 """Beside the colour of a tone, so that it is seen without colours too."""
 
+_SIDE_BY_SIDE = 3
+_INTERVAL: Final = re.compile(r"\[[^\[\]\n]{1,60}\]")
+_SIGN_BEHIND: Final = re.compile(r" (\[[^\[\]\n]{1,60}\]) (\S{1,2})$")
 _FIGURE: Final = re.compile(
-    r"([+\-\N{MINUS SIGN}]?\d[\d.,]*(?:\s?(?:%|points?|nats?))?)\s?(\[[^\[\]\n]{1,60}\])"
+    r"`(?P<code>[^`\n]{1,200})`"
+    r"|(?P<value>[+\-\N{MINUS SIGN}]?\d[\d.,]*(?:\s?(?:%|points?|nats?))?)\s?"
+    r"(?P<interval>\[[^\[\]\n]{1,60}\])"
 )
 _UNIT: Final = re.compile(r"(?<=\d) (?=%|points?\b|nats?\b)")
 _NUMBER: Final = re.compile(r"[<>\N{ALMOST EQUAL TO}~]?\s?[+\-\N{MINUS SIGN}]?\.?\d")
@@ -30,15 +37,40 @@ _NOTHING: Final = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}", "not defined
 
 
 def with_figures(text: str) -> Markup:
-    """Words in which each number with its interval stands out and stays on one line."""
-    text = _UNIT.sub("\N{NO-BREAK SPACE}", text)
+    """Words in which each number with its interval stands out and stays on one line.
+
+    What stands between backticks is set as code.
+    """
+    return _marked(_UNIT.sub("\N{NO-BREAK SPACE}", text), _FIGURE, as_markup=_figure)
+
+
+def with_intervals(text: str) -> Markup:
+    """A cell in which an interval is quieter than its number, and is never broken.
+
+    A sign that follows the interval comes before it, to stand beside its number.
+    """
+    return _marked(_SIGN_BEHIND.sub(r" \2 \1", text), _INTERVAL, as_markup=_interval)
+
+
+def _marked(
+    text: str, pattern: re.Pattern[str], *, as_markup: Callable[[re.Match[str]], Markup]
+) -> Markup:
     parts, end = [], 0
-    for found in _FIGURE.finditer(text):
-        parts += [escape(visible(text[end : found.start()]))]
-        value, interval = visible(found[1]), visible(found[2])
-        parts += [Markup('<span class="figure"><b>{}</b> {}</span>').format(value, interval)]
+    for found in pattern.finditer(text):
+        parts += [escape(visible(text[end : found.start()])), as_markup(found)]
         end = found.end()
     return Markup("").join([*parts, escape(visible(text[end:]))])
+
+
+def _figure(found: re.Match[str]) -> Markup:
+    if found["code"]:
+        return Markup("<code>{}</code>").format(visible(found["code"]))
+    value, interval = visible(found["value"]), visible(found["interval"])
+    return Markup('<span class="figure"><b>{}</b> {}</span>').format(value, interval)
+
+
+def _interval(found: re.Match[str]) -> Markup:
+    return Markup('<span class="interval">{}</span>').format(visible(found[0]))
 
 
 def numeric_columns(table: Table) -> tuple[bool, ...]:
@@ -47,6 +79,12 @@ def numeric_columns(table: Table) -> tuple[bool, ...]:
         index > 0 and _is_numeric([row[index].text.strip() for row in table.rows])
         for index in range(len(table.columns))
     )
+
+
+def is_stacked(table: Table) -> bool:
+    """Whether intervals go below their numbers, since too many stand side by side."""
+    columns = zip(*([cell.text for cell in row] for row in table.rows), strict=False)
+    return sum(any(_INTERVAL.search(text) for text in texts) for texts in columns) > _SIDE_BY_SIDE
 
 
 def _is_numeric(texts: list[str]) -> bool:

@@ -19,7 +19,7 @@ from emdiag.reports.marks import visible
 from emdiag.reports.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports.pictures import inline_svg
 from emdiag.reports.render import _environment, render, write_page
-from emdiag.reports.wording import numeric_columns, with_figures
+from emdiag.reports.wording import is_stacked, numeric_columns, with_figures, with_intervals
 from emdiag.resources import data_dir
 
 if TYPE_CHECKING:
@@ -139,8 +139,9 @@ def test_a_page_holds_every_part_in_the_order_a_reader_asks_for_them() -> None:
 
     parts = [
         "Question plain?", "temperature", "EM gains", '<section id="on-acc', "<svg", "<figcaption",
-        "55.1 [50.2, 60.3]", "Intervals resample problems.", 'id="distrust"', "were cut off",
-        "1 of 7 samples: one of each kind.", 'id="recreate"', "emdiag eval base=lab", "device",
+        '55.1 <span class="interval">[50.2, 60.3]', "Intervals resample problems.",
+        'id="distrust"', "were cut off", "1 of 7 samples: one of each kind.", 'id="recreate"',
+        "emdiag eval base=lab", "device",
     ]  # fmt: skip
     places = [document.index(part, document.index('<header class="top">')) for part in parts]
     assert places == sorted(places)
@@ -267,15 +268,27 @@ def test_tones_are_told_by_sign_and_word_and_not_by_colour_alone() -> None:
 
 
 def test_a_number_stays_on_one_line_with_its_interval() -> None:
-    set_in_type = with_figures("gains +13.1 points [8.9, 17.2] <here>")
+    set_in_type = with_figures("gains +13.1 points [8.9, 17.2] <here> by `a <b>`")
 
     assert set_in_type == (
-        'gains <span class="figure"><b>+13.1\u00a0points</b> [8.9, 17.2]</span> &lt;here&gt;'
+        'gains <span class="figure"><b>+13.1\u00a0points</b> [8.9, 17.2]</span> &lt;here&gt; '
+        "by <code>a &lt;b&gt;</code>"
     )
 
 
 def test_columns_of_numbers_are_aligned_and_columns_of_words_are_not() -> None:
     assert numeric_columns(TABLE) == (False, True, False)
+
+
+def test_an_interval_stands_below_its_number_where_many_stand_side_by_side() -> None:
+    wide = replace(
+        TABLE,
+        columns=("a", *"bcde"),
+        rows=((Cell(text="em"), *[Cell(text="1 [0, 2] \u2191")] * 4),),
+    )
+
+    assert with_intervals("1 [0, 2] \u2191") == '1 \u2191 <span class="interval">[0, 2]</span>'
+    assert (is_stacked(TABLE), is_stacked(wide)) == (False, True)
 
 
 def test_samples_survive_the_way_into_the_page() -> None:
