@@ -15,7 +15,7 @@ from emdiag.plots.skewness_sheet import (
     sheet,
 )
 from emdiag.plots.skewness_words import capped, counted
-from emdiag.plots.style import QUIET, arm_looks, style
+from emdiag.plots.style import QUIET, STAGE_COLOURS, arm_looks, style
 from emdiag.plots.sweep_book import (
     arm_names,
     intervals_of,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.results import BenchmarkScore, CompareResult, Comparison
+    from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup
     from emdiag.plots.style import Look
 
     Scores = Sequence[BenchmarkScore]
@@ -146,6 +147,63 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
             figure, [line_of(looks[label]) for label in entries], [names[one] for one in entries]
         )
         return finish(figure)
+
+
+def seeds_figure(found: BenchmarkSeeds) -> Figure:
+    """Single seeds as marks and their mean with its interval: a line for each group, and the base.
+
+    The checkpoint that was registered before training has a ring.
+    """
+    names = [group.name or "all seeds" for group in found.groups]
+    with style():
+        words = Words(
+            finding=capped([_group_said(group) for group in found.groups]),
+            quiet=f"{plain_label(found.benchmark)}, {found.metric}; n = "
+            f"{counted([found.problems], 'problem')}. "
+            f"{intervals_of((group.interval for group in found.groups), drawn='Bars')}. "
+            "Diamond: mean of the seeds; ring: registered before training; line: the base.",
+        )
+        figure, grid = sheet(words, height=0.55 * max(len(names), 2) + 0.6)
+        axes = grid[0, 0]
+        for line, group in enumerate(found.groups):
+            _seeds(axes, found, group, line=line)
+        if found.base is not None:
+            colour = STAGE_COLOURS["base"]
+            axes.axvline(100 * found.base.value, color=colour, linewidth=1.2)
+            if found.base.interval is not None:
+                low, high = 100 * found.base.interval.low, 100 * found.base.interval.high
+                axes.axvspan(low, high, color=colour, alpha=0.1, linewidth=0)
+        axes.set_yticks(range(len(names)), [plain_label(name, 30) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.7)
+        _percent_limits(axes)
+        axes.grid(visible=False, axis="y")
+        label_axes(axes, title="", x=f"{found.metric}, % right")
+        return finish(figure)
+
+
+def _group_said(group: SeedGroup) -> str:
+    name = f"{plain_label(group.name, 30)}: " if group.name else ""
+    seeds = counted([len(group.seeds)], "seed")
+    gap = group.difference
+    if gap is None:
+        return f"{name}{percent(group.mean, group.interval)}, mean of {seeds}"
+    against = f"{points(gap.difference, gap.interval)} points against {plain_label(gap.base)}"
+    return f"{name}{against}, mean of {seeds}"
+
+
+def _seeds(axes: Axes, found: BenchmarkSeeds, group: SeedGroup, *, line: int) -> None:
+    values = [100 * seed.value for seed in group.seeds]
+    axes.plot(values, [line + 0.22] * len(values), "|", color=QUIET, markersize=9, mew=1.6)
+    kept = found.registered
+    if kept is not None and any(seed.run_key == kept.run_key for seed in group.seeds):
+        at, ring = [100 * kept.value], [line + 0.22]
+        axes.plot(at, ring, "o", mfc="none", mec="#111111", markersize=10)
+    if group.interval is not None:
+        low, high = 100 * group.interval.low, 100 * group.interval.high
+        axes.hlines(line, low, high, color="#111111", linewidth=2.2)
+    axes.plot([100 * group.mean], [line], "D", color="#111111", markersize=6)
+    said = percent(group.mean, group.interval).replace(" %", "")
+    _above(axes, said, at=(100 * group.mean, line))
 
 
 def _row(score: BenchmarkScore) -> tuple[str, str, float]:

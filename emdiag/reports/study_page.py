@@ -1,0 +1,119 @@
+"""A whole study as one page: its measurements in order, and the claims at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emdiag.reports.claims_page import (
+    claims_details,
+    claims_doubts,
+    claims_section,
+    verdicts_summary,
+)
+from emdiag.reports.doubts import as_sentence, once
+from emdiag.reports.page import Page, Section, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.claims import ClaimsResult
+    from emdiag.reports.page import Context
+
+STATEMENTS_OF_A_CHAPTER = 4
+"""Statements that a chapter begins with; all of them stand in its details."""
+
+MOST_ANSWERS = 4
+"""Statements on top of the page, that of the claims included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One measurement of a study.
+
+    Attributes:
+        heading: What the chapter is about.
+        words: Why it follows on the one before, a paragraph each.
+        page: What the measurement found.
+    """
+
+    heading: str
+    words: tuple[str, ...]
+    page: Page
+
+
+def study_page(
+    *,
+    title: str,
+    question: str,
+    chapters: Sequence[Chapter],
+    claims: ClaimsResult | None,
+    context: Context,
+) -> Page:
+    """Chapters with their statements, pictures and main tables; further tables are folded.
+
+    Args:
+        title: Of the page.
+        question: Of the study, in a sentence.
+        chapters: In the order of the story; the first statement of a chapter's page may stand on
+            top of the whole page.
+        claims: End the page; None where none were looked at.
+        context: Beside the result.
+    """
+    sections = [section for chapter in chapters for section in _sections(chapter)]
+    if claims is not None:
+        sections += [claims_section(claims), *claims_details(claims)]
+    return Page(
+        kind="study",
+        title=title,
+        question=question,
+        answers=_answers(chapters, claims),
+        sections=tuple(sections),
+        cautions=_doubts(chapters, claims),
+        context=context,
+    )
+
+
+def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[Statement, ...]:
+    """What becomes of the claims, then the first statement of chapters, decided ones first."""
+    said = [Statement(text=verdicts_summary(claims))] if claims and claims.claims else []
+    firsts = [chapter.page.answers[0] for chapter in chapters if chapter.page.answers]
+    weights = {"better": 0, "worse": 0, "plain": 1, "undecided": 2}
+    kept = sorted(firsts, key=lambda one: weights[one.tone])[: MOST_ANSWERS - len(said)]
+    return (*said, *(one for one in firsts if one in kept))
+
+
+def _sections(chapter: Chapter) -> list[Section]:
+    """The chapter and, folded, its details."""
+    page = chapter.page
+    said = tuple(as_sentence(one.text) for one in page.answers)
+    main = [section for section in page.sections if not section.is_detail]
+    detail = [section for section in page.sections if section.is_detail]
+    made = [
+        Section(
+            heading=chapter.heading,
+            words=(*chapter.words, *said[:STATEMENTS_OF_A_CHAPTER]),
+            pictures=tuple(picture for section in main for picture in section.pictures),
+            tables=tuple(one for section in main for one in section.tables),
+        )
+    ]
+    words = (*said[STATEMENTS_OF_A_CHAPTER:], *(one for part in detail for one in part.words))
+    pictures = tuple(picture for section in detail for picture in section.pictures)
+    tables = tuple(one for section in detail for one in section.tables)
+    if words or pictures or tables:
+        made.append(
+            Section(
+                heading=f"{chapter.heading}: details",
+                words=words,
+                pictures=pictures,
+                tables=tables,
+                is_detail=True,
+            )
+        )
+    return made
+
+
+def _doubts(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[str, ...]:
+    """Doubts of all chapters, each once, and those of the claims."""
+    found = [doubt for chapter in chapters for doubt in chapter.page.cautions]
+    return once([*found, *(claims_doubts(claims) if claims is not None else ())])
