@@ -28,7 +28,8 @@ LEVELS = {
     "reports": 2,
     "train": 3,
     "studies": 3,
-    "cli": 4,
+    "demo": 4,
+    "cli": 5,
 }
 LEAVES = {
     "torch": {"engines", "lab", "measure", "train"},

@@ -1,0 +1,286 @@
+"""The stages of the demonstration; each is one command, run as that command runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.codec import encode
+from emdiag.core.errors import MeasurementError
+from emdiag.demo.plan import EM, MAXIMISED
+from emdiag.lab.chain import training_problems, writes_steps
+from emdiag.store.files import write_atomically
+from emdiag.studies.compare import run_compare
+from emdiag.studies.evaluate import run_evaluate
+from emdiag.studies.logit_plans import logit_skew_plan
+from emdiag.studies.logit_skew import run_logit_skew
+from emdiag.studies.plans import evaluate_plan
+from emdiag.studies.prompt_selection import run_select, select_plan
+from emdiag.studies.sweep_plans import temperature_sweep_plan
+from emdiag.studies.temperature_sweep import run_temperature_sweep
+from emdiag.train.plans import EMPlan
+from emdiag.train.recipes import load_recipe
+from emdiag.train.rl_plan import RLPlan
+from emdiag.train.rl_recipe import load_rl_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from emdiag.core.logit_skew import LogitSkewResult
+    from emdiag.core.problems import Problem
+    from emdiag.core.protocols import Progress
+    from emdiag.core.results import CompareResult, EvaluateResult
+    from emdiag.core.selection import PromptFigures, SelectResult
+    from emdiag.core.temperature_sweep import TemperatureSweepResult
+    from emdiag.core.training import TrainResult
+    from emdiag.demo.plan import DemoPlan
+    from emdiag.store.run_store import RunStore
+
+BENCHMARK, BASE = "chain", "lab"
+POOL_SEED, RL_SEED = 2, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenPrompt:
+    """A prompt to train on.
+
+    Attributes:
+        steps: Share of the base's samples that go step by step.
+        rank: Of the prompt, by the criterion of the selection; 1 is its first.
+    """
+
+    figures: PromptFigures
+    steps: float
+    rank: int
+
+
+class Stages:
+    """Everything the demonstration runs, on one store.
+
+    Args:
+        plan: What to do.
+        store: Where runs lie.
+        again: A second store, for what is drawn twice.
+        home: Folder of imported benchmarks.
+        progress: Told how far the work is.
+    """
+
+    def __init__(
+        self, plan: DemoPlan, *, store: RunStore, again: RunStore, home: Path, progress: Progress
+    ) -> None:
+        self._plan, self._store, self._again = plan, store, again
+        self._home, self._progress = home, progress
+
+    def select(self) -> SelectResult:
+        """How the base behaves on every prompt of the pool."""
+        pool = self._write("pool.jsonl", training_problems(self._plan.pool, seed=POOL_SEED))
+        samples = self._plan.pool_samples
+        return run_select(
+            select_plan(f"base={BASE}", str(pool), samples=samples),
+            store=self._store,
+            home=self._home,
+            progress=self._progress,
+            command=self._command(
+                f"select base={BASE} --pool {pool} --samples {samples}", has_store=True
+            ),
+        )
+
+    def choose(self, selected: SelectResult) -> tuple[ChosenPrompt, ChosenPrompt]:
+        """The prompt that the base answers step by step most often, and the one it does least.
+
+        Both among prompts that are answered in either way. Only the lab allows this choice: there
+        it is known that steps are what makes an answer right, and no ranking of prompts knows it.
+
+        Raises:
+            MeasurementError: There are no two such prompts.
+        """
+        (run,) = [run for run in self._store.runs() if run.key == selected.run_key]
+        steps: dict[str, list[bool]] = {}
+        for (problem_id, index), completion in run.completions().items():
+            if index < selected.samples:
+                steps.setdefault(problem_id, []).append(writes_steps(completion.text))
+        figures = {one.problem_id: one for one in selected.ranked}
+        mixed = sorted(
+            (sum(found) / len(found), problem_id)
+            for problem_id, found in steps.items()
+            if problem_id in figures and 0 < sum(found) < len(found)
+        )
+        if len(mixed) < 2:
+            raise MeasurementError(
+                f"{len(mixed)} prompts of the pool are answered in both ways, expected two",
+                hint="take a larger pool",
+            )
+        problems = {one.id: one for one in training_problems(self._plan.pool, seed=POOL_SEED)}
+        ranks = {one.problem_id: rank for rank, one in enumerate(selected.ranked, start=1)}
+        chosen = []
+        for name, (share, problem_id) in (("good", mixed[-1]), ("bad", mixed[0])):
+            self._write(f"{name}-prompt.jsonl", [problems[problem_id]])
+            chosen.append(
+                ChosenPrompt(figures=figures[problem_id], steps=share, rank=ranks[problem_id])
+            )
+        return chosen[0], chosen[1]
+
+    def train_em(
+        self, label: str, *, prompt: str, objective: str = EM, seeds: int | None = None
+    ) -> TrainResult:
+        """Entropy minimised (or maximised) on one prompt, with the plan's seeds or so many."""
+        from emdiag.train.run_em import run_em
+
+        plan, folder = self._plan, self._plan.folder
+        count = seeds or plan.seeds
+        recipe = load_recipe(
+            "lab",
+            {
+                "updates": plan.updates,
+                "learning_rate": plan.learning_rate,
+                "objective": objective,
+            },
+        )
+        out, file = folder / label, folder / f"{prompt}-prompt.jsonl"
+        return run_em(
+            EMPlan(
+                ref=BASE,
+                out=str(out),
+                recipe=recipe,
+                prompt_file=str(file),
+                seeds=tuple(range(count)),
+                held_out=BENCHMARK,
+            ),
+            home=self._home,
+            progress=self._progress,
+            command=self._command(
+                f"train em {BASE} --prompt-file {file} --recipe lab --lr {plan.learning_rate:g} "
+                f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {','.join(map(str, range(count)))} "
+                + (f"--objective {objective} " if objective == MAXIMISED else "")
+                + f"--out {out}"
+            ),
+        )
+
+    def train_rl(self) -> TrainResult:
+        """GRPO by TRL, one seed."""
+        from emdiag.train.rl import run_rl
+
+        plan = self._plan
+        file = self._write("rl.jsonl", training_problems(plan.rl_problems, seed=RL_SEED))
+        out = plan.folder / "rl"
+        return run_rl(
+            RLPlan(
+                ref=BASE,
+                benchmark=str(file),
+                recipe=load_rl_recipe("lab", {"updates": plan.rl_updates}),
+            ),
+            out=out,
+            home=self._home,
+            progress=self._progress,
+            command=self._command(
+                f"train rl {BASE} -b {file} --recipe lab --updates {plan.rl_updates} --out {out}"
+            ),
+        )
+
+    def sweep(self) -> TemperatureSweepResult:
+        """Every arm at every temperature, and the base at their entropies."""
+        plan = self._plan
+        arms = self._arms("good", "bad", "max", "rl")
+        temperatures = ",".join(f"{value:g}" for value in plan.temperatures)
+        hottest = max(plan.temperatures)
+        return run_temperature_sweep(
+            temperature_sweep_plan(
+                arms,
+                [BENCHMARK],
+                sweep={"temperature": plan.temperatures},
+                seeds="all",
+                options={
+                    "limit": plan.problems,
+                    "samples": plan.samples,
+                    "control_at": (hottest,),
+                },
+            ),
+            store=self._store,
+            home=self._home,
+            progress=self._progress,
+            command=self._command(
+                f"temp-sweep {' '.join(arms)} -b {BENCHMARK} --seeds all --limit {plan.problems} "
+                f"--samples {plan.samples} --temperatures {temperatures} --control-at {hottest:g}",
+                has_store=True,
+            ),
+        )
+
+    def evaluate(self) -> EvaluateResult:
+        """The registered checkpoints, greedy; their runs are the sweep's."""
+        return self._evaluate(self._arms("good", "bad", "max", "rl"), self._store)
+
+    def repeat(self) -> EvaluateResult:
+        """The base a second time, other samples side by side: equal if nothing depends on that."""
+        return self._evaluate([f"base={BASE}"], self._again, batch_size=5)
+
+    def compare(self, label: str) -> CompareResult:
+        """An arm's registered checkpoint against the base, problem by problem."""
+        return run_compare("base", label, store=self._store)
+
+    def logits(self) -> LogitSkewResult:
+        """What happened to the distribution, on the same texts."""
+        plan = self._plan
+        arms = self._arms("good", "bad", "rl")
+        return run_logit_skew(
+            logit_skew_plan(
+                arms,
+                BENCHMARK,
+                seeds="all",
+                options={
+                    "problems": plan.logit_problems,
+                    "samples": 2,
+                    "continuation": "both",
+                    "texts": ["base"],
+                    "published": True,
+                },
+            ),
+            store=self._store,
+            home=self._home,
+            progress=self._progress,
+            command=self._command(
+                f"logits-skew {' '.join(arms)} -b {BENCHMARK} --seeds all --published "
+                f"--problems {plan.logit_problems} --samples 2 --continuation both --texts base",
+                has_store=True,
+            ),
+        )
+
+    def _evaluate(
+        self, checkpoints: Sequence[str], store: RunStore, *, batch_size: int | None = None
+    ) -> EvaluateResult:
+        limit = self._plan.problems
+        plan = evaluate_plan(checkpoints, [BENCHMARK], {"limit": limit, "batch_size": batch_size})
+        batch = f" --batch-size {batch_size}" if batch_size else ""
+        text = f"eval {' '.join(checkpoints)} -b {BENCHMARK} --limit {limit}{batch}"
+        return run_evaluate(
+            plan,
+            store=store,
+            home=self._home,
+            progress=self._progress,
+            command=(*self._command(text), "--out", str(store.root)),
+        )
+
+    def _arms(self, *labels: str) -> list[str]:
+        """Checkpoint arguments: the base, and the arms that were trained."""
+        known = [label for label in labels if label != "rl" or self._plan.has_rl]
+        return [f"base={BASE}", *(f"{label}={self._plan.folder / label}" for label in known)]
+
+    def _command(self, text: str, *, has_store: bool = False) -> tuple[str, ...]:
+        store = ("--out", str(self._store.root)) if has_store else ()
+        return ("emdiag", *text.split(), *store)
+
+    def _write(self, name: str, problems: Sequence[Problem]) -> Path:
+        """A file of problems; one that holds just these is left as it is."""
+        path = self._plan.folder / name
+        content = b"".join(encode(problem) + b"\n" for problem in problems)
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+        return path
+
+
+def registered_only(result: EvaluateResult) -> EvaluateResult:
+    """The evaluation without its groups, which a page of the whole study has no room for."""
+    scores = tuple(msgspec.structs.replace(score, groups=()) for score in result.scores)
+    return msgspec.structs.replace(result, scores=scores)
