@@ -10,7 +10,7 @@ from emdiag.plots.plain_text import plain_label
 from emdiag.plots.skewness_sheet import Words, finish, label_axes, legend, sheet
 from emdiag.plots.style import QUIET
 from emdiag.plots.sweep_book import SHORT_AXES, intervals_of, points
-from emdiag.plots.sweep_words import COOLING_SAID, control_lines, trend_lines
+from emdiag.plots.sweep_words import COOLING_SAID, control_lines, difference_lines, trend_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ MARGIN_POINTS = 2.0
 MOST_PAIRS = 10
 """Pairs of arms drawn for each benchmark."""
 
-MOST_CONTROLS = 16
+MOST_CONTROLS = 24
 """Rows of checkpoints beside their cooled base."""
 
 _ROW_INCHES = 0.3
@@ -45,7 +45,7 @@ def slopes_figure(book: SweepBook) -> Figure | None:
     left_out = len(result.slope_differences) - len(pairs)
     intervals = [*(one.interval for one in result.slopes), *(one.interval for one in pairs)]
     words = Words(
-        finding=trend_lines(book, axes_found[0]),
+        finding=difference_lines(book, pairs) or trend_lines(book, axes_found[0]),
         quiet=(
             "Least-squares line of accuracy along the axis; differences are paired by problem. "
             f"{intervals_of(intervals, drawn='Bars')}."
@@ -88,7 +88,7 @@ def control_figure(book: SweepBook) -> Figure | None:
             + (f" {left_out} more stand in the tables." if left_out else "")
         ),
     )
-    height = 0.46 * len(controls) + 1.2
+    height = (0.46 if len(controls) < 9 else 0.36) * len(controls) + 1.2
     figure, grid = sheet(words, height=height, shape=(1, 2), sharey=True, width_ratios=[1, 1])
     left, right = grid[0]
     _dumbbells(left, book, controls)
@@ -111,7 +111,7 @@ def control_figure(book: SweepBook) -> Figure | None:
 
 
 def _shown_controls(book: SweepBook) -> list[CoolingControl]:
-    """By benchmark, checkpoint and temperature; of too many, one for each checkpoint and more."""
+    """By benchmark, checkpoint and temperature; of too many, those nearest to T 1."""
     order = list(book.looks)
     ranked = sorted(
         book.result.controls,
@@ -123,8 +123,10 @@ def _shown_controls(book: SweepBook) -> list[CoolingControl]:
     )
     if len(ranked) <= MOST_CONTROLS:
         return ranked
-    last = {(one.benchmark, one.checkpoint): one for one in ranked}
-    return list(last.values())[:MOST_CONTROLS]
+    nearest: dict[tuple[str, str], CoolingControl] = {}
+    for one in sorted(ranked, key=lambda one: abs(one.temperature - 1)):
+        nearest.setdefault((one.benchmark, one.checkpoint), one)
+    return [one for one in ranked if one in nearest.values()][:MOST_CONTROLS]
 
 
 def _short(control: CoolingControl) -> str:

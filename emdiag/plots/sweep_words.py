@@ -11,7 +11,13 @@ from emdiag.plots.sweep_book import SHORT_AXES, percent, points
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emdiag.core.temperature_sweep import Axis, CoolingControl, CoolingVerdict, Slope
+    from emdiag.core.temperature_sweep import (
+        Axis,
+        CoolingControl,
+        CoolingVerdict,
+        Slope,
+        SlopeDifference,
+    )
     from emdiag.plots.sweep_book import SweepBook
 
 COOLING_SAID: Final[Mapping[CoolingVerdict, str]] = {
@@ -67,6 +73,22 @@ def _counted_trends(slopes: Sequence[Slope]) -> str:
         if many:
             said.append(f"{trend} on {many}")
     return f"{', '.join(said)} of {len(slopes)} benchmarks"
+
+
+def difference_lines(book: SweepBook, pairs: Sequence[SlopeDifference]) -> list[str]:
+    """Pairs whose slopes differ by interval and corrected test; how many others do not."""
+    lines = []
+    several = len(book.result.benchmarks) > 1
+    for one in pairs:
+        inside = one.interval is None or one.interval.low <= 0 <= one.interval.high
+        if inside or one.p_holm >= 1 - one.interval.level:  # type: ignore[union-attr]  # not None
+            continue
+        left, right = (book.names.get(name, plain_label(name)) for name in (one.left, one.right))
+        where = f" on {plain_label(one.benchmark)}" if several else ""
+        word = "above" if one.value > 0 else "below"
+        amount = f"{points(one.value, one.interval)} points per unit of {SHORT_AXES[one.axis]}"
+        lines.append(f"The slope of {left} lies {word} that of {right}{where}: {amount}")
+    return capped(lines)
 
 
 def _values_only(book: SweepBook) -> list[str]:

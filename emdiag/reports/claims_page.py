@@ -58,8 +58,11 @@ def verdicts_summary(result: ClaimsResult) -> str:
     words = {"holds": ("holds", "hold"), "fails": ("fails", "fail")}
     words["undecided"] = ("is undecided", "are undecided")
     parts = [f"{n} {words[verdict][n != 1]}" for verdict, n in many.items() if n]
-    what = "result" if len({one.id for one in result.claims}) < len(result.claims) else "claim"
-    return f"Of {count(len(result.claims), what)} {listed(parts)} on these checkpoints"
+    claims = len({one.id for one in result.claims})
+    if claims < len(result.claims):
+        verdicts = count(len(result.claims), "verdict")
+        return f"{verdicts} on {count(claims, 'claim')}: {listed(parts)} on these checkpoints"
+    return f"Of {count(claims, 'claim')} {listed(parts)} on these checkpoints"
 
 
 def claims_section(result: ClaimsResult) -> Section:

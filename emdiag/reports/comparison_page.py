@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emdiag.core.results import Interval
 from emdiag.plots.accuracy import difference_figure
 from emdiag.reports.doubts import as_sentence, few_problems, once
 from emdiag.reports.page import Cell, Page, Section, Statement
 from emdiag.reports.pieces import (
     NOTHING,
+    amount,
     listed,
     percent_cell,
     pictures,
@@ -72,7 +72,7 @@ def comparison_page(result: CompareResult, *, context: Context) -> Page:
 
 def _statement(row: Comparison, *, is_macro: bool) -> Statement:
     where = "on average over the benchmarks" if is_macro else f"on {row.benchmark}"
-    size = points(abs(row.difference), _turned(row), signed=False)
+    size = points(abs(row.difference), amount(row.interval, row.difference), signed=False)
     match row.conclusion:
         case "right better":
             text = f"{row.right} is {size} better than {row.left} {where}"
@@ -89,18 +89,6 @@ def _statement(row: Comparison, *, is_macro: bool) -> Statement:
                 f"{points(row.difference, row.interval)}"
             )
     return Statement(text=text, tone=_TONES[row.conclusion])
-
-
-def _turned(row: Comparison) -> Interval | None:
-    """The interval of the amount of a difference."""
-    if row.interval is None or row.difference >= 0:
-        return row.interval
-    return Interval(
-        low=-row.interval.high,
-        high=-row.interval.low,
-        level=row.interval.level,
-        method=row.interval.method,
-    )
 
 
 def _differences(comparisons: Sequence[Comparison], macro: Comparison | None) -> Table:

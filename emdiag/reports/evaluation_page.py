@@ -9,7 +9,6 @@ from emdiag.reports.doubts import score_doubts
 from emdiag.reports.page import Cell, Page, Section, Statement
 from emdiag.reports.pieces import (
     NOTHING,
-    count,
     how_sampled,
     listed,
     percent,
@@ -84,15 +83,9 @@ def _question(labels: Sequence[str], benchmarks: Sequence[str]) -> str:
 
 
 def _said(score: BenchmarkScore) -> str:
-    said = percent(score.value, score.interval)
-    how = how_sampled(score.temperature)
-    if score.samples > 1:
-        return (
-            f"{score.label} answers {said} of {score.benchmark} right {how} ({score.metric}: "
-            f"mean over {score.samples} samples of {count(score.problems, 'problem')})"
-        )
-    how = "when greedy" if score.temperature == 0 else how
-    return f"{score.label} answers {said} of {score.benchmark} right {how}"
+    said = f"{score.label} answers {percent(score.value, score.interval)} of {score.benchmark}"
+    how = "when greedy" if score.temperature == 0 else how_sampled(score.temperature)
+    return f"{said} right {how}" + (f" ({score.metric})" if score.samples > 1 else "")
 
 
 def _scores(scores: Scores) -> Table:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 from emdiag.core.logit_skew import OWN
 from emdiag.plots.skewness import skew_figures
 from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
+from emdiag.reports.logit_answers import arm_statements
 from emdiag.reports.logit_tables import detail_tables, main_table, published_table
 from emdiag.reports.page import Page, Section, Statement
-from emdiag.reports.pieces import count, listed, pictures
+from emdiag.reports.pieces import count, listed, pictures, sentence
 
 if TYPE_CHECKING:
     from emdiag.core.logit_skew import LogitSkewResult
@@ -57,10 +58,8 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
     """What training did to the next-token distribution, and whether that is mere cooling."""
     others = [arm.label for arm in result.arms if arm.label != result.base]
     spoken = [Statement(text=one, tone=_tone(one)) for one in result.statements]
-    first = _ordered(result, spoken)[:MOST_ANSWERS]
+    first = (arm_statements(result) or _ordered(result, spoken))[:MOST_ANSWERS]
     figures = skew_figures(result)
-    shape = [one for one in first if "skew" in one.text]
-    cooled = [one for one in first if "cooled" in one.text]
     where = count(result.problems, "problem")
     question = (
         f"Did training skew the next-token logits of {listed(others)} against {result.base} on "
@@ -76,10 +75,10 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
         sections=(
             Section(
                 heading="Skewness",
-                pictures=pictures(figures, _SHAPE, shown=shape),
+                pictures=pictures(figures, _SHAPE, shown=first),
                 tables=(main_table(result),),
             ),
-            *_cooling_section(result, figures_shown=pictures(figures, _COOLING, shown=cooled)),
+            *_cooling_section(result, figures_shown=pictures(figures, _COOLING, shown=first)),
             *_published_section(result, figures_shown=pictures(figures, _PUBLISHED, shown=())),
             *_statements(spoken),
             Section(heading="Every statistic", tables=detail_tables(result), is_detail=True),
@@ -117,7 +116,7 @@ def _published_section(
 
 
 def _statements(spoken: list[Statement]) -> tuple[Section, ...]:
-    words = tuple(as_sentence(one.text) for one in spoken)
+    words = tuple(sentence(one.text) for one in spoken)
     if len(words) <= MOST_ANSWERS:
         return ()
     return (Section(heading="Everything the intervals allow to say", words=words, is_detail=True),)

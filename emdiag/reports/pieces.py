@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.core.results import Interval
 from emdiag.plots.style import figure_svg
 from emdiag.reports.page import Cell, Picture, Table
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from emdiag.core.results import Interval
     from emdiag.core.samples_book import Tone
     from emdiag.reports.page import Statement
 
@@ -85,6 +85,15 @@ def _ends(interval: Interval | None, *, scale: float, decimals: int) -> str:
     return f"[{low:z.{decimals}f}, {high:z.{decimals}f}]"
 
 
+def amount(interval: Interval | None, value: float) -> Interval | None:
+    """The interval of the size of a difference: turned where the difference is negative."""
+    if interval is None or value >= 0:
+        return interval
+    return Interval(
+        low=-interval.high, high=-interval.low, level=interval.level, method=interval.method
+    )
+
+
 def side(interval: Interval | None) -> Tone:
     """Which side of zero a difference lies on, if its interval says so."""
     if interval is None or interval.low <= 0 <= interval.high:
@@ -150,7 +159,7 @@ def pictures(
             see it.
         shown: What they show, with figures; ends that text.
     """
-    found = " ".join(_sentence(one.text) for one in shown)
+    found = " ".join(sentence(one.text) for one in shown)
     return tuple(
         picture(name, figures[name], caption=words, alt=f"{words} {found}".strip())
         for name, words in told.items()
@@ -158,5 +167,6 @@ def pictures(
     )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """With a full stop; a label at its beginning keeps its case."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -11,8 +11,9 @@ from emdiag.reports.claims_page import (
     claims_section,
     verdicts_summary,
 )
-from emdiag.reports.doubts import as_sentence, once
+from emdiag.reports.doubts import once
 from emdiag.reports.page import Page, Section, Statement
+from emdiag.reports.pieces import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[
 def _sections(chapter: Chapter) -> list[Section]:
     """The chapter and, folded, its details."""
     page = chapter.page
-    said = tuple(as_sentence(one.text) for one in page.answers)
+    said = tuple(sentence(one.text) for one in page.answers)
     main = [section for section in page.sections if not section.is_detail]
     detail = [section for section in page.sections if section.is_detail]
     made = [

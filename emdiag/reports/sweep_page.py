@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from emdiag.plots.sweep import sweep_figures
 from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
 from emdiag.reports.page import Page, Section, Statement
-from emdiag.reports.pieces import listed, percent, pictures, points
+from emdiag.reports.pieces import amount, listed, percent, pictures, points, sentence
 from emdiag.reports.sweep_tables import (
     control_table,
     difference_table,
@@ -51,16 +51,22 @@ _COOLING_TONES: Final[Mapping[CoolingVerdict, Tone]] = {
     "undecided": "undecided",
 }
 _COOLING_SAID: Final[Mapping[CoolingVerdict, str]] = {
-    "more than cooling": "is more than its base, cooled",
-    "cooling": "is no more than its base, cooled",
-    "less than cooling": "is less than its base, cooled, would be",
-    "undecided": "may or may not be more than its base, cooled",
+    "more than cooling": "more than cooling",
+    "cooling": "no more than cooling",
+    "less than cooling": "less than cooling would give",
+    "undecided": "undecided whether it is more than cooling",
 }
 _WHY_COOL: Final = (
     "Any model gives more of its own favourite answers when its temperature is lowered. Here the "
     "base is cooled until it is as certain as the checkpoint; only what is left then was gained by "
     "training."
 )
+_SHORTLY: Final[Mapping[str, str]] = {
+    "more than cooling": "more",
+    "cooling": "no more",
+    "less than cooling": "less",
+    "undecided": "undecided",
+}
 _ALONG_TOLD: Final = {
     "accuracy": (
         "Accuracy along the axis, a curve for each checkpoint. A hollow mark is the base at the "
@@ -93,10 +99,10 @@ _SAMPLES_TOLD: Final = {
 
 def sweep_page(result: TemperatureSweepResult, *, context: Context) -> Page:
     """Whether accuracy falls or rises along an axis, and whether training is more than cooling."""
-    trends = [*_trends(result), *_differences(result)]
-    controls = [_cooling(one) for one in headline_controls(result)]
+    trends, differences = _trends(result), _differences(result)
+    controls = [_cooling(one, result) for one in headline_controls(result)]
     figures = sweep_figures(result)
-    answers = _first([controls, trends]) or _plain(result)
+    answers = _first(trends, controls, differences) or _plain(result)
     details = (*points_tables(result), text_table(result))
     control_section = Section(
         heading="More than cooling?",
@@ -115,7 +121,7 @@ def sweep_page(result: TemperatureSweepResult, *, context: Context) -> Page:
         sections=(
             Section(
                 heading=f"Accuracy over {axes}",
-                pictures=pictures(figures, _ALONG_TOLD, shown=trends),
+                pictures=pictures(figures, _ALONG_TOLD, shown=[*trends, *differences]),
                 tables=tuple(tables),
             ),
             *([control_section] if control_section.pictures else []),
@@ -150,17 +156,21 @@ def _question(result: TemperatureSweepResult, axes: str) -> str:
     question = f"Does accuracy on {where} fall or rise with {axes}"
     if not result.controls:
         return f"{question}?"
-    trained = listed(list(dict.fromkeys(one.checkpoint for one in result.controls)))
+    trained = list(dict.fromkeys(one.checkpoint for one in result.controls))
     base = result.base or "the base"
-    return f"{question}, and is {trained} more than {base}, cooled?"
+    verb = "is" if len(trained) == 1 else "are"
+    return f"{question}, and {verb} {listed(trained)} more than {base}, cooled?"
 
 
-def _first(groups: Sequence[list[Statement]]) -> tuple[Statement, ...]:
-    """Half of the room for each group, and what one leaves goes to the other."""
-    first, second = groups
-    room = max(MOST_ANSWERS // 2, MOST_ANSWERS - len(second))
-    kept = first[:room]
-    return (*kept, *second[: MOST_ANSWERS - len(kept)])
+def _first(*groups: Sequence[Statement]) -> tuple[Statement, ...]:
+    """As many as have room, taken from each group in turn, shown group by group."""
+    room, kept = MOST_ANSWERS, [0] * len(groups)
+    for place in range(MOST_ANSWERS):
+        for index, group in enumerate(groups):
+            if place < len(group) and room:
+                kept[index] += 1
+                room -= 1
+    return tuple(one for group, n in zip(groups, kept, strict=True) for one in group[:n])
 
 
 def _trends(result: TemperatureSweepResult) -> list[Statement]:
@@ -203,20 +213,41 @@ def _difference(one: SlopeDifference) -> str:
     )
 
 
-def _cooling(one: CoolingControl) -> Statement:
-    start = f"{one.checkpoint} at T {one.temperature:g} {_COOLING_SAID[one.verdict]}"
+def _cooling(one: CoolingControl, result: TemperatureSweepResult) -> Statement:
+    where = "" if len(result.benchmarks) == 1 else f" on {one.benchmark}"
+    start = f"At T {one.temperature:g}{where}, {one.checkpoint}"
     if not one.is_matched:
         text = (
-            f"{start}, on {one.benchmark}: {one.base} was not brought to its entropy of "
-            f"{one.entropy_nats:.3f} nats (nearest: {one.base_entropy_nats:.3f})"
+            f"{start} has an entropy of {one.entropy_nats:.3f} nats that {one.base} was not "
+            f"brought to (nearest: {one.base_entropy_nats:.3f}): undecided whether it is more "
+            "than cooling"
         )
         return Statement(text=text, tone="undecided")
+    word = "above" if one.difference >= 0 else "below"
+    size = points(abs(one.difference), amount(one.interval, one.difference), signed=False)
     text = (
-        f"{start} to the same entropy (T {one.base_temperature:.3g}), on {one.benchmark}: "
-        f"{points(one.difference, one.interval)}, {100 * one.value:.1f} % against "
-        f"{100 * one.base_value:.1f} %"
+        f"{start} is {size} {word} "
+        f"{one.base} cooled to the same entropy (T {one.base_temperature:.3g}): "
+        f"{_COOLING_SAID[one.verdict]}{_elsewhere(one, result)}"
     )
     return Statement(text=text, tone=_COOLING_TONES[one.verdict])
+
+
+def _elsewhere(shown: CoolingControl, result: TemperatureSweepResult) -> str:
+    """Verdicts at the other temperatures, such as `; more than cooling also at T 0.4 and 0.6`."""
+    said = []
+    for verdict in ("more than cooling", "cooling", "less than cooling", "undecided"):
+        at = [
+            f"{one.temperature:g}"
+            for one in result.controls
+            if (one.checkpoint, one.benchmark) == (shown.checkpoint, shown.benchmark)
+            and one.verdict == verdict
+            and one.temperature != shown.temperature
+        ]
+        if at:
+            also = "also " if verdict == shown.verdict else ""
+            said.append(f"{also}{_SHORTLY[verdict]} at T {listed(at)}")
+    return f"; {', '.join(said)}" if said else ""
 
 
 def _plain(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -234,7 +265,7 @@ def _plain(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 def _said_by_study(result: TemperatureSweepResult) -> tuple[Section, ...]:
     if not result.statements:
         return ()
-    words = tuple(as_sentence(one) for one in result.statements)
+    words = tuple(sentence(one) for one in result.statements)
     return (Section(heading="Everything the intervals allow to say", words=words, is_detail=True),)
 
 

@@ -113,7 +113,9 @@ def _spread(last: Sequence[float], runs: int) -> str:
     """Over how many runs, and how far they lie apart; that is no interval."""
     if runs < 2:
         return "in one run, so without an interval"
-    return f"mean of {count(runs, 'run')} that end between {min(last):.3g} and {max(last):.3g}"
+    low, high = f"{min(last):.3g}", f"{max(last):.3g}"
+    end = f"all end at {low}" if low == high else f"end between {low} and {high}"
+    return f"mean of {count(runs, 'run')} that {end}"
 
 
 def _first_and_last(records: Sequence[UpdateRecord], field: str) -> tuple[float, float] | None:
