@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import console
+from emdiag.cli import console, options
 
 
 def compare(
@@ -22,6 +22,7 @@ def compare(
     out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs.")] = Path(
         "emdiag-out"
     ),
+    report: options.Report = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Paired difference per benchmark with its interval, corrected test and flipped problems."""
@@ -41,3 +42,4 @@ def compare(
             out.result(result)
         else:
             show_comparison(result, out)
+        options.write_page(result, report, store=out_dir, out=out)

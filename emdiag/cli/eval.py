@@ -59,6 +59,7 @@ def evaluate(
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
+    report: options.Report = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object with `scores`.")
     ] = False,
@@ -113,3 +114,4 @@ def evaluate(
             out.result(result)
         else:
             show_scores(result, out)
+        options.write_page(result, report, store=out_dir, out=out)

@@ -106,6 +106,7 @@ def logits_skew(
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
+    report: options.Report = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare next-token logits between checkpoints that read the same texts."""
@@ -163,6 +164,7 @@ def logits_skew(
             out.result(result)
         else:
             show_logits(result, out)
+        options.write_page(result, report, store=out_dir, out=out)
 
 
 def _names(text: str) -> list[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emdiag.core.errors import PlanError
+
+if TYPE_CHECKING:
+    from emdiag.cli.console import Out
+    from emdiag.studies.report_targets import Result
 
 ENGINE, SAMPLING = "Engine", "Sampling"
 RECIPE, RECORD = "Recipe", "Record and checkpoints"
@@ -45,6 +50,10 @@ MaxModelLen = Annotated[
 MaxTokens = Annotated[
     int | None,
     typer.Option(help="New tokens at most; the card's by default.", rich_help_panel=SAMPLING),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Also write the result as a page."),
 ]
 Samples = Annotated[int, typer.Option(help="Samples of each problem.", rich_help_panel=SAMPLING)]
 Seed = Annotated[int, typer.Option(help="Seed of the run.", rich_help_panel=SAMPLING)]
@@ -99,6 +108,25 @@ TrustRemoteCode = Annotated[
         rich_help_panel=ENGINE,
     ),
 ]
+
+
+def write_page(result: Result, path: Path | None, *, store: Path, out: Out) -> None:
+    """Write the page of a result where one is asked for, and say where it lies.
+
+    Args:
+        result: Of the command.
+        path: As given to `--report`; None writes nothing.
+        store: Folder of runs.
+        out: The command's way to the user.
+    """
+    if path is None:
+        return
+    from emdiag.store.run_store import RunStore
+    from emdiag.studies.report import write_report
+
+    typed = ("emdiag", *sys.argv[1:])
+    page = write_report(result, path, store=RunStore(store), home=out.home, command=typed)
+    out.say(f"page: {page}")
 
 
 def numbers(text: str, *, option: str) -> list[float]:

@@ -77,6 +77,7 @@ def select(
     store: Annotated[Path, typer.Option(help="Folder of runs, shared with `eval`.")] = Path(
         "emdiag-out"
     ),
+    report: options.Report = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object with `ranked`.")
     ] = False,
@@ -122,3 +123,4 @@ def select(
             out.result(result)
         else:
             show_selection(result, out, top=top)
+        options.write_page(result, report, store=store, out=out)

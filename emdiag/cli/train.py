@@ -136,6 +136,7 @@ def em(
         int | None, typer.Option(help="CPU threads of torch.", rich_help_panel=options.ENGINE)
     ] = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    report: options.Report = None,
     as_json: options.Json = False,
 ) -> None:
     """Minimise entropy on one unlabelled prompt, as one-shot EM does."""
@@ -205,6 +206,7 @@ def em(
             out.result(result)
         else:
             show_training(result, out)
+        options.write_page(result, report, store=out_dir, out=out)
 
 
 app.command("rl")(rl)

@@ -112,6 +112,7 @@ def rl(
     deadline: Annotated[
         float, typer.Option(help="Seconds one comparison may take.", rich_help_panel=options.ENGINE)
     ] = 10.0,
+    report: options.Report = None,
     as_json: options.Json = False,
 ) -> None:
     """Learn from rewards (GRPO by TRL), the counterpart of entropy minimisation."""
@@ -175,3 +176,4 @@ def rl(
             out.result(result)
         else:
             show_training(result, out)
+        options.write_page(result, report, store=out_dir, out=out)

@@ -45,6 +45,7 @@ def score(
     store: Annotated[
         Path, typer.Option(help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
+    report: options.Report = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object with `benchmarks`.")
     ] = False,
@@ -87,3 +88,4 @@ def score(
             shown.result(result)
         else:
             show_seed_scores(result, shown)
+        options.write_page(result, report, store=store, out=shown)

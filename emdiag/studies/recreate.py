@@ -44,8 +44,14 @@ def recreating_commands(
     """
     ordered = sorted(drawn, key=lambda one: one.session.started)
     typed = [one.session.command or _evaluation(one) for one in ordered]
-    last = {_bare(words): words for words in (*typed, *([command] if command else []))}
-    return tuple(shlex.join(words) for words in last.values())
+    return distinct_commands([shlex.join(words) for words in typed], command=command)
+
+
+def distinct_commands(typed: Iterable[str], *, command: Sequence[str] = ()) -> tuple[str, ...]:
+    """Commands in order, each once, and `command` at the end; options that only show count not."""
+    every = [*typed, *([shlex.join(command)] if command else [])]
+    last = {_bare(shlex.split(words)): words for words in every}
+    return tuple(last.values())
 
 
 def _bare(words: Sequence[str]) -> tuple[str, ...]:
