@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emdiag.studies.logit_skew import logit_skew
     from emdiag.studies.prompt_selection import select
     from emdiag.studies.regrade import regrade
+    from emdiag.studies.report import report
     from emdiag.studies.seed_scores import score_seeds
     from emdiag.studies.temperature_sweep import temperature_sweep
     from emdiag.train.rl import train_rl
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate",
     "logit_skew",
     "regrade",
+    "report",
     "score_seeds",
     "select",
     "temperature_sweep",
@@ -64,6 +66,7 @@ _HOME = {
     "evaluate": "emdiag.studies.evaluate",
     "logit_skew": "emdiag.studies.logit_skew",
     "regrade": "emdiag.studies.regrade",
+    "report": "emdiag.studies.report",
     "score_seeds": "emdiag.studies.seed_scores",
     "select": "emdiag.studies.prompt_selection",
     "temperature_sweep": "emdiag.studies.temperature_sweep",

@@ -13,6 +13,7 @@ from emdiag.cli import (
     lab,
     logits_skew,
     regrade,
+    report,
     runs,
     select,
     temp_sweep,
@@ -34,6 +35,7 @@ app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
 app.command("logits-skew")(logits_skew.logits_skew)
 app.command("temp-sweep")(temp_sweep.temp_sweep)
+app.command("report")(report.report)
 app.command("select")(select.select)
 app.command("grade")(grade.grade)
 app.command("regrade")(regrade.regrade)
