@@ -17,6 +17,7 @@ from emdiag.plots.skewness_sheet import (
 from emdiag.plots.skewness_words import capped, counted
 from emdiag.plots.style import QUIET, STAGE_COLOURS, arm_looks, style
 from emdiag.plots.sweep_book import (
+    WORDS_BOX,
     arm_names,
     intervals_of,
     metric_values,
@@ -299,6 +300,7 @@ def _above(axes: Axes, words: str, *, at: tuple[float, int]) -> None:
         va="bottom",
         size=7,
         color=QUIET,
+        bbox=WORDS_BOX,
     )
 
 

@@ -38,6 +38,14 @@ AXIS_NAMES: Final[Mapping[Axis, str]] = {
 SHORT_AXES: Final[Mapping[Axis, str]] = {"temperature": "T", "top_p": "top-p", "top_k": "top-k"}
 """The same inside a sentence."""
 
+WORDS_BOX: Final[Mapping[str, object]] = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "alpha": 0.8,
+    "pad": 0.6,
+}
+"""Behind words that stand in a panel, so that no line crosses them."""
+
 _NEUTRAL: Final[Mapping[Axis, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}
 _LEGEND_LINE_INCHES = 0.17
 _PANEL_COLUMNS: Final = {1: 1, 2: 2, 3: 3, 4: 2}

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.skewness_sheet import Words, finish, label_axes, legend, sheet
 from emdiag.plots.style import QUIET
-from emdiag.plots.sweep_book import SHORT_AXES, intervals_of, points
+from emdiag.plots.sweep_book import SHORT_AXES, WORDS_BOX, intervals_of, points
 from emdiag.plots.sweep_words import COOLING_SAID, control_lines, difference_lines, trend_lines
 
 if TYPE_CHECKING:
@@ -243,6 +243,7 @@ def _forest(axes: Axes, rows: Sequence[_Row], *, named: bool = True) -> None:
             va="bottom",
             size=6.5,
             color=QUIET,
+            bbox=WORDS_BOX,
             annotation_clip=False,
         )
     axes.set_ylim(len(rows) - 0.4, -0.85)

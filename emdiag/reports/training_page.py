@@ -159,7 +159,7 @@ def _ends(updates: Runs) -> Table:
         memory = last.peak_memory_bytes
         rows.append(
             [
-                name,
+                name.replace("seed-", "seed\N{NO-BREAK SPACE}"),
                 str(last.update),
                 _change(records, "reward"),
                 Cell(
