@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from emdiag.core.claims import ClaimsResult
     from emdiag.core.errors import EmdiagError
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.regrades import RegradeResult
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
+    from emdiag.studies.claims import claims
     from emdiag.studies.compare import compare
     from emdiag.studies.evaluate import evaluate
     from emdiag.studies.logit_skew import logit_skew
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BenchmarkScore",
+    "ClaimsResult",
     "CompareResult",
     "EmdiagError",
     "EvaluateResult",
@@ -39,6 +42,7 @@ __all__ = [
     "SelectResult",
     "TemperatureSweepResult",
     "TrainResult",
+    "claims",
     "compare",
     "evaluate",
     "logit_skew",
@@ -53,6 +57,7 @@ __all__ = [
 
 _HOME = {
     "BenchmarkScore": "emdiag.core.results",
+    "ClaimsResult": "emdiag.core.claims",
     "CompareResult": "emdiag.core.results",
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
@@ -62,6 +67,7 @@ _HOME = {
     "SelectResult": "emdiag.core.selection",
     "TemperatureSweepResult": "emdiag.core.temperature_sweep",
     "TrainResult": "emdiag.core.training",
+    "claims": "emdiag.studies.claims",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
     "logit_skew": "emdiag.studies.logit_skew",

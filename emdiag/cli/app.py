@@ -8,6 +8,7 @@ import typer
 
 from emdiag.cli import (
     benchmarks,
+    claims,
     compare,
     grade,
     lab,
@@ -36,6 +37,7 @@ app.command("compare")(compare.compare)
 app.command("logits-skew")(logits_skew.logits_skew)
 app.command("temp-sweep")(temp_sweep.temp_sweep)
 app.command("report")(report.report)
+app.command("claims")(claims.claims)
 app.command("select")(select.select)
 app.command("grade")(grade.grade)
 app.command("regrade")(regrade.regrade)

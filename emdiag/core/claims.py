@@ -13,6 +13,69 @@ ClaimVerdict = Literal["holds", "fails", "undecided"]
 Unit = Literal["points", "points per unit of T", "nats", "share", "ratio", "skewness", "count"]
 """`points` are hundredths of a share; figures of shares are stored between 0 and 1 all the same."""
 
+Role = Literal["base", "em", "rl", "em_rl", "rl_em", "em_maximised"]
+"""What part a checkpoint plays: its stage, or the control that was trained to maximise entropy."""
+
+Side = Literal["above", "below", "within"]
+"""Where the whole interval must lie for a claim to hold: above its bound, below it, or no farther
+from zero than it either way. Where it lies wholly elsewhere the claim fails; where it crosses the
+bound nothing is decided."""
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """When a claim holds, as data; numbers that a claim's statistic does not use stay as they are.
+
+    Attributes:
+        side: Where the interval of the deciding figure must lie.
+        bound: In the figure's own unit: shares of 1 for points.
+        temperatures: Lowest and highest sampling temperature of the runs that count.
+        seeds: Fewest training seeds of each trained arm.
+        problems: Fewest problems both sides share.
+        samples: Fewest samples of each problem; of pass@k, its k.
+        benchmarks: On how many benchmarks it is stated.
+        benchmarks_share: Share of the benchmarks measured on which it must hold.
+        prompts: Fewest training prompts.
+        templates: Fewest prompt templates.
+    """
+
+    side: Side
+    bound: float
+    temperatures: tuple[float, float] = (0.0, 0.0)
+    seeds: int = 1
+    problems: int = 2
+    samples: int = 1
+    benchmarks: int = 1
+    benchmarks_share: float = 1.0
+    prompts: int = 1
+    templates: int = 1
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """One entry of `claims.toml`.
+
+    Attributes:
+        left, right: The sides compared; figures are right minus left. Equal where one side alone
+            is measured.
+        statistic: Name of the function that measures it.
+        rule: When it holds, in words.
+        published: What the paper says; None where it gives no figure.
+        benchmark: The only benchmark it is about; None for all that were measured.
+        also: A third side, where a claim compares two sides with it.
+        to_measure: What to run where nothing is stored.
+    """
+
+    id: str
+    statement: str
+    left: Role
+    right: Role
+    statistic: str
+    decision: Decision
+    rule: str
+    to_measure: str
+    published: str | None = None
+    benchmark: str | None = None
+    also: Role | None = None
+
 
 class ClaimFigure(Record, frozen=True, kw_only=True):
     """One number that a verdict rests on.
@@ -54,7 +117,7 @@ class ClaimResult(Record, frozen=True, kw_only=True):
 
 
 class ClaimsResult(Record, frozen=True, kw_only=True):
-    """The claims that could be looked at, in the order of their ids.
+    """Every claim of the ledger, in its order; one looked at on two EM arms is there twice.
 
     Attributes:
         notes: What changes how the verdicts should be read.

@@ -1,0 +1,153 @@
+"""`claims.toml` to claims, and what a claim becomes once it is measured."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag import resources
+from emdiag.core.claims import Claim, ClaimResult, Decision
+from emdiag.core.errors import PlanError
+from emdiag.core.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from emdiag.core.claims import ClaimFigure, ClaimVerdict, Role
+    from emdiag.core.results import Interval
+
+ROLE_WORDS: dict[Role, str] = {
+    "base": "the base",
+    "em": "EM",
+    "rl": "RL",
+    "em_rl": "EM then RL",
+    "rl_em": "RL then EM",
+    "em_maximised": "entropy maximised",
+}
+_MOST = 1_000
+
+
+class Ledger(Record, frozen=True, kw_only=True):
+    """The whole file."""
+
+    claims: tuple[Claim, ...]
+
+
+def ledger_file() -> Path:
+    """The shipped ledger."""
+    return resources.data_dir("reports") / "claims.toml"
+
+
+def read_ledger(file: Path, *, statistics: Collection[str]) -> tuple[Claim, ...]:
+    """The claims of a file, in its order.
+
+    Args:
+        file: A `claims.toml`.
+        statistics: Names of the statistics there are.
+
+    Raises:
+        PlanError: The file cannot be read, or a claim names a statistic that does not exist.
+    """
+    try:
+        claims = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Ledger).claims
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise PlanError(f"the claims cannot be read: {error}", file=file) from error
+    for claim in claims:
+        if claim.statistic not in statistics:
+            raise PlanError(
+                f"{claim.id} asks for the statistic {claim.statistic!r}, which does not exist",
+                file=file, known=", ".join(sorted(statistics)),
+            )  # fmt: skip
+    ids = [claim.id for claim in claims]
+    twice = {name for name in ids if ids.count(name) > 1}
+    if twice:
+        raise PlanError(f"{', '.join(sorted(twice))} is there twice", file=file)
+    return claims
+
+
+def decide(interval: Interval | None, decision: Decision) -> ClaimVerdict:
+    """What an interval says by a claim's rule; nothing without an interval."""
+    if interval is None:
+        return "undecided"
+    low, high, bound = interval.low, interval.high, decision.bound
+    match decision.side:
+        case "above":
+            holds, fails = low > bound, high < bound
+        case "below":
+            holds, fails = high < bound, low > bound
+        case "within":
+            holds, fails = -bound < low and high < bound, low > bound or high < -bound
+    return "holds" if holds else "fails" if fails else "undecided"
+
+
+def all_of(verdicts: Sequence[ClaimVerdict]) -> ClaimVerdict:
+    """Holds if every part does, fails if one fails."""
+    if "fails" in verdicts:
+        return "fails"
+    return "holds" if verdicts and set(verdicts) == {"holds"} else "undecided"
+
+
+def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name and a default
+    claim: Claim,
+    verdict: ClaimVerdict,
+    *,
+    why: str,
+    arms: Sequence[str] = (),
+    benchmarks: Sequence[str] = (),
+    figures: Sequence[ClaimFigure] = (),
+    would_decide: str | None = None,
+) -> ClaimResult:
+    """The claim with its verdict; `would_decide` is kept only where nothing is decided."""
+    return ClaimResult(
+        id=claim.id,
+        statement=claim.statement,
+        arms=tuple(dict.fromkeys(arms)),
+        benchmarks=tuple(dict.fromkeys(benchmarks)),
+        verdict=verdict,
+        figures=tuple(figures),
+        published=claim.published,
+        rule=claim.rule,
+        why=why,
+        would_decide=(would_decide or claim.to_measure) if verdict == "undecided" else None,
+    )
+
+
+def missing(
+    claim: Claim, what: str, *, arms: Sequence[str] = (), would_decide: str | None = None
+) -> ClaimResult:
+    """A claim whose evidence is not stored: undecided, without figures."""
+    why = f"not measured: {what}"
+    return concluded(claim, "undecided", why=why, arms=arms, would_decide=would_decide)
+
+
+def more_needed(figure: ClaimFigure, decision: Decision, *, of: str) -> str:
+    """How much more would bring the interval off the bound, if the value stays where it is.
+
+    Half-widths shrink with the square root of what they are over.
+    """
+    interval, value = figure.interval, figure.value
+    if interval is None or value is None:
+        return f"more {of}: nothing varies enough for an interval"
+    ends = (-decision.bound, decision.bound) if decision.side == "within" else (decision.bound,)
+    end = min(ends, key=lambda end: abs(value - end))
+    gap = abs(value - end)
+    reach = interval.high - value if value < end else value - interval.low
+    factor = (reach / gap) ** 2 if gap else _MOST
+    if factor >= _MOST:
+        return f"far more {of}: the value lies on the bound"
+    return f"about {max(factor, 1.1):.1f} times as many {of}, if the value stays as it is"
+
+
+def in_points(value: float, interval: Interval | None) -> str:
+    """A difference of shares in points, with its interval."""
+    bounds = f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]" if interval else ""
+    return f"{100 * value:+.1f}{bounds} points"
+
+
+def plain_number(value: float, interval: Interval | None) -> str:
+    """Any number with its interval."""
+    bounds = f" [{interval.low:.3g}, {interval.high:.3g}]" if interval else ""
+    return f"{value:.3g}{bounds}"

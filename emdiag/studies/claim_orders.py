@@ -1,0 +1,92 @@
+"""Claims on the order of training: one chain gains, the other one loses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.claims import ClaimFigure
+from emdiag.studies.claim_ledger import (
+    ROLE_WORDS,
+    all_of,
+    concluded,
+    decide,
+    in_points,
+    missing,
+    more_needed,
+)
+from emdiag.studies.claim_rates import mean_difference, pairs
+
+if TYPE_CHECKING:
+    from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict, Decision, Role
+    from emdiag.studies.claim_evidence import Evidence
+    from emdiag.studies.claim_rates import Pair
+
+
+def order(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """`right` against `left` by the rule, and `also` against `left` by its mirror image.
+
+    Every `left` arm gives one result, with the last arm of either chain.
+    """
+    alone, also = evidence.of(claim.left), claim.also
+    assert also is not None, "the order of training needs a third side"
+    absent = [ROLE_WORDS[role] for role in (claim.left, claim.right, also) if not evidence.of(role)]
+    if not alone or len(absent) > 1:
+        return [missing(claim, f"no checkpoint of {' or '.join(absent)} was named in a result")]
+    return [_judge(claim, one, also, evidence) for one in alone]
+
+
+def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimResult:
+    sides: tuple[tuple[Role, Decision], ...] = (
+        (claim.right, claim.decision),
+        (also, _mirrored(claim.decision)),
+    )
+    figures: list[ClaimFigure] = []
+    verdicts: list[ClaimVerdict] = []
+    arms, found, helps = [alone.label], [], []
+    for role, decision in sides:
+        chain, measured = _chain(claim, alone, role, evidence)
+        name = f"{ROLE_WORDS[role]} minus {ROLE_WORDS[claim.left]}"
+        value, interval = mean_difference(measured) if measured else (None, None)
+        figure = ClaimFigure(name=name, value=value, interval=interval, unit="points")
+        verdict = decide(interval, decision)
+        if chain is not None:
+            arms.append(chain.label)
+        if not measured:
+            helps.append(claim.to_measure)
+        elif verdict == "undecided":
+            helps.append(f"{name}: {more_needed(figure, decision, of='problems and seeds')}")
+        found += measured
+        figures.append(figure)
+        verdicts.append(verdict)
+    return concluded(
+        claim,
+        all_of(verdicts),
+        why="; ".join(_spoken(figure) for figure in figures),
+        arms=arms,
+        benchmarks=[pair.setting.benchmark for pair in found],
+        figures=[figure for figure in figures if figure.value is not None],
+        would_decide="; ".join(dict.fromkeys(helps)),
+    )
+
+
+def _chain(
+    claim: Claim, alone: Arm, role: Role, evidence: Evidence
+) -> tuple[Arm | None, list[Pair]]:
+    chains = evidence.of(role)
+    if not chains:
+        return None, []
+    return chains[-1], pairs(evidence, alone, chains[-1], decision=claim.decision)
+
+
+def _mirrored(decision: Decision) -> Decision:
+    side = "below" if decision.side == "above" else "above"
+    return msgspec.structs.replace(decision, side=side, bound=-decision.bound)
+
+
+def _spoken(figure: ClaimFigure) -> str:
+    if figure.value is None:
+        return f"{figure.name} is not measured"
+    return f"{figure.name} {in_points(figure.value, figure.interval)}"

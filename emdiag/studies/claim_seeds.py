@@ -1,0 +1,121 @@
+"""Claims on training seeds and training prompts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emdiag.core.claims import ClaimFigure
+from emdiag.stats.pass_at_k import outcome_variance
+from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
+from emdiag.studies.claim_gains import measured_on
+from emdiag.studies.claim_ledger import concluded, decide, missing, more_needed, plain_number
+from emdiag.studies.claim_rates import mean_difference, outcomes, pairs
+
+if TYPE_CHECKING:
+    from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import Claim, ClaimResult
+    from emdiag.studies.claim_evidence import Evidence
+    from emdiag.studies.claim_rates import Pair
+
+_DRAWN = 5
+"""Seeds that the expected best one is of, where there are more."""
+
+
+def seed_spread(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """Best seed over worst seed of every arm, on every benchmark."""
+    found = [
+        _spread(claim, arm, pair)
+        for arm in evidence.of(claim.right)
+        for pair in pairs(evidence, arm, arm, decision=claim.decision)
+        if len(pair.right) > 1
+    ]
+    return found or [missing(claim, "no arm has several seeds that were run so")]
+
+
+def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """Rank correlation, over training prompts, of the base's outcome variance and the gain."""
+    rows = {}
+    for arm in evidence.of(claim.right):
+        row = _prompt_row(claim, arm, evidence)
+        if row is not None:
+            rows[arm.label] = row
+    wanted = claim.decision.prompts
+    prompts = {prompt for prompt, _, _ in rows.values()}
+    if len(prompts) < wanted:
+        what = (
+            f"{len(prompts)} training prompts have both a gain and {claim.decision.samples} "
+            f"samples of the base, {wanted} are asked for"
+        )
+        return [missing(claim, what, arms=list(rows))]
+    variances, gains = (np.array([row[place] for row in rows.values()]) for place in (1, 2))
+    correlated = rank_correlation(variances, gains)
+    if correlated is None:
+        return [missing(claim, "all prompts have one variance, or one gain", arms=list(rows))]
+    rho, interval = correlated
+    figure = ClaimFigure(
+        name="rank correlation of outcome variance and gain",
+        value=rho, interval=interval, unit="ratio",
+    )  # fmt: skip
+    return [
+        concluded(
+            claim,
+            decide(interval, claim.decision),
+            why=f"{plain_number(rho, interval)} over {len(prompts)} prompts",
+            arms=list(rows),
+            figures=[figure],
+            would_decide=more_needed(figure, claim.decision, of="training prompts"),
+        )
+    ]
+
+
+def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
+    means, wanted = pair.right.mean(axis=1), claim.decision.seeds
+    ratio = best_over_worst(pair.right)
+    n = min(_DRAWN, len(means))
+    best = expected_best(means.tolist(), n) - float(means.mean())
+    figures, why = [], "a seed is never right, so no ratio is defined"
+    if ratio is not None:
+        name = f"best over worst of {len(means)} seeds of {arm.label} on {measured_on(pair)}"
+        figures = [ClaimFigure(name=name, value=ratio[0], interval=ratio[1], unit="ratio")]
+        why = (
+            f"{plain_number(*ratio)} from {100 * means.min():.1f} to {100 * means.max():.1f} "
+            f"percent, standard deviation {100 * means.std(ddof=1):.1f} points; the best of {n} "
+            f"of these seeds lies {100 * best:.1f} points above their mean"
+        )
+    is_enough = len(means) >= wanted
+    verdict = decide(figures[0].interval, claim.decision) if is_enough and figures else "undecided"
+    helps = claim.to_measure
+    if not is_enough:
+        why += f"; the rule asks for {wanted} seeds"
+        helps = f"{wanted - len(means)} more seeds: {claim.to_measure}"
+    elif figures:
+        helps = more_needed(figures[0], claim.decision, of="problems")
+    return concluded(
+        claim, verdict, why=why, arms=(arm.label,), benchmarks=(pair.setting.benchmark,),
+        figures=figures, would_decide=helps,
+    )  # fmt: skip
+
+
+def _prompt_row(claim: Claim, arm: Arm, evidence: Evidence) -> tuple[str, float, float] | None:
+    """Prompt, variance of the base's outcomes on it, and the arm's gain; None if one is missing."""
+    manifest = next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
+    bases = evidence.opposite(claim.left, arm)
+    if manifest is None or len(manifest.problem_ids) != 1 or not bases:
+        return None
+    (prompt,) = manifest.problem_ids
+    seen = [
+        right[prompt]
+        for setting, by_digest in outcomes(evidence, bases[-1].digests).items()
+        if setting.sampling.temperature > 0
+        for right in by_digest.values()
+        if len(right.get(prompt, ())) >= claim.decision.samples
+    ]
+    found = pairs(evidence, bases[-1], arm, decision=claim.decision)
+    if not seen or not found:
+        return None
+    most = max(seen, key=len)
+    variance = outcome_variance(len(most), sum(most))
+    assert variance is not None, "a rule that asks for one sample has no variance"
+    return prompt, variance, mean_difference(found)[0]

@@ -1,0 +1,87 @@
+"""Claims that a gain is more than what another prompt template gives the base."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emdiag.core.claims import ClaimFigure
+from emdiag.studies.claim_ledger import concluded, decide, in_points, missing, more_needed
+from emdiag.studies.claim_rates import difference_interval, outcomes
+
+if TYPE_CHECKING:
+    from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import Claim, ClaimResult
+    from emdiag.studies.claim_evidence import Evidence
+    from emdiag.studies.claim_rates import Outcomes, Setting
+
+BySetting = dict["Setting", dict[str, "Outcomes"]]
+
+
+def best_template(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """An arm minus the base under whichever template suits the base best, benchmark by benchmark.
+
+    The best one is chosen by the scores that are compared, which favours the base: the claim
+    holds too seldom rather than too often.
+    """
+    results = []
+    for arm in evidence.of(claim.right):
+        for base in evidence.opposite(claim.left, arm):
+            mine, of_base = (_fitting(claim, one, evidence) for one in (arm, base))
+            names = sorted({s.benchmark for s in mine} & {s.benchmark for s in of_base})
+            for name in names:
+                found = [
+                    {s: by for s, by in side.items() if s.benchmark == name}
+                    for side in (of_base, mine)
+                ]
+                results.append(_judge(claim, base, arm, found[0], found[1]))
+    return results or [missing(claim, "no greedy run of base and EM on one benchmark")]
+
+
+def _fitting(claim: Claim, arm: Arm, evidence: Evidence) -> BySetting:
+    low, high = claim.decision.temperatures
+    found = outcomes(evidence, arm.digests)
+    return {s: by for s, by in found.items() if low <= s.sampling.temperature <= high}
+
+
+def _judge(claim: Claim, base: Arm, arm: Arm, of_base: BySetting, mine: BySetting) -> ClaimResult:
+    (benchmark,) = {setting.benchmark for setting in mine}
+    templates = sorted({setting.template for setting in of_base})
+    wanted = claim.decision.templates
+    if len(templates) < wanted:
+        return missing(
+            claim,
+            f"the base was run under {len(templates)} of {wanted} templates on {benchmark} "
+            f"({', '.join(templates)})",
+            arms=(base.label, arm.label),
+        )
+    every = [right for side in (of_base, mine) for by in side.values() for right in by.values()]
+    shared = sorted(set.intersection(*(set(right) for right in every)))
+    if len(shared) < 2:
+        return missing(claim, "the templates share no problems", arms=(base.label, arm.label))
+    rates = {
+        setting: np.array([[np.mean(right[p]) for p in shared] for right in by.values()])
+        for setting, by in of_base.items()
+    }
+    best = max(rates, key=lambda setting: (rates[setting].mean(), repr(setting)))
+    under = max(mine, key=lambda setting: (len(mine[setting]), repr(setting)))
+    right = np.array([[np.mean(one[p]) for p in shared] for one in mine[under].values()])
+    value = float(right.mean() - rates[best].mean())
+    interval = difference_interval(rates[best], right)
+    figure = ClaimFigure(
+        name=f"{arm.label} ({under.template}) minus {base.label} under its best template "
+        f"({best.template}) on {benchmark}",
+        value=value,
+        interval=interval,
+        unit="points",
+    )
+    return concluded(
+        claim,
+        decide(interval, claim.decision),
+        why=f"{in_points(value, interval)} against {best.template}, the best of {len(templates)}",
+        arms=(base.label, arm.label),
+        benchmarks=(benchmark,),
+        figures=[figure],
+        would_decide=more_needed(figure, claim.decision, of="problems and seeds"),
+    )
