@@ -99,6 +99,7 @@ _NOT_UNDERSTOOD: Final[tuple[type[Exception], ...]] = (
         if isinstance(kind, type) and issubclass(kind, Exception)
     ),
     *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+    *(StopIteration, AssertionError),
 )
 """What the library raises on text that is no LaTeX; its own errors share no base class."""
 

@@ -494,6 +494,16 @@ def test_a_narrow_page_does_not_scroll_sideways(load: Callable[..., Chrome], nam
     assert sideways(browser) == 0
 
 
+def test_the_contents_lead_into_what_is_folded(load: Callable[..., Chrome]) -> None:
+    browser = load("none")
+    visible = "return document.querySelector('details.section p').checkVisibility()"
+    assert run(browser, visible) is False
+
+    click(browser, ".contents a", containing="Folded")
+    browser.execute_async_script("setTimeout(arguments[0], 50)")
+    assert run(browser, visible) is True
+
+
 def test_dark_is_dark_by_the_system_and_by_the_button(load: Callable[..., Chrome]) -> None:
     browser = load()
     ground = "return getComputedStyle(document.documentElement).backgroundColor"

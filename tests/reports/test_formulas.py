@@ -3,8 +3,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from latex2mathml import commands
 
 from emdiag.reports.formulas import Limits, Tree, find_formulas, formula_tree, formula_trees
+
+COMMANDS = sorted(
+    {value for value in vars(commands).values() if isinstance(value, str)}
+    | set(r"{}^_&[]()a1 ")
+    | {r"\\", "{x}"}
+)
 
 
 def walk(tree: Tree) -> list[Tree]:
@@ -96,11 +103,17 @@ def test_marks_that_reorder_text_are_named_in_formulas_too() -> None:
         r"$x^a^b$",
         r"$\begin{matrix}$",
         r"$\left($",
+        r"$\tag[x^\tag*\\\textmd$",
         "$" + "x" * 500 + "$",
     ],
 )
 def test_what_is_too_much_or_not_understood_stays_raw(latex: str) -> None:
     assert formula_tree(latex) is None
+
+
+@given(st.lists(st.sampled_from(COMMANDS), max_size=30))
+def test_no_order_of_commands_breaks_the_conversion(parts: list[str]) -> None:
+    formula_tree(f"${''.join(parts)}$")
 
 
 @given(st.text(alphabet=r"\{}[]()$^_&ab1 fracsqtleibgnd", max_size=200))
