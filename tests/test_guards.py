@@ -174,6 +174,7 @@ def _loaded_after(code: str) -> set[str]:
         ["eval", "--help"],
         ["logits-skew", "--help"],
         ["select", "--help"],
+        ["report", "--help"],
         ["runs", "list"],
         ["benchmarks", "list"],
     ],
@@ -189,6 +190,16 @@ def test_light_commands_load_no_heavy_library(arguments: list[str], tmp_path: Pa
         "        main()\n"
     )
     assert _loaded_after(code) & set(HEAVY) == set()
+
+
+def test_a_page_is_written_without_loading_an_engine_or_a_grader(tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    table.write_text('{"*": ["nothing"]}')
+    emdiag.evaluate(f"base={table}", "toy", store=tmp_path, home=tmp_path, grader_workers=1)
+    code = f"import emdiag\nemdiag.report(store={str(tmp_path)!r}, home={str(tmp_path)!r})"
+    engines = {"torch", "transformers", "vllm", "trl", "accelerate", "sympy", "math_verify"}
+    assert _loaded_after(code) & engines == set()
+    assert len(list(tmp_path.glob("reports/*.html"))) == 1
 
 
 def test_the_light_import_guard_can_fail() -> None:

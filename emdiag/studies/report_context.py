@@ -193,9 +193,6 @@ def _cautions(beside: Beside, checkpoints: Sequence[CheckpointRef]) -> list[str]
         if any(session.finished is None for session in sessions):
             notes.append(f"a session of {one.label} ({one.run.path.name}) was not closed")
     notes += [f"samples were drawn {note}" for note in version_notes(every)]
-    commits = _distinct(session.emdiag_commit for session in every if session.emdiag_commit)
-    if any(commit.endswith("+changes") for commit in commits):
-        notes.append("emdiag ran with changes that are in no commit")
     measured: dict[str, set[str]] = {}
     for one in beside.runs:
         ids = {problem for problem, _ in one.run.completions()}
