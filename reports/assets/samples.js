@@ -209,7 +209,7 @@
     const rightChoice = make("select");
     const groupChoice = make("select");
     const search = make("input", {
-      type: "search", placeholder: "problem, completion, id or answer", autocomplete: "off", spellcheck: "false",
+      type: "search", placeholder: "problem, text, id, answer", autocomplete: "off", spellcheck: "false",
     });
     const help = make("button", { type: "button", "aria-expanded": "false" }, "Keys");
     const rawToggle = make("button", { type: "button", "aria-pressed": "false" }, "Raw text");
