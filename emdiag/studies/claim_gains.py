@@ -117,6 +117,8 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) ->
     needed = ceil(claim.decision.benchmarks_share * len(found))
     verdict = _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision))
     lacks = next((text for pair in found if (text := short_of(claim, pair))), None)
+    if any(pair.right_digests[0] != right.digests[0] for pair in found):
+        lacks = f"the registered checkpoint of {right.label}, the first one, which was not run"
     why = f"it holds on {verdicts.count('holds')} of {len(found)} benchmarks, {needed} needed"
     if len(found) < claim.decision.benchmarks:
         why += f"; measured on {_benchmarks(found)} only, and said of no other benchmark"
@@ -155,7 +157,7 @@ def _on_the_mean(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> 
             for pair in found
         ]
     seeds = ", ".join(
-        f"{len(rates)} of {arm.label}"
+        f"{len(rates)} of {len(arm.digests)} of {arm.label}"
         for arm, rates in ((left, found[0].left), (right, found[0].right))
     )
     return concluded(

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
+
+
+def test_rank_correlation_is_scipys_and_its_interval_covers_the_truth() -> None:
+    random = np.random.default_rng(0)
+    truth = 6 / np.pi * np.arcsin(0.6 / 2)  # Spearman of normal columns correlated by 0.6
+    covered = 0
+    for _ in range(400):
+        left, noise = random.normal(size=(2, 20))
+        right = 0.6 * left + 0.8 * noise
+        found = rank_correlation(left, right)
+        assert found is not None
+        rho, interval = found
+        assert rho == pytest.approx(stats.spearmanr(left, right).statistic)
+        covered += interval.low <= truth <= interval.high
+    assert 0.91 <= covered / 400 <= 0.985
+
+
+def test_a_constant_column_or_three_items_have_no_rank_correlation() -> None:
+    assert rank_correlation(np.ones(9), np.arange(9.0)) is None
+    assert rank_correlation(np.arange(3.0), np.arange(3.0)) is None
+
+
+def test_the_expected_best_is_the_mean_over_all_choices() -> None:
+    means = [0.3, 0.9, 0.4, 0.4, 0.7]
+    for n in range(1, 6):
+        every = [max(chosen) for chosen in combinations(means, n)]
+        assert expected_best(means, n) == pytest.approx(np.mean(every))
+
+
+def test_the_ratio_of_best_to_worst_seed_covers_the_truth_and_forgives_noise() -> None:
+    random = np.random.default_rng(1)
+    chances = np.array([[0.8], [0.6], [0.4]])
+    inside = 0
+    for trial in range(100):
+        found = best_over_worst((random.random((3, 150)) < chances) * 1.0, draws=500, seed=trial)
+        assert found is not None
+        inside += found[1].low <= 2.0 <= found[1].high
+    assert inside >= 88
+    alike = [best_over_worst((random.random((5, 200)) < 0.5) * 1.0, draws=500) for _ in range(40)]
+    assert all(one is not None and one[1].low < 1.2 for one in alike)
+    assert np.mean([one is not None and one[1].low <= 1.05 for one in alike]) >= 0.9
+
+
+def test_a_seed_that_is_never_right_has_no_ratio() -> None:
+    assert best_over_worst(np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])) is None
+    assert best_over_worst(np.ones((1, 9))) is None
