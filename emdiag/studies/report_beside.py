@@ -185,7 +185,7 @@ def _of_arm(arm: Arm, number: int) -> CheckpointRef:
         folder = ref
     manifest = read_manifest(folder)
     return CheckpointRef(
-        label=arm.label if len(arm.checkpoints) == 1 else f"{arm.label} {number + 1}",
+        label=arm.label,
         ref=ref,
         path=folder,
         digest=arm.digests[number],

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _DIGEST_SHOWN = 12
+_REFS_SHOWN = 4
+"""Checkpoints at most that are shown with their reference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +66,12 @@ def page_context(beside: Beside, *, home: Path, command: Sequence[str] = ()) -> 
     cautions = [*_cautions(beside, checkpoints), *absent]
     known = " ".join(beside.notes)
     return Context(
-        asked=(*_settings(beside.runs), *_checkpoints(checkpoints)),
+        asked=(*_named(checkpoints), *_settings(beside.runs)),
         commands=recreating_commands(drawn, command=command),
-        provenance=_provenance(beside, [one.session for one in drawn]),
+        provenance=(
+            *_checkpoints(checkpoints),
+            *_provenance(beside, [one.session for one in drawn]),
+        ),
         cautions=tuple(dict.fromkeys(note for note in cautions if note not in known)),
         samples=sample_book(beside.runs, home=home),
     )
@@ -127,11 +132,33 @@ def _settings(runs: Sequence[BookRun]) -> tuple[Fact, ...]:
     )  # fmt: skip
 
 
+def _named(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
+    """All checkpoints in one line; where they are few, with what the user named them by."""
+    by_label = _by_label(checkpoints)
+    if not by_label:
+        return ()
+    told = []
+    for label, found in by_label.items():
+        seeds = f"{len(found)} seeds" if len(found) > 1 else found[0].ref
+        is_told = len(found) > 1 or (len(by_label) <= _REFS_SHOWN and seeds != label)
+        told.append(f"{label} ({seeds})" if is_told else label)
+    return (Fact(name="checkpoints", value=", ".join(told)),)
+
+
 def _checkpoints(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
-    found = {(one.label, one.digest): one for one in checkpoints}
+    """Each checkpoint in full; seeds of one label stand together."""
     return tuple(
-        Fact(name=f"checkpoint {one.label}", value=_described(one)) for one in found.values()
+        Fact(name=f"checkpoint {label}", value="; ".join(_described(one) for one in found))
+        for label, found in _by_label(checkpoints).items()
     )
+
+
+def _by_label(checkpoints: Sequence[CheckpointRef]) -> dict[str, list[CheckpointRef]]:
+    """Checkpoints under their labels, each once."""
+    found: dict[str, dict[str, CheckpointRef]] = {}
+    for one in checkpoints:
+        found.setdefault(one.label, {}).setdefault(one.digest, one)
+    return {label: list(by_digest.values()) for label, by_digest in found.items()}
 
 
 def _described(one: CheckpointRef) -> str:

@@ -263,9 +263,9 @@ def _choice(shown: int, total: int, *, ungraded: int) -> str | None:
     parts = []
     if shown + ungraded < total:
         parts.append(
-            f"{shown:,} of {total:,} samples: of a problem and sample index all runs or none, "
-            "chosen by a fixed rule in the proportions in which verdicts come together, with at "
-            f"least {FEWEST_OF_A_VERDICT} of each verdict of each run where there are as many"
+            "of a problem and sample index all runs or none, chosen by a fixed rule in the "
+            "proportions in which verdicts come together, with at least "
+            f"{FEWEST_OF_A_VERDICT} of each verdict of each run where there are as many"
         )
     if ungraded:
         parts.append(f"{ungraded:,} samples without a grade are left out")

@@ -115,8 +115,10 @@ def test_an_evaluation_is_shown_with_its_samples_and_how_to_make_it_again(
     asked = {fact.name: fact.value for fact in context.asked}
     assert asked["benchmark"] == "toy"
     assert asked["temperature"] == "0"
-    assert "checkpoint em" in asked
-    assert {fact.name for fact in context.provenance} >= {"emdiag", "device", "grader", "runs"}
+    assert asked["checkpoints"].startswith("base (")
+    assert {fact.name for fact in context.provenance} >= {
+        *("emdiag", "device", "grader", "runs", "checkpoint em")
+    }
     assert context.cautions == ()
 
 
