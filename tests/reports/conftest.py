@@ -1,0 +1,286 @@
+"""Made-up results for pages, as plain as they come; every field can be changed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emdiag.core.checkpoints import Arm, CheckpointRef
+from emdiag.core.claims import ClaimFigure, ClaimResult
+from emdiag.core.results import BenchmarkScore, Comparison, Interval, Metric, TextRates
+from emdiag.core.temperature_sweep import (
+    CoolingControl,
+    Slope,
+    SlopeDifference,
+    SweepPoint,
+    SweepSetting,
+    TemperatureSweepResult,
+)
+from emdiag.core.training import UpdateRecord
+from emdiag.plots.style import figure_svg
+from emdiag.plots.sweep import sweep_figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from emdiag.reports.page import Page
+
+
+def around(value: float, half: float = 0.05) -> Interval:
+    return Interval(
+        low=value - half, high=value + half, level=0.95, method="bootstrap over problems"
+    )
+
+
+def metric(name: str, value: float) -> Metric:
+    return Metric(name=name, value=value, interval=around(value, 0.03))
+
+
+def make_checkpoint(label: str, stage: Any) -> CheckpointRef:
+    return CheckpointRef(
+        label=label, ref=label, path=label, digest="0", tokenizer_digest="0", stage=stage
+    )
+
+
+def make_score(label: str = "em", value: float = 0.9, **other: Any) -> BenchmarkScore:
+    rates: dict[str, Any] = {
+        "truncated_frac": 0.0,
+        "no_box_frac": 0.0,
+        "undecided_frac": 0.0,
+        "repeated_frac": 0.0,
+        "mean_tokens": 40.0,
+    }
+    rates |= other.pop("rates", {})
+    samples = other.get("samples", 1)
+    fields: dict[str, Any] = {
+        "label": label,
+        "checkpoint": make_checkpoint(label, other.pop("stage", None)),
+        "benchmark": "chain",
+        "benchmark_revision": 1,
+        "template": "chain",
+        "chat": False,
+        "temperature": 0.0,
+        "engine": "transformers",
+        "run_key": label,
+        "grade_key": "0",
+        "metric": f"avg@{samples}",
+        "value": value,
+        "interval": around(value, 0.02),
+        "problems": 300,
+        "problems_total": 300,
+        "partial": False,
+        "samples": samples,
+        "pass_at_k": tuple(metric(f"pass@{k}", value) for k in range(1, samples + 1)),
+        "maj_at_k": metric("maj", value) if samples > 1 else None,
+        "without_tagged": None,
+        "by_verdict": {"correct": 270, "wrong": 30},
+        "rates": TextRates(**rates),
+        "tokens_per_s": None,
+        "detectable_gain": 0.04,
+        "groups": (),
+        "notes": (),
+    }
+    return BenchmarkScore(**fields | other)
+
+
+def make_comparison(conclusion: Any, difference: float = 0.335, **other: Any) -> Comparison:
+    fields: dict[str, Any] = {
+        "left": "base",
+        "right": "em",
+        "benchmark": "chain",
+        "metric": "avg@1",
+        "left_value": 0.6,
+        "right_value": 0.6 + difference,
+        "difference": difference,
+        "interval": around(difference, 0.054),
+        "test": "mcnemar",
+        "p_value": 0.01,
+        "p_holm": 0.02,
+        "problems": 300,
+        "left_samples": 1,
+        "right_samples": 1,
+        "wrong_to_right": ("chain/0001", "chain/0002"),
+        "right_to_wrong": (),
+        "margin": 0.02,
+        "conclusion": conclusion,
+        "notes": (),
+    }
+    return Comparison(**fields | other)
+
+
+def make_point(label: str, temperature: float, value: float, **other: Any) -> SweepPoint:
+    fields: dict[str, Any] = {
+        "checkpoint": label,
+        "benchmark": "chain",
+        "setting": SweepSetting(temperature=temperature),
+        "samples": 1 if temperature == 0 else 8,
+        "seeds": 1,
+        "problems": 300,
+        "accuracy": metric("avg", value),
+        "pass_at_k": (metric("pass@1", value),),
+        "majority": None,
+        "agreement": None,
+        "distinct_answers": None,
+        "entropy_nats": metric("entropy", 0.2 * temperature),
+        "mean_tokens": metric("tokens", 40.0),
+        "truncated_frac": metric("truncated", 0.0),
+        "repeated_frac": metric("repeated", 0.0),
+        "no_box_frac": metric("no box", 0.0),
+        "run_keys": ("0",),
+        "grade_keys": ("0",),
+    }
+    return SweepPoint(**fields | other)
+
+
+def make_control(verdict: Any, difference: float = 0.2, **other: Any) -> CoolingControl:
+    fields: dict[str, Any] = {
+        "checkpoint": "em",
+        "base": "base",
+        "benchmark": "chain",
+        "temperature": 1.0,
+        "base_temperature": 0.7,
+        "entropy_nats": 0.2,
+        "base_entropy_nats": 0.2,
+        "tolerance_nats": 0.005,
+        "tried": (0.5, 0.7),
+        "is_matched": True,
+        "value": 0.6 + difference,
+        "base_value": 0.6,
+        "difference": difference,
+        "interval": around(difference, 0.03),
+        "verdict": verdict,
+    }
+    return CoolingControl(**fields | other)
+
+
+def make_slope(label: str, value: float, trend: Any, **other: Any) -> Slope:
+    fields: dict[str, Any] = {
+        "checkpoint": label,
+        "benchmark": "chain",
+        "axis": "temperature",
+        "value": value,
+        "interval": around(value, 0.04),
+        "low": 0.0,
+        "high": 1.0,
+        "trend": trend,
+    }
+    return Slope(**fields | other)
+
+
+def make_sweep(**other: Any) -> TemperatureSweepResult:
+    """Base and EM at three temperatures, EM falling and more than cooling."""
+    stages: dict[str, Any] = {"base": "base", "em": "em"}
+    arms = tuple(
+        Arm(label=label, stage=stage, checkpoints=("a",), digests=("0",))
+        for label, stage in stages.items()
+    )
+    points = tuple(
+        make_point(label, temperature, start - 0.2 * temperature)
+        for label, start in (("base", 0.6), ("em", 0.9))
+        for temperature in (0.0, 0.5, 1.0)
+    )
+    difference = SlopeDifference(
+        left="base",
+        right="em",
+        benchmark="chain",
+        axis="temperature",
+        value=0.1,
+        interval=around(0.1, 0.02),
+        p_value=0.001,
+        p_holm=0.002,
+    )
+    fields: dict[str, Any] = {
+        "benchmarks": ("chain",),
+        "problems_total": {"chain": 300},
+        "base": "base",
+        "axes": ("temperature",),
+        "arms": arms,
+        "points": points,
+        "slopes": (make_slope("base", 0.01, "undecided"), make_slope("em", -0.2, "falls")),
+        "slope_differences": (difference,),
+        "controls": (make_control("more than cooling"),),
+        "statements": (),
+        "notes": (),
+        "store": "runs",
+    }
+    return TemperatureSweepResult(**fields | other)
+
+
+def make_updates(*, shift: float = 0.0, updates: int = 3) -> list[UpdateRecord]:
+    """EM whose held-out entropy falls from 0.5 by 0.1 an update."""
+    return [
+        UpdateRecord(
+            update=update,
+            method="em",
+            loss=0.2 / update if update else None,
+            held_out_entropy_nats=0.5 - 0.1 * update + shift,
+            answer_flips_frac=0.05 * update,
+            truncated_frac=0.0,
+        )
+        for update in range(updates + 1)
+    ]
+
+
+def make_claim(id_: str, verdict: Any, value: float | None = 0.3, **other: Any) -> ClaimResult:
+    figure = ClaimFigure(
+        name="EM minus base on chain, greedy",
+        value=value,
+        interval=None if value is None else around(value, 0.02),
+        unit=other.pop("unit", "points"),
+    )
+    fields: dict[str, Any] = {
+        "id": id_,
+        "statement": "One prompt raises greedy accuracy",
+        "arms": ("em",),
+        "benchmarks": ("chain",),
+        "verdict": verdict,
+        "figures": (figure,),
+        "published": "+25.8",
+        "rule": "holds if the lower bound is above 0",
+        "why": "+30.0 points [28.0, 32.0]",
+        "would_decide": "more seeds" if verdict == "undecided" else None,
+    }
+    return ClaimResult(**fields | other)
+
+
+@pytest.fixture(scope="session")
+def make() -> dict[str, Callable[..., Any]]:
+    """Makers of results by name."""
+    return {
+        "around": around,
+        "checkpoint": make_checkpoint,
+        "claim": make_claim,
+        "comparison": make_comparison,
+        "control": make_control,
+        "metric": metric,
+        "point": make_point,
+        "score": make_score,
+        "slope": make_slope,
+        "sweep": make_sweep,
+        "updates": make_updates,
+    }
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of sweeps show the figures of the plain one; for tests of words, which are quicker."""
+    monkeypatch.setattr("emdiag.reports.sweep_page.sweep_figures", lambda _: _plain_figures())
+    monkeypatch.setattr("emdiag.reports.pieces.figure_svg", _written_once)
+
+
+_written_once = cache(figure_svg)
+
+
+@cache
+def _plain_figures() -> dict[str, Figure]:
+    return sweep_figures(make_sweep())
+
+
+@pytest.fixture(scope="session")
+def said() -> Callable[[Page], str]:
+    """Everything that a page answers, on one line each."""
+    return lambda page: "\n".join(f"{one.tone}: {one.text}" for one in page.answers)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emdiag.core.seed_scores import (
+    BenchmarkSeeds,
+    SeedDifference,
+    SeedGroup,
+    SeedScore,
+    SeedScoresResult,
+)
+from emdiag.reports.page import Context
+from emdiag.reports.render import render
+from emdiag.reports.seeds_page import seeds_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emdiag.reports.page import Page
+
+    Make = dict[str, Callable[..., Any]]
+
+
+def page_of(make: Make, values: tuple[float, ...] = (0.8, 0.9), *, gap: float = 0.25) -> Page:
+    seeds = tuple(
+        SeedScore(
+            cell=f"seed-{index}",
+            seed=index,
+            update=10,
+            checkpoint=f"out/seed-{index}/update-10",
+            value=value,
+            interval=make["around"](value, 0.02),
+            truncated_frac=0.1 if index else 0.0,
+            run_key=str(index),
+        )
+        for index, value in enumerate(values)
+    )
+    group = SeedGroup(
+        name="",
+        update=10,
+        seeds=seeds,
+        mean=0.85,
+        interval=make["around"](0.85) if len(values) > 1 else None,
+        deviation=0.07 if len(values) > 1 else None,
+        lowest=min(values),
+        highest=max(values),
+        difference=SeedDifference(base="base", difference=gap, interval=make["around"](gap, 0.1)),
+    )
+    found = BenchmarkSeeds(
+        benchmark="chain",
+        metric="avg@1",
+        temperature=0.0,
+        samples=1,
+        problems=300,
+        partial=False,
+        registered=seeds[0],
+        groups=(group,),
+        oracle=seeds[-1],
+        candidates=len(seeds),
+        base=make["metric"]("base", 0.6),
+        notes=(),
+    )
+    result = SeedScoresResult(out="out/em", benchmarks=(found,), store="runs")
+    return seeds_page(result, context=Context())
+
+
+@pytest.mark.parametrize(("gap", "tone"), [(0.25, "better"), (-0.25, "worse"), (0.05, "undecided")])
+def test_the_mean_over_seeds_is_better_only_if_its_interval_is(
+    make: Make, gap: float, tone: str
+) -> None:
+    first = page_of(make, gap=gap).answers[0]
+    assert (first.tone, "mean of 2 seeds" in first.text) == (tone, True)
+
+
+def test_the_registered_checkpoint_and_the_spread_are_told(
+    make: Make, said: Callable[[Page], str]
+) -> None:
+    words = said(page_of(make))
+    assert "seed-0/update-10, has 80.0 % [78.0, 82.0] on chain" in words
+    assert "Seeds reach from 80.0 to 90.0 % on chain, standard deviation 7.0 points" in words
+
+
+def test_the_best_seed_is_a_doubt_and_no_answer(make: Make, said: Callable[[Page], str]) -> None:
+    page = page_of(make)
+    assert "seed-1/update-10 with 90.0 %" in page.cautions[0]
+    assert "it is no result" in page.cautions[0]
+    assert "seed-1" not in said(page)
+
+
+def test_one_seed_says_nothing_of_the_spread(make: Make) -> None:
+    page = page_of(make, (0.8,))
+    assert any("has one seed" in doubt for doubt in page.cautions)
+    assert not any("reach from" in one.text for one in page.answers)
+
+
+def test_the_page_renders(make: Make) -> None:
+    assert "em over its seeds" in render(page_of(make))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emdiag.core.claims import ClaimsResult
+from emdiag.core.results import EvaluateResult
+from emdiag.reports.evaluation_page import evaluation_page
+from emdiag.reports.page import Context
+from emdiag.reports.render import render
+from emdiag.reports.study_page import Chapter, study_page
+from emdiag.reports.sweep_page import sweep_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emdiag.reports.page import Page
+
+    Make = dict[str, Callable[..., Any]]
+
+
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
+
+def chapters(make: Make) -> tuple[Chapter, Chapter]:
+    scores = EvaluateResult(scores=(make["score"](notes=("resumed",)),), store="runs")
+    return (
+        Chapter(
+            heading="Scores",
+            words=("First the scores.",),
+            page=evaluation_page(scores, context=Context()),
+        ),
+        Chapter(
+            heading="Temperature",
+            words=("Then what warmth does.",),
+            page=sweep_page(make["sweep"](notes=("resumed",)), context=Context()),
+        ),
+    )
+
+
+def study(make: Make, *, claims: Any = None) -> Page:
+    return study_page(
+        title="The lab",
+        question="Does it work?",
+        chapters=chapters(make),
+        claims=claims,
+        context=Context(),
+    )
+
+
+def test_the_story_is_told_in_order_and_ends_with_the_claims(make: Make) -> None:
+    claims = ClaimsResult(claims=(make["claim"]("C01", "holds"),), notes=(), store="runs")
+    assert [section.heading for section in study(make, claims=claims).sections] == [
+        "Scores",
+        "Scores: details",
+        "Temperature",
+        "Temperature: details",
+        "Claims",
+        "Rules, reasons and figures",
+    ]
+
+
+def test_a_chapter_begins_with_its_words_and_its_findings(make: Make) -> None:
+    first = study(make).sections[0]
+    assert first.words == (
+        "First the scores.",
+        "em answers 90.0 % [88.0, 92.0] of chain right when greedy.",
+    )
+    assert first.pictures
+    assert study(make).sections[1].is_detail
+
+
+def test_the_top_holds_the_claims_and_the_first_finding_of_each_chapter(make: Make) -> None:
+    claims = ClaimsResult(claims=(make["claim"]("C01", "holds"),), notes=(), store="runs")
+    said = [one.text for one in study(make, claims=claims).answers]
+    assert said[0].startswith("Of 1 claim 1 holds")
+    assert said[1].startswith("em answers 90.0 %")
+    assert said[2].startswith("Accuracy of em falls")
+
+
+def test_a_doubt_of_two_chapters_is_said_once(make: Make) -> None:
+    cautions = study(make).cautions
+    assert sum("esumed" in one for one in cautions) == 1
+
+
+def test_the_page_renders_with_all_its_figures(make: Make) -> None:
+    assert render(study(make)).count("<svg") >= 5
