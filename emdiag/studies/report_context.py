@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _DIGEST_SHOWN = 12
+_VALUES_SHOWN = 8
 _REFS_SHOWN = 4
 """Checkpoints at most that are shown with their reference."""
 
@@ -127,7 +128,7 @@ def _settings(runs: Sequence[BookRun]) -> tuple[Fact, ...]:
         "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
     }
     return tuple(
-        Fact(name=name, value=", ".join(_distinct(values))) for name, values in found.items()
+        Fact(name=name, value=_listed(values)) for name, values in found.items()
         if values
     )  # fmt: skip
 
@@ -225,6 +226,14 @@ def _cautions(beside: Beside, checkpoints: Sequence[CheckpointRef]) -> list[str]
         ids = {problem for problem, _ in one.run.completions()}
         measured.setdefault(one.run.spec.benchmark, set()).update(ids)
     return [*notes, *training_leaks(checkpoints, measured)]
+
+
+def _listed(values: Sequence[object]) -> str:
+    """Values in a line, each once; of many numbers, which are in order, only the ends."""
+    words = _distinct(values)
+    if len(words) > _VALUES_SHOWN and all(isinstance(value, int | float) for value in values):
+        return f"{words[0]} to {words[-1]}, {len(words)} values"
+    return ", ".join(words)
 
 
 def _distinct(values: Iterable[object]) -> list[str]:

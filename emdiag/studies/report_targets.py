@@ -19,6 +19,7 @@ from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import is_training_folder
+from emdiag.studies.claims import claims
 from emdiag.studies.find_runs import find_run
 from emdiag.studies.report_training import training_of
 
@@ -112,12 +113,14 @@ def _of_name(name: str, *, store: RunStore) -> list[Target]:
 
 
 def _of_store(folder: Path) -> list[Target]:
-    """The last result of each kind; where there is none, every run."""
+    """The last result of each kind and the claims; where there is no result, every run."""
     store = RunStore(folder)
     files = result_files(store)
     last = {file.parent.name: file for file in files}
     if last:
-        return [_of_file(file, store=store) for file in last.values()]
+        measured = claims(store=folder)
+        told = [Target(name="claims", found=measured, store=store)] if measured.claims else []
+        return [*(_of_file(file, store=store) for file in last.values()), *told]
     runs = [Target(name=run.path.name, found=run, store=store) for run in store.runs()]
     if not runs:
         raise _empty(store)
