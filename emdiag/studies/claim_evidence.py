@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -19,7 +20,7 @@ from emdiag.store.training_folder import followed
 from emdiag.studies.find_runs import require_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emdiag.core.claims import Role
 
@@ -42,6 +43,7 @@ class Evidence:
         runs: Every run, store by store.
         studies, sweeps: In the order they were written.
         stores: Folders that were looked at.
+        read: Folder of a run to its main grades, once they were read; see `claim_rates.outcomes`.
     """
 
     arms: tuple[Arm, ...] = ()
@@ -50,6 +52,7 @@ class Evidence:
     studies: list[LogitSkewResult] = field(default_factory=list)
     sweeps: list[TemperatureSweepResult] = field(default_factory=list)
     stores: tuple[Path, ...] = ()
+    read: dict[Path, dict[str, list[bool]]] = field(default_factory=dict)
 
     def role(self, arm: Arm) -> Role | None:
         """The part an arm plays; None where nothing says it, and for controls without a part."""
@@ -145,12 +148,12 @@ def _evidence(results: dict[Path, AnyResult], runs: list[Run]) -> Evidence:
     found.studies = [one for one in ordered if isinstance(one, LogitSkewResult)]
     found.sweeps = [one for one in ordered if isinstance(one, TemperatureSweepResult)]
     found.manifests = _manifests(ordered)
-    found.arms = _without_parts(_arms(ordered))
+    found.arms = _without_parts(_arms(ordered, found.manifests))
     return found
 
 
-def _arms(results: list[AnyResult]) -> list[Arm]:
-    """Label to its last meaning; a checkpoint evaluated alone is an arm if it is in no other."""
+def _arms(results: list[AnyResult], manifests: Mapping[str, TrainManifest]) -> list[Arm]:
+    """Label to its last meaning; checkpoints evaluated alone are arms if they are in no other."""
     named: dict[str, Arm] = {}
     alone: dict[str, Arm] = {}
     for result in results:
@@ -167,7 +170,45 @@ def _arms(results: list[AnyResult]) -> list[Arm]:
             named |= {arm.label: arm for arm in result.arms}
     grouped = {digest for arm in named.values() for digest in arm.digests}
     single = [arm for arm in alone.values() if arm.digests[0] not in grouped]
-    return [*named.values(), *(arm for arm in single if arm.label not in named)]
+    single = [arm for arm in single if arm.label not in named]
+    return [*named.values(), *seeds_together(single, manifests)]
+
+
+def seeds_together(single: Sequence[Arm], manifests: Mapping[str, TrainManifest]) -> list[Arm]:
+    """Checkpoints that differ in nothing but their training seed, as one arm.
+
+    That is what `emdiag train score` evaluates. Such an arm is called what its labels begin with;
+    checkpoints that do not say how they were trained stay alone.
+    """
+    groups: dict[object, list[Arm]] = {}
+    for arm in single:
+        manifest = manifests.get(arm.digests[0])
+        groups.setdefault(arm.label if manifest is None else _training(manifest), []).append(arm)
+    found: dict[str, Arm] = {}
+    for members in groups.values():
+        label = members[0].label if len(members) == 1 else _shared_label(members)
+        if label in found:
+            label = members[0].label
+        found[label] = Arm(
+            label=label,
+            stage=members[0].stage,
+            checkpoints=tuple(one.checkpoints[0] for one in members),
+            digests=tuple(one.digests[0] for one in members),
+        )
+    return list(found.values())
+
+
+def _training(manifest: TrainManifest) -> tuple[object, ...]:
+    """Everything but the seed; of a chain's second training the parent's stage, not its weights."""
+    parent = manifest.parent_digest if manifest.parent_stage == "base" else manifest.parent_stage
+    settings = tuple(sorted((name, str(value)) for name, value in manifest.settings.items()))
+    return (manifest.stage, manifest.update, manifest.prompts_sha256, parent, settings)
+
+
+def _shared_label(members: Sequence[Arm]) -> str:
+    """`good` for `good0` and `good1`; `em` for `em/seed-0/update-0010` and its like."""
+    start = commonprefix([one.label for one in members])  # noqa: RUF071 - characters are meant
+    return start.rstrip("0123456789-_./").removesuffix("seed").rstrip("-_./") or members[0].label
 
 
 def _without_parts(arms: list[Arm]) -> tuple[Arm, ...]:

@@ -52,10 +52,15 @@ def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimRes
         value, interval = mean_difference(measured) if measured else (None, None)
         figure = ClaimFigure(name=name, value=value, interval=interval, unit="points")
         verdict = decide(interval, decision)
+        lacks = _seeds_short(measured, decision)
+        if lacks:
+            verdict = "undecided"
         if chain is not None:
             arms.append(chain.label)
         if not measured:
             helps.append(claim.to_measure)
+        elif lacks:
+            helps.append(f"{name}: {lacks}; {claim.to_measure}")
         elif verdict == "undecided":
             helps.append(f"{name}: {more_needed(figure, decision, of='problems and seeds')}")
         found += measured
@@ -79,6 +84,13 @@ def _chain(
     if not chains:
         return None, []
     return chains[-1], pairs(evidence, alone, chains[-1], decision=claim.decision)
+
+
+def _seeds_short(measured: list[Pair], decision: Decision) -> str | None:
+    fewest = min((len(side) for pair in measured for side in (pair.left, pair.right)), default=0)
+    if not measured or fewest >= decision.seeds:
+        return None
+    return f"{decision.seeds} training seeds on either side ({fewest} measured)"
 
 
 def _mirrored(decision: Decision) -> Decision:

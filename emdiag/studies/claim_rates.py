@@ -85,9 +85,8 @@ def outcomes(evidence: Evidence, digests: Sequence[str]) -> dict[Setting, dict[s
         digest = run.spec.checkpoint_digest
         if digest not in digests:
             continue
-        try:
-            right = graded(run, label=digest).correct
-        except StoreError:  # drawn, not graded yet: no evidence
+        right = _right(evidence, run)
+        if not right:
             continue
         of_setting = found.setdefault(setting_of(run), {})
         if digest not in of_setting or _size(right) > _size(of_setting[digest]):
@@ -226,6 +225,16 @@ def _weighted(of_benchmarks: Sequence[Rates]) -> Rates:
     total = sum(rates.shape[1] for rates in of_benchmarks)
     weights = [total / (len(of_benchmarks) * rates.shape[1]) for rates in of_benchmarks]
     return np.concatenate([r * w for r, w in zip(of_benchmarks, weights, strict=True)], axis=1)
+
+
+def _right(evidence: Evidence, run: Run) -> Outcomes:
+    """The main grades of a run, read once; empty where it was drawn and not graded yet."""
+    if run.path not in evidence.read:
+        try:
+            evidence.read[run.path] = graded(run, label=run.short_key).correct
+        except StoreError:
+            evidence.read[run.path] = {}
+    return evidence.read[run.path]
 
 
 def _size(right: Outcomes) -> int:

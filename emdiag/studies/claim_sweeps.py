@@ -73,7 +73,10 @@ def _slopes(
         if slope is not None
     ]
     assert difference.value is not None
-    apart = f"apart by {in_points(difference.value, interval)}"
+    seeds = ", ".join(
+        f"{len(arm.digests)} of {arm.label}" for arm in sweep.arms if arm.label in sides
+    )
+    apart = f"apart by {in_points(difference.value, interval)}; checkpoints: {seeds}"
     return concluded(
         claim,
         verdict,

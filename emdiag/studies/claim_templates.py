@@ -76,12 +76,16 @@ def _judge(claim: Claim, base: Arm, arm: Arm, of_base: BySetting, mine: BySettin
         interval=interval,
         unit="points",
     )
+    seeds = claim.decision.seeds
+    is_enough = len(right) >= seeds
+    helps = more_needed(figure, claim.decision, of="problems and seeds")
     return concluded(
         claim,
-        decide(interval, claim.decision),
-        why=f"{in_points(value, interval)} against {best.template}, the best of {len(templates)}",
+        decide(interval, claim.decision) if is_enough else "undecided",
+        why=f"{in_points(value, interval)} against {best.template}, the best of "
+        f"{len(templates)}; {len(right)} of {len(arm.digests)} of {arm.label}",
         arms=(base.label, arm.label),
         benchmarks=(benchmark,),
         figures=[figure],
-        would_decide=more_needed(figure, claim.decision, of="problems and seeds"),
+        would_decide=helps if is_enough else f"{seeds} training seeds ({len(right)} measured)",
     )

@@ -95,7 +95,7 @@ def write_manifest(
         parent_digest="b",
         parent_stage="base",
         settings={"objective": objective, "updates": 10, "learning_rate": 1e-4},
-        prompts_sha256="p",
+        prompts_sha256=prompt,
         problem_ids=(prompt,),
         notes=(),
         provenance={},

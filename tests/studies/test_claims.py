@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 import emdiag
 from emdiag.cli.app import app
 from emdiag.core.claims import ClaimFigure, Decision
+from emdiag.core.codec import decode
 from emdiag.core.errors import PlanError
 from emdiag.core.temperature_sweep import CoolingControl, Slope, SlopeDifference
+from emdiag.core.training import TrainManifest
 from emdiag.stats.pass_at_k import pass_at_k
 from emdiag.store.run_store import RunStore
+from emdiag.studies.claim_evidence import seeds_together
 from emdiag.studies.claim_ledger import all_of, decide, ledger_file, more_needed, read_ledger
 from emdiag.studies.claims import STATISTICS
 from tests.studies.claim_stores import arm, between, draws, sweep, write_manifest, write_run
@@ -204,12 +207,14 @@ def test_runs_under_other_settings_are_not_compared(tmp_path: Path) -> None:
 
 def test_the_order_of_training_needs_both_chains(tmp_path: Path) -> None:
     shares = {"rl": 0.6, "em_rl": 0.9, "rl_em": 0.3}
+    arms = {label: arm(label, None, *(f"{label}{n}" for n in range(3))) for label in shares}
     for label, share in shares.items():
-        write_run(tmp_path, label, draws(share))
+        for number, digest in enumerate(arms[label].digests):
+            write_run(tmp_path, digest, draws(share + 0.01 * number))
     store = RunStore(tmp_path)
-    store.save_sweep(sweep(*(arm(label, None, label) for label in ("rl", "em_rl"))))
+    store.save_sweep(sweep(arms["rl"], arms["em_rl"]))
     assert judged(tmp_path, "C12")[0].verdict == "undecided"
-    store.save_sweep(sweep(*(arm(label, None, label) for label in shares)))
+    store.save_sweep(sweep(*arms.values()))
     (one,) = judged(tmp_path, "C12")
     assert one.verdict == "holds"
     assert len(one.figures) == 2
@@ -222,10 +227,14 @@ def test_controls_are_no_em_arms_and_only_maximised_entropy_is_the_other_side(
     for name, objective, share in (
         ("e", "entropy", 0.9), ("m", "entropy-maximised", 0.4), ("r", "random-direction", 0.5),
     ):  # fmt: skip
-        write_manifest(folder, name, objective=objective)
-        write_run(tmp_path / "out", name, draws(share))
+        for number in range(3):
+            write_manifest(folder, f"{name}{number}", objective=objective)
+            write_run(tmp_path / "out", f"{name}{number}", draws(share + 0.01 * number))
     write_run(tmp_path / "out", "b", draws(0.5))
-    arms = [arm(name, "em", name, folder=folder) for name in "emr"]
+    arms = [
+        arm(name, "em", *(f"{name}{number}" for number in range(3)), folder=folder)
+        for name in "emr"
+    ]
     RunStore(tmp_path / "out").save_sweep(sweep(arm("base", "base", "b"), *arms))
     (one,) = judged(tmp_path / "out", "C18")
     assert (one.arms, one.verdict) == (("m", "e"), "holds")
@@ -279,8 +288,10 @@ def test_prompts_of_high_variance_are_good_only_if_gains_follow_variance(tmp_pat
 def test_em_is_held_against_the_best_of_four_templates(tmp_path: Path) -> None:
     for number, template in enumerate(("boxed", "plain", "qwen", "none")):
         write_run(tmp_path, "b", draws(0.3 + 0.2 * number), template=template)
-    write_run(tmp_path, "e", draws(0.6), template="boxed")
-    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
+    for digest in ("e0", "e1", "e2"):
+        write_run(tmp_path, digest, draws(0.6), template="boxed")
+    em = arm("em", "em", "e0", "e1", "e2")
+    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), em))
     (one,) = judged(tmp_path, "C16")
     assert one.verdict == "fails"
     assert one.figures[0].value == pytest.approx(draws(0.6).mean() - draws(0.9).mean())
@@ -412,6 +423,22 @@ def test_both_graders_on_the_same_outputs_say_how_much_is_understated(tmp_path: 
 
 
 # Where evidence comes from
+
+
+def test_checkpoints_that_differ_in_their_seed_alone_are_one_arm(tmp_path: Path) -> None:
+    names = ["em/seed-0/update-0010", "em/seed-1/update-0010", "other/seed-0/update-0010"]
+    manifests = {}
+    for number in range(3):
+        write_manifest(tmp_path, f"d{number}", prompt="toy/0001" if number < 2 else "toy/0002")
+        content = (tmp_path / f"d{number}" / "emdiag.json").read_bytes()
+        manifests[f"d{number}"] = decode(content, TrainManifest)
+    single = [arm(name, "em", f"d{number}") for number, name in enumerate(names)]
+    found = seeds_together([*single, arm("x", "em", "unknown")], manifests)
+    assert [(one.label, one.digests) for one in found] == [
+        ("em", ("d0", "d1")),
+        ("other/seed-0/update-0010", ("d2",)),
+        ("x", ("unknown",)),
+    ]
 
 
 def test_a_result_file_a_run_and_a_store_may_be_named_and_nothing_else(tmp_path: Path) -> None:
