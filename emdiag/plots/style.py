@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emdiag.core.checkpoints import Stage
+
+Drawn: TypeAlias = "Figure"
+"""A figure, for rooms that only hand it on."""
 
 STAGE_COLOURS: Final[Mapping[Stage, str]] = {
     "base": "#111111",

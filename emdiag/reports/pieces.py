@@ -11,9 +11,8 @@ from emdiag.reports.page import Cell, Picture, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from matplotlib.figure import Figure
-
     from emdiag.core.samples_book import Tone
+    from emdiag.plots.style import Drawn
     from emdiag.reports.page import Statement
 
 Row = list[Cell | str]
@@ -143,13 +142,13 @@ def table(
     )
 
 
-def picture(name: str, figure: Figure, *, caption: str, alt: str) -> Picture:
+def picture(name: str, figure: Drawn, *, caption: str, alt: str) -> Picture:
     """A figure with its words."""
     return Picture(name=name, svg=figure_svg(figure), caption=caption, alt=alt)
 
 
 def pictures(
-    figures: Mapping[str, Figure], told: Mapping[str, str], *, shown: Sequence[Statement]
+    figures: Mapping[str, Drawn], told: Mapping[str, str], *, shown: Sequence[Statement]
 ) -> tuple[Picture, ...]:
     """Figures that `told` has words for, in its order.
 

@@ -85,8 +85,13 @@ def _groups(updates: Runs) -> dict[str, dict[str, Sequence[UpdateRecord]]]:
         group, _, last = name.rpartition("/")
         is_seed = last.startswith("seed") or name == "."
         label = last.replace("seed-", "seed ") if is_seed else name
-        groups.setdefault(group if is_seed else name, {})[label] = records
+        groups.setdefault(group if is_seed else name, {})[_run_name(label)] = records
     return groups
+
+
+def _run_name(name: str) -> str:
+    """The only run of a folder has no name of its own."""
+    return "the run" if name == "." else name
 
 
 def _said(group: str, runs: Runs) -> list[Statement]:
@@ -159,7 +164,7 @@ def _ends(updates: Runs) -> Table:
         memory = last.peak_memory_bytes
         rows.append(
             [
-                name.replace("seed-", "seed\N{NO-BREAK SPACE}"),
+                _run_name(name).replace("seed-", "seed\N{NO-BREAK SPACE}"),
                 str(last.update),
                 _change(records, "reward"),
                 Cell(
@@ -223,7 +228,7 @@ def _every(updates: Runs) -> tuple[Table, ...]:
     }
     return tuple(
         table(
-            f"{name}, every update",
+            f"{_run_name(name)}, every update",
             ["update", *fields.values()],
             rows=[
                 [
@@ -252,7 +257,7 @@ def _doubts(updates: Runs, notes: Sequence[str]) -> tuple[str, ...]:
         share = max((record.truncated_frac or 0.0 for record in records), default=0.0)
         if share > MUCH_TRUNCATED:
             found.append(
-                f"{name}: up to {100 * share:.1f} % of the samples of an update were cut off at "
-                "the limit of new tokens."
+                f"{_run_name(name)}: up to {100 * share:.1f} % of the samples of an update were "
+                "cut off at the limit of new tokens."
             )
     return once([*found, *(as_sentence(note) for note in notes)])
