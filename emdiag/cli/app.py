@@ -10,6 +10,7 @@ from emdiag.cli import (
     benchmarks,
     claims,
     compare,
+    demo,
     grade,
     lab,
     logits_skew,
@@ -36,8 +37,9 @@ app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
 app.command("logits-skew")(logits_skew.logits_skew)
 app.command("temp-sweep")(temp_sweep.temp_sweep)
-app.command("report")(report.report)
 app.command("claims")(claims.claims)
+app.command("report")(report.report)
+app.command("demo")(demo.demo)
 app.command("select")(select.select)
 app.command("grade")(grade.grade)
 app.command("regrade")(regrade.regrade)

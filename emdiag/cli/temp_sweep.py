@@ -102,6 +102,7 @@ def temp_sweep(
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
+    report: options.Report = None,
     as_json: options.Json = False,
 ) -> None:
     """Sweep the temperature of sampling (or top-p, top-k), beside a base of equal entropy."""
@@ -155,6 +156,7 @@ def temp_sweep(
             out.result(result)
         else:
             show_sweep(result, out)
+        options.write_page(result, report, store=out_dir, out=out)
 
 
 def _axes(temperatures: str | None, sweep: list[str]) -> dict[str, list[float]]:

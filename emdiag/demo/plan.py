@@ -22,7 +22,7 @@ class DemoPlan(Record, frozen=True, kw_only=True):
         rl_problems, rl_updates: Of reinforcement learning, one seed.
         problems: Of the benchmark, the first so many.
         temperatures, samples: Of the sweep.
-        logit_problems: Whose texts are read, two of each.
+        logit_problems: Whose texts are read, `samples` of each.
         has_rl: Whether reinforcement learning can be done here; its arm is left out otherwise.
     """
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
+from emdiag.core.selection import PromptFigures
 from emdiag.demo.plan import EM, MAXIMISED
 from emdiag.lab.chain import training_problems, writes_steps
 from emdiag.store.files import write_atomically
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from emdiag.core.problems import Problem
     from emdiag.core.protocols import Progress
     from emdiag.core.results import CompareResult, EvaluateResult
-    from emdiag.core.selection import PromptFigures, SelectResult
+    from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
     from emdiag.demo.plan import DemoPlan
@@ -72,6 +72,10 @@ class Stages:
     ) -> None:
         self._plan, self._store, self._again = plan, store, again
         self._home, self._progress = home, progress
+
+    def evaluate_base(self) -> EvaluateResult:
+        """The base, greedy."""
+        return self._evaluate([f"base={BASE}"], self._store)
 
     def select(self) -> SelectResult:
         """How the base behaves on every prompt of the pool."""
@@ -130,6 +134,7 @@ class Stages:
 
         plan, folder = self._plan, self._plan.folder
         count = seeds or plan.seeds
+        numbers = ",".join(str(number) for number in range(count))
         recipe = load_recipe(
             "lab",
             {
@@ -152,7 +157,7 @@ class Stages:
             progress=self._progress,
             command=self._command(
                 f"train em {BASE} --prompt-file {file} --recipe lab --lr {plan.learning_rate:g} "
-                f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {','.join(map(str, range(count)))} "
+                f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {numbers} "
                 + (f"--objective {objective} " if objective == MAXIMISED else "")
                 + f"--out {out}"
             ),
@@ -230,7 +235,7 @@ class Stages:
                 seeds="all",
                 options={
                     "problems": plan.logit_problems,
-                    "samples": 2,
+                    "samples": plan.samples,
                     "continuation": "both",
                     "texts": ["base"],
                     "published": True,
@@ -241,7 +246,7 @@ class Stages:
             progress=self._progress,
             command=self._command(
                 f"logits-skew {' '.join(arms)} -b {BENCHMARK} --seeds all --published "
-                f"--problems {plan.logit_problems} --samples 2 --continuation both --texts base",
+                f"--problems {plan.logit_problems} --samples {plan.samples} --continuation both --texts base",
                 has_store=True,
             ),
         )
@@ -278,9 +283,3 @@ class Stages:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
         return path
-
-
-def registered_only(result: EvaluateResult) -> EvaluateResult:
-    """The evaluation without its groups, which a page of the whole study has no room for."""
-    scores = tuple(msgspec.structs.replace(score, groups=()) for score in result.scores)
-    return msgspec.structs.replace(result, scores=scores)

@@ -1,0 +1,49 @@
+"""`emdiag demo`: the whole study on the lab, and the page that tells it."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emdiag.cli import console, options
+
+
+def demo(
+    out_dir: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of everything; the same command continues.")
+    ] = Path("emdiag-demo"),
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each EM arm.")] = 3,
+    problems: Annotated[int, typer.Option(min=2, help="Of the benchmark.")] = 100,
+    rl: Annotated[
+        bool, typer.Option("--rl/--no-rl", help="Train by reward as well, where TRL is installed.")
+    ] = True,
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the page in a browser when it is done.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Run the paper in miniature on the shipped model: minutes, no GPU, no network."""
+    with console.command(json=as_json, resumes=True) as out:
+        from emdiag.cli.claims import verdicts_table
+        from emdiag.demo.plan import DemoPlan, rl_can_run
+        from emdiag.demo.run import run_demo
+
+        plan = DemoPlan(
+            out=str(out_dir), seeds=seeds, problems=problems, has_rl=rl and rl_can_run()
+        )
+        result = run_demo(
+            plan, home=out.home, progress=out.progress, command=("emdiag", *sys.argv[1:])
+        )
+        if as_json:
+            out.result(result)
+        else:
+            for one in result.stages:
+                out.say(f"{one.seconds:7.1f} s  {one.stage}")
+            out.table(verdicts_table(result.claims))
+            out.line(f"page: {result.page}")
+        if show:
+            webbrowser.open(Path(result.page).resolve().as_uri())

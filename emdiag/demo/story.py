@@ -1,0 +1,192 @@
+"""The demonstration as one page, told in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emdiag.core.claims import ClaimsResult
+from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.results import CompareResult, EvaluateResult
+from emdiag.core.selection import SelectResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.core.training import TrainResult
+from emdiag.demo.stages import ChosenPrompt
+from emdiag.reports.render import write_page
+from emdiag.studies.report_study import Found, study_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from emdiag.demo.plan import DemoPlan
+    from emdiag.store.run_store import RunStore
+    from emdiag.studies.report_targets import Result
+
+TITLE = "One-shot entropy minimisation, in miniature"
+QUESTION = (
+    "One unlabelled prompt and ten updates of entropy minimisation: does the checkpoint get "
+    "better, what happens to its distribution, and is it more than sampling colder?"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Everything the stages found.
+
+    Attributes:
+        trained: Good prompt, bad prompt, maximised, and RL where it could be done.
+        comparisons: Each arm against the base.
+    """
+
+    base: EvaluateResult
+    selected: SelectResult
+    good: ChosenPrompt
+    bad: ChosenPrompt
+    trained: tuple[TrainResult, ...]
+    scores: EvaluateResult
+    comparisons: tuple[CompareResult, ...]
+    logits: LogitSkewResult
+    sweep: TemperatureSweepResult
+    claims: ClaimsResult
+
+
+def tell(
+    plan: DemoPlan,
+    found: Measured,
+    *,
+    store: RunStore,
+    home: Path,
+    command: Sequence[str],
+) -> Path:
+    """Write the page; returns where it is.
+
+    Raises:
+        StoreError: A run cannot be read, or the page cannot be written.
+    """
+    page = study_of(
+        chapters(plan, found, store=store),
+        home=home,
+        title=TITLE,
+        question=QUESTION,
+        command=command,
+    )
+    return write_page(page, plan.page)
+
+
+def chapters(plan: DemoPlan, found: Measured, *, store: RunStore) -> list[Found]:
+    """The results in the order of the story, each with what leads to it."""
+    good, bad, maximised, *rl = found.trained
+    told: list[tuple[str, Result, tuple[str, ...]]] = [
+        ("The base can, and is undecided", found.base, _of_base()),
+        ("Which prompt to train on", found.selected, _of_selection(found)),
+        ("Entropy minimised on the good prompt", good, _of_good(plan)),
+        ("Entropy minimised on the bad prompt", bad, ("The same recipe, another prompt.",)),
+        ("A control: entropy maximised", maximised, _of_maximised()),
+    ]
+    told += [("Reinforcement learning", one, _of_rl(plan)) for one in rl]
+    told.append(("How often each is right", found.scores, _of_scores(plan)))
+    for comparison in found.comparisons:
+        label = comparison.comparisons[0].right
+        told.append((f"{label} against base, problem by problem", comparison, ()))
+    told += [
+        ("What happened to the distribution", found.logits, _of_logits()),
+        ("Temperature, and a base that is as decided", found.sweep, _of_sweep()),
+        ("Claims", found.claims, ()),
+    ]
+    return [
+        Found(name=heading, result=result, store=store, heading=heading, words=words)
+        for heading, result, words in told
+    ]
+
+
+def _of_base() -> tuple[str, ...]:
+    return (
+        (
+            "The lab's model has half a million parameters and learned from text in which some "
+            "problems are worked step by step and others answered at once, more often the one or "
+            "the other depending on the wording. Step by step it is nearly always right; at once "
+            "it mostly guesses."
+        ),
+    )
+
+
+def _of_selection(found: Measured) -> tuple[str, ...]:
+    good, bad = found.good, found.bad
+    return (
+        (
+            "The paper chooses a prompt whose outcomes vary most. Two prompts of the pool are "
+            f"trained on here: {_prompt('good', good)}; {_prompt('bad', bad)}."
+        ),
+        (
+            "They were chosen by something that only the lab knows: how often the base goes step "
+            "by step on them."
+        ),
+    )
+
+
+def _prompt(name: str, one: ChosenPrompt) -> str:
+    figures = one.figures
+    variance = figures.outcome_variance
+    said = "" if variance is None else f", outcome variance {variance:.3f}"
+    rate = figures.pass_rate or 0.0
+    return (
+        f"the {name} one ({figures.problem_id}: {100 * one.steps:.0f} % of {figures.samples} "
+        f"samples step by step, {100 * rate:.0f} % right{said})"
+    )
+
+
+def _of_good(plan: DemoPlan) -> tuple[str, ...]:
+    return (
+        (
+            f"{plan.updates} updates on samples of one prompt, without its answer, "
+            f"{plan.seeds} seeds."
+        ),
+    )
+
+
+def _of_maximised() -> tuple[str, ...]:
+    return (
+        (
+            "The same updates with the sign turned: if any change of the weights helped, this one "
+            "would as well. One seed."
+        ),
+    )
+
+
+def _of_rl(plan: DemoPlan) -> tuple[str, ...]:
+    return (
+        (
+            f"{plan.rl_updates} updates of GRPO on {plan.rl_problems} problems with right answers "
+            "as reward: what entropy minimisation is said to rival. One seed."
+        ),
+    )
+
+
+def _of_scores(plan: DemoPlan) -> tuple[str, ...]:
+    without = "" if plan.has_rl else " There is no RL checkpoint: TRL is not installed here."
+    return (
+        (
+            f"The registered checkpoint of each training, greedy, on the first {plan.problems} "
+            f"held-out problems.{without}"
+        ),
+    )
+
+
+def _of_logits() -> tuple[str, ...]:
+    return (
+        (
+            "All checkpoints read the same texts, written by the base: raw logits, the whole "
+            "vocabulary, position by position. The published way of measuring stands beside it."
+        ),
+    )
+
+
+def _of_sweep() -> tuple[str, ...]:
+    return (
+        (
+            "Less entropy is what a lower temperature gives as well. So the base is sampled at the "
+            "temperature at which its entropy equals that of the trained checkpoint, and accuracy "
+            "is compared there."
+        ),
+    )
