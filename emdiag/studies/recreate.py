@@ -17,17 +17,18 @@ _SHOWING = ("--json",)
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnSession:
-    """A session that drew samples of a run.
+    """A session that drew samples of a run, or read them.
 
     Attributes:
+        spec: Of the run; None for reading, which only its own command tells.
         samples: Of each problem, in the whole run.
         limit: The run holds only the first so many problems; None for all.
     """
 
     session: Provenance
-    spec: RunSpec
-    samples: int
-    limit: int | None
+    spec: RunSpec | None
+    samples: int = 1
+    limit: int | None = None
 
 
 def recreating_commands(
@@ -39,11 +40,16 @@ def recreating_commands(
     Python callers have no command; `emdiag eval` with the settings of their run stands for it.
 
     Args:
-        drawn: Every session that drew samples.
+        drawn: Every session that drew samples or read them.
         command: That writes the page; empty where Python does.
     """
     ordered = sorted(drawn, key=lambda one: one.session.started)
-    typed = [one.session.command or _evaluation(one) for one in ordered]
+    typed = []
+    for one in ordered:
+        if one.session.command:
+            typed.append(one.session.command)
+        elif one.spec is not None:
+            typed.append(_evaluation(one, one.spec))
     return distinct_commands([shlex.join(words) for words in typed], command=command)
 
 
@@ -66,9 +72,9 @@ def _bare(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _evaluation(one: DrawnSession) -> tuple[str, ...]:
+def _evaluation(one: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     """The command that draws the same run."""
-    session, spec, sampling = one.session, one.spec, one.spec.sampling
+    session, sampling = one.session, spec.sampling
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
     words = ["emdiag", "eval", f"{session.label}={ref}", "-b", spec.benchmark]
     words += ["--template", spec.template, "--chat" if spec.chat else "--no-chat"]

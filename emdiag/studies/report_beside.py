@@ -158,7 +158,19 @@ def _of_logits(result: LogitSkewResult, *, store: RunStore) -> Beside:
         checkpoints=_of_arms(result.arms),
         sessions=tuple(_read_sessions((one.run for one in found.values()), result)),
         notes=result.notes,
+        measuring=_logit_command(result),
     )
+
+
+def _logit_command(result: LogitSkewResult) -> tuple[str, ...]:
+    """The study as it would be typed, as far as its result tells."""
+    refs = [f"{arm.label}={ref}" for arm in result.arms for ref in arm.checkpoints]
+    words = ["emdiag", "logits-skew", *refs, "-b", result.benchmark, "--base", result.base]
+    words += ["--problems", str(result.problems), "--samples", str(result.samples)]
+    words += ["--continuation", result.continuation]
+    drawn = {text.temperature for text in result.texts if text.temperature is not None}
+    words += ["--temperature", f"{min(drawn):g}"] if len(drawn) == 1 else []
+    return (*words, *(["--published"] if result.published else []))
 
 
 def _read_sessions(runs: Iterable[Run], result: LogitSkewResult) -> list[Provenance]:

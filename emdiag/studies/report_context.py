@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from emdiag.core.runs import Provenance
 from emdiag.reports.page import Context, Fact
 from emdiag.store.provenance import version_notes
 from emdiag.studies.leaks import read_manifest, training_leaks
-from emdiag.studies.recreate import DrawnSession, recreating_commands
+from emdiag.studies.recreate import DrawnSession, distinct_commands, recreating_commands
 from emdiag.studies.run_problems import asked_problems
 from emdiag.studies.sample_book import BookRun, sample_book
 
@@ -38,12 +39,20 @@ class Beside:
             what their sessions say.
         sessions: Of other work on the same samples, such as reading logits.
         notes: Of the result itself, which are not said twice.
+        measuring: The command that measures it again, for sessions of Python callers, which name
+            none; empty where the commands of its runs are enough.
     """
 
     runs: tuple[BookRun, ...]
     checkpoints: tuple[CheckpointRef, ...] = ()
     sessions: tuple[Provenance, ...] = ()
     notes: tuple[str, ...] = ()
+    measuring: tuple[str, ...] = ()
+
+    def untold(self) -> list[str]:
+        """The measuring command, where no session tells one."""
+        is_told = any(session.command for session in self.sessions)
+        return [] if is_told or not self.measuring else [shlex.join(self.measuring)]
 
 
 def page_context(beside: Beside, *, home: Path, command: Sequence[str] = ()) -> Context:
@@ -68,7 +77,7 @@ def page_context(beside: Beside, *, home: Path, command: Sequence[str] = ()) -> 
     known = " ".join(beside.notes)
     return Context(
         asked=(*_named(checkpoints), *_settings(beside.runs)),
-        commands=recreating_commands(drawn, command=command),
+        commands=_commands(beside, drawn, command=command),
         provenance=(
             *_checkpoints(checkpoints),
             *_provenance(beside, [one.session for one in drawn]),
@@ -97,6 +106,14 @@ def checkpoint_of(one: BookRun) -> CheckpointRef | None:
         train_seed=manifest.train_seed if manifest else None,
         update=manifest.update if manifest else None,
     )
+
+
+def _commands(
+    beside: Beside, drawn: Sequence[DrawnSession], *, command: Sequence[str]
+) -> tuple[str, ...]:
+    reading = [DrawnSession(session=session, spec=None) for session in beside.sessions]
+    typed = recreating_commands([*drawn, *reading])
+    return distinct_commands([*typed, *beside.untold()], command=command)
 
 
 def _drawn(run: Run, asked: AskedProblems) -> list[DrawnSession]:

@@ -106,6 +106,7 @@ def study_context(found: Sequence[Found], *, home: Path, command: Sequence[str] 
     )
     context = page_context(together, home=home)
     typed = [words for one in (*trainings, context) for words in one.commands]
+    typed += [words for part in measured for words in part.untold()]
     cautions = [caution for one in (*trainings, context) for caution in one.cautions]
     return replace(
         context,

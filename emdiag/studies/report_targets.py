@@ -167,7 +167,8 @@ def _what_is_there(path: Path, name: str, *, store: RunStore) -> str:
     if name in labels:
         return "a label of several runs, which `emdiag compare` takes"
     if path.is_dir():
-        inside = sorted(entry.name for entry in path.iterdir())[:5]
+        names = (entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+        inside = sorted(names)[:5]
         return f"a folder that holds {', '.join(inside) or 'nothing'}"
     runs = len(store.runs())
     return f"no such file, folder or key; {store.root} holds {runs} run{'' if runs == 1 else 's'}"

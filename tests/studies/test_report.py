@@ -192,6 +192,16 @@ def test_a_session_of_a_python_caller_is_told_as_the_command_that_draws_it() -> 
     ]
 
 
+def test_reading_texts_is_told_by_its_own_command_only() -> None:
+    typed = _session("emdiag", "logits-skew", "lab", started="2026-01-02")
+    silent = _session(started="2026-01-03")
+    reading = [DrawnSession(session=session, spec=None) for session in (typed, silent)]
+    assert recreating_commands([_drawn("emdiag", "eval", "lab"), *reading]) == (
+        "emdiag eval lab",
+        "emdiag logits-skew lab",
+    )
+
+
 def _manifest(folder: Path, problem_ids: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     manifest = TrainManifest(
