@@ -15,11 +15,16 @@ from emdiag.core.sampling import SamplingParams
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
 from emdiag.store.run_store import RunStore
+from emdiag.studies.claim_evidence import gather
+from emdiag.studies.claim_ledger import ledger_file, read_ledger
+from emdiag.studies.claims import STATISTICS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from emdiag.core.claims import ClaimResult
 
 
 def write_run(  # noqa: PLR0913 - a store has as many sides
@@ -114,3 +119,9 @@ def draws(
 ) -> NDArray[np.bool_]:
     """Random outcomes `[problem, sample]`; equal seeds give nested ones."""
     return np.random.default_rng(seed).random((problems, samples)) < share
+
+
+def judged(root: Path, claim: str, *more: Path) -> list[ClaimResult]:
+    """What the shipped ledger says of one claim, on one store or several."""
+    (asked,) = (one for one in read_ledger(ledger_file(), statistics=STATISTICS) if one.id == claim)
+    return STATISTICS[asked.statistic](asked, gather([str(root), *map(str, more)], out=root))

@@ -21,12 +21,18 @@ from emdiag.store.run_store import RunStore
 from emdiag.studies.claim_evidence import seeds_together
 from emdiag.studies.claim_ledger import all_of, decide, ledger_file, more_needed, read_ledger
 from emdiag.studies.claims import STATISTICS
-from tests.studies.claim_stores import arm, between, draws, sweep, write_manifest, write_run
+from tests.studies.claim_stores import (
+    arm,
+    between,
+    draws,
+    judged,
+    sweep,
+    write_manifest,
+    write_run,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from emdiag.core.claims import ClaimResult
 
 IDS = [
     "C01",
@@ -45,11 +51,6 @@ IDS = [
     "C22",
     "C24",
 ]
-
-
-def judged(root: Path, claim: str, *more: Path) -> list[ClaimResult]:
-    names = [str(root), *map(str, more)] if more else []
-    return [one for one in emdiag.claims(names, store=root).claims if one.id == claim]
 
 
 def write_greedy(root: Path, *, seeds: int = 3) -> None:
