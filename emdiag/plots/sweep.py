@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from emdiag.plots.style import style
 from emdiag.plots.sweep_book import open_sweep
 from emdiag.plots.sweep_heat import heat_figure
-from emdiag.plots.sweep_lines import accuracy_figure, entropy_figure, samples_figure
+from emdiag.plots.sweep_lines import accuracy_figure, entropy_figure
+from emdiag.plots.sweep_samples import samples_figure
 from emdiag.plots.sweep_slopes import control_figure, slopes_figure
 
 if TYPE_CHECKING:

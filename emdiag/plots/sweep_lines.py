@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from matplotlib.lines import Line2D
@@ -38,13 +36,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emdiag.core.results import Metric
     from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
     from emdiag.plots.style import Look
     from emdiag.plots.sweep_book import SweepBook
-
-MOST_BENCHMARKS = 4
-"""Columns of the sheet of samples; further benchmarks stand in the tables."""
 
 _BANDS_UP_TO = 3
 _NAMED_POINTS_UP_TO = 3
@@ -59,26 +53,26 @@ def accuracy_figure(book: SweepBook) -> Figure | None:
     The cooled base is a curve of its own: at the temperature of the checkpoint that it matches.
     None without a point.
     """
-    drawn = _drawn(book)
+    drawn = points_drawn(book)
     if not drawn:
         return None
     has_controls = bool(book.result.controls) and book.axis == "temperature"
     cooled = " Hollow: the base, cooled to the checkpoint's entropy." if has_controls else ""
     words = Words(
         finding=trend_lines(book, book.axis),
-        quiet=f"{sizes(drawn)}. {_drawn_intervals(book, drawn)}.{_held_said(book)}{cooled}",
+        quiet=f"{sizes(drawn)}. {intervals_drawn(book, drawn)}.{held_said(book)}{cooled}",
     )
     benchmarks = book.result.benchmarks
-    entries = _entries(book, cooled=has_controls)
+    entries = legend_entries(book, cooled=has_controls)
     height = 3.0 if len(benchmarks) < 3 else 2.3
     figure, panels = panel_grid(
         words, len(benchmarks), height=height, entries=list(entries), sharey=True
     )
     for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
-        _curves(axes, book, benchmark, get=lambda point: metric_values(point.accuracy, 100))
+        curves(axes, book, benchmark, get=lambda point: metric_values(point.accuracy, 100))
         if has_controls:
             _cooled_curves(axes, book, benchmark)
-        _along_axis(axes, book)
+        ticks_along(axes, book)
         title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
         label_axes(axes, title=title, x=AXIS_NAMES[book.axis], y="" if index else "accuracy, %")
     legend(figure, list(entries.values()), list(entries))
@@ -90,7 +84,7 @@ def entropy_figure(book: SweepBook) -> Figure | None:
 
     None where no arm has two points with an entropy.
     """
-    drawn = [point for point in _drawn(book) if point.entropy_nats is not None]
+    drawn = [point for point in points_drawn(book) if point.entropy_nats is not None]
     if len({point.entropy_nats.value for point in drawn if point.entropy_nats}) < 2:
         return None
     axis = SHORT_AXES[book.axis]
@@ -100,11 +94,11 @@ def entropy_figure(book: SweepBook) -> Figure | None:
         quiet=(
             f"One point for each {axis}, named beside it; {sizes(drawn)}. "
             f"{intervals_of((point.accuracy.interval for point in drawn), drawn='Bars')}. "
-            f"Greedy answers have entropy 0.{_held_said(book)}"
+            f"Greedy answers have entropy 0.{held_said(book)}"
         ),
     )
     benchmarks = book.result.benchmarks
-    entries = _entries(book, cooled=bool(book.result.controls))
+    entries = legend_entries(book, cooled=bool(book.result.controls))
     height = 3.2 if len(benchmarks) < 3 else 2.4
     figure, panels = panel_grid(
         words, len(benchmarks), height=height, entries=list(entries), sharey=True
@@ -125,99 +119,8 @@ def entropy_figure(book: SweepBook) -> Figure | None:
     return finish(figure)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Panel:
-    """One figure of `SweepPoint`; shares are drawn in percent."""
-
-    field: str
-    title: str
-    unit: str
-    scale: float = 100
-
-
-_PANELS: Final = (
-    _Panel(field="pass_at_k", title="Any of {k} right", unit="pass@{k}, %"),
-    _Panel(field="majority", title="Majority right", unit="maj@{k}, %"),
-    _Panel(field="agreement", title="Two samples agree", unit="% of pairs"),
-    _Panel(field="distinct_answers", title="Distinct answers", unit="of {k} samples", scale=1),
-    _Panel(field="entropy_nats", title="Entropy", unit="nats per token", scale=1),
-    _Panel(field="mean_tokens", title="Length", unit="tokens", scale=1),
-    _Panel(field="truncated_frac", title="Cut off", unit="% of samples"),
-    _Panel(field="repeated_frac", title="Repetitive", unit="% of samples"),
-)
-
-
-def samples_figure(book: SweepBook) -> Figure | None:
-    """What else changes along the first axis: coverage, agreement, entropy, length, faults.
-
-    None without a point.
-    """
-    drawn = _drawn(book)
-    if not drawn:
-        return None
-    most = max(point.samples for point in drawn)
-    panels = [panel for panel in _PANELS if any(_get(panel, point, most) for point in drawn)]
-    benchmarks = book.result.benchmarks[:MOST_BENCHMARKS]
-    left = len(book.result.benchmarks) - len(benchmarks)
-    words = Words(
-        finding=[f"What else changes with {SHORT_AXES[book.axis]}: coverage, agreement, faults"],
-        quiet=(
-            f"{sizes(drawn)}. {_drawn_intervals(book, drawn)}.{_held_said(book)} "
-            "Figures that need several samples have no greedy point."
-            + (f" {left} benchmarks more stand in the tables." if left else "")
-        ),
-    )
-    one = len(benchmarks) == 1
-    entries = _entries(book, cooled=False)
-    figure, grid = panel_grid(
-        words,
-        len(panels) * len(benchmarks),
-        height=1.75 if one else 1.35,
-        columns=4 if one else len(benchmarks),
-        entries=list(entries),
-        sharex=True,
-    )
-    for index, axes in enumerate(grid):
-        row, column = divmod(index, len(benchmarks))
-        panel = panels[row]
-        _curves(axes, book, benchmarks[column], get=_getter(panel, most))
-        _along_axis(axes, book, few=True)
-        _share_limits(axes, panel)
-        title = panel.title.format(k=most) if not column else ""
-        if not one and not row:
-            title = f"{plain_label(benchmarks[column], 20)}\n{title}"
-        label_axes(axes, title=title, y=panel.unit.format(k=most) if not column else "")
-        if index + (4 if one else len(benchmarks)) >= len(grid):
-            axes.set_xlabel(SHORT_AXES[book.axis])
-            axes.tick_params(labelbottom=True)
-    legend(figure, list(entries.values()), list(entries))
-    figure.get_layout_engine().set(wspace=0.07)  # type: ignore[union-attr, call-arg]  # constrained
-    return finish(figure)
-
-
-def _get(panel: _Panel, point: SweepPoint, most: int) -> Metric | None:
-    """The metric of a panel; pass@k only of points that have the largest k of all."""
-    found = attrgetter(panel.field)(point)
-    if panel.field == "pass_at_k":
-        found = found[-1] if most > 1 and point.samples == most and found else None
-    metric: Metric | None = found
-    return metric
-
-
-def _getter(panel: _Panel, most: int) -> Callable[[SweepPoint], tuple[float | None, Any]]:
-    return lambda point: metric_values(_get(panel, point, most), panel.scale)
-
-
-def _share_limits(axes: Axes, panel: _Panel) -> None:
-    """From 0, and never a range so small that noise looks like a result."""
-    low, high = axes.get_ylim()
-    least = 10.0 if panel.scale == 100 else 0.0
-    axes.set_ylim(min(0.0, low) if low < 0.4 * high else low, max(high, least))
-    if panel.field in {"truncated_frac", "repeated_frac"}:
-        axes.set_ylim(-0.02 * max(high, least), max(high, least))
-
-
-def _drawn(book: SweepBook) -> list[SweepPoint]:
+def points_drawn(book: SweepBook) -> list[SweepPoint]:
+    """Points of all curves, benchmark by benchmark."""
     return [
         point
         for benchmark in book.result.benchmarks
@@ -226,12 +129,14 @@ def _drawn(book: SweepBook) -> list[SweepPoint]:
     ]
 
 
-def _drawn_intervals(book: SweepBook, drawn: Sequence[SweepPoint]) -> str:
+def intervals_drawn(book: SweepBook, drawn: Sequence[SweepPoint]) -> str:
+    """What the bands or bars of the curves are."""
     kind = "Bars" if _has_bars(book) else "Bands"
     return intervals_of((point.accuracy.interval for point in drawn), drawn=kind)
 
 
-def _held_said(book: SweepBook) -> str:
+def held_said(book: SweepBook) -> str:
+    """Where the second axis is held, as a sentence after others; empty where there is one axis."""
     if book.held is None:
         return ""
     axis = book.result.axes[1]
@@ -242,7 +147,7 @@ def _has_bars(book: SweepBook) -> bool:
     return len(book.looks) > _BANDS_UP_TO or len(book.values(book.axis)) < 2
 
 
-def _curves(
+def curves(
     axes: Axes,
     book: SweepBook,
     benchmark: str,
@@ -264,7 +169,7 @@ def _curves(
             draw_series(axes, points, look, label=label, bars=bars)
 
 
-def _along_axis(axes: Axes, book: SweepBook, *, few: bool = False) -> None:
+def ticks_along(axes: Axes, book: SweepBook, *, few: bool = False) -> None:
     """Ticks at the settings tried, thinned where they would touch."""
     values = book.values(book.axis)
     step = -(-len(values) // (4 if few else 9))
@@ -347,7 +252,7 @@ def _cooled_points(axes: Axes, book: SweepBook, benchmark: str) -> None:
             axes.plot(x, y, label=f"cooled for {label}", zorder=4, **options)
 
 
-def _entries(book: SweepBook, *, cooled: bool) -> dict[str, Line2D]:
+def legend_entries(book: SweepBook, *, cooled: bool) -> dict[str, Line2D]:
     """Of the legend; many cooled bases share one entry, since their markers tell them apart."""
     made = {book.names[label]: line_of(look) for label, look in book.looks.items()}
     found = {

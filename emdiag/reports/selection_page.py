@@ -92,7 +92,10 @@ def _table(result: SelectResult, ranked: Sequence[PromptFigures], *, start: int)
         rate = one.pass_rate
         rows.append(
             [
-                Cell(text=f"{place}.\N{NO-BREAK SPACE}{one.problem_id}", hint=_short(one.statement)),
+                Cell(
+                    text=f"{place}.\N{NO-BREAK SPACE}{one.problem_id}",
+                    hint=_short(one.statement),
+                ),
                 NOTHING if rate is None else percent_cell(rate, one.pass_rate_interval),
                 number(one.outcome_variance),
                 number(one.answer_entropy_nats),

@@ -9,6 +9,8 @@ from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, t
 from emdiag.reports.page import Page, Section, Statement
 from emdiag.reports.pieces import amount, listed, percent, pictures, points, sentence
 from emdiag.reports.sweep_tables import (
+    COOLING_TONES,
+    TREND_TONES,
     control_table,
     difference_table,
     points_tables,
@@ -19,7 +21,6 @@ from emdiag.reports.sweep_tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emdiag.core.samples_book import Tone
     from emdiag.core.temperature_sweep import (
         Axis,
         CoolingControl,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         Slope,
         SlopeDifference,
         TemperatureSweepResult,
-        Trend,
     )
     from emdiag.reports.page import Context
 
@@ -38,17 +38,6 @@ _AXES: Final[Mapping[Axis, str]] = {
     "temperature": "temperature",
     "top_p": "top-p",
     "top_k": "top-k",
-}
-_TREND_TONES: Final[Mapping[Trend, Tone]] = {
-    "rises": "better",
-    "falls": "worse",
-    "undecided": "undecided",
-}
-_COOLING_TONES: Final[Mapping[CoolingVerdict, Tone]] = {
-    "more than cooling": "better",
-    "cooling": "plain",
-    "less than cooling": "worse",
-    "undecided": "undecided",
 }
 _COOLING_SAID: Final[Mapping[CoolingVerdict, str]] = {
     "more than cooling": "more than cooling",
@@ -176,7 +165,7 @@ def _first(*groups: Sequence[Statement]) -> tuple[Statement, ...]:
 def _trends(result: TemperatureSweepResult) -> list[Statement]:
     """Slopes of the trained checkpoints, then those of the base."""
     ordered = sorted(result.slopes, key=lambda one: one.checkpoint == result.base)
-    return [Statement(text=_trend(one), tone=_TREND_TONES[one.trend]) for one in ordered]
+    return [Statement(text=_trend(one), tone=TREND_TONES[one.trend]) for one in ordered]
 
 
 def _trend(slope: Slope) -> str:
@@ -230,7 +219,7 @@ def _cooling(one: CoolingControl, result: TemperatureSweepResult) -> Statement:
         f"{one.base} cooled to the same entropy (T {one.base_temperature:.3g}): "
         f"{_COOLING_SAID[one.verdict]}{_elsewhere(one, result)}"
     )
-    return Statement(text=text, tone=_COOLING_TONES[one.verdict])
+    return Statement(text=text, tone=COOLING_TONES[one.verdict])
 
 
 def _elsewhere(shown: CoolingControl, result: TemperatureSweepResult) -> str:

@@ -30,17 +30,20 @@ if TYPE_CHECKING:
     from emdiag.reports.pieces import Row
 
 _SHORT: Final[Mapping[Axis, str]] = {"temperature": "T", "top_p": "top-p", "top_k": "top-k"}
-_TRENDS: Final[Mapping[Trend, Tone]] = {
+TREND_TONES: Final[Mapping[Trend, Tone]] = {
     "rises": "better",
     "falls": "worse",
     "undecided": "undecided",
 }
-_COOLING: Final[Mapping[CoolingVerdict, Tone]] = {
+"""Falling accuracy is worse."""
+
+COOLING_TONES: Final[Mapping[CoolingVerdict, Tone]] = {
     "more than cooling": "better",
     "cooling": "plain",
     "less than cooling": "worse",
     "undecided": "undecided",
 }
+"""Beside the base at equal entropy."""
 
 
 def slope_table(result: TemperatureSweepResult) -> Table:
@@ -50,8 +53,8 @@ def slope_table(result: TemperatureSweepResult) -> Table:
             one.checkpoint,
             one.benchmark,
             f"{_SHORT[one.axis]} {one.low:g} to {one.high:g}",
-            Cell(text=points_cell(one.value, one.interval), tone=_TRENDS[one.trend]),
-            Cell(text=one.trend, tone=_TRENDS[one.trend]),
+            Cell(text=points_cell(one.value, one.interval), tone=TREND_TONES[one.trend]),
+            Cell(text=one.trend, tone=TREND_TONES[one.trend]),
         ]
         for one in result.slopes
     ]
@@ -93,6 +96,7 @@ def control_table(result: TemperatureSweepResult) -> Table:
     """A row for each checkpoint and temperature beside its cooled base."""
     rows: list[Row] = []
     for one in result.controls:
+        tone = COOLING_TONES[one.verdict]
         tried = ", ".join(f"{value:.3g}" for value in one.tried)
         rows.append(
             [
@@ -107,8 +111,8 @@ def control_table(result: TemperatureSweepResult) -> Table:
                     f"{'yes' if one.is_matched else 'no'}",
                 ),
                 percent_cell(one.base_value),
-                Cell(text=points_cell(one.difference, one.interval), tone=_COOLING[one.verdict]),
-                Cell(text=one.verdict, tone=_COOLING[one.verdict]),
+                Cell(text=points_cell(one.difference, one.interval), tone=tone),
+                Cell(text=one.verdict, tone=tone),
             ]
         )
     base = result.base or "base"
