@@ -246,7 +246,8 @@ class Stages:
             progress=self._progress,
             command=self._command(
                 f"logits-skew {' '.join(arms)} -b {BENCHMARK} --seeds all --published "
-                f"--problems {plan.logit_problems} --samples {plan.samples} --continuation both --texts base",
+                f"--problems {plan.logit_problems} --samples {plan.samples} --continuation both "
+                "--texts base",
                 has_store=True,
             ),
         )

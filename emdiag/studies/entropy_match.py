@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
-from emdiag.stats.intervals import of_two_arms
+from emdiag.stats.intervals import of_differences, of_two_arms
 from emdiag.stats.slopes import place_of
 from emdiag.studies.sweep_plans import MARGIN
 from emdiag.studies.sweep_points import Found
@@ -128,7 +128,7 @@ def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl
     temperature = curve.nearest(target.entropy_nats)
     cooled = curve.found[temperature]
     point = target.found.point
-    interval = of_two_arms(target.found.accuracy, cooled.accuracy)
+    interval = _gap(target.found.accuracy, cooled.accuracy)
     is_matched = abs(entropies[temperature] - target.entropy_nats) <= target.tolerance_nats
     return CoolingControl(
         checkpoint=point.checkpoint,
@@ -147,6 +147,14 @@ def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl
         interval=interval,
         verdict=_verdict(interval) if is_matched else "undecided",
     )
+
+
+def _gap(mine: NDArray[np.float64], cooled: NDArray[np.float64]) -> Interval | None:
+    """Interval of the difference; one that is zero on every problem is not certain to be zero."""
+    gaps = mine - cooled
+    if len(mine) == 1 or not gaps.any():
+        return of_differences(gaps.mean(axis=0))
+    return of_two_arms(mine, cooled)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
