@@ -157,7 +157,7 @@ def _filled(before: list[float], last: str, *, text: str, option: str) -> list[f
         raise problem
     step, end = before[-1] - before[-2], _number(last, option=option)
     count = (end - before[-1]) / step if step else 0.0
-    if not 1 <= count <= _MOST_STEPS or abs(count - round(count)) > 1e-6:
+    if not 1 <= round(count) <= _MOST_STEPS or abs(count - round(count)) > 1e-6:
         raise problem
     return [round(before[-1] + number * step, 10) for number in range(1, round(count))]
 

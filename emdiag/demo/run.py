@@ -86,7 +86,7 @@ def run_demo(
     with clock.stage("EM from a bad prompt"):
         trained.append(stages.train_em("bad", prompt="bad"))
     with clock.stage("entropy maximised, a control"):
-        trained.append(stages.train_em("max", prompt="good", objective=MAXIMISED, seeds=1))
+        trained.append(stages.train_em("max", prompt="good", objective=MAXIMISED))
     if plan.has_rl:
         with clock.stage("RL"):
             trained.append(stages.train_rl())

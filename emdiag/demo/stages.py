@@ -126,15 +126,12 @@ class Stages:
             )
         return chosen[0], chosen[1]
 
-    def train_em(
-        self, label: str, *, prompt: str, objective: str = EM, seeds: int | None = None
-    ) -> TrainResult:
-        """Entropy minimised (or maximised) on one prompt, with the plan's seeds or so many."""
+    def train_em(self, label: str, *, prompt: str, objective: str = EM) -> TrainResult:
+        """Entropy minimised (or maximised) on one prompt, several seeds."""
         from emdiag.train.run_em import run_em
 
         plan, folder = self._plan, self._plan.folder
-        count = seeds or plan.seeds
-        numbers = ",".join(str(number) for number in range(count))
+        seeds = ",".join(str(seed) for seed in range(plan.seeds))
         recipe = load_recipe(
             "lab",
             {
@@ -150,14 +147,14 @@ class Stages:
                 out=str(out),
                 recipe=recipe,
                 prompt_file=str(file),
-                seeds=tuple(range(count)),
+                seeds=tuple(range(plan.seeds)),
                 held_out=BENCHMARK,
             ),
             home=self._home,
             progress=self._progress,
             command=self._command(
                 f"train em {BASE} --prompt-file {file} --recipe lab --lr {plan.learning_rate:g} "
-                f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {numbers} "
+                f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {seeds} "
                 + (f"--objective {objective} " if objective == MAXIMISED else "")
                 + f"--out {out}"
             ),

@@ -149,7 +149,7 @@ def _of_maximised() -> tuple[str, ...]:
     return (
         (
             "The same updates with the sign turned: if any change of the weights helped, this one "
-            "would as well. One seed."
+            "would as well."
         ),
     )
 
