@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimsResult
+from emdiag.core.codec import encode
 from emdiag.core.progress import SilentProgress
 from emdiag.core.records import Record
+from emdiag.demo.measured import FILE, Measured
 from emdiag.demo.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
 from emdiag.demo.stages import Stages
-from emdiag.demo.story import Measured, tell
+from emdiag.demo.story import tell
 from emdiag.resources import default_home
+from emdiag.store.files import write_atomically
 from emdiag.store.run_store import RunStore
 from emdiag.studies.claims import claims
 
@@ -104,6 +107,7 @@ def run_demo(
     with clock.stage("claims and the page"):
         verdicts = claims([str(store.root), str(again.root)], store=store.root)
         found = Measured(
+            plan=plan,
             base=base,
             selected=selected,
             good=good,
@@ -115,7 +119,8 @@ def run_demo(
             sweep=sweep,
             claims=verdicts,
         )
-        page = tell(plan, found, store=store, home=home, command=command)
+        write_atomically(plan.folder / FILE, encode(found))
+        page = tell(found, plan.page, store=store, home=home, command=command)
     return DemoResult(
         page=str(page), stages=tuple(clock.times), claims=verdicts, has_rl=plan.has_rl
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
-from emdiag.core.selection import PromptFigures
+from emdiag.demo.measured import ChosenPrompt
 from emdiag.demo.plan import EM, MAXIMISED
 from emdiag.lab.chain import training_problems, writes_steps
 from emdiag.store.files import write_atomically
@@ -40,20 +39,6 @@ if TYPE_CHECKING:
 
 BENCHMARK, BASE = "chain", "lab"
 POOL_SEED, RL_SEED = 2, 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenPrompt:
-    """A prompt to train on.
-
-    Attributes:
-        steps: Share of the base's samples that go step by step.
-        rank: Of the prompt, by the criterion of the selection; 1 is its first.
-    """
-
-    figures: PromptFigures
-    steps: float
-    rank: int
 
 
 class Stages:

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdiag.core.claims import ClaimsResult
-from emdiag.core.logit_skew import LogitSkewResult
-from emdiag.core.results import CompareResult, EvaluateResult
-from emdiag.core.selection import SelectResult
-from emdiag.core.temperature_sweep import TemperatureSweepResult
-from emdiag.core.training import TrainResult
-from emdiag.demo.stages import ChosenPrompt
 from emdiag.reports.render import write_page
 from emdiag.studies.report_study import Found, study_of
 
@@ -19,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from emdiag.demo.measured import ChosenPrompt, Measured
     from emdiag.demo.plan import DemoPlan
     from emdiag.store.run_store import RunStore
     from emdiag.studies.report_targets import Result
@@ -30,52 +23,30 @@ QUESTION = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """Everything the stages found.
-
-    Attributes:
-        trained: Good prompt, bad prompt, maximised, and RL where it could be done.
-        comparisons: Each arm against the base.
-    """
-
-    base: EvaluateResult
-    selected: SelectResult
-    good: ChosenPrompt
-    bad: ChosenPrompt
-    trained: tuple[TrainResult, ...]
-    scores: EvaluateResult
-    comparisons: tuple[CompareResult, ...]
-    logits: LogitSkewResult
-    sweep: TemperatureSweepResult
-    claims: ClaimsResult
-
-
 def tell(
-    plan: DemoPlan,
-    found: Measured,
-    *,
-    store: RunStore,
-    home: Path,
-    command: Sequence[str],
+    found: Measured, page: Path, *, store: RunStore, home: Path, command: Sequence[str] = ()
 ) -> Path:
     """Write the page; returns where it is.
+
+    Args:
+        found: As measured.
+        page: Where it goes.
+        store: Where the samples lie.
+        home: Folder of imported benchmarks.
+        command: That was typed; empty where Python tells.
 
     Raises:
         StoreError: A run cannot be read, or the page cannot be written.
     """
-    page = study_of(
-        chapters(plan, found, store=store),
-        home=home,
-        title=TITLE,
-        question=QUESTION,
-        command=command,
+    told = study_of(
+        chapters(found, store=store), home=home, title=TITLE, question=QUESTION, command=command
     )
-    return write_page(page, plan.page)
+    return write_page(told, page)
 
 
-def chapters(plan: DemoPlan, found: Measured, *, store: RunStore) -> list[Found]:
+def chapters(found: Measured, *, store: RunStore) -> list[Found]:
     """The results in the order of the story, each with what leads to it."""
+    plan = found.plan
     good, bad, maximised, *rl = found.trained
     told: list[tuple[str, Result, tuple[str, ...]]] = [
         ("The base can, and is undecided", found.base, _of_base()),
