@@ -1,0 +1,98 @@
+"""Renders the example pages from recorded runs; nothing is drawn, trained or read.
+
+`python reports/examples/build.py` rebuilds them from `record.tar.xz`;
+`python reports/examples/build.py --record FOLDER` first records a finished `emdiag demo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.core.codec import decode
+from emdiag.demo.measured import FILE, Measured
+from emdiag.demo.story import tell
+from emdiag.reports.render import write_page
+from emdiag.store.run_store import RunStore
+from emdiag.studies.report_pages import result_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).resolve().parent
+RECORD = HERE / "record.tar.xz"
+FOLDER = "emdiag-demo"
+"""What the recorded folder is called: paths in the record begin with it."""
+
+KEPT = ("*.json", "*.jsonl")
+LEFT_OUT = ("entropies-", "traces", "pairs", "held_out")
+"""Files that no page needs, beside everything that is no text, such as weights."""
+
+TOKENS = '"token_ids":['
+
+
+def build(target: Path) -> list[Path]:
+    """Write every example page into `target`; returns where they are."""
+    with recorded() as folder:
+        found = decode((folder / FILE).read_bytes(), Measured)
+        store, home = RunStore(Path(FOLDER)), Path("home")
+        command = ("emdiag", "demo")
+        pages = [tell(found, target / "study.html", store=store, home=home, command=command)]
+        parts = {"evaluation": found.scores, "sweep": found.sweep, "logits": found.logits}
+        for name, result in parts.items():
+            page = result_page(result, store=store, home=home)
+            pages.append(write_page(page, target / f"{name}.html"))
+    return pages
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[Path]:
+    """The recorded folder, with the working directory beside it, as when it was made."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as place:
+        with tarfile.open(RECORD) as archive:
+            archive.extractall(place, filter="data")
+        os.chdir(place)
+        try:
+            yield Path(place) / FOLDER
+        finally:
+            os.chdir(before)
+
+
+def record(folder: Path) -> None:
+    """Put what pages need of a finished demonstration into the record."""
+    files = sorted({file for pattern in KEPT for file in folder.rglob(pattern)})
+    with tarfile.open(RECORD, "w:xz", preset=9) as archive:
+        for file in files:
+            relative = file.relative_to(folder)
+            if any(part.startswith(LEFT_OUT) for part in relative.parts):
+                continue
+            if any(part.startswith("logits-") for part in relative.parts) and (
+                file.name != "provenance.jsonl"
+            ):
+                continue
+            entry = archive.gettarinfo(file, f"{FOLDER}/{relative}")
+            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+            with file.open("rb") as content:
+                archive.addfile(entry, content)
+
+
+def main() -> None:
+    """Record if asked to, then build."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", type=Path, help="Folder of a finished `emdiag demo`.")
+    parser.add_argument("--out", type=Path, default=HERE, help="Folder of the pages.")
+    arguments = parser.parse_args()
+    if arguments.record is not None:
+        record(arguments.record.resolve())
+    for _page in build(arguments.out.resolve()):
+        pass
+
+
+if __name__ == "__main__":
+    main()
