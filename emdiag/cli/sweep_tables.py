@@ -9,7 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from emdiag.cli.console import Out
     from emdiag.core.results import Interval, Metric
-    from emdiag.core.temperature_sweep import SweepPoint, SweepSetting, TemperatureSweepResult
+    from emdiag.core.temperature_sweep import SweepPoint, TemperatureSweepResult
 
 
 def show_sweep(result: TemperatureSweepResult, out: Out) -> None:
@@ -46,7 +46,7 @@ def _accuracy(result: TemperatureSweepResult, benchmark: str) -> Table:
         row = {one.checkpoint: one for one in points if one.setting == setting}
         first = next(iter(row.values()))
         cells = [_percent(row[arm.label].accuracy) for arm in result.arms]
-        table.add_row(_named(setting), first.accuracy.name, *cells)
+        table.add_row(setting.words(result.axes), first.accuracy.name, *cells)
     return table
 
 
@@ -60,16 +60,16 @@ def _others(result: TemperatureSweepResult, benchmark: str) -> Table:
     for name in (*names, "cut off", "repetitive", "no box"):
         table.add_column(name, justify="right")
     for point in points:
-        table.add_row(*_other_cells(point, most=most), end_section=False)
+        table.add_row(*_other_cells(point, result, most=most), end_section=False)
     return table
 
 
-def _other_cells(point: SweepPoint, *, most: int) -> list[str]:
+def _other_cells(point: SweepPoint, result: TemperatureSweepResult, *, most: int) -> list[str]:
     label = f"{point.checkpoint}, cooled" if point.is_control else point.checkpoint
     full = point.samples == most
     return [
         label,
-        _named(point.setting),
+        point.setting.words(result.axes),
         _percent(point.pass_at_k[-1]) if full else "-",
         _percent(point.majority) if full else "-",
         _percent(point.agreement),
@@ -131,15 +131,6 @@ def _controls(result: TemperatureSweepResult) -> Table:
             one.verdict + ("" if one.is_matched else " (entropies differ)"),
         )
     return table
-
-
-def _named(setting: SweepSetting) -> str:
-    words = [f"T {setting.temperature:g}"]
-    if setting.top_p < 1:
-        words.append(f"top-p {setting.top_p:g}")
-    if setting.top_k:
-        words.append(f"top-k {setting.top_k}")
-    return ", ".join(words)
 
 
 def _percent(metric: Metric | None) -> str:

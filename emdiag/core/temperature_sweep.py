@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.records import Record
 from emdiag.core.results import Interval, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Axis = Literal["temperature", "top_p", "top_k"]
 """What a sweep varies."""
@@ -18,6 +21,21 @@ class SweepSetting(Record, frozen=True, kw_only=True):
     temperature: float
     top_p: float = 1.0
     top_k: int = 0
+
+    def words(self, axes: Sequence[Axis] = ()) -> str:
+        """Such as `T 0.6, top-p 0.9`, or `greedy`.
+
+        Args:
+            axes: Named even where they keep all tokens, since they are varied.
+        """
+        if self.temperature == 0:
+            return "greedy"
+        parts = [f"T {self.temperature:g}"]
+        if self.top_p != 1 or "top_p" in axes:
+            parts.append(f"top-p {self.top_p:g}")
+        if self.top_k or "top_k" in axes:
+            parts.append(f"top-k {self.top_k or 'all'}")
+        return ", ".join(parts)
 
 
 class SweepPoint(Record, frozen=True, kw_only=True):
@@ -121,6 +139,8 @@ class CoolingControl(Record, frozen=True, kw_only=True):
         tried: Temperatures of the base whose entropy was measured, in order.
         is_matched: Whether the two entropies are equal within `tolerance_nats`.
         difference: Checkpoint minus cooled base, in shares of 1, paired by problem.
+        is_headline: Whether it speaks for its checkpoint and benchmark: of their controls the one
+            nearest to T 1, the lower of two that are as near.
     """
 
     checkpoint: str
@@ -138,6 +158,7 @@ class CoolingControl(Record, frozen=True, kw_only=True):
     difference: float
     interval: Interval | None
     verdict: CoolingVerdict
+    is_headline: bool = False
 
 
 class TemperatureSweepResult(Record, frozen=True, kw_only=True):

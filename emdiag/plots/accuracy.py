@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import (
+from emdiag.plots.plain_text import arm_names, plain_label
+from emdiag.plots.sheet import (
     Words,
     draw_series,
     finish,
@@ -18,7 +18,6 @@ from emdiag.plots.skewness_words import capped, counted
 from emdiag.plots.style import QUIET, STAGE_COLOURS, arm_looks, style
 from emdiag.plots.sweep_book import (
     WORDS_BOX,
-    arm_names,
     intervals_of,
     metric_values,
     panel_grid,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from matplotlib.font_manager import findfont, get_font
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TOKEN_CHARACTERS = 14
 LABEL_CHARACTERS = 22
@@ -27,6 +30,16 @@ def plain_label(text: str, limit: int = LABEL_CHARACTERS) -> str:
         return "".join(parts)
     left, right = limit // 2, limit - 1 - limit // 2
     return f"{_first(parts, left)}{_CUT}{_first(parts[::-1], right, backwards=True)}"
+
+
+def arm_names(labels: Sequence[str]) -> dict[str, str]:
+    """Short names by label; those that became equal are numbered."""
+    names: dict[str, str] = {}
+    for label in labels:
+        name = plain_label(label)
+        again = name in names.values()
+        names[label] = f"{plain_label(label, 18)} ({len(names) + 1})" if again else name
+    return names
 
 
 def plain_token(text: str) -> str:

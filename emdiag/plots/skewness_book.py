@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdiag.core.logit_skew import OWN, Kind, LogitEstimate, LogitSkewResult, Source
-from emdiag.plots.plain_text import plain_label
+from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.style import Look, arm_looks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +92,5 @@ def open_book(result: LogitSkewResult) -> Book:
             for row in result.estimates
         },
         looks=dict(zip(labels, looks, strict=True)),
-        names=_names(labels),
+        names=arm_names(labels),
     )
-
-
-def _names(labels: Sequence[str]) -> dict[str, str]:
-    """Short names; those that became equal are numbered."""
-    names: dict[str, str] = {}
-    for label in labels:
-        name = plain_label(label)
-        again = list(names.values()).count(name)
-        names[label] = f"{plain_label(label, 18)} ({len(names) + 1})" if again else name
-    return names

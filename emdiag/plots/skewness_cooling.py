@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from emdiag.plots.skewness_book import What
-from emdiag.plots.skewness_sheet import (
+from emdiag.plots.sheet import (
     Words,
     finish,
     label_axes,
@@ -18,6 +17,7 @@ from emdiag.plots.skewness_sheet import (
     line_options,
     sheet,
 )
+from emdiag.plots.skewness_book import What
 from emdiag.plots.skewness_words import capped, estimate, how_many, number, places
 
 if TYPE_CHECKING:

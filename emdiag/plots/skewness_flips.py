@@ -9,8 +9,8 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
 from emdiag.plots.plain_text import plain_token
+from emdiag.plots.sheet import Words, finish, sheet
 from emdiag.plots.skewness_book import What
-from emdiag.plots.skewness_sheet import Words, finish, sheet
 from emdiag.plots.skewness_words import ARROW, capped, counted, estimate, how_many
 
 if TYPE_CHECKING:

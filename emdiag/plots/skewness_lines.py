@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.ticker import MaxNLocator
 
 from emdiag.core.moments import RANK_BUCKETS
+from emdiag.plots.sheet import Words, arm_legend, draw_series, finish, label_axes, sheet
 from emdiag.plots.skewness_book import What
-from emdiag.plots.skewness_sheet import Words, arm_legend, draw_series, finish, label_axes, sheet
 from emdiag.plots.skewness_words import (
     ARROW,
     UNDECIDED,

@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import (
+from emdiag.plots.sheet import (
     Words,
     arm_legend,
     draw_series,

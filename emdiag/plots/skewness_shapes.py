@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from emdiag.plots.sheet import Words, finish, label_axes, line_options, sheet
 from emdiag.plots.skewness_book import POOLED_SKEWNESS, SKEWNESS, What
-from emdiag.plots.skewness_sheet import Words, finish, label_axes, line_options, sheet
 from emdiag.plots.skewness_words import (
     estimate,
     how_many,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from emdiag.plots.sheet import Words, finish, label_axes, sheet
 from emdiag.plots.skewness_book import SKEWNESS
 from emdiag.plots.skewness_shapes import counts_of, ends_of
-from emdiag.plots.skewness_sheet import Words, finish, label_axes, sheet
 from emdiag.plots.skewness_words import how_many, intervals_said, skewness_change, with_interval
 from emdiag.plots.style import QUIET
 

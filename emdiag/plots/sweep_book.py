@@ -14,8 +14,8 @@ from emdiag.core.temperature_sweep import (
     SweepSetting,
     TemperatureSweepResult,
 )
-from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import legend_lines, sheet
+from emdiag.plots.plain_text import arm_names
+from emdiag.plots.sheet import legend_lines, sheet
 from emdiag.plots.skewness_words import counted
 from emdiag.plots.style import Look, arm_looks
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.results import Metric
-    from emdiag.plots.skewness_sheet import Words
+    from emdiag.plots.sheet import Words
 
 AXIS_NAMES: Final[Mapping[Axis, str]] = {
     "temperature": "sampling temperature T",
@@ -137,16 +137,6 @@ def _held(result: TemperatureSweepResult) -> float | None:
     values = {along(point.setting, axis) for point in result.points if not point.is_control}
     neutral = _NEUTRAL[axis]
     return min(values, key=lambda value: abs(value - neutral), default=neutral)
-
-
-def arm_names(labels: Sequence[str]) -> dict[str, str]:
-    """Short names by label; those that became equal are numbered."""
-    names: dict[str, str] = {}
-    for label in labels:
-        name = plain_label(label)
-        again = name in names.values()
-        names[label] = f"{plain_label(label, 18)} ({len(names) + 1})" if again else name
-    return names
 
 
 def along(setting: SweepSetting, axis: Axis) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import Words, finish, label_axes
+from emdiag.plots.sheet import Words, finish, label_axes
 from emdiag.plots.sweep_book import AXIS_NAMES, along, panel_grid, percent, sizes, value_name
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.lines import Line2D
 
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import (
+from emdiag.plots.sheet import (
     Words,
     draw_series,
     finish,

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import Words, finish, label_axes, legend
+from emdiag.plots.sheet import Words, finish, label_axes, legend
 from emdiag.plots.sweep_book import SHORT_AXES, metric_values, panel_grid, sizes
 from emdiag.plots.sweep_lines import (
     curves,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.skewness_sheet import Words, finish, label_axes, legend, sheet
+from emdiag.plots.sheet import Words, finish, label_axes, legend, sheet
 from emdiag.plots.style import QUIET
 from emdiag.plots.sweep_book import SHORT_AXES, WORDS_BOX, intervals_of, points
 from emdiag.plots.sweep_words import COOLING_SAID, control_lines, difference_lines, trend_lines
@@ -111,7 +111,7 @@ def control_figure(book: SweepBook) -> Figure | None:
 
 
 def _shown_controls(book: SweepBook) -> list[CoolingControl]:
-    """By benchmark, checkpoint and temperature; of too many, those nearest to T 1."""
+    """By benchmark, checkpoint and temperature; of too many, those that speak."""
     order = list(book.looks)
     ranked = sorted(
         book.result.controls,
@@ -123,10 +123,8 @@ def _shown_controls(book: SweepBook) -> list[CoolingControl]:
     )
     if len(ranked) <= MOST_CONTROLS:
         return ranked
-    nearest: dict[tuple[str, str], CoolingControl] = {}
-    for one in sorted(ranked, key=lambda one: abs(one.temperature - 1)):
-        nearest.setdefault((one.benchmark, one.checkpoint), one)
-    return [one for one in ranked if one in nearest.values()][:MOST_CONTROLS]
+    speaking = [one for one in ranked if one.is_headline]
+    return (speaking or ranked)[:MOST_CONTROLS]
 
 
 def _short(control: CoolingControl) -> str:

@@ -89,7 +89,7 @@ _SAMPLES_TOLD: Final = {
 def sweep_page(result: TemperatureSweepResult, *, context: Context) -> Page:
     """Whether accuracy falls or rises along an axis, and whether training is more than cooling."""
     trends, differences = _trends(result), _differences(result)
-    controls = [_cooling(one, result) for one in headline_controls(result)]
+    controls = [_cooling(one, result) for one in result.controls if one.is_headline]
     figures = sweep_figures(result)
     answers = _first(trends, controls, differences) or _plain(result)
     details = (*points_tables(result), text_table(result))
@@ -122,21 +122,6 @@ def sweep_page(result: TemperatureSweepResult, *, context: Context) -> Page:
         ),
         cautions=_doubts(result),
         context=context,
-    )
-
-
-def headline_controls(result: TemperatureSweepResult) -> list[CoolingControl]:
-    """For every checkpoint and benchmark the control whose temperature is nearest to 1."""
-    found: dict[tuple[str, str], CoolingControl] = {}
-    for one in sorted(result.controls, key=lambda one: abs(one.temperature - 1)):
-        found.setdefault((one.benchmark, one.checkpoint), one)
-    order = [arm.label for arm in result.arms]
-    return sorted(
-        found.values(),
-        key=lambda one: (
-            result.benchmarks.index(one.benchmark),
-            order.index(one.checkpoint) if one.checkpoint in order else len(order),
-        ),
     )
 
 

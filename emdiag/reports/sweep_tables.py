@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from emdiag.core.temperature_sweep import (
         Axis,
         CoolingVerdict,
-        SweepSetting,
         TemperatureSweepResult,
         Trend,
     )
@@ -141,8 +140,8 @@ def points_tables(result: TemperatureSweepResult) -> tuple[Table, ...]:
     labels = [arm.label for arm in result.arms]
     for benchmark in result.benchmarks:
         here = [one for one in result.points if one.benchmark == benchmark and not one.is_control]
-        found = {(_setting(one.setting, result), one.checkpoint): one.accuracy for one in here}
-        settings = list(dict.fromkeys(_setting(one.setting, result) for one in here))
+        found = {(one.setting.words(result.axes), one.checkpoint): one.accuracy for one in here}
+        settings = list(dict.fromkeys(one.setting.words(result.axes) for one in here))
         rows: list[Row] = [
             [name, *(_percent(found.get((name, label))) for label in labels)] for name in settings
         ]
@@ -157,7 +156,7 @@ def text_table(result: TemperatureSweepResult) -> Table:
         [
             one.checkpoint + (", cooled" if one.is_control else ""),
             one.benchmark,
-            _setting(one.setting, result),
+            one.setting.words(result.axes),
             str(one.samples),
             _percent(one.pass_at_k[-1] if one.samples > 1 else None),
             _percent(one.majority),
@@ -191,18 +190,6 @@ def text_table(result: TemperatureSweepResult) -> Table:
         rows=rows,
         note="k is the number of samples. Agreement: chance that two samples give the same answer.",
     )
-
-
-def _setting(setting: SweepSetting, result: TemperatureSweepResult) -> str:
-    """Such as `T 0.6, top-p 0.9`; only what is not the default or was swept."""
-    parts = [f"T {setting.temperature:g}"]
-    if setting.temperature == 0:
-        return "greedy"
-    if setting.top_p != 1 or "top_p" in result.axes:
-        parts.append(f"top-p {setting.top_p:g}")
-    if setting.top_k or "top_k" in result.axes:
-        parts.append(f"top-k {setting.top_k or 'all'}")
-    return ", ".join(parts)
 
 
 def _percent(metric: Metric | None) -> str:

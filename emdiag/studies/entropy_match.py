@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
 from emdiag.stats.intervals import of_differences, of_two_arms
 from emdiag.stats.slopes import place_of
@@ -147,6 +149,19 @@ def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl
         interval=interval,
         verdict=_verdict(interval) if is_matched else "undecided",
     )
+
+
+def with_headlines(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
+    """The same controls, one of each checkpoint and benchmark marked as the one that speaks."""
+    nearest: dict[tuple[str, str], CoolingControl] = {}
+    for one in sorted(
+        controls, key=lambda one: (round(abs(one.temperature - 1), 9), one.temperature)
+    ):
+        nearest.setdefault((one.benchmark, one.checkpoint), one)
+    return [
+        msgspec.structs.replace(one, is_headline=nearest[one.benchmark, one.checkpoint] is one)
+        for one in controls
+    ]
 
 
 def _gap(mine: NDArray[np.float64], cooled: NDArray[np.float64]) -> Interval | None:

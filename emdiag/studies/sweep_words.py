@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from emdiag.core.results import Interval
     from emdiag.core.temperature_sweep import (
         CoolingControl,
@@ -25,19 +23,8 @@ def statements(result: TemperatureSweepResult) -> tuple[str, ...]:
     return (
         *(_trend(slope, alone=alone) for slope in result.slopes),
         *(_difference(one, alone=alone) for one in result.slope_differences if _is_clear(one)),
-        *(_cooling(one, alone=alone) for one in headline_controls(result.controls)),
+        *(_cooling(one, alone=alone) for one in result.controls if one.is_headline),
     )
-
-
-def headline_controls(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
-    """For every checkpoint and benchmark the control whose temperature is nearest to 1."""
-    found: dict[tuple[str, str], CoolingControl] = {}
-    for control in controls:
-        key = (control.benchmark, control.checkpoint)
-        known = found.get(key)
-        if known is None or abs(control.temperature - 1) < abs(known.temperature - 1):
-            found[key] = control
-    return list(found.values())
 
 
 def _trend(slope: Slope, *, alone: bool) -> str:

@@ -15,7 +15,13 @@ from emdiag.store.provenance import version_notes
 from emdiag.store.run_store import RunStore
 from emdiag.studies.arms import arm_of
 from emdiag.studies.draw import draw_missing
-from emdiag.studies.entropy_match import BaseCurve, control_of, match_entropies, target_of
+from emdiag.studies.entropy_match import (
+    BaseCurve,
+    control_of,
+    match_entropies,
+    target_of,
+    with_headlines,
+)
 from emdiag.studies.grade_run import grade_reading
 from emdiag.studies.readings import expand
 from emdiag.studies.run_entropies import entropies, read_missing_entropies
@@ -171,11 +177,13 @@ class _Study:
         match_entropies(
             usable, curves, measure=self._measure_base, rounds=self._plan.control_rounds
         )
-        return [
-            control_of(target, curves[name], base=base)
-            for name, found in usable.items()
-            for target in found
-        ]
+        return with_headlines(
+            [
+                control_of(target, curves[name], base=base)
+                for name, found in usable.items()
+                for target in found
+            ]
+        )
 
     def result(
         self, controls: Sequence[CoolingControl], *, store: RunStore
@@ -237,16 +245,8 @@ class _Study:
             reading,
             run=self._store.run(msgspec.structs.replace(spec, sampling=sampling)),
             samples=how.samples,
-            setting=self._named(setting),
+            setting=setting.words(self._plan.axes),
         )
-
-    def _named(self, setting: SweepSetting) -> str:
-        words = [f"T {setting.temperature:g}"]
-        if setting.top_p < 1:
-            words.append(f"top-p {setting.top_p:g}")
-        if setting.top_k:
-            words.append(f"top-k {setting.top_k}")
-        return " ".join(words)
 
     def _targets(self, benchmark: str) -> list[Target]:
         wanted = self._plan.control_at

@@ -110,6 +110,7 @@ def control(label: str, at: float, *, gain: float = 0.2, **other: Any) -> Coolin
         "difference": gain,
         "interval": around(gain, 0.03),
         "verdict": "more than cooling" if gain > 0.05 else "undecided",
+        "is_headline": at == 1.0,
     }
     return CoolingControl(**fields | other)
 

@@ -153,6 +153,7 @@ def make_control(verdict: Any, difference: float = 0.2, **other: Any) -> Cooling
         "difference": difference,
         "interval": around(difference, 0.03),
         "verdict": verdict,
+        "is_headline": other.get("temperature", 1.0) == 1.0,
     }
     return CoolingControl(**fields | other)
 
