@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -182,4 +182,5 @@ def _write(figure: Figure, path: Path, **options: Any) -> None:
             f"cannot write: {error.strerror}", file=path, hint="make room or mend permissions"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # else it would hide why nothing was written
+            partial.unlink(missing_ok=True)

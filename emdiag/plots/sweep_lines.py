@@ -30,20 +30,24 @@ from emdiag.plots.sweep_book import (
 from emdiag.plots.sweep_words import control_lines, trend_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from emdiag.core.results import Interval
     from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
     from emdiag.plots.style import Look
     from emdiag.plots.sweep_book import SweepBook
 
+    Point = tuple[float, float | None, Interval | None]
+    """Position, value and interval."""
+
 _BANDS_UP_TO = 3
 _NAMED_POINTS_UP_TO = 3
 _COOLED_ENTRIES_UP_TO = 3
-_SPREAD = 0.14
+_APART, _MOST_APART, _ROOM = 0.01, 0.3, 0.06
 _COOLED_DASH: Final = (0.0, (1.0, 1.0))
 
 
@@ -152,21 +156,57 @@ def curves(
     book: SweepBook,
     benchmark: str,
     *,
-    get: Callable[[SweepPoint], tuple[float | None, Any]],
+    get: Callable[[SweepPoint], tuple[float | None, Interval | None]],
 ) -> None:
-    """Curves of all arms; many of them have bars side by side, where bands would mix."""
-    places = [book.place(value) for value in book.values(book.axis)]
-    bars = _has_bars(book)
-    gaps = [right - left for left, right in pairwise(places)]
-    step = _SPREAD * min(gaps, default=1.0) / max(len(book.looks) - 1, 1) if bars else 0.0
-    for index, (label, look) in enumerate(book.looks.items()):
-        offset = step * (index - (len(book.looks) - 1) / 2) * 2
-        points = [
-            (book.place(along(point.setting, book.axis)) + offset, *get(point))
+    """Curves of all arms; many of them have bars, where bands would mix.
+
+    Bars that would lie on one another stand a hair apart.
+    """
+    drawn = {
+        label: [
+            (book.place(along(point.setting, book.axis)), *get(point))
             for point in book.curve(label, benchmark)
         ]
-        if any(value is not None for _, value, _ in points):
-            draw_series(axes, points, look, label=label, bars=bars)
+        for label in book.looks
+    }
+    drawn = {
+        label: points
+        for label, points in drawn.items()
+        if any(value is not None for _, value, _ in points)
+    }
+    bars = _has_bars(book)
+    step = _hair(book, len(drawn)) if bars and _do_touch(drawn.values()) else 0.0
+    for index, (label, points) in enumerate(drawn.items()):
+        offset = step * (index - (len(drawn) - 1) / 2)
+        moved = [(x + offset, value, interval) for x, value, interval in points]
+        draw_series(axes, moved, book.looks[label], label=label, bars=bars)
+
+
+def _hair(book: SweepBook, arms: int) -> float:
+    """How far arms stand apart, so that those of one setting are never near the next."""
+    places = [book.place(value) for value in book.values(book.axis)]
+    nearest = min((right - left for left, right in pairwise(places)), default=1.0)
+    return min(_APART * _span(book), _MOST_APART * nearest / max(arms - 1, 1))
+
+
+def _do_touch(drawn: Iterable[Sequence[Point]]) -> bool:
+    """Whether bars of two arms at one setting overlap, or points without bars are equal."""
+    ends: dict[float, list[tuple[float, float]]] = {}
+    for x, value, interval in (point for points in drawn for point in points):
+        if value is not None:
+            low, high = (interval.low, interval.high) if interval else (value, value)
+            ends.setdefault(x, []).append((low, high))
+    return any(
+        above[0] <= below[1]
+        for of_place in ends.values()
+        for below, above in pairwise(sorted(of_place))
+    )
+
+
+def _span(book: SweepBook) -> float:
+    """Length of the first axis, 1 where it has one setting."""
+    places = [book.place(value) for value in book.values(book.axis)]
+    return (max(places) - min(places)) or 1.0
 
 
 def ticks_along(axes: Axes, book: SweepBook, *, few: bool = False) -> None:
@@ -179,7 +219,7 @@ def ticks_along(axes: Axes, book: SweepBook, *, few: bool = False) -> None:
         names[0] = "0\ngreedy"
     axes.set_xticks([book.place(value) for value in shown], names)
     places = [book.place(value) for value in values]
-    room = 0.06 * ((max(places) - min(places)) or 1.0)
+    room = max(_ROOM, _APART * len(book.looks)) * _span(book)
     axes.set_xlim(min(places) - room, max(places) + room)
 
 

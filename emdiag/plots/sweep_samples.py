@@ -19,7 +19,7 @@ from emdiag.plots.sweep_lines import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from matplotlib.axes import Axes
@@ -64,7 +64,8 @@ def samples_figure(book: SweepBook) -> Figure | None:
     if not drawn:
         return None
     most = max(point.samples for point in drawn)
-    panels = [panel for panel in _PANELS if any(_get(panel, point, most) for point in drawn)]
+    known = [panel for panel in _PANELS if any(_get(panel, point, most) for point in drawn)]
+    panels = [panel for panel in known if any(_is_above_zero(panel, drawn, most))]
     benchmarks = book.result.benchmarks[:MOST_BENCHMARKS]
     left = len(book.result.benchmarks) - len(benchmarks)
     words = Words(
@@ -72,6 +73,7 @@ def samples_figure(book: SweepBook) -> Figure | None:
         quiet=(
             f"{sizes(drawn)}. {intervals_drawn(book, drawn)}.{held_said(book)} "
             "Figures that need several samples have no greedy point."
+            + _never(known, panels)
             + (f" {left} benchmarks more stand in the tables." if left else "")
         ),
     )
@@ -101,6 +103,17 @@ def samples_figure(book: SweepBook) -> Figure | None:
     legend(figure, list(entries.values()), list(entries))
     figure.get_layout_engine().set(wspace=0.07)  # type: ignore[union-attr, call-arg]  # constrained
     return finish(figure)
+
+
+def _is_above_zero(panel: _Panel, drawn: Sequence[SweepPoint], most: int) -> Iterator[bool]:
+    found = (_get(panel, point, most) for point in drawn)
+    return (metric.value != 0 for metric in found if metric is not None)
+
+
+def _never(known: Sequence[_Panel], drawn: Sequence[_Panel]) -> str:
+    """What is nowhere above zero, as a sentence after others; empty where all of it is drawn."""
+    left_out = [panel.title.format(k="k").lower() for panel in known if panel not in drawn]
+    return f" Nowhere above 0, so not drawn: {', '.join(left_out)}." if left_out else ""
 
 
 def _get(panel: _Panel, point: SweepPoint, most: int) -> Metric | None:

@@ -145,6 +145,12 @@ def test_a_disk_that_fails_leaves_the_old_figure_and_nothing_beside_it(
     assert (tmp_path / "a.svg").read_text() == "old"
 
 
+def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "figures").write_text("a file")
+    with pytest.raises(StoreError, match="cannot write"):
+        save_figure(simple_figure(), tmp_path / "figures" / "a")
+
+
 def test_arms_of_one_stage_share_its_hue_and_stay_apart() -> None:
     for stage in get_args(Stage):
         colours = [look.colour for look in arm_looks([stage, stage, stage])]

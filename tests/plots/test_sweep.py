@@ -298,8 +298,39 @@ def test_a_metric_that_no_run_has_gets_no_panel() -> None:
         for t in (0.2, 0.6)
     )  # fmt: skip
     figures = sweep_figures(sweep(ARMS[:1], points=points))
-    assert set(panels(figures["samples"])) == {"Length", "Cut off", "Repetitive"}
+    assert set(panels(figures["samples"])) == {"Length", "Cut off"}
     assert "entropy" not in figures
+
+
+def test_what_never_happens_is_said_and_not_drawn(usual: dict[str, Figure]) -> None:
+    assert "Repetitive" not in panels(usual["samples"])
+    said = " ".join(text.get_text() for text in usual["samples"].texts)
+    assert "Nowhere above 0, so not drawn: repetitive." in " ".join(said.split())
+
+
+FIVE: Sequence[tuple[str, Any]] = (*ARMS, ("bad", "em"), ("max", None))
+
+
+@pytest.mark.parametrize("temperatures", [(0.0, 0.5, 1.0), (0.2, 0.3, 1.2), (0.6,)])
+def test_arms_stand_a_hair_apart_and_inside_the_axes(temperatures: tuple[float, ...]) -> None:
+    result = sweep(FIVE, temperatures=temperatures, half=0.3)
+    axes = one_figure("accuracy", result).axes[0]
+    low, high = axes.get_xlim()
+    span = (max(temperatures) - min(temperatures)) or 1.0
+    starts = []
+    for label, _ in FIVE:
+        drawn = line(axes, label).get_xdata()
+        assert (drawn > low).all()
+        assert (drawn < high).all()
+        assert drawn == pytest.approx(temperatures, abs=0.0201 * span)
+        starts.append(drawn[0])
+    assert len({round(start, 6) for start in starts}) == len(FIVE)
+
+
+def test_arms_whose_bars_do_not_meet_stand_at_their_temperature() -> None:
+    axes = one_figure("accuracy", sweep(FIVE[:4], temperatures=(0.0, 1.0), half=1e-6)).axes[0]
+    for label, _ in FIVE[:4]:
+        assert list(line(axes, label).get_xdata()) == [0.0, 1.0]
 
 
 def test_the_control_figure_shows_both_accuracies_and_the_zone_of_cooling(
