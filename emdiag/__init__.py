@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
+    from emdiag.demonstration.run import DemoResult, demo
     from emdiag.studies.claims import claims
     from emdiag.studies.compare import compare
     from emdiag.studies.evaluate import evaluate
@@ -34,6 +35,7 @@ __all__ = [
     "BenchmarkScore",
     "ClaimsResult",
     "CompareResult",
+    "DemoResult",
     "EmdiagError",
     "EvaluateResult",
     "LogitSkewResult",
@@ -44,6 +46,7 @@ __all__ = [
     "TrainResult",
     "claims",
     "compare",
+    "demo",
     "evaluate",
     "logit_skew",
     "regrade",
@@ -59,6 +62,7 @@ _HOME = {
     "BenchmarkScore": "emdiag.core.results",
     "ClaimsResult": "emdiag.core.claims",
     "CompareResult": "emdiag.core.results",
+    "DemoResult": "emdiag.demonstration.run",
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
     "LogitSkewResult": "emdiag.core.logit_skew",
@@ -68,6 +72,7 @@ _HOME = {
     "TemperatureSweepResult": "emdiag.core.temperature_sweep",
     "TrainResult": "emdiag.core.training",
     "claims": "emdiag.studies.claims",
+    "demo": "emdiag.demonstration.run",
     "compare": "emdiag.studies.compare",
     "evaluate": "emdiag.studies.evaluate",
     "logit_skew": "emdiag.studies.logit_skew",

@@ -28,7 +28,7 @@ LEVELS = {
     "reports": 2,
     "train": 3,
     "studies": 3,
-    "demo": 4,
+    "demonstration": 4,
     "cli": 5,
 }
 LEAVES = {

@@ -29,8 +29,8 @@ def demo(
     """Run the paper in miniature on the shipped model: minutes, no GPU, no network."""
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.claims import verdicts_table
-        from emdiag.demo.plan import DemoPlan, rl_can_run
-        from emdiag.demo.run import run_demo
+        from emdiag.demonstration.plan import DemoPlan, rl_can_run
+        from emdiag.demonstration.run import run_demo
 
         plan = DemoPlan(
             out=str(out_dir), seeds=seeds, problems=problems, has_rl=rl and rl_can_run()

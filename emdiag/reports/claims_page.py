@@ -73,7 +73,7 @@ def claims_section(result: ClaimsResult) -> Section:
         rows.append(
             [
                 Cell(text=one.id, hint=one.rule),
-                one.statement,
+                Cell(text=one.statement, below=_open(one)),
                 listed(one.arms) or NOTHING,
                 Cell(text=one.verdict, tone=_TONES[one.verdict], hint=one.why),
                 Cell(
@@ -89,8 +89,16 @@ def claims_section(result: ClaimsResult) -> Section:
         rows=rows,
         note="A claim holds or fails only where its interval lies on the stated side; the rule "
         "of each stands below.",
+        is_prose=True,
     )
     return Section(heading="Claims", tables=(made,))
+
+
+def _open(one: ClaimResult) -> str | None:
+    """What would decide an undecided claim."""
+    if one.verdict != "undecided" or not one.would_decide:
+        return None
+    return f"What would decide it: {one.would_decide}"
 
 
 def claims_details(result: ClaimsResult) -> tuple[Section, ...]:
@@ -113,7 +121,7 @@ def _reasons(result: ClaimsResult) -> Table:
         for one in result.claims
     ]
     columns = ("claim", "verdict", "rule", "why", "what would decide")
-    return table("Why each verdict", columns, rows=rows)
+    return table("Why each verdict", columns, rows=rows, is_prose=True)
 
 
 def _figures(result: ClaimsResult) -> Table:

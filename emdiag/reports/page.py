@@ -8,8 +8,16 @@ from typing import Literal
 from emdiag.core.samples_book import SampleBook, Tone
 
 PageKind = Literal[
-    "evaluation", "comparison", "logits", "temperature sweep", "training", "claims", "study"
-]  # fmt: skip
+    "evaluation",
+    "comparison",
+    "logits",
+    "temperature sweep",
+    "training",
+    "seeds",
+    "selection",
+    "claims",
+    "study",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +58,13 @@ class Cell:
 
     Attributes:
         hint: More of it, in words; shown when asked for.
+        below: More of it, in words; always shown.
     """
 
     text: str
     tone: Tone = "plain"
     hint: str | None = None
+    below: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +74,15 @@ class Table:
     Attributes:
         title: What is in it, with the unit.
         note: How to read it.
+        is_prose: Whether its cells hold sentences; on a narrow screen its columns then stand below
+            one another.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str | None = None
+    is_prose: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,6 +126,7 @@ def table(
     *,
     rows: Sequence[Sequence[Cell | str]],
     note: str | None = None,
+    is_prose: bool = False,
 ) -> Table:
     """A table of cells and plain words; columns that are empty in every row are left out."""
     made = [[Cell(text=one) if isinstance(one, str) else one for one in row] for row in rows]
@@ -139,6 +140,7 @@ def table(
         columns=tuple(columns[index] for index in kept),
         rows=tuple(tuple(row[index] for index in kept) for row in made),
         note=note,
+        is_prose=is_prose,
     )
 
 

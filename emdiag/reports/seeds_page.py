@@ -41,7 +41,7 @@ def seeds_page(result: SeedScoresResult, *, context: Context) -> Page:
     benchmarks = [found.benchmark for found in result.benchmarks]
     answers = tuple(one for found in result.benchmarks for one in _said(found))
     return Page(
-        kind="training",
+        kind="seeds",
         title=f"{name} over its seeds",
         question=f"How does {name} score on {listed(benchmarks)}, and how far do its seeds differ?",
         answers=answers,

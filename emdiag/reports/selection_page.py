@@ -37,7 +37,7 @@ def selection_page(result: SelectResult, *, context: Context) -> Page:
         ),
     )
     return Page(
-        kind="evaluation",
+        kind="selection",
         title=f"Prompts of {result.pool} for {result.label}",
         question=(
             f"On which of {count(result.problems, 'prompt')} of {result.pool} should "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emdiag.reports.claims_page import (
@@ -13,19 +14,23 @@ from emdiag.reports.claims_page import (
 )
 from emdiag.reports.doubts import once
 from emdiag.reports.page import Page, Section, Statement
-from emdiag.reports.pieces import sentence
+from emdiag.reports.pieces import count, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.claims import ClaimsResult
-    from emdiag.reports.page import Context
+    from emdiag.reports.page import Cell, Context, Table
 
 STATEMENTS_OF_A_CHAPTER = 4
 """Statements that a chapter begins with; all of them stand in its details."""
 
 MOST_ANSWERS = 4
 """Statements on top of the page, that of the claims included."""
+
+
+MOST_RANKED = 10
+"""Prompts of a ranking in a brief chapter, beside those that its words name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +41,13 @@ class Chapter:
         heading: What the chapter is about.
         words: Why it follows on the one before, a paragraph each.
         page: What the measurement found.
+        is_brief: Whether its tables are folded, all of them; pictures stay.
     """
 
     heading: str
     words: tuple[str, ...]
     page: Page
+    is_brief: bool = False
 
 
 def study_page(
@@ -95,23 +102,51 @@ def _sections(chapter: Chapter) -> list[Section]:
             heading=chapter.heading,
             words=(*chapter.words, *said[:STATEMENTS_OF_A_CHAPTER]),
             pictures=tuple(picture for section in main for picture in section.pictures),
-            tables=tuple(one for section in main for one in section.tables),
+            tables=() if chapter.is_brief else tuple(_tables(main)),
         )
     ]
     words = (*said[STATEMENTS_OF_A_CHAPTER:], *(one for part in detail for one in part.words))
     pictures = tuple(picture for section in detail for picture in section.pictures)
-    tables = tuple(one for section in detail for one in section.tables)
+    folded = [*(_tables(main) if chapter.is_brief else ()), *_tables(detail)]
+    if chapter.is_brief and page.kind == "selection":
+        folded = _first_and_named(folded, " ".join(chapter.words))
     if words or pictures or tables:
         made.append(
             Section(
                 heading=f"{chapter.heading}: details",
                 words=words,
                 pictures=pictures,
-                tables=tables,
+                tables=tuple(folded),
                 is_detail=True,
             )
         )
     return made
+
+
+def _tables(sections: Sequence[Section]) -> list[Table]:
+    return [table for section in sections for table in section.tables]
+
+
+def _first_and_named(ranking: Sequence[Table], words: str) -> list[Table]:
+    """The first rows of a ranking, and those of prompts that the chapter names."""
+    shown, left_out = [], 0
+    for index, table in enumerate(ranking):
+        first = 0 if index else MOST_RANKED
+        rows = [row for at, row in enumerate(table.rows) if at < first or _is_named(row[0], words)]
+        left_out += len(table.rows) - len(rows)
+        if rows:
+            shown.append(replace(table, rows=tuple(rows)))
+    if left_out and shown:
+        more = f"{count(left_out, 'prompt')} more on the page of the selection."
+        last = shown[-1]
+        shown[-1] = replace(last, note=f"{last.note} {more}" if last.note else more)
+    return shown
+
+
+def _is_named(row: Cell, words: str) -> bool:
+    """Whether the prompt of a row, behind its place in the ranking, stands in the words."""
+    prompt = row.text.split("\N{NO-BREAK SPACE}")[-1]
+    return re.search(rf"(?<![\w/-]){re.escape(prompt)}(?![\w/-])", words) is not None
 
 
 def _doubts(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[str, ...]:

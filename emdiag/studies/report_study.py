@@ -37,6 +37,7 @@ class Found:
     Attributes:
         heading: Of its chapter in a study; None for what its kind is called.
         words: That open its chapter, a paragraph each.
+        is_brief: Whether all tables of its chapter are folded.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Found:
     store: RunStore
     heading: str | None = None
     words: tuple[str, ...] = ()
+    is_brief: bool = False
 
 
 def study_of(
@@ -74,6 +76,7 @@ def study_of(
             heading=one.heading or _heading(one),
             words=one.words,
             page=built_page(one.result, context=Context()),
+            is_brief=one.is_brief,
         )
         for one in found
         if not isinstance(one.result, ClaimsResult)

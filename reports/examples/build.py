@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.codec import decode
-from emdiag.demo.measured import FILE, Measured
-from emdiag.demo.story import tell
+from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.story import tell
 from emdiag.reports.render import write_page
 from emdiag.store.run_store import RunStore
 from emdiag.studies.report_pages import result_page

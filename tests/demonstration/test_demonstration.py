@@ -13,13 +13,13 @@ import typer
 from emdiag.cli.app import app
 from emdiag.core.codec import decode
 from emdiag.core.progress import SilentProgress
-from emdiag.demo.measured import FILE, Measured
-from emdiag.demo.plan import DemoPlan
-from emdiag.demo.run import run_demo
+from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.plan import DemoPlan
+from emdiag.demonstration.run import run_demo
 from emdiag.studies import draw
 
 if TYPE_CHECKING:
-    from emdiag.demo.run import DemoResult
+    from emdiag.demonstration.run import DemoResult
 
 TINY = {
     "pool": 8,

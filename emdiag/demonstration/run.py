@@ -10,10 +10,10 @@ from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
 from emdiag.core.progress import SilentProgress
 from emdiag.core.records import Record
-from emdiag.demo.measured import FILE, Measured
-from emdiag.demo.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
-from emdiag.demo.stages import Stages
-from emdiag.demo.story import tell
+from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
+from emdiag.demonstration.stages import Stages
+from emdiag.demonstration.story import tell
 from emdiag.resources import default_home
 from emdiag.store.files import write_atomically
 from emdiag.store.run_store import RunStore

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
-from emdiag.demo.measured import ChosenPrompt
-from emdiag.demo.plan import EM, MAXIMISED
+from emdiag.demonstration.measured import ChosenPrompt
+from emdiag.demonstration.plan import EM, MAXIMISED
 from emdiag.lab.chain import training_problems, writes_steps
 from emdiag.store.files import write_atomically
 from emdiag.studies.compare import run_compare
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
-    from emdiag.demo.plan import DemoPlan
+    from emdiag.demonstration.plan import DemoPlan
     from emdiag.store.run_store import RunStore
 
 BENCHMARK, BASE = "chain", "lab"

@@ -9,7 +9,7 @@ from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.selection import PromptFigures, SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
-from emdiag.demo.plan import DemoPlan
+from emdiag.demonstration.plan import DemoPlan
 
 FILE = "measured.json"
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emdiag.demo.measured import ChosenPrompt, Measured
-    from emdiag.demo.plan import DemoPlan
+    from emdiag.demonstration.measured import ChosenPrompt, Measured
+    from emdiag.demonstration.plan import DemoPlan
     from emdiag.store.run_store import RunStore
     from emdiag.studies.report_targets import Result
 
