@@ -47,6 +47,7 @@ class BookSample(Record, frozen=True, kw_only=True):
         problem, column: Places in the lists of the book.
         text: As drawn, at most `SampleBook.most_characters`.
         left_out: Characters of the text that are not shown.
+        verdict: None where it is not graded; `extracted` and `boxed` then say nothing.
         extracted: The answer that was graded; None without one.
         second_verdict: Of another grader; None where there is none.
     """
@@ -56,7 +57,7 @@ class BookSample(Record, frozen=True, kw_only=True):
     sample_index: int
     text: str
     left_out: int
-    verdict: Verdict
+    verdict: Verdict | None
     extracted: str | None
     boxed: bool
     finish_reason: FinishReason

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emdiag.core.results import CompareResult
+from emdiag.core.selection import SelectResult
+from emdiag.core.training import TrainResult
 from emdiag.reports.render import write_page
 from emdiag.studies.report_study import Found, study_of
 
@@ -66,7 +69,14 @@ def chapters(found: Measured, *, store: RunStore) -> list[Found]:
         ("Claims", found.claims, ()),
     ]
     return [
-        Found(name=heading, result=result, store=store, heading=heading, words=words)
+        Found(
+            name=heading,
+            result=result,
+            store=store,
+            heading=heading,
+            words=words,
+            is_brief=isinstance(result, SelectResult | TrainResult | CompareResult),
+        )
         for heading, result, words in told
     ]
 

@@ -49,17 +49,21 @@ def packed(book: SampleBook) -> str:
                 row.sample_index,
                 row.text,
                 row.left_out,
-                _VERDICTS.index(row.verdict),
+                _place(row.verdict),
                 row.extracted,
                 int(row.boxed),
                 int(row.finish_reason == "length"),
                 row.tokens,
-                None if row.second_verdict is None else _VERDICTS.index(row.second_verdict),
+                _place(row.second_verdict),
             )
             for row in book.samples
         ],
     }
     return escaped(msgspec.json.encode(content).decode())
+
+
+def _place(verdict: Verdict | None) -> int | None:
+    return None if verdict is None else _VERDICTS.index(verdict)
 
 
 def escaped(json: str) -> str:

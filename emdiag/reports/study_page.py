@@ -110,7 +110,7 @@ def _sections(chapter: Chapter) -> list[Section]:
     folded = [*(_tables(main) if chapter.is_brief else ()), *_tables(detail)]
     if chapter.is_brief and page.kind == "selection":
         folded = _first_and_named(folded, " ".join(chapter.words))
-    if words or pictures or tables:
+    if words or pictures or folded:
         made.append(
             Section(
                 heading=f"{chapter.heading}: details",

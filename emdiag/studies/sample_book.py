@@ -50,14 +50,13 @@ class BookRun:
 
 @dataclass(frozen=True, kw_only=True)
 class _Column:
-    """What a run holds of the samples asked for; `ungraded` are left out."""
+    """What a run holds of the samples asked for; some may have no grade."""
 
     run: Run
     completions: Mapping[Sample, Completion]
     grades: Mapping[Sample, Grade]
     second: Mapping[Sample, Grade]
     graders: tuple[str, ...]
-    ungraded: int
 
 
 def sample_book(
@@ -75,7 +74,7 @@ def sample_book(
         most_samples: Samples shown at most.
 
     Returns:
-        None where no sample of these runs is graded.
+        None where these runs hold no sample.
 
     Raises:
         JournalError: A run cannot be read.
@@ -85,7 +84,7 @@ def sample_book(
     places = _places(columns)
     if not places:
         return None
-    total = sum(len(column.grades) + column.ungraded for column in columns)
+    total = sum(len(column.completions) for column in columns)
     chosen = choose_places(
         {place: _verdicts(place, having, columns) for place, having in places.items()},
         {place: _size(place, having, columns) for place, having in places.items()},
@@ -99,7 +98,7 @@ def sample_book(
         columns=_titled(runs),
         samples=samples,
         total=total,
-        choice=_choice(len(samples), total, ungraded=sum(one.ungraded for one in columns)),
+        choice=_choice(len(samples), total),
         most_characters=MOST_CHARACTERS,
         graders=_graders(columns),
     )
@@ -175,15 +174,14 @@ def _column(one: BookRun, asked: AskedProblems) -> _Column:
         grades=grades,
         second=one.run.grades(others[-1]) if others else {},
         graders=tuple(keys[name] for name in (key, *others[-1:]) if name in keys),
-        ungraded=len(completions) - len(grades),
     )
 
 
 def _places(columns: Sequence[_Column]) -> dict[Place, tuple[int, ...]]:
-    """Every place with a graded sample, and the columns that have one."""
+    """Every place with a sample, and the columns that have one."""
     found: dict[Place, tuple[int, ...]] = {}
     for number, column in enumerate(columns):
-        for problem, index in column.grades:
+        for problem, index in column.completions:
             place = (column.run.spec.benchmark, problem, index)
             found[place] = (*found.get(place, ()), number)
     return found
@@ -192,7 +190,8 @@ def _places(columns: Sequence[_Column]) -> dict[Place, tuple[int, ...]]:
 def _verdicts(
     place: Place, having: Sequence[int], columns: Sequence[_Column]
 ) -> tuple[tuple[int, str], ...]:
-    return tuple((number, columns[number].grades[place[1:]].verdict.value) for number in having)
+    grades = [(number, columns[number].grades.get(place[1:])) for number in having]
+    return tuple((number, grade.verdict.value if grade else "ungraded") for number, grade in grades)
 
 
 def _size(place: Place, having: Sequence[int], columns: Sequence[_Column]) -> int:
@@ -240,7 +239,7 @@ def _samples(
 
 
 def _book_sample(column: _Column, sample: Sample, *, problem: int, number: int) -> BookSample:
-    completion, grade = column.completions[sample], column.grades[sample]
+    completion, grade = column.completions[sample], column.grades.get(sample)
     second = column.second.get(sample)
     text, left_out = shortened(completion.text)
     return BookSample(
@@ -249,27 +248,24 @@ def _book_sample(column: _Column, sample: Sample, *, problem: int, number: int) 
         sample_index=completion.sample_index,
         text=text,
         left_out=left_out,
-        verdict=grade.verdict,
-        extracted=grade.extracted,
-        boxed=grade.boxed,
+        verdict=grade.verdict if grade else None,
+        extracted=grade.extracted if grade else None,
+        boxed=grade is not None and grade.boxed,
         finish_reason=completion.finish_reason,
         tokens=len(completion.token_ids),
         second_verdict=second.verdict if second else None,
     )
 
 
-def _choice(shown: int, total: int, *, ungraded: int) -> str | None:
+def _choice(shown: int, total: int) -> str | None:
     """How the shown samples were chosen; None where all are shown."""
-    parts = []
-    if shown + ungraded < total:
-        parts.append(
-            "of a problem and sample index all runs or none, chosen by a fixed rule in the "
-            "proportions in which verdicts come together, with at least "
-            f"{FEWEST_OF_A_VERDICT} of each verdict of each run where there are as many"
-        )
-    if ungraded:
-        parts.append(f"{ungraded:,} samples without a grade are left out")
-    return "; ".join(parts) or None
+    if shown == total:
+        return None
+    return (
+        "of a problem and sample index all runs or none, chosen by a fixed rule in the "
+        "proportions in which verdicts come together, with at least "
+        f"{FEWEST_OF_A_VERDICT} of each verdict of each run where there are as many"
+    )
 
 
 def _graders(columns: Sequence[_Column]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@
     wrong: ["\u2717", "wrong"],
     no_answer: ["\u2013", "no answer"],
     undecided: ["?", "undecided"],
+    ungraded: ["\u00b7", "not graded"],
   };
 
   const make = (tag, attributes = {}, ...children) => {
@@ -37,7 +38,7 @@
     const samples = data.samples.map(
       ([problem, column, index, text, leftOut, verdict, extracted, boxed, cut, tokens, second]) => ({
         problem: problems[problem], place: problem, column, index, text, leftOut, extracted, tokens,
-        verdict: data.verdicts[verdict], boxed: boxed === 1, cut: cut === 1,
+        verdict: verdict === null ? "ungraded" : data.verdicts[verdict], boxed: boxed === 1, cut: cut === 1,
         second: second === null ? null : data.verdicts[second],
       }));
     data.samples = null;
@@ -174,20 +175,26 @@
     const any = (row) => row[0] ?? row[1];
     const isPaired = () => state.right !== NONE;
 
+    const isGraded = (sample) => sample.verdict !== "ungraded";
+    const isSplit = (sample) => sample.second !== null && isGraded(sample) && sample.second !== sample.verdict;
+
     const filters = [
       { name: "wrong", test: some((sample) => sample.verdict === "wrong") },
       { name: "truncated", test: some((sample) => sample.cut) },
-      { name: "no box", test: some((sample) => !sample.boxed) },
+      { name: "no box", test: some((sample) => isGraded(sample) && !sample.boxed) },
       { name: "undecided", test: some((sample) => sample.verdict === "undecided") },
-      { name: "graders disagree", test: some((sample) => sample.second !== null && sample.second !== sample.verdict) },
+      { name: "ungraded", test: some((sample) => !isGraded(sample)) },
+      { name: "graders disagree", test: some((sample) => isSplit(sample)) },
       {
         name: "flipped",
-        test: (row) => row.length === 2 && row[0] !== null && row[1] !== null
+        test: (row) => row.length === 2 && row.every((sample) => sample !== null && isGraded(sample))
           && (row[0].verdict === "correct") !== (row[1].verdict === "correct"),
       },
     ];
     const hasSecond = samples.some((sample) => sample.second !== null);
+    const hasUngraded = !samples.every(isGraded);
     const isOffered = (filter) => (filter.name !== "graders disagree" || hasSecond)
+      && (filter.name !== "ungraded" || hasUngraded)
       && (filter.name !== "flipped" || isPaired());
     const offered = () => filters.filter(isOffered);
 
@@ -229,7 +236,7 @@
 
     const KEYS = [
       ["/", "search"], ["j k or arrows", "next, previous"], ["Enter", "to the text of the sample"],
-      ["1 to 6", "switch a filter"], ["f", "one filter after the other"], ["r", "formulas or raw text"],
+      ["1 to 7", "switch a filter"], ["f", "one filter after the other"], ["r", "formulas or raw text"],
       ["Esc", "back to the list, and out of it"], ["?", "these keys"],
     ];
     const keySwitch = make("input", { type: "checkbox", checked: "" });
@@ -314,12 +321,14 @@
       if (sample.extracted === null) answer.append("none");
       else writeAnswer(answer, sample.extracted);
       const facts = make("p", { class: "facts" },
-        verdict(sample, false), make("span", {}, "answer ", answer), make("span", {}, sample.boxed ? "in a box" : "no box"),
+        verdict(sample, false),
+        ...(isGraded(sample)
+          ? [make("span", {}, "answer ", answer), make("span", {}, sample.boxed ? "in a box" : "no box")] : []),
         make("span", {}, `${sample.tokens.toLocaleString("en")} tokens`),
         make("span", {}, sample.cut ? "cut off at the limit" : "ended by itself"));
       if (sample.second !== null) {
         const [sign, words] = VERDICTS[sample.second];
-        const differs = sample.second !== sample.verdict;
+        const differs = isSplit(sample);
         facts.append(make("span", {}, `${data.graders[1] ?? "second grader"}: ${sign} ${words}${differs ? ", disagrees" : ""}`));
       }
       const text = make("div", { class: `completion text${state.raw ? " raw" : ""}`, dir: "auto", tabindex: "0",

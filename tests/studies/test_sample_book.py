@@ -120,7 +120,7 @@ def test_a_benchmark_that_is_not_here_leaves_statements_out_and_does_not_fail(
     assert [(problem.statement, problem.answer) for problem in book.problems] == [("", None)]
 
 
-def test_samples_without_a_grade_are_counted_and_left_out(
+def test_samples_without_a_grade_are_shown_without_a_verdict(
     tmp_path: Path, toy_ids: list[str]
 ) -> None:
     run = _run(tmp_path, [(toy_ids[0], 0, RIGHT)])
@@ -139,8 +139,8 @@ def test_samples_without_a_grade_are_counted_and_left_out(
         )
     book = sample_book([BookRun(run=run, label="base")], home=tmp_path)
     assert book is not None
-    assert (len(book.samples), book.total) == (1, 2)
-    assert book.choice == "1 samples without a grade are left out"
+    assert (len(book.samples), book.total, book.choice) == (2, 2, None)
+    assert [one.verdict for one in book.samples] == [RIGHT, None]
 
 
 def test_too_many_samples_are_chosen_in_pairs_the_same_ones_every_time(
@@ -162,7 +162,7 @@ def test_too_many_samples_are_chosen_in_pairs_the_same_ones_every_time(
     assert verdicts[WRONG] >= min(FEWEST_OF_A_VERDICT, len(places) // 3)
 
 
-def test_a_run_without_grades_has_no_book(tmp_path: Path, toy_ids: list[str]) -> None:
+def test_a_run_without_samples_has_no_book(tmp_path: Path, toy_ids: list[str]) -> None:
     run = _run(tmp_path, [])
     assert sample_book([BookRun(run=run, label="base")], home=tmp_path) is None
     assert toy_ids
