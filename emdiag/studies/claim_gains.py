@@ -189,7 +189,7 @@ def _p_value(pair: Pair) -> float:
 
 
 def _is_alike(evidence: Evidence, left: Arm, right: Arm) -> bool:
-    """Whether two arms were trained on the same prompts with equal settings of what `ALIKE` names.
+    """Whether two arms were trained on the same prompts, as far, with `ALIKE` equal.
 
     Checkpoints that are gone, so that nothing can be read of them, are not.
     """
@@ -199,8 +199,9 @@ def _is_alike(evidence: Evidence, left: Arm, right: Arm) -> bool:
     ]
     if found[0] is None or found[1] is None:
         return False
-    return found[0].problem_ids == found[1].problem_ids and all(
-        found[0].settings.get(name) == found[1].settings.get(name) for name in ALIKE
+    one, other = found[0], found[1]
+    return (one.problem_ids, one.update) == (other.problem_ids, other.update) and all(
+        one.settings.get(name) == other.settings.get(name) for name in ALIKE
     )
 
 

@@ -23,6 +23,9 @@ def skewness(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     """
     found = []
     for study, arm in _last(claim.right, evidence):
+        bases = {one.label for one in study.arms if evidence.role(one) == claim.left}
+        if study.base not in bases:
+            continue
         estimate = _estimate(study, arm.label, statistic="skewness", text=study.base)
         if estimate is not None and estimate.difference is not None:
             found.append(_skewness(claim, study, arm, estimate))

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def order(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     """`right` against `left` by the rule, and `also` against `left` by its mirror image.
 
-    Every `left` arm gives one result, with the last arm of either chain.
+    Every `left` arm gives one result, with the last arm of either chain; of those that went on
+    from a `left` arm, the last that went on from this one.
     """
     alone, also = evidence.of(claim.left), claim.also
     assert also is not None, "the order of training needs a third side"
@@ -81,9 +82,19 @@ def _chain(
     claim: Claim, alone: Arm, role: Role, evidence: Evidence
 ) -> tuple[Arm | None, list[Pair]]:
     chains = evidence.of(role)
+    if role == claim.also:
+        chains = [chain for chain in chains if _may_follow(chain, alone, evidence)]
     if not chains:
         return None, []
     return chains[-1], pairs(evidence, alone, chains[-1], decision=claim.decision)
+
+
+def _may_follow(chain: Arm, alone: Arm, evidence: Evidence) -> bool:
+    """Whether the chain went on from `alone`, or does not say from what."""
+    parents = {
+        evidence.manifests[d].parent_digest for d in chain.digests if d in evidence.manifests
+    }
+    return not parents or not parents.isdisjoint(alone.digests)
 
 
 def _seeds_short(measured: list[Pair], decision: Decision) -> str | None:

@@ -44,32 +44,53 @@ def two_graders(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     for arm in evidence.of(claim.right):
         for base in evidence.opposite(claim.left, arm):
             of_base, of_arm = (_twice_graded(claim, one, evidence) for one in (base, arm))
-            results += [
-                _two_graders(claim, base, arm, sides=(of_base[setting], of_arm[setting]))
+            both = [
+                (of_base[setting], of_arm[setting])
                 for setting in sorted(of_base.keys() & of_arm.keys(), key=repr)
+            ]
+            results += [
+                _two_graders(claim, base, arm, sides=sides, shared=shared)
+                for sides in both
+                if len(shared := _shared(sides)) > 1
             ]
     what = f"no runs of both sides on {claim.benchmark} were graded twice"
     return results or [missing(claim, what)]
 
 
 def repeats(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
-    """Every run that lies in two of the stores, drawn in each: how far its score moved."""
+    """Every run that lies in two of the stores, drawn in each: how far its score moved.
+
+    A run that shares a session with another one was copied, not drawn again.
+    """
     low, high = claim.decision.temperatures
     drawn: dict[str, list[Run]] = {}
     for run in evidence.runs:
         if low <= run.spec.sampling.temperature <= high and main_grading(run) is not None:
             drawn.setdefault(run.key, []).append(run)
-    found = [
-        _repeated(claim, runs[0], runs[-1], evidence) for runs in drawn.values() if len(runs) > 1
-    ]
+    again = [(runs[0], one) for runs in drawn.values() if (one := _drawn_again(runs)) is not None]
+    found = [_repeated(claim, one, other, evidence) for one, other in again]
     results = [one for one in found if one is not None]
-    return results or [missing(claim, "no run lies in two of the stores")]
+    return results or [missing(claim, "no run was drawn in two of the stores")]
+
+
+def _drawn_again(runs: list[Run]) -> Run | None:
+    """The last of several runs that has no session of the first one."""
+    first = _sessions(runs[0])
+    return next((run for run in runs[:0:-1] if not first & _sessions(run)), None)
+
+
+def _sessions(run: Run) -> set[tuple[str, tuple[str, ...]]]:
+    return {(session.started, session.command) for session in run.provenance()}
+
+
+def _shared(sides: tuple[list[Gaps], list[Gaps]]) -> list[str]:
+    """Problems that every checkpoint of both sides has."""
+    return sorted(set.intersection(*(set(gaps) for side in sides for gaps in side)))
 
 
 def _two_graders(
-    claim: Claim, base: Arm, arm: Arm, *, sides: tuple[list[Gaps], list[Gaps]]
+    claim: Claim, base: Arm, arm: Arm, *, sides: tuple[list[Gaps], list[Gaps]], shared: list[str]
 ) -> ClaimResult:
-    shared = sorted(set.intersection(*(set(gaps) for side in sides for gaps in side)))
     of_base, of_arm = (
         np.array([[gaps[problem] for problem in shared] for gaps in side]) for side in sides
     )

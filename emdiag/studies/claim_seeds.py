@@ -14,6 +14,10 @@ from emdiag.studies.claim_ledger import concluded, decide, missing, more_needed,
 from emdiag.studies.claim_rates import mean_difference, outcomes, pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.studies.claim_evidence import Evidence
@@ -35,7 +39,10 @@ def seed_spread(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
 
 
 def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
-    """Rank correlation, over training prompts, of the base's outcome variance and the gain."""
+    """Rank correlation, over training prompts, of the base's outcome variance and the gain.
+
+    A prompt counts once, by the means of the arms that were trained on it.
+    """
     rows = {}
     for arm in evidence.of(claim.right):
         row = _prompt_row(claim, arm, evidence)
@@ -49,7 +56,8 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
             f"samples of the base, {wanted} are asked for"
         )
         return [missing(claim, what, arms=list(rows))]
-    variances, gains = (np.array([row[place] for row in rows.values()]) for place in (1, 2))
+    variances = _by_prompt([(prompt, variance) for prompt, variance, _ in rows.values()])
+    gains = _by_prompt([(prompt, gain) for prompt, _, gain in rows.values()])
     correlated = rank_correlation(variances, gains)
     if correlated is None:
         return [missing(claim, "all prompts have one variance, or one gain", arms=list(rows))]
@@ -68,6 +76,14 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
             would_decide=more_needed(figure, claim.decision, of="training prompts"),
         )
     ]
+
+
+def _by_prompt(rows: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
+    """Mean of the values of each prompt, `[prompts]`."""
+    found: dict[str, list[float]] = {}
+    for prompt, value in rows:
+        found.setdefault(prompt, []).append(value)
+    return np.array([np.mean(values) for values in found.values()], np.float64)
 
 
 def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:

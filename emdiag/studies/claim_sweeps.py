@@ -37,10 +37,13 @@ def slopes(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
 def cooled_base(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     """An arm minus the base at the temperature where the base has the same entropy.
 
-    The arm's temperature nearest to those of the rule decides; the others stand beside it.
+    The arm's temperature nearest to those of the rule stands first and decides if it is one of
+    them; the others stand beside it. Sweeps that cooled an arm of another role are left out.
     """
     found: dict[tuple[str, str], list[CoolingControl]] = {}
     for sweep in evidence.sweeps:
+        if sweep.base not in _of_role(sweep, claim.left, evidence):
+            continue
         mine = _of_role(sweep, claim.right, evidence)
         of_sweep: dict[tuple[str, str], list[CoolingControl]] = {}
         for one in sweep.controls:
@@ -76,7 +79,7 @@ def _slopes(
     seeds = ", ".join(
         f"{len(arm.digests)} of {arm.label}" for arm in sweep.arms if arm.label in sides
     )
-    apart = f"apart by {in_points(difference.value, interval)}; checkpoints: {seeds}"
+    apart = f"apart by {in_points(difference.value, interval)} per unit of T; checkpoints: {seeds}"
     return concluded(
         claim,
         verdict,
@@ -116,6 +119,9 @@ def _cooled(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
             f"{first.base_entropy_nats:.3g})"
         )
         helps = "a temperature of the base between those tried: `emdiag temp-sweep` looks for it"
+    if far[id(first)] > 0:
+        verdict, helps = "undecided", claim.to_measure
+        why += f"; the rule asks for T {low:g}{'' if low == high else f' to {high:g}'}"
     different = sorted(
         one.temperature
         for one in others

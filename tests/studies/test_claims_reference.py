@@ -1,0 +1,159 @@
+"""Stores on which a careless reading of the ledger says something wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from emdiag.core.runs import Provenance
+from emdiag.core.temperature_sweep import CoolingControl
+from emdiag.stats.resampled import rank_correlation
+from emdiag.store.run_store import RunStore
+from tests.studies.claim_stores import (
+    arm,
+    between,
+    draws,
+    judged,
+    sweep,
+    write_manifest,
+    write_run,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emdiag.core.checkpoints import Stage
+
+BASE = arm("base", "base", "b")
+
+
+def control(base: str, temperature: float) -> CoolingControl:
+    return CoolingControl(
+        checkpoint="em", base=base, benchmark="toy", temperature=temperature,
+        base_temperature=0.3, entropy_nats=0.1, base_entropy_nats=0.1, tolerance_nats=0.002,
+        tried=(0.3,), is_matched=True, value=0.5, base_value=0.4, difference=0.1,
+        interval=between(0.05, 0.15), verdict="more than cooling",
+    )  # fmt: skip
+
+
+def change_manifest(folder: Path, name: str, **fields: object) -> None:
+    file = folder / name / "emdiag.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def write_session(root: Path, key: str, *, started: str) -> None:
+    run = next(run for run in RunStore(root).runs() if run.key == key)
+    session = Provenance(
+        label="base", ref="lab", revision=None, emdiag_version="1", emdiag_commit=None, versions={},
+        device="cpu", dtype="float32", threads=1, command=("emdiag", "eval"), settings={},
+        started=started,
+    )  # fmt: skip
+    with run.writing(), run.provenance_writer() as journal:
+        journal.append(session)
+
+
+def test_another_arm_that_was_cooled_is_not_the_base(tmp_path: Path) -> None:
+    arms = (arm("rl", "rl", "r"), arm("em", "em", "e"), BASE)
+    RunStore(tmp_path).save_sweep(sweep(*arms, base="rl", controls=(control("rl", 1.0),)))
+    (one,) = judged(tmp_path, "C08")
+    assert (one.verdict, one.figures) == ("undecided", ())
+
+
+def test_cooling_at_another_temperature_than_the_rules_decides_nothing(tmp_path: Path) -> None:
+    arms = (BASE, arm("em", "em", "e"))
+    RunStore(tmp_path).save_sweep(sweep(*arms, controls=(control("base", 0.2),)))
+    (one,) = judged(tmp_path, "C08")
+    assert one.verdict == "undecided"
+    assert "the rule asks for T 1" in one.why
+    assert one.figures[0].value == 0.1
+
+
+def test_a_copied_store_does_not_show_that_results_repeat(tmp_path: Path) -> None:
+    right = draws(0.6, problems=300)
+    for name, started in (("one", "noon"), ("copy", "noon"), ("again", "later")):
+        write_session(tmp_path / name, write_run(tmp_path / name, "b", right), started=started)
+    (copied,) = judged(tmp_path / "one", "C24", tmp_path / "copy")
+    assert (copied.verdict, copied.figures) == ("undecided", ())
+    (drawn,) = judged(tmp_path / "one", "C24", tmp_path / "copy", tmp_path / "again")
+    assert drawn.verdict == "holds"
+
+
+def test_arms_after_unequal_updates_are_no_test_of_the_sign(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    for name, share, objective in (("e", 0.8, "entropy"), ("m", 0.4, "entropy-maximised")):
+        for number in range(3):
+            write_run(root, f"{name}{number}", draws(share))
+            write_manifest(folder, f"{name}{number}", objective=objective)
+    arms = [arm(name, "em", *(f"{name}{n}" for n in range(3)), folder=folder) for name in "em"]
+    RunStore(root).save_sweep(sweep(*arms))
+    assert judged(root, "C18")[0].verdict == "holds"
+    change_manifest(folder, "m0", update=2)
+    assert judged(root, "C18")[0].verdict == "undecided"
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_graders_on_different_problems_are_not_compared(tmp_path: Path, *, apart: bool) -> None:
+    for weights, prefix in (("b", ""), ("e", "other" if apart else "")):
+        for grader, share in (("by hand", 0.5), ("plain-math-verify/1", 0.4)):
+            write_run(
+                tmp_path, weights, draws(share), benchmark="minerva_math", prefix=prefix,
+                grader=grader,
+            )  # fmt: skip
+    RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
+    (one,) = judged(tmp_path, "C22")
+    assert bool(one.figures) is not apart
+    assert "nan" not in one.why
+
+
+def test_a_chain_is_held_against_the_arm_it_went_on_from(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    shares = {"r": 0.5, "s": 0.9, "x": 0.95, "y": 0.7}
+    for name, share in shares.items():
+        for number in range(3):
+            write_run(root, f"{name}{number}", draws(share))
+    for number in range(3):
+        write_manifest(folder, f"y{number}")
+        change_manifest(folder, f"y{number}", parent_digest=f"s{number}", parent_stage="rl")
+    sides: list[tuple[str, Stage, str]] = [
+        ("other", "rl", "r"), ("own", "rl", "s"), ("em_rl", "em_rl", "x"), ("rl_em", "rl_em", "y"),
+    ]  # fmt: skip
+    arms = [
+        arm(label, stage, *(f"{name}{n}" for n in range(3)), folder=folder)
+        for label, stage, name in sides
+    ]
+    RunStore(root).save_sweep(sweep(*arms))
+    found = {one.arms[0]: one for one in judged(root, "C12")}
+    assert found["own"].verdict == "holds"
+    assert found["own"].arms == ("own", "em_rl", "rl_em")
+    assert found["other"].verdict == "undecided"
+    assert found["other"].arms == ("other", "em_rl")
+
+
+def test_a_prompt_counts_once_however_many_arms_it_trained(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    counts = np.resize(np.arange(1, 9), 16)
+    right = np.arange(16)[None] < counts[:, None]
+    write_run(root, "b", right, benchmark="pool", temperature=1.0)
+    write_run(root, "b", draws(0.2))
+    arms, gains = [BASE], []
+    chance = np.random.default_rng(3)
+    for number in range(16):
+        found = []
+        for copy in range(4):
+            name = f"e{number}.{copy}"
+            scores = draws(float(chance.uniform(0.1, 0.9)))
+            write_run(root, name, scores)
+            write_manifest(folder, name, prompt=f"pool/{number:04d}")
+            change_manifest(folder, name, settings={"objective": "entropy", "rate": copy})
+            arms.append(arm(f"em{number}.{copy}", "em", name, folder=folder))
+            found.append(scores.mean() - draws(0.2).mean())
+        gains.append(np.mean(found))
+    RunStore(root).save_sweep(sweep(*arms))
+    (one,) = judged(root, "C11")
+    expected = rank_correlation((counts * (16 - counts)).astype(np.float64), np.array(gains))
+    assert expected is not None
+    assert one.figures[0].value == pytest.approx(expected[0])
+    assert one.figures[0].interval == expected[1]
