@@ -21,6 +21,7 @@ from tests.studies.claim_stores import (
     write_manifest,
     write_run,
 )
+from tests.studies.test_claim_logits import estimate, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,3 +158,13 @@ def test_a_prompt_counts_once_however_many_arms_it_trained(tmp_path: Path) -> No
     assert expected is not None
     assert one.figures[0].value == pytest.approx(expected[0])
     assert one.figures[0].interval == expected[1]
+
+
+def test_skewness_beside_another_arm_than_the_base_is_no_evidence(tmp_path: Path) -> None:
+    read = estimate("em", "skewness", "rl", change=0.06)
+    write_study(tmp_path, read)
+    (file,) = (tmp_path / "logit-studies").iterdir()
+    study = json.loads(file.read_text())
+    file.write_text(json.dumps({**study, "base": "rl"}))
+    (one,) = judged(tmp_path, "C05")
+    assert (one.verdict, one.figures) == ("undecided", ())
