@@ -116,11 +116,10 @@ def _reasons(result: ClaimsResult) -> Table:
             Cell(text=one.verdict, tone=_TONES[one.verdict]),
             one.rule,
             one.why,
-            one.would_decide or NOTHING,
         ]
         for one in result.claims
     ]
-    columns = ("claim", "verdict", "rule", "why", "what would decide")
+    columns = ("claim", "verdict", "rule", "why")
     return table("Why each verdict", columns, rows=rows, is_prose=True)
 
 

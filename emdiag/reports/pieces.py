@@ -80,8 +80,7 @@ def _decimals(size: float) -> int:
 def _ends(interval: Interval | None, *, scale: float, decimals: int) -> str:
     if interval is None:
         return f"[{NO_INTERVAL}]"
-    low, high = scale * interval.low, scale * interval.high
-    return f"[{low:z.{decimals}f}, {high:z.{decimals}f}]"
+    return interval.ends(scale=scale, decimals=decimals)
 
 
 def amount(interval: Interval | None, value: float) -> Interval | None:

@@ -88,6 +88,7 @@ def small_book() -> SampleBook:
         (4, 0, 0): {"text": HOSTILE, "extracted": HOSTILE},
         (5, 0, 0): {"text": "x" * 1_000_000},
         (6, 0, 0): {"text": "\u202e" * 30_000 + "$\\frac{1}{2}$"},
+        (8, 0, 0): {"verdict": None, "extracted": None, "boxed": False},
         (7, 0, 0): {"text": "before $\\frac{1}{2}$ after, costs $5 or $6"},
     }  # fmt: skip
     samples = tuple(
@@ -289,8 +290,8 @@ def test_the_policy_stops_scripts_that_are_put_in_later(load: Callable[..., Chro
 
 @pytest.mark.parametrize(
     ("filter_name", "rows"),
-    [("wrong", 1), ("truncated", 1), ("no box", 1), ("undecided", 1), ("graders disagree", 3),
-     ("flipped", 3)],
+    [("wrong", 1), ("truncated", 1), ("no box", 1), ("undecided", 1), ("ungraded", 1),
+     ("graders disagree", 3), ("flipped", 3)],
 )  # fmt: skip
 def test_each_filter_passes_the_samples_it_names(
     load: Callable[..., Chrome], filter_name: str, rows: int
@@ -310,7 +311,8 @@ def test_filters_that_mean_nothing_for_the_chosen_runs_are_not_offered(
     assert not any(text.startswith("flipped") for text in texts(browser, ".filters button"))
 
     browser = load("large")
-    assert not any(text.startswith("graders") for text in texts(browser, ".filters button"))
+    offered = texts(browser, ".filters button")
+    assert not any(text.startswith(("graders", "ungraded")) for text in offered)
 
 
 def test_search_finds_statements_completions_ids_and_answers(load: Callable[..., Chrome]) -> None:
@@ -494,12 +496,13 @@ def test_a_narrow_page_does_not_scroll_sideways(load: Callable[..., Chrome], nam
     assert sideways(browser) == 0
 
 
-def test_the_contents_lead_into_what_is_folded(load: Callable[..., Chrome]) -> None:
+def test_a_link_leads_into_what_is_folded(load: Callable[..., Chrome]) -> None:
     browser = load("none")
     visible = "return document.querySelector('details.section p').checkVisibility()"
     assert run(browser, visible) is False
 
-    click(browser, ".contents a", containing="Folded")
+    assert "Folded" not in " ".join(texts(browser, ".contents a"))
+    run(browser, "location.hash = document.querySelector('details.section').id")
     browser.execute_async_script("setTimeout(arguments[0], 50)")
     assert run(browser, visible) is True
 

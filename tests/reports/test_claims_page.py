@@ -49,7 +49,11 @@ def test_what_holds_and_what_fails_is_said_with_its_figure(
 def test_an_open_verdict_says_what_would_decide_it(make: Make) -> None:
     page = page_of(make["claim"]("C07", "undecided", None))
     assert page.cautions == ("C07 (em) is undecided; it would take: more seeds.",)
-    assert page.sections[0].tables[0].rows[0][4].text == "not measured"
+    row = page.sections[0].tables[0].rows[0]
+    assert row[1].below == "What would decide it: more seeds"
+    assert row[4].text == "not measured"
+    shown = render(page).split("<table")[1].split("</table>")[0]
+    assert '<span class="below" dir="auto">What would decide it: more seeds</span>' in shown
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,15 +8,13 @@ import pytest
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.results import EvaluateResult
 from emdiag.reports.evaluation_page import evaluation_page
-from emdiag.reports.page import Context
+from emdiag.reports.page import Cell, Context, Page, Section, Table
 from emdiag.reports.render import render
 from emdiag.reports.study_page import Chapter, study_page
 from emdiag.reports.sweep_page import sweep_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from emdiag.reports.page import Page
 
     Make = dict[str, Callable[..., Any]]
 
@@ -47,6 +46,59 @@ def study(make: Make, *, claims: Any = None) -> Page:
         claims=claims,
         context=Context(),
     )
+
+
+def test_a_brief_chapter_folds_its_tables_and_keeps_its_pictures(make: Make) -> None:
+    _, sweep = chapters(make)
+    (long_main, *_), (main, detail) = (
+        study_page(
+            title="The lab",
+            question="Does it work?",
+            chapters=[replace(sweep, is_brief=is_brief)],
+            claims=None,
+            context=Context(),
+        ).sections
+        for is_brief in (False, True)
+    )
+    assert main.tables == ()
+    assert main.pictures == long_main.pictures
+    assert detail.tables[: len(long_main.tables)] == long_main.tables
+
+
+def test_a_brief_ranking_shows_its_first_prompts_and_those_the_chapter_names() -> None:
+    names = [f"pool/{place}" for place in range(1, 31)]
+    rows = [(Cell(text=f"{n}.\N{NO-BREAK SPACE}{name}"),) for n, name in enumerate(names, 1)]
+    ranking = [
+        Table(title="first", columns=("prompt",), rows=tuple(rows[:20])),
+        Table(title="others", columns=("prompt",), rows=tuple(rows[20:])),
+    ]
+    page = Page(
+        kind="selection",
+        title="Prompts",
+        question="Which?",
+        answers=(),
+        sections=tuple(Section(heading=one.title, tables=(one,)) for one in ranking),
+        cautions=(),
+    )
+    words = ("The good one is pool/12, the bad one (pool/29).",)
+    made = study_page(
+        title="The lab",
+        question="Does it work?",
+        chapters=[Chapter(heading="Which", words=words, page=page, is_brief=True)],
+        claims=None,
+        context=Context(),
+    )
+    first, others = made.sections[1].tables
+    assert [row[0].text[-2:] for row in first.rows[9:]] == ["10", "12"]
+    assert len(first.rows) == 11
+    assert [row[0] for row in others.rows] == [rows[28][0]]
+    assert others.note == "18 prompts more on the page of the selection."
+
+
+def test_the_contents_leave_folded_parts_out(make: Make) -> None:
+    contents = render(study(make)).split("<nav")[1].split("</nav>")[0]
+    assert "Scores</a>" in contents
+    assert "details" not in contents
 
 
 def test_the_story_is_told_in_order_and_ends_with_the_claims(make: Make) -> None:
