@@ -72,7 +72,7 @@ def _group_row(group: SeedGroup) -> list[str]:
     ]
     if group.difference is not None:
         gap, interval = group.difference.difference, group.difference.interval
-        bounds = f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]" if interval else ""
+        bounds = f" {interval.ends(scale=100, sign='+')}" if interval else ""
         row.append(f"{100 * gap:+.1f}{bounds}")
     return row
 

@@ -152,4 +152,4 @@ def _points(value: float, interval: Interval | None) -> str:
 def _spread(value: float, interval: Interval | None, *, scale: float) -> str:
     if interval is None:
         return f"{value:.1f}"
-    return f"{value:.1f} [{scale * interval.low:.1f}, {scale * interval.high:.1f}]"
+    return f"{value:.1f} {interval.ends(scale=scale)}"

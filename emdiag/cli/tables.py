@@ -109,7 +109,7 @@ def percent(value: float, interval: Interval | None = None) -> str:
     """A share of 1 in percent, with its interval: `60.0 [54.4, 65.4]`."""
     if interval is None:
         return f"{100 * value:.1f}"
-    return f"{100 * value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    return f"{100 * value:.1f} {interval.ends(scale=100)}"
 
 
 def _prompt_row(figures: PromptFigures) -> dict[str, str]:
@@ -197,7 +197,7 @@ def _remarks(score: BenchmarkScore) -> list[str]:
 def _comparison_row(comparison: Comparison) -> list[str]:
     up, down = len(comparison.wrong_to_right), len(comparison.right_to_wrong)
     interval = comparison.interval
-    bounds = f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]" if interval else ""
+    bounds = f" {interval.ends(scale=100, sign='+')}" if interval else ""
     return [
         comparison.benchmark,
         str(comparison.problems),

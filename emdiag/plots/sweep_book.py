@@ -162,7 +162,7 @@ def _is_all(axis: Axis, value: float) -> bool:
 def percent(value: float, interval: Interval | None) -> str:
     """A share of 1 with its interval, such as `60.0 % [54.4, 65.4]`."""
     said = f"{100 * value:.1f} %"
-    return f"{said} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]" if interval else said
+    return f"{said} {interval.ends(scale=100)}" if interval else said
 
 
 def points(value: float, interval: Interval | None) -> str:
@@ -170,7 +170,7 @@ def points(value: float, interval: Interval | None) -> str:
     said = f"{100 * value:+z.1f}"
     if interval is None:
         return said
-    return f"{said} [{100 * interval.low:+z.1f}, {100 * interval.high:+z.1f}]"
+    return f"{said} {interval.ends(scale=100, sign='+')}"
 
 
 def hundredfold(interval: Interval | None) -> Interval | None:

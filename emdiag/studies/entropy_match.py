@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,14 @@ class BaseCurve:
             if one.entropy is not None
         }
         return {0.0: 0.0, **measured}
+
+    def falls_somewhere(self) -> bool:
+        """Whether entropy goes down from one measured temperature to the next, beyond noise."""
+        heights = [height for _, height in sorted(self.entropies().items())]
+        return any(
+            before - after > TOLERANCE_FRAC * before
+            for before, after in itertools.pairwise(heights)
+        )
 
     def nearest(self, entropy_nats: float) -> float:
         """The temperature measured whose entropy is nearest."""

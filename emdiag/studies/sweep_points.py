@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -184,4 +185,14 @@ def _intervals(names: Sequence[str], stacked: NDArray[np.float64]) -> list[Inter
     for number, row in enumerate(stacked):
         if is_share[number] and problems > 1 and np.ptp(row) == 0 and row[0, 0] in (0.0, 1.0):
             found[number] = wilson(round(row[0].sum()), problems)
-    return found
+    return [
+        _within_bounds(one) if share and one is not None else one
+        for share, one in zip(is_share, found, strict=True)
+    ]
+
+
+def _within_bounds(interval: Interval) -> Interval:
+    """A share's interval without what rounding adds beyond 0 and 1."""
+    return msgspec.structs.replace(
+        interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0)
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from emdiag.core.results import Interval
     from emdiag.core.temperature_sweep import (
@@ -55,10 +57,8 @@ def _is_clear(one: SlopeDifference) -> bool:
 
 def _cooling(control: CoolingControl, *, alone: bool) -> str:
     on = _on(control.benchmark, alone=alone)
-    where = f"{control.checkpoint} at T {control.temperature:g} ({control.entropy_nats:.3f} nats)"
-    base = (
-        f"{control.base} at T {control.base_temperature:g} ({control.base_entropy_nats:.3f} nats)"
-    )
+    where = _at(control.checkpoint, control.temperature, control.entropy_nats)
+    base = _at(control.base, control.base_temperature, control.base_entropy_nats)
     if not control.is_matched:
         return (
             f"{where}{on} has an entropy that {control.base} was not brought to "
@@ -67,7 +67,7 @@ def _cooling(control: CoolingControl, *, alone: bool) -> str:
     said = {
         "more than cooling": "more than cooling",
         "less than cooling": "less than cooling would give",
-        "cooling": "no more than cooling",
+        "cooling": "within two points of cooling",
         "undecided": "undecided whether it is more than cooling",
     }
     gap = _gap(control.difference, control.interval)
@@ -79,12 +79,17 @@ def _gap(value: float, interval: Interval | None) -> str:
     side, sign = ("below", -1) if value < 0 else ("above", 1)
     if interval is None:
         return f"{100 * abs(value):.1f} points (no interval) {side}"
-    ends = sorted((100 * sign * interval.low, 100 * sign * interval.high))
-    return f"{100 * abs(value):.1f} points [{ends[0]:.1f}, {ends[1]:.1f}] {side}"
+    ends = interval.ends(scale=100) if sign > 0 else _turned(interval).ends(scale=100)
+    return f"{100 * abs(value):.1f} points {ends} {side}"
+
+
+def _turned(interval: Interval) -> Interval:
+    return msgspec.structs.replace(interval, low=-interval.high, high=-interval.low)
 
 
 def _at(label: str, temperature: float, entropy_nats: float) -> str:
-    return f"{label} at T {temperature:g} ({entropy_nats:.3f} nats)"
+    how = f"at T {temperature:g}" if temperature else "decoding greedily"
+    return f"{label} {how} ({entropy_nats:.3g} nats)"
 
 
 def _on(benchmark: str, *, alone: bool) -> str:
@@ -94,7 +99,7 @@ def _on(benchmark: str, *, alone: bool) -> str:
 def _points(value: float, interval: Interval | None) -> str:
     if interval is None:
         return f"{100 * value:+.1f} points (no interval)"
-    return f"{100 * value:+.1f} points [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    return f"{100 * value:+.1f} points {interval.ends(scale=100)}"
 
 
 def _p(value: float) -> str:

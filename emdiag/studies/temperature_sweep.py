@@ -297,6 +297,12 @@ class _Study:
             for setting in self._plan.settings:
                 sessions = self._at(label, name, setting).run.provenance()
                 notes += [f"drawn {note}" for note in version_notes(sessions)]
+        notes += [
+            f"{name}: the entropy of {self._plan.base} does not rise with temperature everywhere, "
+            "so that several of its temperatures may match; the lowest one is tried first"
+            for name in self._benchmarks
+            if self._plan.base and BaseCurve(found=self._base_points(name)).falls_somewhere()
+        ]
         notes += _entropy_notes(self._plan, controls, self._found)
         engines = {reading.run.spec.engine.name for reading in self._readings.values()}
         if "transformers" in engines or "vllm" in engines:
@@ -316,11 +322,18 @@ def _entropy_notes(
 ) -> list[str]:
     if not plan.reads_entropy:
         return ["entropies were not read, so there is no cooled base"]
-    if all(one.entropy is None for (*_, s), one in found.items() if s.temperature):
+    sampled = [one for (*_, setting), one in found.items() if setting.temperature]
+    if sampled and all(one.entropy is None for one in sampled):
         return ["a table of texts has no entropies, so there is no cooled base"]
     notes = []
     if plan.base and not controls:
         notes.append("no setting keeps all tokens above temperature 0, so there is no cooled base")
+    if controls:
+        notes.append(
+            "the temperature of the base is found from these samples and then taken as known: "
+            "intervals at equal entropy leave that out (on the lab they would be up to a fifth wider "
+            "where the base's accuracy is steep)"
+        )
     missed = [one for one in controls if not one.is_matched]
     if missed:
         notes.append(
