@@ -164,6 +164,7 @@ def _flips(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
         "Problems whose answer changed",
         ("benchmark", "direction", "problems", "ids"),
         rows=rows,
+        is_prose=True,
         note="With several samples a problem counts as right where more than half of them are.",
     )
     return (Section(heading="Which problems flipped", tables=(made,), is_detail=True),)
