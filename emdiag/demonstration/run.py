@@ -85,11 +85,11 @@ def run_demo(
         selected = stages.select()
         good, bad = stages.choose(selected)
     with clock.stage("EM from a good prompt"):
-        trained = [stages.train_em("good", prompt="good")]
+        trained = [stages.train_em("em-good", prompt="good")]
     with clock.stage("EM from a bad prompt"):
-        trained.append(stages.train_em("bad", prompt="bad"))
+        trained.append(stages.train_em("em-bad", prompt="bad"))
     with clock.stage("entropy maximised, a control"):
-        trained.append(stages.train_em("max", prompt="good", objective=MAXIMISED))
+        trained.append(stages.train_em("em-max", prompt="good", objective=MAXIMISED))
     if plan.has_rl:
         with clock.stage("RL"):
             trained.append(stages.train_rl())
@@ -100,7 +100,7 @@ def run_demo(
     with clock.stage("scores and comparisons"):
         scores = stages.evaluate()
         stages.repeat()
-        labels = ("good", "bad", *(("rl",) if plan.has_rl else ()))
+        labels = ("em-good", "em-bad", *(("rl",) if plan.has_rl else ()))
         comparisons = [stages.compare(label) for label in labels]
     with clock.stage("logits"):
         logits = stages.logits()

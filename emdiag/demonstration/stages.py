@@ -169,7 +169,7 @@ class Stages:
     def sweep(self) -> TemperatureSweepResult:
         """Every arm at every temperature, and the base at their entropies."""
         plan = self._plan
-        arms = self._arms("good", "bad", "max", "rl")
+        arms = self._arms("em-good", "em-bad", "em-max", "rl")
         temperatures = ",".join(f"{value:g}" for value in plan.temperatures)
         hottest = max(plan.temperatures)
         return run_temperature_sweep(
@@ -196,7 +196,7 @@ class Stages:
 
     def evaluate(self) -> EvaluateResult:
         """The registered checkpoints, greedy; their runs are the sweep's."""
-        return self._evaluate(self._arms("good", "bad", "max", "rl"), self._store)
+        return self._evaluate(self._arms("em-good", "em-bad", "em-max", "rl"), self._store)
 
     def repeat(self) -> EvaluateResult:
         """The base a second time, other samples side by side: equal if nothing depends on that."""
@@ -209,7 +209,7 @@ class Stages:
     def logits(self) -> LogitSkewResult:
         """What happened to the distribution, on the same texts."""
         plan = self._plan
-        arms = self._arms("good", "bad", "rl")
+        arms = self._arms("em-good", "em-bad", "rl")
         return run_logit_skew(
             logit_skew_plan(
                 arms,

@@ -84,7 +84,7 @@ def chapters(found: Measured, *, store: RunStore) -> list[Found]:
 def _of_base() -> tuple[str, ...]:
     return (
         (
-            "The lab's model has half a million parameters and learned from text in which some "
+            "The lab's model has 0.67 million parameters and learned from text in which some "
             "problems are worked step by step and others answered at once, more often the one or "
             "the other depending on the wording. Step by step it is nearly always right; at once "
             "it mostly guesses."
