@@ -91,14 +91,16 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
     ratio = best_over_worst(pair.right)
     n = min(_DRAWN, len(means))
     best = expected_best(means.tolist(), n) - float(means.mean())
-    figures, why = [], "a seed is never right, so no ratio is defined"
+    figures, why = [], "a seed is never right on half of the problems, so no ratio is defined"
     if ratio is not None:
         name = f"best over worst of {len(means)} seeds of {arm.label} on {measured_on(pair)}"
         figures = [ClaimFigure(name=name, value=ratio[0], interval=ratio[1], unit="ratio")]
         why = (
-            f"{plain_number(*ratio)} from {100 * means.min():.1f} to {100 * means.max():.1f} "
-            f"percent, standard deviation {100 * means.std(ddof=1):.1f} points; the best of {n} "
-            f"of these seeds lies {100 * best:.1f} points above their mean"
+            f"{plain_number(*ratio)}, best and worst chosen on other problems; as seen, which is "
+            f"too large, {means.max() / means.min():.3g}, from {100 * means.min():.1f} to "
+            f"{100 * means.max():.1f} percent, standard deviation "
+            f"{100 * means.std(ddof=1):.1f} points; the best of {n} of these seeds lies "
+            f"{100 * best:.1f} points above their mean"
         )
     is_enough = len(means) >= wanted
     verdict = decide(figures[0].interval, claim.decision) if is_enough and figures else "undecided"

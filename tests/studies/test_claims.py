@@ -257,7 +257,8 @@ def test_ten_seeds_that_lie_far_apart_differ_and_nine_are_undecided(tmp_path: Pa
     (one,) = judged(tmp_path, "C13")
     means = [draws(float(share), problems=200).mean() for share in shares]
     assert one.verdict == "holds"
-    assert one.figures[0].value == pytest.approx(max(means) / min(means))
+    assert one.figures[0].value == pytest.approx(max(means) / min(means), rel=0.1)
+    assert f"as seen, which is too large, {max(means) / min(means):.3g}," in one.why
     store.save_sweep(sweep(arm("em", "em", *digests[:9])))
     assert judged(tmp_path, "C13")[0].verdict == "undecided"
 
