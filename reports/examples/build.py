@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import tarfile
 import tempfile
@@ -32,8 +33,6 @@ FOLDER = "emdiag-demo"
 KEPT = ("*.json", "*.jsonl")
 LEFT_OUT = ("entropies-", "traces", "pairs", "held_out")
 """Files that no page needs, beside everything that is no text, such as weights."""
-
-TOKENS = '"token_ids":['
 
 
 def build(target: Path) -> list[Path]:
@@ -65,7 +64,7 @@ def recorded() -> Iterator[Path]:
 
 
 def record(folder: Path) -> None:
-    """Put what pages need of a finished demonstration into the record."""
+    """Put what pages need of a finished demonstration into the record, its paths made relative."""
     files = sorted({file for pattern in KEPT for file in folder.rglob(pattern)})
     with tarfile.open(RECORD, "w:xz", preset=9) as archive:
         for file in files:
@@ -76,10 +75,10 @@ def record(folder: Path) -> None:
                 file.name != "provenance.jsonl"
             ):
                 continue
-            entry = archive.gettarinfo(file, f"{FOLDER}/{relative}")
-            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
-            with file.open("rb") as content:
-                archive.addfile(entry, content)
+            content = file.read_bytes().replace(f"{folder.parent}/".encode(), b"")
+            entry = tarfile.TarInfo(f"{FOLDER}/{relative}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
 
 
 def main() -> None:
