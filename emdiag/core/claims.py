@@ -36,6 +36,8 @@ class Decision(Record, frozen=True, kw_only=True):
         benchmarks_share: Share of the benchmarks measured on which it must hold.
         prompts: Fewest training prompts.
         templates: Fewest prompt templates.
+        reach: Temperatures that a sweep must reach down to and up to, or past.
+        p_value: Below which a corrected test must lie; 1 asks for none.
     """
 
     side: Side
@@ -48,6 +50,8 @@ class Decision(Record, frozen=True, kw_only=True):
     benchmarks_share: float = 1.0
     prompts: int = 1
     templates: int = 1
+    reach: tuple[float, float] = (1.0, 0.0)
+    p_value: float = 1.0
 
 
 class Claim(Record, frozen=True, kw_only=True):

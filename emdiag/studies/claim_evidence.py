@@ -44,6 +44,9 @@ class Evidence:
         studies, sweeps: In the order they were written.
         stores: Folders that were looked at.
         read: Folder of a run to its main grades, once they were read; see `claim_rates.outcomes`.
+        engines, prompts: What drew a checkpoint's samples under a setting, and from which prompts.
+        left_out: Label and benchmark to problems that were trained on.
+        differing: On what compared sides differ; see `claim_fairness`.
     """
 
     arms: tuple[Arm, ...] = ()
@@ -53,6 +56,10 @@ class Evidence:
     sweeps: list[TemperatureSweepResult] = field(default_factory=list)
     stores: tuple[Path, ...] = ()
     read: dict[Path, dict[str, list[bool]]] = field(default_factory=dict)
+    engines: dict[tuple[object, str], str] = field(default_factory=dict)
+    prompts: dict[tuple[object, str], str] = field(default_factory=dict)
+    left_out: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    differing: dict[str, None] = field(default_factory=dict)
 
     def role(self, arm: Arm) -> Role | None:
         """The part an arm plays; None where nothing says it, and for controls without a part."""

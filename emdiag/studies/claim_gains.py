@@ -65,7 +65,10 @@ def for_each_pair(
             if found:
                 results.append(judge(claim, left, right, found))
             else:
-                what = "no run of both sides at this temperature and under equal settings"
+                what = (
+                    "no run of both sides at this temperature, under equal settings and golds, on "
+                    "problems that neither was trained on"
+                )
                 results.append(missing(claim, what, arms=labels))
     what = "no two arms were trained for as many updates, at one rate, on the same prompts"
     return results or [missing(claim, what)]

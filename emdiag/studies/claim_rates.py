@@ -15,7 +15,8 @@ from emdiag.stats.intervals import (
     of_differences,
     of_two_arms,
 )
-from emdiag.studies.find_runs import graded
+from emdiag.studies.claim_fairness import remember, trained_on
+from emdiag.studies.find_runs import graded, main_grading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ class Setting(NamedTuple):
     template: str
     chat: bool
     sampling: SamplingParams
+    golds_sha256: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Pair:
     """Two arms under one setting, on the problems that every checkpoint of both has.
 
     Attributes:
+        problems: Without those that a checkpoint of either was trained on; `measured` with them.
         left, right: `[seeds, problems]`; registered checkpoints first.
         left_digests, right_digests: Of the checkpoints that were measured.
         samples: Of each problem, the fewest of any side.
@@ -54,6 +57,7 @@ class Pair:
 
     setting: Setting
     problems: tuple[str, ...]
+    measured: tuple[str, ...]
     left: Rates
     right: Rates
     left_digests: tuple[str, ...]
@@ -72,10 +76,12 @@ class Pair:
 
 
 def setting_of(run: Run) -> Setting:
-    """Under what the run was drawn."""
+    """Under what the run was drawn, and against which golds its main grader judged."""
     spec = run.spec
     sampling = msgspec.structs.replace(spec.sampling, seed=0, stop_token_ids=())
-    return Setting(spec.benchmark, spec.template, spec.chat, sampling)
+    grading = main_grading(run)
+    golds = grading.golds_sha256 if grading else None
+    return Setting(spec.benchmark, spec.template, spec.chat, sampling, golds)
 
 
 def outcomes(evidence: Evidence, digests: Sequence[str]) -> dict[Setting, dict[str, Outcomes]]:
@@ -88,9 +94,12 @@ def outcomes(evidence: Evidence, digests: Sequence[str]) -> dict[Setting, dict[s
         right = _right(evidence, run)
         if not right:
             continue
-        of_setting = found.setdefault(setting_of(run), {})
+        setting, engine = setting_of(run), run.spec.engine
+        of_setting = found.setdefault(setting, {})
         if digest not in of_setting or _size(right) > _size(of_setting[digest]):
             of_setting[digest] = right
+            evidence.engines[setting, digest] = f"{engine.name} in {engine.dtype}"
+            evidence.prompts[setting, digest] = run.spec.prompts_sha256
     return found
 
 
@@ -122,7 +131,9 @@ def pairs(
             continue
         if not low <= setting.sampling.temperature <= high:
             continue
-        pair = _pair(setting, (left, right), [side[setting] for side in sides], value=_share)
+        pair = _pair(
+            evidence, setting, (left, right), sides=[side[setting] for side in sides], value=_share
+        )
         if pair is None:
             continue
         seeds = len(pair.left) + len(pair.right)
@@ -130,7 +141,12 @@ def pairs(
         worth = (enough, seeds, pair.samples, len(pair.problems), repr(setting))
         if setting.benchmark not in best or worth > best[setting.benchmark][0]:
             best[setting.benchmark] = (worth, pair)
-    return [best[name][1] for name in sorted(best)]
+    found = [best[name][1] for name in sorted(best)]
+    for pair in found:
+        remember(
+            evidence, (left, right), settings=(pair.setting, pair.setting), problems=pair.measured
+        )
+    return found
 
 
 def pair_under(
@@ -143,7 +159,7 @@ def pair_under(
 ) -> Pair:
     """Two arms that were both run under a setting, with any value of a problem's outcomes."""
     sides = [outcomes(evidence, arm.digests)[setting] for arm in (left, right)]
-    pair = _pair(setting, (left, right), sides, value=value)
+    pair = _pair(evidence, setting, (left, right), sides=sides, value=value)
     assert pair is not None, "a setting of a pair was given"
     return pair
 
@@ -179,10 +195,11 @@ def registered(pair: Pair) -> Pair:
 
 
 def _pair(
+    evidence: Evidence,
     setting: Setting,
     arms: tuple[Arm, Arm],
-    sides: Sequence[dict[str, Outcomes]],
     *,
+    sides: Sequence[dict[str, Outcomes]],
     value: Callable[[list[bool]], float],
 ) -> Pair | None:
     digests = [
@@ -190,7 +207,8 @@ def _pair(
         for arm, side in zip(arms, sides, strict=True)
     ]
     every = [side[digest] for of, side in zip(digests, sides, strict=True) for digest in of]
-    shared = sorted(set.intersection(*(set(one) for one in every)))
+    measured = set.intersection(*(set(one) for one in every))
+    shared = sorted(measured - trained_on(evidence, arms))
     if len(shared) < 2:
         return None
     rates = [
@@ -200,6 +218,7 @@ def _pair(
     return Pair(
         setting=setting,
         problems=tuple(shared),
+        measured=tuple(sorted(measured)),
         left=rates[0],
         right=rates[1],
         left_digests=digests[0],

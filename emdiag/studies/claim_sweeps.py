@@ -67,7 +67,11 @@ def _slopes(
         unit="points per unit of T",
     )
     own = {label: _slope(sweep, label, one.benchmark) for label in (right, left)}
-    verdict = _by_signs(decide(interval, claim.decision), right=own[right], left=own[left])
+    of_difference = decide(interval, claim.decision)
+    if one.p_holm >= claim.decision.p_value and claim.decision.p_value < 1:
+        of_difference = "undecided"
+    verdict = _by_signs(of_difference, right=own[right], left=own[left])
+    lacks = _sweep_short(claim, [*own.values()], sweep)
     figures = [difference, *(_figure(slope) for slope in own.values() if slope is not None)]
     spoken = [
         f"{slope.checkpoint} {slope.trend if slope.trend != 'undecided' else 'goes neither way'}: "
@@ -79,16 +83,37 @@ def _slopes(
     seeds = ", ".join(
         f"{len(arm.digests)} of {arm.label}" for arm in sweep.arms if arm.label in sides
     )
-    apart = f"apart by {in_points(difference.value, interval)} per unit of T; checkpoints: {seeds}"
+    apart = f"apart by {in_points(difference.value, interval)} per unit of T, "
+    apart += f"corrected p {one.p_holm:.2g}; checkpoints: {seeds}"
     return concluded(
         claim,
-        verdict,
-        why="; ".join([*spoken, apart]),
+        "undecided" if lacks else verdict,
+        why="; ".join([*spoken, apart, *([f"the rule asks for {lacks}"] if lacks else [])]),
         arms=(right, left),
         benchmarks=(one.benchmark,),
         figures=figures,
-        would_decide=more_needed(difference, claim.decision, of="problems or samples"),
+        would_decide=f"{lacks}: {claim.to_measure}"
+        if lacks
+        else more_needed(difference, claim.decision, of="problems or samples"),
     )
+
+
+def _sweep_short(
+    claim: Claim, own: list[Slope | None], sweep: TemperatureSweepResult
+) -> str | None:
+    """What a sweep lacks of the temperatures and problems that the rule asks for."""
+    slopes = [slope for slope in own if slope is not None]
+    (low, high), lacks = claim.decision.reach, []
+    if len(slopes) < len(own):
+        lacks.append("a slope of either side")
+    elif max(one.low for one in slopes) > low or min(one.high for one in slopes) < high:
+        lacks.append(f"a sweep from T {low:g} or less to {high:g} or more")
+    sides = {(one.checkpoint, one.benchmark) for one in slopes}
+    points = [p for p in sweep.points if (p.checkpoint, p.benchmark) in sides and not p.is_control]
+    problems = min((point.problems for point in points), default=0)
+    if problems < claim.decision.problems:
+        lacks.append(f"{claim.decision.problems} problems ({problems} measured)")
+    return " and ".join(lacks) or None
 
 
 def _by_signs(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emdiag.core.claims import ClaimsResult
 from emdiag.studies.claim_coverage import coverage
 from emdiag.studies.claim_evidence import gather
+from emdiag.studies.claim_fairness import fairness_notes
 from emdiag.studies.claim_gains import gain, gain_at_equal_updates, gain_by_benchmark
 from emdiag.studies.claim_ledger import ledger_file, read_ledger
 from emdiag.studies.claim_logits import entropy_auroc, skewness
@@ -75,6 +76,7 @@ def claims(
 def _notes(evidence: Evidence) -> list[str]:
     unknown = [arm.label for arm in evidence.arms if evidence.role(arm) is None]
     notes = ["verdicts are not corrected for the number of claims and of arms looked at"]
+    notes += fairness_notes(evidence)
     if unknown:
         notes.append(f"left out, since nothing says what they are: {', '.join(unknown)}")
     benchmarks = sorted({run.spec.benchmark for run in evidence.runs})

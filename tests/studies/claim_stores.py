@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from emdiag.core.claims import ClaimResult
 
+SCRIPTED = EngineSpec(name="scripted", dtype="float32")
+
 
 def write_run(  # noqa: PLR0913 - a store has as many sides
     root: Path,
@@ -38,6 +40,9 @@ def write_run(  # noqa: PLR0913 - a store has as many sides
     grader: str = "by hand",
     prefix: str = "",
     answers: NDArray[np.str_] | None = None,
+    golds: str = "g",
+    engine: EngineSpec = SCRIPTED,
+    max_tokens: int = 64,
 ) -> str:
     """A graded run with `right[problem, sample]`; returns its key."""
     spec = RunSpec(
@@ -47,11 +52,11 @@ def write_run(  # noqa: PLR0913 - a store has as many sides
         prompts_sha256="a",
         checkpoint_digest=weights,
         tokenizer_digest="c",
-        sampling=SamplingParams(temperature=temperature, max_tokens=64),
-        engine=EngineSpec(name="scripted", dtype="float32"),
+        sampling=SamplingParams(temperature=temperature, max_tokens=max_tokens),
+        engine=engine,
     )
     run = RunStore(root).run(spec)
-    grading = GradingSpec(grader=grader, versions={}, golds_sha256="g")
+    grading = GradingSpec(grader=grader, versions={}, golds_sha256=golds)
     with run.writing(), run.grade_writer(grading) as journal:
         for (problem, sample), correct in np.ndenumerate(right):
             answer = "4" if answers is None else str(answers[problem, sample])

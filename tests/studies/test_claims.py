@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,14 @@ from emdiag.cli.app import app
 from emdiag.core.claims import ClaimFigure, Decision
 from emdiag.core.codec import decode
 from emdiag.core.errors import PlanError
-from emdiag.core.temperature_sweep import CoolingControl, Slope, SlopeDifference
+from emdiag.core.results import Metric
+from emdiag.core.temperature_sweep import (
+    CoolingControl,
+    Slope,
+    SlopeDifference,
+    SweepPoint,
+    SweepSetting,
+)
 from emdiag.core.training import TrainManifest
 from emdiag.stats.pass_at_k import pass_at_k
 from emdiag.store.run_store import RunStore
@@ -250,8 +257,8 @@ def test_controls_are_no_em_arms_and_only_maximised_entropy_is_the_other_side(
 def test_ten_seeds_that_lie_far_apart_differ_and_nine_are_undecided(tmp_path: Path) -> None:
     shares = np.linspace(0.3, 0.9, 10)
     digests = [f"e{number}" for number in range(10)]
-    for one, share in zip(digests, shares, strict=True):
-        write_run(tmp_path, one, draws(float(share), problems=200))
+    for weights, share in zip(digests, shares, strict=True):
+        write_run(tmp_path, weights, draws(float(share), problems=200))
     store = RunStore(tmp_path)
     store.save_sweep(sweep(arm("em", "em", *digests)))
     (one,) = judged(tmp_path, "C13")
@@ -322,12 +329,30 @@ def test_coverage_is_pass_at_k_and_undecided_with_fewer_samples(
 # Sweeps
 
 
-def slopes(*, turned: bool, rl: float) -> dict[str, object]:
+def slopes(
+    *,
+    turned: bool,
+    rl: float,
+    reach: tuple[float, float] = (0.0, 1.2),
+    problems: int = 40,
+    p_holm: float = 0.01,
+) -> dict[str, object]:
     """EM falls by 30 points per unit of T, RL changes by `rl`."""
+    metric = Metric(name="x", value=0.5, interval=None)
+    points = tuple(
+        SweepPoint(
+            checkpoint=label, benchmark="toy", setting=SweepSetting(temperature=temperature),
+            samples=8, seeds=1, problems=problems, accuracy=metric, pass_at_k=(), majority=None,
+            agreement=None, distinct_answers=None, entropy_nats=None, mean_tokens=metric,
+            truncated_frac=metric, repeated_frac=metric, no_box_frac=metric, run_keys=(),
+            grade_keys=(),
+        )
+        for label in ("em", "rl") for temperature in reach
+    )  # fmt: skip
     own = [
         Slope(
             checkpoint=label, benchmark="toy", axis="temperature", value=value,
-            interval=between(value - 0.05, value + 0.05), low=0.0, high=1.2,
+            interval=between(value - 0.05, value + 0.05), low=reach[0], high=reach[1],
             trend="falls" if value < -0.05 else "rises" if value > 0.05 else "undecided",
         )
         for label, value in (("em", -0.3), ("rl", rl))
@@ -336,9 +361,28 @@ def slopes(*, turned: bool, rl: float) -> dict[str, object]:
     difference = SlopeDifference(
         left="rl" if turned else "em", right="em" if turned else "rl", benchmark="toy",
         axis="temperature", value=gap, interval=between(gap - 0.1, gap + 0.1), p_value=0.01,
-        p_holm=0.01,
+        p_holm=p_holm,
     )  # fmt: skip
-    return {"slopes": tuple(own), "slope_differences": (difference,)}
+    return {"slopes": tuple(own), "slope_differences": (difference,), "points": points}
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacks"),
+    [
+        ({"reach": (0.2, 0.3)}, "a sweep from T 0.3 or less to 1 or more"),
+        ({"reach": (0.4, 1.2)}, "a sweep from T 0.3 or less to 1 or more"),
+        ({"problems": 29}, "30 problems (29 measured)"),
+        ({"p_holm": 0.05}, "times as many problems"),
+    ],
+)
+def test_a_short_or_small_sweep_or_a_gap_by_chance_decides_no_slopes(
+    tmp_path: Path, asked: dict[str, Any], lacks: str
+) -> None:
+    arms = (arm("em", "em", "e"), arm("rl", "rl", "r"))
+    RunStore(tmp_path).save_sweep(sweep(*arms, **slopes(turned=False, rl=0.2, **asked)))
+    (one,) = judged(tmp_path, "C07")
+    assert one.verdict == "undecided"
+    assert lacks in str(one.would_decide)
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from emdiag.core.runs import Provenance
+import emdiag
+from emdiag.core.runs import EngineSpec, Provenance
 from emdiag.core.temperature_sweep import CoolingControl
 from emdiag.stats.resampled import rank_correlation
 from emdiag.store.run_store import RunStore
@@ -168,3 +169,54 @@ def test_skewness_beside_another_arm_than_the_base_is_no_evidence(tmp_path: Path
     file.write_text(json.dumps({**study, "base": "rl"}))
     (one,) = judged(tmp_path, "C05")
     assert (one.verdict, one.figures) == ("undecided", ())
+
+
+def test_what_an_arm_was_trained_on_is_left_out_of_its_score(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    known = np.arange(40)[:, None] < 20
+    write_run(root, "b", np.zeros((40, 1), np.bool_))
+    ids = tuple(f"toy/{number:04d}" for number in range(20))
+    for number in range(3):
+        write_run(root, f"e{number}", known)
+        write_manifest(folder, f"e{number}")
+        change_manifest(folder, f"e{number}", problem_ids=ids)
+    RunStore(root).save_sweep(sweep(BASE, arm("em", "em", "e0", "e1", "e2", folder=folder)))
+    (one,) = judged(root, "C01")
+    assert (one.verdict, one.figures[0].value) == ("undecided", 0.0)
+    (note,) = (note for note in emdiag.claims(store=root).notes if "left out where" in note)
+    assert note.startswith("em was trained on 20 problems of toy")
+    assert "first 100" in note
+
+
+def test_a_chain_leaves_out_what_its_first_training_saw(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    sides: list[tuple[str, Stage, float]] = [
+        ("x", "em_rl", 1.1),
+        ("e", "em", 0.5),
+        ("r", "rl", 0.5),
+    ]
+    for name, _, share in sides:
+        write_run(root, name, draws(share))
+        write_manifest(folder, name, prompt="toy/0003" if name == "e" else "pool/0001")
+    change_manifest(folder, "x", parent_digest="e", parent_stage="em")
+    arms = [arm(stage, stage, name, folder=folder) for name, stage, _ in sides]
+    RunStore(root).save_sweep(sweep(*arms))
+    (one,) = judged(root, "C12")
+    expected = 1 - np.delete(draws(0.5), 3).mean()
+    assert one.figures[0].value == pytest.approx(expected)
+
+
+def test_sides_graded_against_other_golds_are_no_pair(tmp_path: Path) -> None:
+    write_run(tmp_path, "b", draws(0.2))
+    write_run(tmp_path, "e", draws(0.9), golds="corrected")
+    RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
+    (one,) = judged(tmp_path, "C01")
+    assert (one.verdict, one.figures) == ("undecided", ())
+
+
+def test_sides_drawn_by_other_engines_are_noted(tmp_path: Path) -> None:
+    write_run(tmp_path, "b", draws(0.2))
+    write_run(tmp_path, "e", draws(0.9), engine=EngineSpec(name="vllm", dtype="bfloat16"))
+    RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
+    said = "base and em on toy: engine differs: scripted in float32 against vllm in bfloat16"
+    assert said in emdiag.claims(store=tmp_path).notes
