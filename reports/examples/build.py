@@ -25,6 +25,8 @@ from emdiag.studies.report_pages import result_page
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from emdiag.studies.report_targets import Result
+
 HERE = Path(__file__).resolve().parent
 RECORD = HERE / "record.tar.xz"
 FOLDER = "emdiag-demo"
@@ -42,7 +44,11 @@ def build(target: Path) -> list[Path]:
         store, home = RunStore(Path(FOLDER)), Path("home")
         command = ("emdiag", "demo")
         pages = [tell(found, target / "study.html", store=store, home=home, command=command)]
-        parts = {"evaluation": found.scores, "sweep": found.sweep, "logits": found.logits}
+        parts: dict[str, Result] = {
+            "evaluation": found.scores,
+            "sweep": found.sweep,
+            "logits": found.logits,
+        }
         for name, result in parts.items():
             page = result_page(result, store=store, home=home)
             pages.append(write_page(page, target / f"{name}.html"))
