@@ -58,6 +58,7 @@ def _judge(claim: Claim, left: Arm, right: Arm, pair: Pair, evidence: Evidence) 
         lacks = f"{wanted} samples of each problem ({pair.samples} drawn)"
     at_most, figure = ks[-1], figures[0]
     why = f"pass@{at_most} {in_points(by_k[at_most].difference, by_k[at_most].interval)}"
+    why += f", checkpoints: {len(pair.left)} of {left.label}, {len(pair.right)} of {right.label}"
     crossing = _crossing(by_k)
     if crossing is not None:
         why += f"; the base passes {right.label} between k = {crossing[0]} and {crossing[1]}"

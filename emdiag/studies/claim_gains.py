@@ -15,7 +15,8 @@ from emdiag.studies.claim_ledger import (
     missing,
     more_needed,
 )
-from emdiag.studies.claim_rates import mean_difference, pairs, registered
+from emdiag.studies.claim_rates import mean_difference, of_checkpoint, pairs
+from emdiag.studies.claim_registered import registered_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,11 +108,10 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) ->
         name=f"{name}, mean over seeds on {_benchmarks(found)}",
         value=value, interval=interval, unit="points",
     )  # fmt: skip
-    ones = [registered(pair) for pair in found]
-    figures = [
-        difference_figure(pair, f"{name}, registered checkpoint on {measured_on(pair)}")
-        for pair in ones
-    ]
+    digest, is_registered = registered_digest(right)
+    one = "registered checkpoint" if is_registered else "first named checkpoint"
+    ones = [of_checkpoint(pair, digest) for pair in found]
+    figures = [difference_figure(pair, f"{name}, {one} on {measured_on(pair)}") for pair in ones]
     corrected = holm([_p_value(pair) for pair in ones])
     verdicts = [
         "undecided" if p >= ALPHA else decide(figure.interval, claim.decision)
@@ -120,9 +120,11 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) ->
     needed = ceil(claim.decision.benchmarks_share * len(found))
     verdict = _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision))
     lacks = next((text for pair in found if (text := short_of(claim, pair))), None)
-    if any(pair.right_digests[0] != right.digests[0] for pair in found):
-        lacks = f"the registered checkpoint of {right.label}, the first one, which was not run"
-    why = f"it holds on {verdicts.count('holds')} of {len(found)} benchmarks, {needed} needed"
+    if any(digest not in pair.right_digests for pair in found):
+        lacks = f"the {one} of {right.label}, which was not run"
+    why = (
+        f"the {one} holds on {verdicts.count('holds')} of {len(found)} benchmarks, {needed} needed"
+    )
     if len(found) < claim.decision.benchmarks:
         why += f"; measured on {_benchmarks(found)} only, and said of no other benchmark"
     return concluded(

@@ -46,7 +46,7 @@ def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimRes
     )
     figures: list[ClaimFigure] = []
     verdicts: list[ClaimVerdict] = []
-    arms, found, helps = [alone.label], [], []
+    arms, found, helps, seeds = [alone.label], [], [], []
     for role, decision in sides:
         chain, measured = _chain(claim, alone, role, evidence)
         name = f"{ROLE_WORDS[role]} minus {ROLE_WORDS[claim.left]}"
@@ -64,13 +64,14 @@ def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimRes
             helps.append(f"{name}: {lacks}; {claim.to_measure}")
         elif verdict == "undecided":
             helps.append(f"{name}: {more_needed(figure, decision, of='problems and seeds')}")
+        seeds.append(_seeds(measured))
         found += measured
         figures.append(figure)
         verdicts.append(verdict)
     return concluded(
         claim,
         all_of(verdicts),
-        why="; ".join(_spoken(figure) for figure in figures),
+        why="; ".join(_spoken(one) + of for one, of in zip(figures, seeds, strict=True)),
         arms=arms,
         benchmarks=[pair.setting.benchmark for pair in found],
         figures=[figure for figure in figures if figure.value is not None],
@@ -102,6 +103,13 @@ def _seeds_short(measured: list[Pair], decision: Decision) -> str | None:
     if not measured or fewest >= decision.seeds:
         return None
     return f"{decision.seeds} training seeds on either side ({fewest} measured)"
+
+
+def _seeds(measured: list[Pair]) -> str:
+    """How many seeds of the chain and of the other side were measured, in words."""
+    if not measured:
+        return ""
+    return f" ({len(measured[0].right)} and {len(measured[0].left)} seeds)"
 
 
 def _mirrored(decision: Decision) -> Decision:

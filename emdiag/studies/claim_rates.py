@@ -50,7 +50,7 @@ class Pair:
 
     Attributes:
         problems: Without those that a checkpoint of either was trained on; `measured` with them.
-        left, right: `[seeds, problems]`; registered checkpoints first.
+        left, right: `[seeds, problems]`; in the order of the arm's checkpoints.
         left_digests, right_digests: Of the checkpoints that were measured.
         samples: Of each problem, the fewest of any side.
     """
@@ -189,9 +189,11 @@ def mean_difference(of_benchmarks: Sequence[Pair]) -> tuple[float, Interval | No
     return value, of_two_arms(_weighted(right), _weighted(left))
 
 
-def registered(pair: Pair) -> Pair:
-    """The pair with the first checkpoint of the right side alone: the one named before training."""
-    return replace(pair, right=pair.right[:1], right_digests=pair.right_digests[:1])
+def of_checkpoint(pair: Pair, digest: str) -> Pair:
+    """The pair with one checkpoint of the right side alone; the first one where it was not run."""
+    place = pair.right_digests.index(digest) if digest in pair.right_digests else 0
+    alone = slice(place, place + 1)
+    return replace(pair, right=pair.right[alone], right_digests=pair.right_digests[alone])
 
 
 def _pair(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.studies.claim_evidence import Evidence
-    from emdiag.studies.claim_rates import Pair
+    from emdiag.studies.claim_rates import Outcomes, Pair, Setting
 
 _DRAWN = 5
 """Seeds that the expected best one is of, where there are more."""
@@ -41,11 +41,13 @@ def seed_spread(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
 def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     """Rank correlation, over training prompts, of the base's outcome variance and the gain.
 
-    A prompt counts once, by the means of the arms that were trained on it.
+    A prompt counts once, by the means of the arms that were trained on it. Variances are of one
+    way of sampling for all prompts: the one that covers most of them, then with most samples.
     """
     rows = {}
+    seen = _seen(claim, evidence)
     for arm in evidence.of(claim.right):
-        row = _prompt_row(claim, arm, evidence)
+        row = _prompt_row(claim, arm, evidence, seen=seen)
         if row is not None:
             rows[arm.label] = row
     wanted = claim.decision.prompts
@@ -116,24 +118,42 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
     )  # fmt: skip
 
 
-def _prompt_row(claim: Claim, arm: Arm, evidence: Evidence) -> tuple[str, float, float] | None:
+def _prompt_row(
+    claim: Claim, arm: Arm, evidence: Evidence, *, seen: Outcomes
+) -> tuple[str, float, float] | None:
     """Prompt, variance of the base's outcomes on it, and the arm's gain; None if one is missing."""
-    manifest = next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
-    bases = evidence.opposite(claim.left, arm)
-    if manifest is None or len(manifest.problem_ids) != 1 or not bases:
+    prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
+    if prompt not in seen or not bases:
         return None
-    (prompt,) = manifest.problem_ids
-    seen = [
-        right[prompt]
-        for setting, by_digest in outcomes(evidence, bases[-1].digests).items()
-        if setting.sampling.temperature > 0
-        for right in by_digest.values()
-        if len(right.get(prompt, ())) >= claim.decision.samples
-    ]
     found = pairs(evidence, bases[-1], arm, decision=claim.decision)
-    if not seen or not found:
+    if not found:
         return None
-    most = max(seen, key=len)
-    variance = outcome_variance(len(most), sum(most))
+    variance = outcome_variance(len(seen[prompt]), sum(seen[prompt]))
     assert variance is not None, "a rule that asks for one sample has no variance"
     return prompt, variance, mean_difference(found)[0]
+
+
+def _seen(claim: Claim, evidence: Evidence) -> Outcomes:
+    """Training prompt to the base's outcomes on it, all drawn under one setting."""
+    found: dict[Setting, Outcomes] = {}
+    for arm in evidence.of(claim.right):
+        prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
+        if prompt is None or not bases:
+            continue
+        for setting, by_digest in outcomes(evidence, bases[-1].digests).items():
+            most = max((right.get(prompt, []) for right in by_digest.values()), key=len)
+            if setting.sampling.temperature > 0 and len(most) >= claim.decision.samples:
+                alike = setting._replace(benchmark="", golds_sha256=None)
+                found.setdefault(alike, {})[prompt] = most
+    covered = {
+        key: (len(one), sum(map(len, one.values())), repr(key)) for key, one in found.items()
+    }
+    return found[max(covered, key=lambda key: covered[key])] if found else {}
+
+
+def _prompt(arm: Arm, evidence: Evidence) -> str | None:
+    """The one prompt that an arm was trained on; None where it does not say, or of several."""
+    manifest = next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
+    if manifest is None or len(manifest.problem_ids) != 1:
+        return None
+    return manifest.problem_ids[0]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdiag.core.claims import ClaimFigure
+from emdiag.studies.claim_fairness import remember, trained_on
 from emdiag.studies.claim_ledger import concluded, decide, in_points, missing, more_needed
 from emdiag.studies.claim_rates import difference_interval, outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.studies.claim_evidence import Evidence
@@ -23,7 +26,8 @@ def best_template(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     """An arm minus the base under whichever template suits the base best, benchmark by benchmark.
 
     The best one is chosen by the scores that are compared, which favours the base: the claim
-    holds too seldom rather than too often.
+    holds too seldom rather than too often, and fails too often. Templates count under which the
+    base was run on all problems that the arm was.
     """
     results = []
     for arm in evidence.of(claim.right):
@@ -35,7 +39,9 @@ def best_template(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
                     {s: by for s, by in side.items() if s.benchmark == name}
                     for side in (of_base, mine)
                 ]
-                results.append(_judge(claim, base, arm, found[0], found[1]))
+                results.append(
+                    _judge(claim, (base, arm), evidence, of_base=found[0], mine=found[1])
+                )
     return results or [missing(claim, "no greedy run of base and EM on one benchmark")]
 
 
@@ -45,28 +51,40 @@ def _fitting(claim: Claim, arm: Arm, evidence: Evidence) -> BySetting:
     return {s: by for s, by in found.items() if low <= s.sampling.temperature <= high}
 
 
-def _judge(claim: Claim, base: Arm, arm: Arm, of_base: BySetting, mine: BySetting) -> ClaimResult:
+def _judge(
+    claim: Claim, arms: tuple[Arm, Arm], evidence: Evidence, *, of_base: BySetting, mine: BySetting
+) -> ClaimResult:
+    base, arm = arms
     (benchmark,) = {setting.benchmark for setting in mine}
-    templates = sorted({setting.template for setting in of_base})
+    under = max(mine, key=lambda s: (len(mine[s]), _shared_by(mine[s].values()), repr(s)))
+    measured = set.intersection(*(set(right) for right in mine[under].values()))
+    whole = {
+        setting: by
+        for setting, by in of_base.items()
+        if setting.golds_sha256 == under.golds_sha256
+        and all(measured <= set(right) for right in by.values())
+    }
+    templates = sorted({setting.template for setting in whole})
     wanted = claim.decision.templates
     if len(templates) < wanted:
         return missing(
             claim,
             f"the base was run under {len(templates)} of {wanted} templates on {benchmark} "
-            f"({', '.join(templates)})",
+            f"({', '.join(templates) or 'none'}), counting those with equal golds on all "
+            f"{len(measured)} problems of {arm.label}",
             arms=(base.label, arm.label),
         )
-    every = [right for side in (of_base, mine) for by in side.values() for right in by.values()]
-    shared = sorted(set.intersection(*(set(right) for right in every)))
+    shared = sorted(measured - trained_on(evidence, (base, arm)))
     if len(shared) < 2:
-        return missing(claim, "the templates share no problems", arms=(base.label, arm.label))
+        what = f"no two problems that {arm.label} was not trained on"
+        return missing(claim, what, arms=(base.label, arm.label))
     rates = {
         setting: np.array([[np.mean(right[p]) for p in shared] for right in by.values()])
-        for setting, by in of_base.items()
+        for setting, by in whole.items()
     }
     best = max(rates, key=lambda setting: (rates[setting].mean(), repr(setting)))
-    under = max(mine, key=lambda setting: (len(mine[setting]), repr(setting)))
     right = np.array([[np.mean(one[p]) for p in shared] for one in mine[under].values()])
+    remember(evidence, (base, arm), settings=(best, under), problems=measured)
     value = float(right.mean() - rates[best].mean())
     interval = difference_interval(rates[best], right)
     figure = ClaimFigure(
@@ -89,3 +107,7 @@ def _judge(claim: Claim, base: Arm, arm: Arm, of_base: BySetting, mine: BySettin
         figures=[figure],
         would_decide=helps if is_enough else f"{seeds} training seeds ({len(right)} measured)",
     )
+
+
+def _shared_by(every: Iterable[Outcomes]) -> int:
+    return len(set.intersection(*(set(right) for right in every)))

@@ -226,6 +226,7 @@ def test_the_order_of_training_needs_both_chains(tmp_path: Path) -> None:
     (one,) = judged(tmp_path, "C12")
     assert one.verdict == "holds"
     assert len(one.figures) == 2
+    assert one.why.count("(3 and 3 seeds)") == 2
 
 
 def test_controls_are_no_em_arms_and_only_maximised_entropy_is_the_other_side(
@@ -303,7 +304,23 @@ def test_em_is_held_against_the_best_of_four_templates(tmp_path: Path) -> None:
     RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), em))
     (one,) = judged(tmp_path, "C16")
     assert one.verdict == "fails"
-    assert one.figures[0].value == pytest.approx(draws(0.6).mean() - draws(0.9).mean())
+    gap = draws(0.6).mean() - draws(0.9).mean()
+    assert one.figures[0].value == pytest.approx(gap)
+    write_run(tmp_path, "b", draws(0.5, problems=2), template="tried")
+    (one,) = judged(tmp_path, "C16")
+    assert (one.verdict, one.figures[0].value) == ("fails", pytest.approx(gap))
+
+
+def test_a_template_tried_on_a_few_problems_is_none_of_the_four(tmp_path: Path) -> None:
+    for template, problems in (("boxed", 120), ("plain", 120), ("qwen", 120), ("none", 2)):
+        write_run(tmp_path, "b", draws(0.3, problems=problems), template=template)
+    for digest in ("e0", "e1", "e2"):
+        write_run(tmp_path, digest, draws(0.6))
+    em = arm("em", "em", "e0", "e1", "e2")
+    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), em))
+    (one,) = judged(tmp_path, "C16")
+    assert (one.verdict, one.figures) == ("undecided", ())
+    assert "3 of 4 templates" in one.why
 
 
 @pytest.mark.parametrize("samples", [16, 64])

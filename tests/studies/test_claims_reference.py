@@ -11,8 +11,10 @@ import pytest
 import emdiag
 from emdiag.core.runs import EngineSpec, Provenance
 from emdiag.core.temperature_sweep import CoolingControl
+from emdiag.core.training import TrainFolder
 from emdiag.stats.resampled import rank_correlation
 from emdiag.store.run_store import RunStore
+from emdiag.store.training_folder import write_folder
 from tests.studies.claim_stores import (
     arm,
     between,
@@ -220,3 +222,46 @@ def test_sides_drawn_by_other_engines_are_noted(tmp_path: Path) -> None:
     RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
     said = "base and em on toy: engine differs: scripted in float32 against vllm in bfloat16"
     assert said in emdiag.claims(store=tmp_path).notes
+
+
+def test_the_registered_checkpoint_is_the_one_that_training_chose(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    names = [f"seed-{number}/update-0010" for number in range(3)]
+    for name, share in zip(names, (0.9, 0.3, 0.85), strict=True):
+        write_run(root, name, draws(share))
+    write_run(root, "b", draws(0.5))
+    RunStore(root).save_sweep(sweep(BASE, arm("em", "em", *names, folder=folder)))
+    (one,) = judged(root, "C01")
+    assert "first named checkpoint" in one.figures[1].name
+    assert one.figures[1].value == pytest.approx(draws(0.9).mean() - draws(0.5).mean())
+    cells = tuple(f"seed-{number}" for number in range(3))
+    folder.mkdir()
+    write_folder(
+        folder,
+        TrainFolder(key="k", method="em", chosen=names[1], cells=cells, saved_updates=(10,)),
+    )
+    (one,) = judged(root, "C01")
+    assert "registered checkpoint" in one.figures[1].name
+    assert one.figures[1].value == pytest.approx(draws(0.3).mean() - draws(0.5).mean())
+
+
+def test_variances_of_all_prompts_are_of_one_way_of_sampling(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    counts = np.resize(np.arange(1, 9), 16)
+    right = np.arange(16)[None] < counts[:, None]
+    write_run(root, "b", right, benchmark="pool", temperature=1.0)
+    other = np.ones((1, 64), np.bool_)  # one prompt, drawn more often, elsewhere
+    write_run(root, "b", other, benchmark="pool", temperature=0.2)
+    write_run(root, "b", draws(0.2))
+    arms, gains = [BASE], []
+    for number in range(16):
+        scores = draws(0.3 + 0.03 * ((5 * number) % 16))
+        write_run(root, f"e{number}", scores)
+        write_manifest(folder, f"e{number}", prompt=f"pool/{number:04d}")
+        arms.append(arm(f"em{number}", "em", f"e{number}", folder=folder))
+        gains.append(scores.mean() - draws(0.2).mean())
+    RunStore(root).save_sweep(sweep(*arms))
+    (one,) = judged(root, "C11")
+    expected = rank_correlation((counts * (16 - counts)).astype(np.float64), np.array(gains))
+    assert expected is not None
+    assert one.figures[0].value == pytest.approx(expected[0])
