@@ -18,6 +18,7 @@ from emdiag.store.provenance import version_notes
 from emdiag.store.run_store import RunStore
 from emdiag.studies.answer_spans import add_auroc, right_answers, spans_of
 from emdiag.studies.arms import arm_of
+from emdiag.studies.figure_files import write_figures
 from emdiag.studies.logit_plans import logit_skew_plan
 from emdiag.studies.logit_rows import Sheet
 from emdiag.studies.logit_sources import Setting, collect
@@ -125,7 +126,10 @@ def run_logit_skew(
         result = study.result(right, store=store)
         stage.advance()
     if figures is not None:
-        result = _drawn(result, figures, progress=progress)
+        from emdiag.plots.skewness import skew_figures
+
+        files = write_figures(lambda: skew_figures(result), figures, progress=progress)
+        result = msgspec.structs.replace(result, figures=files)
     store.save_study(result)
     return result
 
@@ -138,20 +142,6 @@ def _refuse_tables(readings: Sequence[Reading]) -> None:
                 checkpoint=reading.checkpoint.path,
                 hint="take a checkpoint with weights",
             )
-
-
-def _drawn(result: LogitSkewResult, folder: Path, *, progress: Progress) -> LogitSkewResult:
-    """The result with the files of its figures."""
-    from emdiag.plots.skewness import skew_figures
-    from emdiag.plots.style import save_figure
-
-    files = []
-    with progress.stage("drawing figures", total=1) as stage:
-        for name, figure in skew_figures(result).items():
-            save_figure(figure, folder / name)
-            files.append(str(folder / name))
-        stage.advance()
-    return msgspec.structs.replace(result, figures=tuple(files))
 
 
 class _Study:

@@ -22,6 +22,7 @@ from emdiag.studies.entropy_match import (
     target_of,
     with_headlines,
 )
+from emdiag.studies.figure_files import write_figures
 from emdiag.studies.grade_run import grade_reading
 from emdiag.studies.readings import expand
 from emdiag.studies.run_entropies import entropies, read_missing_entropies
@@ -113,25 +114,12 @@ def run_temperature_sweep(
         result = study.result(controls, store=store)
         stage.advance()
     if figures is not None:
-        result = _drawn(result, figures, progress=progress)
+        from emdiag.plots.sweep import sweep_figures
+
+        files = write_figures(lambda: sweep_figures(result), figures, progress=progress)
+        result = msgspec.structs.replace(result, figures=files)
     store.save_sweep(result)
     return result
-
-
-def _drawn(
-    result: TemperatureSweepResult, folder: Path, *, progress: Progress
-) -> TemperatureSweepResult:
-    """The result with the files of its figures."""
-    from emdiag.plots.style import save_figure
-    from emdiag.plots.sweep import sweep_figures
-
-    files = []
-    with progress.stage("drawing figures", total=1) as stage:
-        for name, figure in sweep_figures(result).items():
-            save_figure(figure, folder / name)
-            files.append(str(folder / name))
-        stage.advance()
-    return msgspec.structs.replace(result, figures=tuple(files))
 
 
 class _Study:
@@ -331,8 +319,8 @@ def _entropy_notes(
     if controls:
         notes.append(
             "the temperature of the base is found from these samples and then taken as known: "
-            "intervals at equal entropy leave that out (on the lab they would be up to a fifth wider "
-            "where the base's accuracy is steep)"
+            "intervals at equal entropy leave that out (on the lab they would be up to a fifth "
+            "wider where the base's accuracy is steep)"
         )
     missed = [one for one in controls if not one.is_matched]
     if missed:
