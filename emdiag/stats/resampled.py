@@ -39,7 +39,7 @@ def rank_correlation(
 
 def best_over_worst(
     rates: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
-) -> tuple[float, Interval] | None:
+) -> tuple[float, Interval | None] | None:
     """Mean of the best seed over mean of the worst, with its interval over problems.
 
     On the problems that chose them, the best seed is lucky and the worst one is not: equal seeds
@@ -47,7 +47,8 @@ def best_over_worst(
     logarithms are averaged. Where noise chooses neighbours of the best and the worst, the ratio is
     too small, and of equal seeds it may lie below 1. The interval is of problems drawn anew within
     each half, each half choosing anew. It speaks of these seeds; more seeds lie farther apart.
-    None below two seeds or four problems, or where a seed is never right on a half.
+    None below two seeds or four problems, or where a seed is never right on a half; no interval
+    where problems drawn anew leave the ratio as it is, since that shows too little to say how sure.
 
     Args:
         rates: `[seeds, problems]`, each between 0 and 1.
@@ -72,9 +73,11 @@ def best_over_worst(
         _crossed(drawn[0][kept], drawn[1][kept]), [(1 - level) / 2, (1 + level) / 2]
     )
     low, high = np.exp(tails)
-    return float(np.exp(_crossed(means[0], means[1])[0])), Interval(
-        low=float(low), high=float(high), level=level, method="bootstrap over problems by halves"
-    )
+    ratio = float(np.exp(_crossed(means[0], means[1])[0]))
+    if low == high:
+        return ratio, None
+    method = "bootstrap over problems by halves"
+    return ratio, Interval(low=float(low), high=float(high), level=level, method=method)
 
 
 def expected_best(means: Sequence[float], n: int) -> float:

@@ -48,6 +48,7 @@ def test_noise_alone_does_not_part_seeds_and_the_low_end_keeps_below_the_truth(
         right = (random.random((10, problems)) < chances) * 1.0
         found = best_over_worst(right, draws=300, seed=trial)
         assert found is not None
+        assert found[1] is not None
         values.append(np.log(found[0]))
         missed += found[1].low > high / low
     assert missed <= 5
@@ -61,6 +62,7 @@ def test_two_seeds_far_apart_have_the_ratio_of_their_means() -> None:
     for trial in range(100):
         found = best_over_worst((random.random((3, 150)) < chances) * 1.0, draws=500, seed=trial)
         assert found is not None
+        assert found[1] is not None
         values.append(found[0])
         inside += found[1].low <= 2.0 <= found[1].high
     assert inside >= 90
@@ -70,3 +72,9 @@ def test_two_seeds_far_apart_have_the_ratio_of_their_means() -> None:
 def test_a_seed_that_is_never_right_has_no_ratio() -> None:
     assert best_over_worst(np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])) is None
     assert best_over_worst(np.ones((1, 9))) is None
+
+
+def test_seeds_that_differ_on_one_problem_alone_have_a_ratio_and_no_interval() -> None:
+    rates = np.ones((3, 40))
+    rates[0, 7] = 0.0
+    assert best_over_worst(rates) == (1.0, None)
