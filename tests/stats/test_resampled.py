@@ -45,7 +45,7 @@ def test_noise_alone_does_not_part_seeds_and_the_low_end_keeps_below_the_truth(
     chances = np.linspace(low, high, 10)[:, None]
     values, missed = [], 0
     for trial in range(100):
-        right = (random.random((10, problems)) < chances) * 1.0
+        right = (random.random((10, problems)) < chances).astype(np.float64)
         found = best_over_worst(right, draws=300, seed=trial)
         assert found is not None
         assert found[1] is not None
@@ -60,7 +60,8 @@ def test_two_seeds_far_apart_have_the_ratio_of_their_means() -> None:
     chances = np.array([[0.8], [0.6], [0.4]])
     inside, values = 0, []
     for trial in range(100):
-        found = best_over_worst((random.random((3, 150)) < chances) * 1.0, draws=500, seed=trial)
+        right = (random.random((3, 150)) < chances).astype(np.float64)
+        found = best_over_worst(right, draws=500, seed=trial)
         assert found is not None
         assert found[1] is not None
         values.append(found[0])
