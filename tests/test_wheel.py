@@ -63,6 +63,13 @@ def test_an_installed_wheel_finds_its_own_data(wheel: Path, tmp_path: Path) -> N
         "print(data_dir('benchmarks'), lab_weights())\n"
         "print(len(load_problems(load_card('chain'), home=Path('none'))))\n"
         "assert (lab_weights() / 'model.safetensors').is_file()\n"
+        "from emdiag.reports.page import Page\n"
+        "from emdiag.reports.render import render\n"
+        "empty = {'answers': (), 'sections': (), 'cautions': ()}\n"
+        "print(render(Page(kind='claims', title='t', question='q', **empty))[:15])\n"
+        "from emdiag.studies.claim_ledger import ledger_file, read_ledger\n"
+        "from emdiag.studies.claims import STATISTICS\n"
+        "print(len(read_ledger(ledger_file(), statistics=STATISTICS)))\n"
     )
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -74,3 +81,5 @@ def test_an_installed_wheel_finds_its_own_data(wheel: Path, tmp_path: Path) -> N
     ).stdout.splitlines()
     assert found[0].count(str(tmp_path / "site")) == 2
     assert found[1] == "300"
+    assert found[2].lower() == "<!doctype html>"
+    assert found[3] == "15"
