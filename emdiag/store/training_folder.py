@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import StoreError
-from emdiag.core.training import TrainFolder, UpdateRecord
+from emdiag.core.records import Record
+from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
 from emdiag.store.files import read_record, write_atomically
 from emdiag.store.journal import read_journal
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER_FILE = "training.json"
 UPDATES_FILE = "updates.jsonl"
+MANIFEST_FILE = "emdiag.json"
 _CELLS_SHOWN = 6
 
 
@@ -118,6 +120,25 @@ def followed(ref: str) -> str:
     path = Path(ref).expanduser()
     is_checkpoint = (path / "config.json").is_file()
     return str(chosen_checkpoint(path)) if is_training_folder(path) and not is_checkpoint else ref
+
+
+def read_manifest(folder: str) -> TrainManifest | None:
+    """What a checkpoint that `emdiag train` made says of itself; None for any other folder.
+
+    Raises:
+        StoreError: It says something that cannot be read: its part in a study would be guessed.
+    """
+    file = Path(folder).expanduser() / MANIFEST_FILE
+    hint = "restore the file, or train the checkpoint again"
+    if not file.is_file() or read_record(file, _Trained, hint=hint).method is None:
+        return None
+    return read_record(file, TrainManifest, hint=hint)
+
+
+class _Trained(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Whether training wrote a manifest; the lab's own has no method."""
+
+    method: str | None = None
 
 
 def _check(folder: TrainFolder, file: Path) -> None:

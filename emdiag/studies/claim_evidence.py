@@ -16,7 +16,7 @@ from emdiag.core.results import EvaluateResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
 from emdiag.store.run_store import Run, RunStore
-from emdiag.store.training_folder import followed
+from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.find_runs import require_run
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from emdiag.core.claims import Role
 
-MANIFEST_FILE = "emdiag.json"
 AnyResult = EvaluateResult | LogitSkewResult | TemperatureSweepResult
 _KINDS: dict[str, type[AnyResult]] = {
     "evaluations": EvaluateResult,
@@ -245,7 +244,7 @@ def _manifests(results: list[AnyResult]) -> dict[str, TrainManifest]:
 def _manifest(place: str) -> TrainManifest | None:
     """What a checkpoint says of itself; None where it is gone, or was not trained here."""
     try:
-        file = Path(followed(place)).expanduser() / MANIFEST_FILE
-        return msgspec.json.decode(file.read_bytes(), type=TrainManifest)
-    except (OSError, StoreError, msgspec.MsgspecError):
+        folder = followed(place)
+    except StoreError:  # the training folder has changed since
         return None
+    return read_manifest(folder)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.errors import StoreError
+from emdiag.core.errors import JournalError, StoreError
 from emdiag.stats.intervals import (
     bootstrap_of_means,
     of_differences,
@@ -249,10 +249,16 @@ def _weighted(of_benchmarks: Sequence[Rates]) -> Rates:
 
 
 def _right(evidence: Evidence, run: Run) -> Outcomes:
-    """The main grades of a run, read once; empty where it was drawn and not graded yet."""
+    """The main grades of a run, read once; empty where it was drawn and not graded yet.
+
+    Raises:
+        JournalError: A grade cannot be read: a verdict without it would be of other samples.
+    """
     if run.path not in evidence.read:
         try:
             evidence.read[run.path] = graded(run, label=run.short_key).correct
+        except JournalError:
+            raise
         except StoreError:
             evidence.read[run.path] = {}
     return evidence.read[run.path]

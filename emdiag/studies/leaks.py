@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from emdiag.core.codec import decode
-from emdiag.core.training import TrainManifest
+from emdiag.store.training_folder import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set
@@ -18,17 +14,6 @@ if TYPE_CHECKING:
 _PROBLEM_IDS_KEPT = 100
 """Training problems that a manifest names at most."""
 _NAMED = 5
-
-
-def read_manifest(folder: str) -> TrainManifest | None:
-    """What a checkpoint folder that emdiag trained says of itself; None for any other."""
-    file = Path(folder).expanduser() / "emdiag.json"
-    if not file.is_file():
-        return None
-    try:
-        return decode(file.read_bytes(), TrainManifest)
-    except (OSError, msgspec.MsgspecError):
-        return None
 
 
 def training_leaks(

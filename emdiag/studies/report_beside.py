@@ -15,9 +15,8 @@ from emdiag.core.selection import SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.store.files import read_record
 from emdiag.store.provenance import read_sessions
-from emdiag.store.training_folder import followed
+from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.find_runs import find_pairs
-from emdiag.studies.leaks import read_manifest
 from emdiag.studies.report_context import Beside
 from emdiag.studies.report_runs import columns_of_scores
 from emdiag.studies.sample_book import BookRun

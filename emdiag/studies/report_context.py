@@ -10,7 +10,8 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.runs import Provenance
 from emdiag.reports.page import Context, Fact
 from emdiag.store.provenance import version_notes
-from emdiag.studies.leaks import read_manifest, training_leaks
+from emdiag.store.training_folder import read_manifest
+from emdiag.studies.leaks import training_leaks
 from emdiag.studies.recreate import DrawnSession, distinct_commands, recreating_commands
 from emdiag.studies.run_problems import asked_problems
 from emdiag.studies.sample_book import BookRun, sample_book

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from emdiag.core.errors import StoreError
 from emdiag.core.training import TrainedCell, TrainResult, next_stage
 from emdiag.reports.page import Context, Fact
-from emdiag.store.training_folder import checkpoint_name, read_folder, read_updates
-from emdiag.studies.leaks import read_manifest
+from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
 from emdiag.studies.recreate import distinct_commands
 
 if TYPE_CHECKING:

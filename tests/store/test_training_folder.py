@@ -8,6 +8,7 @@ import pytest
 
 from emdiag.core.errors import JournalError, StoreError
 from emdiag.core.training import TrainFolder, UpdateRecord
+from emdiag.resources import lab_weights
 from emdiag.store import files
 from emdiag.store.journal import JournalWriter
 from emdiag.store.training_folder import (
@@ -15,6 +16,7 @@ from emdiag.store.training_folder import (
     chosen_checkpoint,
     is_training_folder,
     read_folder,
+    read_manifest,
     read_updates,
     write_folder,
 )
@@ -147,3 +149,13 @@ def test_an_update_that_cannot_be_read_is_an_error_and_not_a_gap(tmp_path: Path)
     (tmp_path / "updates.jsonl").write_bytes(b'{"update": 0}\n')
     with pytest.raises(JournalError, match="line 1"):
         read_updates(tmp_path)
+
+
+def test_a_manifest_that_cannot_be_read_is_named_and_not_taken_for_none(tmp_path: Path) -> None:
+    assert read_manifest(str(tmp_path)) is None
+    assert read_manifest(str(lab_weights())) is None
+    for content in ('{"stage": "em", ', '{"method": "em", "stage": "other"}'):
+        (tmp_path / "emdiag.json").write_text(content)
+        with pytest.raises(StoreError, match=r"emdiag\.json") as caught:
+            read_manifest(str(tmp_path))
+        assert "hint" in str(caught.value)

@@ -13,7 +13,7 @@ import emdiag
 from emdiag.cli.app import app
 from emdiag.core.claims import ClaimFigure, Decision
 from emdiag.core.codec import decode
-from emdiag.core.errors import PlanError
+from emdiag.core.errors import JournalError, PlanError
 from emdiag.core.results import Metric
 from emdiag.core.temperature_sweep import (
     CoolingControl,
@@ -528,3 +528,12 @@ def test_the_command_shows_the_verdict_in_a_word_and_a_sign(tmp_path: Path) -> N
         assert text in done.stdout
     again = CliRunner().invoke(app, ["claims", str(tmp_path), "--json"])
     assert json.loads(again.stdout)["claims"][0]["id"] == "C01"
+
+
+def test_a_damaged_grade_is_named_and_not_left_out_of_a_verdict(tmp_path: Path) -> None:
+    write_greedy(tmp_path)
+    (first, *_) = sorted((tmp_path / "runs").glob("*/grades-*.jsonl"))
+    lines = first.read_text().splitlines(keepends=True)
+    first.write_text(lines[0] + "{damaged\n" + "".join(lines[1:]))
+    with pytest.raises(JournalError, match="grades-"):
+        judged(tmp_path, "C01")

@@ -275,9 +275,8 @@ def test_without_an_axis_temperatures_are_swept() -> None:
 def test_a_request_that_contradicts_itself_is_refused(
     sweep: dict[str, list[float]], options: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(PlanError, match=message) as caught:
+    with pytest.raises(PlanError, match=message):
         plan(sweep=sweep, **options)
-    assert "Traceback" not in str(caught.value)
 
 
 def test_a_base_of_several_checkpoints_cannot_be_cooled() -> None:
