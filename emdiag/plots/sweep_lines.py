@@ -144,7 +144,8 @@ def held_said(book: SweepBook) -> str:
     if book.held is None:
         return ""
     axis = book.result.axes[1]
-    return f" {SHORT_AXES[axis]} is {value_name(axis, book.held)} throughout."
+    name = SHORT_AXES[axis]
+    return f" {name} is {value_name(axis, book.held)} throughout; slopes are over all its values."
 
 
 def _has_bars(book: SweepBook) -> bool:

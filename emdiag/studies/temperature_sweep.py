@@ -291,6 +291,8 @@ class _Study:
             for name in self._benchmarks
             if self._plan.base and BaseCurve(found=self._base_points(name)).falls_somewhere()
         ]
+        if len(self._plan.axes) > 1:
+            notes.append("a slope along one axis is over all settings of the other one")
         notes += _entropy_notes(self._plan, controls, self._found)
         engines = {reading.run.spec.engine.name for reading in self._readings.values()}
         if "transformers" in engines or "vllm" in engines:

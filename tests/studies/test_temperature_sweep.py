@@ -214,6 +214,13 @@ def test_a_top_p_sweep_has_its_own_axis_and_a_second_one_makes_a_grid(
         SweepSetting(temperature=t, top_p=p) for t in (0.5, 1.0) for p in (0.5, 1.0)
     }
     assert {slope.axis for slope in result.slopes} == {"temperature", "top_p"}
+    assert "a slope along one axis is over all settings of the other one" in result.notes
+    (falls,) = [slope for slope in result.slopes if slope.axis == "temperature"]
+    heights = {t: [] for t in (0.5, 1.0)}  # type: dict[float, list[float]]
+    for one in result.points:
+        heights[one.setting.temperature].append(one.accuracy.value)
+    rise = np.mean(heights[1.0]) - np.mean(heights[0.5])
+    assert falls.value == pytest.approx(rise / 0.5)
     assert all(one.entropy_nats is None for one in result.points)
     assert result.controls == ()
 
