@@ -22,7 +22,7 @@ from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.codec import encode
-from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import open_encoder, read_text_entropies
 from emdiag.engines.options import EngineOptions
 from emdiag.lab.chain import training_problems, writes_steps
@@ -30,9 +30,9 @@ from emdiag.resources import default_home
 from emdiag.stats.intervals import over_problems, over_seeds_and_problems
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import chosen_checkpoint
-from emdiag.studies.evaluate import evaluate
-from emdiag.train.rl import train_rl
-from emdiag.train.run_em import train_em
+from emdiag.studies.evaluate.run import evaluate
+from emdiag.train.em.run import train_em
+from emdiag.train.rl.run import train_rl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

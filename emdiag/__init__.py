@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
     from emdiag.demonstration.run import DemoResult, demo
-    from emdiag.studies.claims import claims
-    from emdiag.studies.compare import compare
-    from emdiag.studies.evaluate import evaluate
-    from emdiag.studies.logit_skew import logit_skew
-    from emdiag.studies.prompt_selection import select
-    from emdiag.studies.regrade import regrade
-    from emdiag.studies.report import report
-    from emdiag.studies.seed_scores import score_seeds
-    from emdiag.studies.temperature_sweep import temperature_sweep
-    from emdiag.train.rl import train_rl
-    from emdiag.train.run_em import train_em
+    from emdiag.ledger.run import claims
+    from emdiag.publish.report import report
+    from emdiag.studies.evaluate.run import evaluate
+    from emdiag.studies.logits.run import logit_skew
+    from emdiag.studies.stored.compare import compare
+    from emdiag.studies.stored.regrade import regrade
+    from emdiag.studies.sweep.run import temperature_sweep
+    from emdiag.studies.training.score_seeds import score_seeds
+    from emdiag.studies.training.select import select
+    from emdiag.train.em.run import train_em
+    from emdiag.train.rl.run import train_rl
 
 __all__ = [
     "BenchmarkScore",
@@ -71,18 +71,18 @@ _HOME = {
     "SelectResult": "emdiag.core.selection",
     "TemperatureSweepResult": "emdiag.core.temperature_sweep",
     "TrainResult": "emdiag.core.training",
-    "claims": "emdiag.studies.claims",
+    "claims": "emdiag.ledger.run",
     "demo": "emdiag.demonstration.run",
-    "compare": "emdiag.studies.compare",
-    "evaluate": "emdiag.studies.evaluate",
-    "logit_skew": "emdiag.studies.logit_skew",
-    "regrade": "emdiag.studies.regrade",
-    "report": "emdiag.studies.report",
-    "score_seeds": "emdiag.studies.seed_scores",
-    "select": "emdiag.studies.prompt_selection",
-    "temperature_sweep": "emdiag.studies.temperature_sweep",
-    "train_em": "emdiag.train.run_em",
-    "train_rl": "emdiag.train.rl",
+    "compare": "emdiag.studies.stored.compare",
+    "evaluate": "emdiag.studies.evaluate.run",
+    "logit_skew": "emdiag.studies.logits.run",
+    "regrade": "emdiag.studies.stored.regrade",
+    "report": "emdiag.publish.report",
+    "score_seeds": "emdiag.studies.training.score_seeds",
+    "select": "emdiag.studies.training.select",
+    "temperature_sweep": "emdiag.studies.sweep.run",
+    "train_em": "emdiag.train.em.run",
+    "train_rl": "emdiag.train.rl.run",
 }
 
 

@@ -67,8 +67,8 @@ def test_an_installed_wheel_finds_its_own_data(wheel: Path, tmp_path: Path) -> N
         "from emdiag.reports.render import render\n"
         "empty = {'answers': (), 'sections': (), 'cautions': ()}\n"
         "print(render(Page(kind='claims', title='t', question='q', **empty))[:15])\n"
-        "from emdiag.studies.claim_ledger import ledger_file, read_ledger\n"
-        "from emdiag.studies.claims import STATISTICS\n"
+        "from emdiag.ledger.claims_file import ledger_file, read_ledger\n"
+        "from emdiag.ledger.run import STATISTICS\n"
         "print(len(read_ledger(ledger_file(), statistics=STATISTICS)))\n"
     )
     found = subprocess.run(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from em_ways import TEMPERATURE, WARM_TOKENS, Emdiag, Plain, read_model
 
-from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 
 if TYPE_CHECKING:
     import argparse

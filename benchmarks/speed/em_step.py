@@ -38,10 +38,10 @@ from em_peaks import compare_memory, show_memory
 from em_ways import TEMPERATURE, WARM_TOKENS, Emdiag, Plain, read_model
 from engine_work import read_work
 
-from emdiag.engines.tokenizers import open_tokenizer
-from emdiag.engines.transformers_engine import TransformersSampler
+from emdiag.engines.checkpoint.tokenizers import open_tokenizer
+from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.resources import data_dir
-from emdiag.train.em import CPU_ROWS
+from emdiag.train.em.loop import CPU_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from emdiag.core.sampling import Completion
-from emdiag.engines.model_loading import load_model, pick_device
+from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.open import effective_dtype
 from emdiag.engines.options import EngineOptions
-from emdiag.train.devices import open_accelerator
-from emdiag.train.learner import Learner
-from emdiag.train.objectives import Sampled, weigh
-from emdiag.train.recipes import EMRecipe
-from emdiag.train.rows import form_rows
+from emdiag.train.em.devices import open_accelerator
+from emdiag.train.em.learner import Learner
+from emdiag.train.em.objectives import Sampled, weigh
+from emdiag.train.em.recipes import EMRecipe
+from emdiag.train.em.rows import form_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ RATE = 2e-5
 
 
 class Emdiag:
-    """The trainer's own parts, put together as `emdiag.train.em` does."""
+    """The trainer's own parts, put together as `emdiag.train.em.loop` does."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.digest import derive_seed
 from emdiag.core.problems import Problem
 from emdiag.core.sampling import SampleRequest, SamplingParams
-from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import open_encoder
 from emdiag.engines.options import EngineOptions
 from emdiag.resources import data_dir

@@ -38,7 +38,7 @@ def samples(gold: str, other: str, number: int) -> list[str]:
 
 def run_emdiag(pairs: list[tuple[str, str]], workers: int | None) -> tuple[float, list[bool]]:
     from emdiag.core.grades import Gold, Verdict
-    from emdiag.grading.pool import GraderPool
+    from emdiag.grading.pool.pool import GraderPool
 
     started = time.perf_counter()
     with GraderPool(workers=workers) as pool:

@@ -51,8 +51,8 @@ from logit_ways import (
     write_texts,
 )
 
-from emdiag.engines.checkpoints import resolve_checkpoint
-from emdiag.engines.logit_reader import ModelReader
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.hf.logit_reader import ModelReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,7 +21,7 @@ import torch
 from em_peaks import TRIM, memory
 from em_ways import read_model
 
-from emdiag.engines.logit_reader import ModelReader
+from emdiag.engines.hf.logit_reader import ModelReader
 from emdiag.measure.logit_pairs import pair_traces
 from emdiag.measure.logits import Read, trace
 from emdiag.stats.moments import MomentColumns

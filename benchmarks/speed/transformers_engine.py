@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import torch
 from engine_work import arguments, figures, read_work, report, timed
 
-from emdiag.engines.model_loading import load_model, pick_device
+from emdiag.engines.checkpoint.tokenizers import open_tokenizer
+from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.open import effective_dtype, open_sampler
-from emdiag.engines.tokenizers import open_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine_work import arguments, figures, read_work, report, timed
 
 from emdiag.engines.open import effective_dtype
-from emdiag.engines.vllm_environment import prepare_environment
+from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
     import vllm
@@ -25,7 +25,7 @@ def main() -> None:
     checkpoint, requests, params, options = read_work(args, "vllm")
     longest = max(len(request.token_ids) for request in requests) + params.max_tokens
     prepare_environment()
-    from emdiag.engines.vllm_engine import VllmSampler
+    from emdiag.engines.vllm.sampler import VllmSampler
 
     dtype = effective_dtype("vllm", options=options)
     sampler = VllmSampler(checkpoint, dtype=dtype, options=options, longest_tokens=longest)

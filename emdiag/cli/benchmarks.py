@@ -17,7 +17,7 @@ from emdiag.benchmarks.table import origin, sizes
 from emdiag.cli import console
 from emdiag.core.codec import to_plain
 from emdiag.core.problems import BenchmarkCard, Problem
-from emdiag.studies.verify_benchmark import BenchmarkVerification, GoldCheck, verify_benchmark
+from emdiag.studies.stored.verify_golds import BenchmarkVerification, GoldCheck, verify_benchmark
 
 app = typer.Typer(help="Benchmarks: what there is, and how to get it.", no_args_is_help=True)
 
@@ -107,7 +107,7 @@ def verify(
 ) -> None:
     """Check problems against their cards, and every gold against itself under the grader."""
     with console.command(json=json) as out:
-        from emdiag.grading.pool import GraderPool
+        from emdiag.grading.pool.pool import GraderPool
 
         cards = [load_card(name) for name in names or []] or [
             card for card in list_cards() if problems_file(card, home=out.home).is_file()

@@ -34,7 +34,7 @@ def claims(
     Nothing is drawn. Give two stores to see whether a run drawn in both repeats.
     """
     with console.command(json=as_json) as out:
-        from emdiag.studies.claims import claims as judge
+        from emdiag.ledger.run import claims as judge
 
         result = judge(runs or (), store=out_dir)
         if as_json:

@@ -29,7 +29,7 @@ def compare(
     with console.command(json=as_json) as out:
         from emdiag.cli.tables import show_comparison
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.compare import run_compare
+        from emdiag.studies.stored.compare import run_compare
 
         result = run_compare(
             left,

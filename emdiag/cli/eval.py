@@ -69,8 +69,8 @@ def evaluate(
         from emdiag.cli.tables import show_scores
         from emdiag.core.errors import PlanError
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.evaluate import run_evaluate
-        from emdiag.studies.plans import EvaluatePlan, parse_checkpoints
+        from emdiag.studies.evaluate.plan import EvaluatePlan, parse_checkpoints
+        from emdiag.studies.evaluate.run import run_evaluate
 
         try:
             plan = msgspec.convert(

@@ -30,7 +30,7 @@ def grade(
     named, the others are graded all the same, and the exit code is then 2.
     """
     with console.command(json=json) as out:
-        from emdiag.studies.grade_file import (
+        from emdiag.studies.stored.grade_file import (
             GradedLine,
             GradeFilePlan,
             read_lines,

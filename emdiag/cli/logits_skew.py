@@ -113,8 +113,8 @@ def logits_skew(
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.logit_tables import show_logits
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.logit_plans import logit_skew_plan
-        from emdiag.studies.logit_skew import run_logit_skew
+        from emdiag.studies.logits.plan import logit_skew_plan
+        from emdiag.studies.logits.run import run_logit_skew
 
         plan = logit_skew_plan(
             checkpoints,

@@ -12,7 +12,7 @@ from emdiag.core.errors import PlanError
 
 if TYPE_CHECKING:
     from emdiag.cli.console import Out
-    from emdiag.studies.report_targets import Result
+    from emdiag.publish.targets import Result
 
 ENGINE, SAMPLING = "Engine", "Sampling"
 RECIPE, RECORD = "Recipe", "Record and checkpoints"
@@ -121,8 +121,8 @@ def write_page(result: Result, path: Path | None, *, store: Path, out: Out) -> N
     """
     if path is None:
         return
+    from emdiag.publish.report import write_report
     from emdiag.store.run_store import RunStore
-    from emdiag.studies.report import write_report
 
     typed = ("emdiag", *sys.argv[1:])
     page = write_report(result, path, store=RunStore(store), home=out.home, command=typed)

@@ -40,7 +40,7 @@ def regrade(
     Its grades lie beside the main ones; scores and comparisons go on using those.
     """
     with console.command(json=as_json, resumes=True) as out:
-        from emdiag.studies import regrade as study
+        from emdiag.studies.stored import regrade as study
 
         result = study.regrade(
             runs,

@@ -31,7 +31,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page; several results make a study with a chapter each."""
     with console.command(json=as_json) as out:
-        from emdiag.studies.report import report as write
+        from emdiag.publish.report import report as write
 
         page = write(
             *(runs or ()),

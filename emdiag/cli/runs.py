@@ -57,7 +57,7 @@ def show(
         from emdiag.core.codec import to_plain
         from emdiag.store.run_store import RunStore
         from emdiag.store.summaries import summarise
-        from emdiag.studies.find_runs import require_run
+        from emdiag.studies.stored.find_runs import require_run
 
         found = require_run(run, store=RunStore(out_dir))
         summary, sessions = summarise(found), found.provenance()
@@ -88,8 +88,8 @@ def export(
     """Write one row per sample: problem, completion, verdict and extracted answer."""
     with console.command() as out:
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.export_run import export_run
-        from emdiag.studies.find_runs import require_run
+        from emdiag.studies.stored.export import export_run
+        from emdiag.studies.stored.find_runs import require_run
 
         found = require_run(run, store=RunStore(out_dir))
         rows, notes = export_run(found, file, home=out.home)

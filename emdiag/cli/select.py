@@ -86,7 +86,7 @@ def select(
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.tables import show_selection
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.prompt_selection import run_select, select_plan
+        from emdiag.studies.training.select import run_select, select_plan
 
         plan = select_plan(
             checkpoint,

@@ -109,8 +109,8 @@ def temp_sweep(
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.sweep_tables import show_sweep
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.sweep_plans import temperature_sweep_plan
-        from emdiag.studies.temperature_sweep import run_temperature_sweep
+        from emdiag.studies.sweep.plan import temperature_sweep_plan
+        from emdiag.studies.sweep.run import run_temperature_sweep
 
         names = [name.strip() for name in benchmarks.split(",") if name.strip()]
         at = options.numbers(control_at, option="--control-at") if control_at else None

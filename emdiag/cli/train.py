@@ -145,9 +145,9 @@ def em(
         from emdiag.cli.train_tables import draw_training, show_training
         from emdiag.core.errors import PlanError
         from emdiag.core.progress import SilentProgress
-        from emdiag.train.plans import EMPlan, parse_grid, parse_numbers, parse_seeds
+        from emdiag.train.em.plan import EMPlan, parse_grid, parse_numbers, parse_seeds
+        from emdiag.train.em.recipes import load_recipe
         from emdiag.train.recipe_fields import parse_settings
-        from emdiag.train.recipes import load_recipe
 
         named = {
             "updates": updates,
@@ -190,7 +190,7 @@ def em(
             )
         except msgspec.ValidationError as error:
             raise PlanError(f"an option has the wrong value: {error}") from error
-        from emdiag.train.run_em import run_em
+        from emdiag.train.em.run import run_em
 
         result = run_em(
             plan,

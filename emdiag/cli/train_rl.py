@@ -119,10 +119,10 @@ def rl(
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.train_tables import draw_training, show_training
         from emdiag.core.errors import PlanError
-        from emdiag.train.plans import parse_numbers, parse_seeds
+        from emdiag.train.em.plan import parse_numbers, parse_seeds
         from emdiag.train.recipe_fields import parse_settings
-        from emdiag.train.rl_plan import RLPlan
-        from emdiag.train.rl_recipe import load_rl_recipe
+        from emdiag.train.rl.plan import RLPlan
+        from emdiag.train.rl.recipe import load_rl_recipe
 
         named = {
             "reward": reward,
@@ -162,7 +162,7 @@ def rl(
             )
         except msgspec.ValidationError as error:
             raise PlanError(f"an option has the wrong value: {error}") from error
-        from emdiag.train.rl import run_rl
+        from emdiag.train.rl.run import run_rl
 
         result = run_rl(
             plan,

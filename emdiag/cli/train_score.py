@@ -54,7 +54,7 @@ def score(
     with console.command(json=as_json, resumes=True) as shown:
         from emdiag.cli.seed_tables import show_seed_scores
         from emdiag.store.run_store import RunStore
-        from emdiag.studies.seed_scores import run_score_seeds, seed_scores_plan
+        from emdiag.studies.training.score_seeds import run_score_seeds, seed_scores_plan
 
         plan = seed_scores_plan(
             out,

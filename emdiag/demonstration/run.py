@@ -14,10 +14,10 @@ from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
 from emdiag.demonstration.stages import Stages
 from emdiag.demonstration.story import tell
+from emdiag.ledger.run import claims
 from emdiag.resources import default_home
 from emdiag.store.files import write_atomically
 from emdiag.store.run_store import RunStore
-from emdiag.studies.claims import claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

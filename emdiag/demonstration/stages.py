@@ -10,18 +10,18 @@ from emdiag.demonstration.measured import ChosenPrompt
 from emdiag.demonstration.plan import EM, MAXIMISED
 from emdiag.lab.chain import training_problems, writes_steps
 from emdiag.store.files import write_atomically
-from emdiag.studies.compare import run_compare
-from emdiag.studies.evaluate import run_evaluate
-from emdiag.studies.logit_plans import logit_skew_plan
-from emdiag.studies.logit_skew import run_logit_skew
-from emdiag.studies.plans import evaluate_plan
-from emdiag.studies.prompt_selection import run_select, select_plan
-from emdiag.studies.sweep_plans import temperature_sweep_plan
-from emdiag.studies.temperature_sweep import run_temperature_sweep
-from emdiag.train.plans import EMPlan
-from emdiag.train.recipes import load_recipe
-from emdiag.train.rl_plan import RLPlan
-from emdiag.train.rl_recipe import load_rl_recipe
+from emdiag.studies.evaluate.plan import evaluate_plan
+from emdiag.studies.evaluate.run import run_evaluate
+from emdiag.studies.logits.plan import logit_skew_plan
+from emdiag.studies.logits.run import run_logit_skew
+from emdiag.studies.stored.compare import run_compare
+from emdiag.studies.sweep.plan import temperature_sweep_plan
+from emdiag.studies.sweep.run import run_temperature_sweep
+from emdiag.studies.training.select import run_select, select_plan
+from emdiag.train.em.plan import EMPlan
+from emdiag.train.em.recipes import load_recipe
+from emdiag.train.rl.plan import RLPlan
+from emdiag.train.rl.recipe import load_rl_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ class Stages:
 
     def train_em(self, label: str, *, prompt: str, objective: str = EM) -> TrainResult:
         """Entropy minimised (or maximised) on one prompt, several seeds."""
-        from emdiag.train.run_em import run_em
+        from emdiag.train.em.run import run_em
 
         plan, folder = self._plan, self._plan.folder
         seeds = ",".join(str(seed) for seed in range(plan.seeds))
@@ -147,7 +147,7 @@ class Stages:
 
     def train_rl(self) -> TrainResult:
         """GRPO by TRL, one seed."""
-        from emdiag.train.rl import run_rl
+        from emdiag.train.rl.run import run_rl
 
         plan = self._plan
         file = self._write("rl.jsonl", training_problems(plan.rl_problems, seed=RL_SEED))

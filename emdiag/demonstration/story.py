@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from emdiag.core.results import CompareResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.training import TrainResult
+from emdiag.publish.study import Found, study_of
 from emdiag.reports.render import write_page
-from emdiag.studies.report_study import Found, study_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from emdiag.demonstration.measured import ChosenPrompt, Measured
     from emdiag.demonstration.plan import DemoPlan
+    from emdiag.publish.targets import Result
     from emdiag.store.run_store import RunStore
-    from emdiag.studies.report_targets import Result
 
 TITLE = "One-shot entropy minimisation, in miniature"
 QUESTION = (

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.runs import EngineSpec
-from emdiag.engines.encoders import ByteEncoder
+from emdiag.engines.checkpoint.encoders import ByteEncoder
 from emdiag.engines.options import EngineName
-from emdiag.engines.vllm_environment import prepare_environment
+from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.protocols import Sampler, Text
-    from emdiag.engines.encoders import PromptEncoder
-    from emdiag.engines.logit_reader import ModelReader
+    from emdiag.engines.checkpoint.encoders import PromptEncoder
+    from emdiag.engines.hf.logit_reader import ModelReader
     from emdiag.engines.options import EngineOptions
 
 ENGINE_NAMES = ("auto", *get_args(EngineName))
@@ -75,7 +75,7 @@ def effective_dtype(name: EngineName, *, options: EngineOptions) -> str:
         return options.dtype
     if name == "vllm":
         return "bfloat16"
-    from emdiag.engines.model_loading import auto_dtype, pick_device
+    from emdiag.engines.hf.model_loading import auto_dtype, pick_device
 
     return auto_dtype(pick_device(options.device))
 
@@ -97,7 +97,7 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
     """
     if name == "scripted":
         return ByteEncoder()
-    from emdiag.engines.tokenizers import CheckpointEncoder
+    from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
     return CheckpointEncoder(checkpoint.path, trust_remote_code=options.trust_remote_code)
 
@@ -120,18 +120,18 @@ def open_sampler(
     """
     match name:
         case "scripted":
-            from emdiag.engines.scripted_engine import ScriptedSampler, read_table
+            from emdiag.engines.scripted import ScriptedSampler, read_table
 
             return ScriptedSampler(read_table(checkpoint.path))
         case "transformers":
-            from emdiag.engines.transformers_engine import load_sampler
+            from emdiag.engines.hf.sampler import load_sampler
 
             dtype = effective_dtype(name, options=options)
             return load_sampler(checkpoint, dtype=dtype, options=options)
         case "vllm":
             _check_vllm(checkpoint)
             prepare_environment()
-            from emdiag.engines.vllm_engine import VllmSampler
+            from emdiag.engines.vllm.sampler import VllmSampler
 
             dtype = effective_dtype(name, options=options)
             return VllmSampler(
@@ -159,7 +159,7 @@ def open_reader(
             checkpoint=checkpoint.path,
             hint="take a checkpoint with weights",
         )
-    from emdiag.engines.logit_reader import load_reader
+    from emdiag.engines.hf.logit_reader import load_reader
 
     dtype = effective_dtype("transformers", options=options)
     return load_reader(checkpoint, dtype=dtype, options=options)
@@ -171,7 +171,7 @@ def state_bytes(checkpoint: CheckpointRef, *, options: EngineOptions) -> int:
     Raises:
         CheckpointError: The configuration cannot be opened.
     """
-    from emdiag.engines.tokenizers import open_config
+    from emdiag.engines.checkpoint.tokenizers import open_config
 
     config = open_config(checkpoint.path, trust_remote_code=options.trust_remote_code)
     item = {"float32": 4}.get(effective_dtype("transformers", options=options), 2)
@@ -195,7 +195,7 @@ def read_text_entropies(
         CheckpointError: The weights cannot be loaded.
         EngineRefusedError: A scripted table has no distributions.
     """
-    from emdiag.engines.entropies import read_entropies
+    from emdiag.engines.hf.entropies import read_entropies
 
     reader = open_reader(name, checkpoint, options=options)
     try:

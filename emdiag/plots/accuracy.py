@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emdiag.plots.logits.words import capped, counted
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.sheet import (
     Words,
@@ -14,9 +15,8 @@ from emdiag.plots.sheet import (
     line_of,
     sheet,
 )
-from emdiag.plots.skewness_words import capped, counted
 from emdiag.plots.style import QUIET, STAGE_COLOURS, arm_looks, style
-from emdiag.plots.sweep_book import (
+from emdiag.plots.sweep.lookup import (
     WORDS_BOX,
     intervals_of,
     metric_values,

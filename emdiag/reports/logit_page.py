@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
-from emdiag.plots.skewness import skew_figures
+from emdiag.plots.logits.figures import skew_figures
 from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
 from emdiag.reports.logit_answers import arm_statements
 from emdiag.reports.logit_tables import detail_tables, main_table, published_table

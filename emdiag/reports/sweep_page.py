@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emdiag.plots.sweep import sweep_figures
+from emdiag.plots.sweep.figures import sweep_figures
 from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
 from emdiag.reports.page import Page, Section, Statement
 from emdiag.reports.pieces import amount, listed, percent, pictures, points, sentence

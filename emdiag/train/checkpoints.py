@@ -12,9 +12,9 @@ from transformers import GenerationConfig
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import CheckpointError
-from emdiag.engines.checkpoints import tokenizer_files
-from emdiag.engines.quiet import quiet_transformers
-from emdiag.engines.tokenizers import open_tokenizer
+from emdiag.engines.checkpoint.quiet import quiet_transformers
+from emdiag.engines.checkpoint.resolve import tokenizer_files
+from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

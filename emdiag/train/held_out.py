@@ -8,9 +8,9 @@ import torch
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
-from emdiag.engines.entropies import read_entropies
-from emdiag.engines.logit_reader import ModelReader
-from emdiag.grading.extract import extract
+from emdiag.engines.hf.entropies import read_entropies
+from emdiag.engines.hf.logit_reader import ModelReader
+from emdiag.grading.parse.extract import extract
 from emdiag.store.journal import JournalWriter, read_journal
 
 if TYPE_CHECKING:

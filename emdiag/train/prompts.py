@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.problems import BenchmarkCard
     from emdiag.core.sampling import Prompt
-    from emdiag.engines.encoders import PromptEncoder
+    from emdiag.engines.checkpoint.encoders import PromptEncoder
 
 FILE_MAX_TOKENS = 2048
 """Limit of new tokens for a prompt that comes without a card."""

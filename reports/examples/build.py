@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 from emdiag.core.codec import decode
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.story import tell
+from emdiag.publish.kinds import result_page
 from emdiag.reports.render import write_page
 from emdiag.store.run_store import RunStore
-from emdiag.studies.report_pages import result_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emdiag.studies.report_targets import Result
+    from emdiag.publish.targets import Result
 
 HERE = Path(__file__).resolve().parent
 RECORD = HERE / "record.tar.xz"

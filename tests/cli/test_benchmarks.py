@@ -129,9 +129,9 @@ class PoolThatDoubts:
 
 @pytest.fixture
 def doubting(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = types.ModuleType("emdiag.grading.pool")
+    pool = types.ModuleType("emdiag.grading.pool.pool")
     pool.GraderPool = PoolThatDoubts  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "emdiag.grading.pool", pool)
+    monkeypatch.setitem(sys.modules, "emdiag.grading.pool.pool", pool)
 
 
 @pytest.mark.usefixtures("doubting")

@@ -16,7 +16,7 @@ from emdiag.core.progress import SilentProgress
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.plan import DemoPlan
 from emdiag.demonstration.run import run_demo
-from emdiag.studies import draw
+from emdiag.studies.evaluate import draw
 
 if TYPE_CHECKING:
     from emdiag.demonstration.run import DemoResult

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from emdiag.core.sampling import FilledPrompt, SampleRequest
-from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

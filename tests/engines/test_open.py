@@ -10,7 +10,7 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.sampling import SampleRequest, SamplingParams
 from emdiag.engines import open as opening
-from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import (
     choose_engine,
     effective_dtype,
@@ -145,7 +145,7 @@ def test_a_folder_runs_from_reference_to_completion(
 
 def test_opening_imports_nothing_heavy_until_an_engine_is_opened() -> None:
     program = (
-        "import sys, emdiag.engines.open, emdiag.engines.checkpoints, emdiag.engines.texts;"
+        "import sys, emdiag.engines.open, emdiag.engines.checkpoint.resolve, emdiag.engines.texts;"
         "print([m for m in ('torch', 'transformers', 'vllm', 'huggingface_hub') if m in "
         "sys.modules])"
     )

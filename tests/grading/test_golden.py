@@ -10,7 +10,7 @@ import pytest
 from math_verify import parse, verify
 
 from emdiag.core.grades import Gold
-from emdiag.grading.pool import GraderPool
+from emdiag.grading.pool.pool import GraderPool
 
 CASES = [
     json.loads(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emdiag.core.grades import Gold, Verdict
-from emdiag.grading.pool import GraderPool
+from emdiag.grading.pool.pool import GraderPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.importers import import_files
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.grades import Gold, Verdict
-from emdiag.grading.pool import GraderPool
+from emdiag.grading.pool.pool import GraderPool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from emdiag.core.temperature_sweep import (
 )
 from emdiag.core.training import UpdateRecord
 from emdiag.plots.style import figure_svg
-from emdiag.plots.sweep import sweep_figures
+from emdiag.plots.sweep.figures import sweep_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from transformers import Qwen2ForCausalLM
 
 from emdiag.core.errors import CheckpointError
 from emdiag.core.training import TrainManifest, next_stage
-from emdiag.engines.checkpoints import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.train.checkpoints import remove_partial, save_checkpoint
 
 if TYPE_CHECKING:

@@ -1,0 +1,234 @@
+"""Opens a checkpoint's tokenizer, proves that it loses nothing, and encodes prompts once."""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+from emdiag.core.errors import CheckpointError
+from emdiag.core.sampling import Prompt
+from emdiag.engines.checkpoint.chat import render_chat, turn_end_token
+from emdiag.engines.checkpoint.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+    from emdiag.core.sampling import FilledPrompt
+
+logger = logging.getLogger(__name__)
+
+_CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+
+
+class CheckpointEncoder:
+    """Reads prompts with the tokenizer of one checkpoint.
+
+    Attributes:
+        notes: What a reader of the score should know; complete after `encode`.
+        max_context: Tokens of prompt and completion the checkpoint can hold, None if unstated.
+    """
+
+    def __init__(self, path: str, *, trust_remote_code: bool = False) -> None:
+        self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)
+        self._config = open_config(path, trust_remote_code=trust_remote_code)
+        self._path = path
+        self.max_context = max_context(self._config)
+        self.notes: tuple[str, ...] = ()
+
+    def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
+        """One prompt for each filled template, after a look at what encoding loses.
+
+        Raises:
+            CheckpointError: The tokenizer loses characters, or has no chat template to apply.
+        """
+        with quiet_transformers():  # it warns of long prompts; whoever draws checks the room
+            prompts = encode_prompts(self.tokenizer, filled, chat=chat)
+        self.notes = check_round_trip(self.tokenizer, (prompt.plain for prompt in filled))
+        return prompts
+
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """Tokens that end a completion, sorted."""
+        return stop_token_ids(self._path, self.tokenizer, self._config)
+
+
+def open_tokenizer(path: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint folder or `.gguf` file.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    folder, gguf = split_gguf(path)
+    try:
+        with quiet_transformers():
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
+            )
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise _unreadable("tokenizer", path, error) from error
+    return tokenizer
+
+
+def open_config(path: str, *, trust_remote_code: bool = False) -> PreTrainedConfig:
+    """The configuration of a checkpoint folder or `.gguf` file.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    folder, gguf = split_gguf(path)
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
+        )
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise _unreadable("configuration", path, error) from error
+    return config
+
+
+def split_gguf(path: str) -> tuple[str, dict[str, str]]:
+    """Folder and keyword arguments with which transformers opens `path`."""
+    if path.lower().endswith(".gguf"):
+        return str(Path(path).parent), {"gguf_file": Path(path).name}
+    return path, {}
+
+
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, filled: Sequence[FilledPrompt], *, chat: bool
+) -> list[Prompt]:
+    """One prompt for each filled template: rendered to text, then to ids, once.
+
+    Under `chat` the template writes every special token itself; otherwise the tokenizer adds its
+    own, such as a begin token.
+
+    Raises:
+        CheckpointError: The chat template is absent or fails.
+    """
+    prompts = []
+    for prompt in filled:
+        text = (
+            render_chat(tokenizer, system=prompt.system, user=prompt.user) if chat else prompt.plain
+        )
+        ids: list[int] = tokenizer(text, add_special_tokens=not chat)["input_ids"]
+        prompts.append(
+            Prompt(
+                problem_id=prompt.problem_id,
+                text=text,
+                token_ids=tuple(ids),
+                template_sha256=prompt.template_sha256,
+            )
+        )
+    return prompts
+
+
+def check_round_trip(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> tuple[str, ...]:
+    """A note for texts that come back from encoding and decoding in another form.
+
+    transformers chooses the tokenizer class by the model type, whatever the tokenizer's own files
+    say, and the wrong class can drop spaces and line breaks without a word.
+
+    Raises:
+        CheckpointError: A character is lost; another form of it (Unicode normalisation, lower
+            case, a run of blanks made one) is not a loss.
+    """
+    changed = 0
+    for text in texts:
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        back = decode(tokenizer, ids, skip_special_tokens=False)
+        if back == text:
+            continue
+        changed += 1
+        lost = _characters(text) - _characters(back)
+        if lost:
+            raise CheckpointError(
+                f"the tokenizer loses characters of its own prompts: {_listed(lost)}",
+                tokenizer=tokenizer.name_or_path,
+                tokenizer_class=type(tokenizer).__name__,
+                example=repr(text[:60]) + " comes back as " + repr(back[:60]),
+                hint="the checkpoint's tokenizer files do not fit its model type; save the "
+                "tokenizer again in the format of that model type",
+            )
+    if not changed:
+        return ()
+    return (f"the tokenizer normalises {changed} prompt(s): decoding gives an equivalent text",)
+
+
+def decode(
+    tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, skip_special_tokens: bool
+) -> str:
+    """Text of token ids, with no tidying of blanks."""
+    text = tokenizer.decode(
+        list(token_ids),
+        skip_special_tokens=skip_special_tokens,
+        clean_up_tokenization_spaces=False,
+    )
+    assert isinstance(text, str)
+    return text
+
+
+def stop_token_ids(
+    path: str, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
+) -> tuple[int, ...]:
+    """Every token that ends a completion, sorted.
+
+    They come from the generation configuration, the model's configuration, the tokenizer, and
+    the end of the assistant's turn in the chat template.
+    """
+    found = {*_ids(getattr(config, "eos_token_id", None)), *_ids(tokenizer.eos_token_id)}
+    found |= {*_ids(getattr(config.get_text_config(), "eos_token_id", None))}
+    if (Path(path) / "generation_config.json").is_file():
+        generation = GenerationConfig.from_pretrained(path, local_files_only=True)
+        found |= {*_ids(generation.eos_token_id)}
+    turn_end = turn_end_token(tokenizer)
+    if turn_end is not None:
+        found.add(turn_end)
+    return tuple(sorted(found))
+
+
+def max_context(config: PreTrainedConfig) -> int | None:
+    """Tokens of prompt and completion the model has positions for; None where it says nothing."""
+    text_config = config.get_text_config()
+    for name in _CONTEXT_FIELDS:
+        value = getattr(text_config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def _ids(value: Any) -> list[int]:
+    if value is None:
+        return []
+    return [int(item) for item in value] if isinstance(value, list | tuple) else [int(value)]
+
+
+def _characters(text: str) -> Counter[str]:
+    """How often each character occurs, apart from its form; runs of one blank count once.
+
+    A leading space is left out: tokenizers that mark word starts add or take one.
+    """
+    plain = unicodedata.normalize("NFKD", text).casefold().lstrip(" ")
+    kept = [
+        letter
+        for place, letter in enumerate(plain)
+        if not unicodedata.combining(letter)
+        and not (letter.isspace() and place and plain[place - 1] == letter)
+    ]
+    return Counter(kept)
+
+
+def _listed(lost: Counter[str]) -> str:
+    shown = ", ".join(f"{letter!r} x {count}" for letter, count in lost.most_common(6))
+    return shown + (" and more" if len(lost) > 6 else "")
+
+
+def _unreadable(what: str, path: str, error: Exception) -> CheckpointError:
+    text = str(error)
+    hint = "save model and tokenizer again with a current transformers"
+    if "trust_remote_code" in text:
+        hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
+    return CheckpointError(f"the {what} cannot be opened: {text}", checkpoint=path, hint=hint)

@@ -1,0 +1,1 @@
+"""Samples and reads logits with transformers."""

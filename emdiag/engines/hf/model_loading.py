@@ -1,0 +1,120 @@
+"""Loads weights for the transformers engine, and says at once when they are not whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM
+
+from emdiag.core.errors import CheckpointError, EngineMissingError
+from emdiag.engines.checkpoint.quiet import quiet_transformers
+from emdiag.engines.checkpoint.tokenizers import split_gguf
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that `name` means; `auto` is CUDA where there is a device, else the CPU.
+
+    Raises:
+        EngineMissingError: The device is not there, or torch does not know the word.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise EngineMissingError(
+            f"torch {torch.__version__} cannot use the device {name!r}: "
+            f"{str(error).splitlines()[0]}",
+            hint="leave --device at auto, or install a torch built for this device",
+        ) from error
+    return device
+
+
+def auto_dtype(device: torch.device) -> str:
+    """The number format `auto` stands for on a device."""
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def load_model(
+    path: str, *, dtype: str, device: torch.device, trust_remote_code: bool
+) -> PreTrainedModel:
+    """The model of a folder or `.gguf` file, in evaluation mode on its device.
+
+    Raises:
+        CheckpointError: The weights cannot be read, do not fit the configuration, or lack
+            tensors, which transformers would fill with random numbers.
+    """
+    folder, gguf = split_gguf(path)
+    loader: Any = AutoModelForCausalLM  # its stub knows one of two kinds of result
+    try:
+        with quiet_transformers():
+            model, report = loader.from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,
+                trust_remote_code=trust_remote_code,
+                local_files_only=True,
+                output_loading_info=True,
+                **gguf,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise _unloadable(error, path) from error
+    _refuse_incomplete(report, path)
+    _refuse_ignored(model, report, path)
+    loaded: PreTrainedModel = model.eval().to(device)
+    return loaded
+
+
+def _refuse_incomplete(report: dict[str, Any], path: str) -> None:
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise CheckpointError(
+            f"the checkpoint lacks {len(missing)} tensors of its architecture",
+            checkpoint=path,
+            missing=", ".join(missing[:5]),
+            hint="save the whole model again; random numbers would have stood in for them",
+        )
+
+
+def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -> None:
+    """Refuse tensors that belong to a layer the model has and that it would leave out.
+
+    Those of parts it does not have, such as another modality, are left out in peace.
+    """
+    layers = {
+        name
+        for name, layer in model.named_modules()
+        if any(True for _ in layer.parameters(recurse=False))
+    }
+    ignored = [
+        name
+        for name in sorted(report.get("unexpected_keys", ()))
+        if name.rpartition(".")[0] in layers
+    ]
+    if ignored:
+        raise CheckpointError(
+            f"the weights hold {len(ignored)} tensors that the configuration leaves out: they are "
+            "of another architecture",
+            checkpoint=path,
+            architecture=type(model).__name__,
+            left_out=", ".join(ignored[:5]),
+            hint="put the configuration beside the weights that belongs to them",
+        )
+
+
+def _unloadable(error: Exception, path: str) -> CheckpointError:
+    text = str(error)
+    if "Unrecognized configuration class" in text:
+        return CheckpointError(
+            "the configuration is of no causal language model",
+            checkpoint=path,
+            found=text.partition("<class '")[2].partition("'")[0].rpartition(".")[2],
+            hint="give a decoder, such as Llama, Qwen2 or Gemma2",
+        )
+    return CheckpointError(f"the weights cannot be loaded: {text}", checkpoint=path)

@@ -1,0 +1,247 @@
+"""Samples with transformers: any causal language model, on a CPU or one GPU."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+import tokenizers
+import torch
+import transformers
+
+from emdiag.core.errors import EngineError
+from emdiag.core.runs import EngineInfo
+from emdiag.core.sampling import Completion, SampleRequest
+from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
+from emdiag.engines.hf.batch import DecodingBatch, Row, has_plain_cache
+from emdiag.engines.hf.decoding import TokenChooser
+from emdiag.engines.hf.memory import rows_that_fit
+from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.requests import check_requests
+from emdiag.engines.texts import completion_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.sampling import SamplingParams
+    from emdiag.engines.options import EngineOptions
+
+logger = logging.getLogger(__name__)
+
+CPU_BATCH = 16
+DEVICE_BATCH = 64
+SMALL_PARAMETERS = 20_000_000
+"""Below this a CPU model gets one thread: several would spend their time waiting for each other,
+most of all on a machine that has other work."""
+
+_REFILL_SHARE = 4
+"""New prompts are read when this part of the batch is free: one reading costs about a step."""
+
+
+def load_sampler(
+    checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions
+) -> TransformersSampler:
+    """A sampler with the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: Weights or tokenizer cannot be loaded.
+        EngineMissingError: The device is not there.
+    """
+    model = load_model(
+        checkpoint.path,
+        dtype=dtype,
+        device=pick_device(options.device),
+        trust_remote_code=options.trust_remote_code,
+    )
+    tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    return TransformersSampler(model, tokenizer, options=options)
+
+
+class TransformersSampler:
+    """Draws completions with a model held by transformers; a `Sampler`.
+
+    The model is used as it is, in the mode it is in; a trainer keeps it and changes its weights.
+
+    Rows are taken longest prompt first, leave when they are finished and make room for others.
+    Where memory runs out the batch is halved and its rows are drawn again from their own seeds.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, options: EngineOptions
+    ) -> None:
+        self._model = model
+        self._device = model.device
+        self._decode = partial(decode, tokenizer, skip_special_tokens=True)
+        default = CPU_BATCH if self._device.type == "cpu" else DEVICE_BATCH
+        self._batch_size = options.batch_size or default
+        self._threads_before = torch.get_num_threads()
+        threads = options.threads or few_threads(model)
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine is and how it is set; the batch size as it is by now."""
+        return engine_info(
+            self._model,
+            {
+                "batch_size": str(self._batch_size),
+                "refill": str(has_plain_cache(self._model)).lower(),
+            },
+        )
+
+    def sample(
+        self, requests: Sequence[SampleRequest], *, params: SamplingParams
+    ) -> Iterator[Completion]:
+        """Completions as they finish, in any order; one for each request.
+
+        Raises:
+            EngineError: A prompt is empty or too long, the logits are not numbers, or one row
+                alone does not fit into memory.
+        """
+        check_requests(requests, params=params, max_context=max_context(self._model.config))
+        self._plan_memory(requests, params)
+        queue = deque(sorted(requests, key=_longest_first))
+        chooser = TokenChooser(params)
+        batch = self._new_batch(chooser, params)
+        while queue or batch.rows:
+            arriving = self._take(queue, batch)
+            try:
+                finished = batch.admit(arriving) if arriving else batch.step()
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                finished = None
+            if finished is None:
+                # Outside `except`, so that the traceback no longer holds on to tensors.
+                queue.extendleft(row.request for row in reversed([*batch.rows, *arriving]))
+                batch = self._new_batch(chooser, params)
+                self._halve(reason)
+                continue
+            for row in finished:
+                yield self._completion(row, params)
+
+    def close(self) -> None:
+        """Free the weights, give the threads back; the engine is not used again."""
+        torch.set_num_threads(self._threads_before)
+        del self._model
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _plan_memory(self, requests: Sequence[SampleRequest], params: SamplingParams) -> None:
+        if self._device.type != "cpu" or not requests:
+            return
+        longest = max(len(request.token_ids) for request in requests) + params.max_tokens
+        item_bytes = self._model.dtype.itemsize
+        rows = rows_that_fit(self._model.config, tokens=longest, item_bytes=item_bytes)
+        if rows is not None and rows < self._batch_size:
+            logger.warning("memory holds %d rows of %d tokens; the batch is that", rows, longest)
+            self._batch_size = rows
+
+    def _new_batch(self, chooser: TokenChooser, params: SamplingParams) -> DecodingBatch:
+        return DecodingBatch(self._model, chooser=chooser, params=params, decode=self._decode)
+
+    def _take(self, queue: deque[SampleRequest], batch: DecodingBatch) -> list[Row]:
+        """Rows to start now: as many as there is room for, or none yet."""
+        room = self._batch_size - len(batch.rows)
+        if batch.rows:
+            enough = max(1, self._batch_size // _REFILL_SHARE)
+            if not batch.takes_rows_midway or room < enough:
+                return []
+        return [self._row(queue.popleft()) for _ in range(min(room, len(queue)))]
+
+    def _row(self, request: SampleRequest) -> Row:
+        generator = torch.Generator(device=self._device)
+        generator.manual_seed(request.seed)
+        return Row(request=request, generator=generator)
+
+    def _halve(self, reason: str) -> None:
+        if self._batch_size == 1:
+            raise EngineError(
+                f"one completion alone does not fit into memory: {reason}",
+                device=self._device,
+                hint="lower --max-tokens, take --dtype bfloat16, or use a larger device",
+            )
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._batch_size //= 2
+        logger.warning(
+            "memory ran out; the batch is now %d, and unfinished samples are drawn again from "
+            "their seeds (%s)",
+            self._batch_size,
+            reason,
+        )
+
+    def _completion(self, row: Row, params: SamplingParams) -> Completion:
+        assert row.finish_reason is not None
+        return Completion(
+            problem_id=row.request.problem_id,
+            sample_index=row.request.sample_index,
+            text=completion_text(
+                row.tokens,
+                decode=self._decode,
+                stop=params.stop,
+                stop_token_ids=params.stop_token_ids,
+            ),
+            token_ids=tuple(row.tokens),
+            prompt_tokens=len(row.request.token_ids),
+            finish_reason=row.finish_reason,
+            seed=row.request.seed,
+        )
+
+
+def engine_info(model: PreTrainedModel, settings: Mapping[str, str]) -> EngineInfo:
+    """What an engine around a model of transformers says of itself.
+
+    Args:
+        model: On its device.
+        settings: Effective values beside those that every such engine has.
+    """
+    is_cuda = model.device.type == "cuda"
+    return EngineInfo(
+        name="transformers",
+        versions={
+            "torch": str(torch.__version__),
+            "transformers": transformers.__version__,
+            "tokenizers": tokenizers.__version__,
+        },
+        device=torch.cuda.get_device_name(model.device) if is_cuda else str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        settings={
+            **settings,
+            "attention": str(model.config._attn_implementation),  # noqa: SLF001 - no public name
+            "threads": str(torch.get_num_threads()),
+        },
+        deterministic=False,
+    )
+
+
+def few_threads(model: PreTrainedModel) -> int | None:
+    """Threads that suit a model better than torch's own choice; None where nothing does."""
+    small = model.device.type == "cpu" and model.num_parameters() < SMALL_PARAMETERS
+    return 1 if small else None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device or the machine had no memory left; torch says so in several ways."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(
+        sign in text
+        for sign in ("out of memory", "not enough memory", "can't allocate", "cannot allocate")
+    )
+
+
+def _longest_first(request: SampleRequest) -> tuple[int, str, int]:
+    # Equal prompts stand side by side, so that they are read once.
+    return (-len(request.token_ids), request.problem_id, request.sample_index)

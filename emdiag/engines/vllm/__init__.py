@@ -1,0 +1,1 @@
+"""Samples with vLLM in process."""

@@ -1,0 +1,1 @@
+"""Whether an answer equals a gold answer."""

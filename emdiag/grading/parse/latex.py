@@ -1,0 +1,241 @@
+r"""One spelling for what LaTeX, plain text and Unicode write in several ways.
+
+`tidy` changes the writing and never the value: layout commands go, synonyms get one name, arguments
+get their braces. Separators (commas, brackets), units and words stay for `shapes` to read.
+"""
+
+from __future__ import annotations
+
+import re
+
+from emdiag.grading.parse.characters import plain_characters
+
+_NAMES = {
+    "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "dbinom": r"\binom",
+    "tbinom": r"\binom", "times": r"\cdot", "ast": r"\cdot", "leq": r"\le", "leqslant": r"\le",
+    "geq": r"\ge", "geqslant": r"\ge", "neq": r"\ne", "lt": "<", "gt": ">", "colon": ":",
+    "lbrace": r"\{", "rbrace": r"\}", "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")",
+    "lvert": "|", "rvert": "|", "vert": "|", "varnothing": r"\emptyset", "backslash": r"\setminus",
+    "land": " and ", "lor": " or ", "ldots": r"\dots", "cdots": r"\dots", "dotsc": r"\dots",
+    "dotsb": r"\dots", "tg": r"\tan", "ctg": r"\cot", "lang": r"\langle", "rang": r"\rangle",
+    "textbf": r"\text", "textit": r"\text", "textrm": r"\text", "textsf": r"\text",
+    "texttt": r"\text", "textnormal": r"\text", "emph": r"\text", "mbox": r"\text",
+    "hbox": r"\text", "mathit": r"\text", "mathsf": r"\text", "textup": r"\text",
+    "mathtt": r"\text", "operatorname": r"\operatorname", "infin": r"\infty", "iff": "=",
+}  # fmt: skip
+_DROPPED = re.compile(
+    r"\\(?:left|right|middle)(?![a-zA-Z])\.?"
+    r"|\\(?:big|Big|bigg|Bigg)[lrm]?(?![a-zA-Z])"
+    r"|\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|strut|rm|bf|it|sf|tt"
+    r"|noindent|centering|relax|large|Large|small|normalsize|qed|square)(?![a-zA-Z])"
+    r"|\\(?:label|tag|phantom|hphantom|vphantom|vspace)\*?\{[^{}]*\}"
+)
+_SPACES = re.compile(
+    r"(?<!\\)\\[,;: ]|(?<!\\)~|\\(?:quad|qquad|enspace|thinspace|medspace|thickspace|hfill|nobreak"
+    r"|allowbreak|newline)(?![a-zA-Z])|\\hspace\*?\{[^{}]*\}"
+)
+_THOUSANDS = re.compile(
+    r"(?<![\d.])\d{1,3}(?:(?:,\s*\\!|\{,\}(?:\\!)?|,?(?<!\\)\\[,;: ]|~)\s*\d{3})+(?!\d)"
+)
+_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_FUNCTIONS = (
+    "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|theta|alpha|beta"
+    "|gamma|lambda|omega|infinity|infty|sqrt|oo"
+)
+_BARE_FUNCTION = re.compile(rf"(?<![A-Za-z\\])(?:np\.|math\.|sympy\.)?({_FUNCTIONS})(?![A-Za-z])")
+_WITH_ARGUMENTS = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
+
+
+def tidy(text: str) -> str:
+    """The same answer in one spelling; linear in the length of `text`, up to nested commands."""
+    text = re.sub(r"\s+", " ", plain_characters(text))
+    text = re.sub(r"\\\\\[[^\]]{0,12}\]", r"\\\\", text)  # a line break with a height
+    text = re.sub(r"(?<!\\)\\[()\[\]]", " ", text)
+    text = _THOUSANDS.sub(lambda found: re.sub(r"[^\d]", "", found[0]), text)
+    text = _DROPPED.sub(" ", text)
+    text = _SPACES.sub(" ", text.replace(r"\!", ""))
+    text = re.sub(r"(?<!\\)\$", "", text)
+    text = re.sub(r"(?<![\w\\}])\{([+-])\}", r"\1", text)
+    text = _names(text)
+    text = _words(text)
+    text = _arguments(_operators(text))
+    return trim(text)
+
+
+def trim(text: str) -> str:
+    """`text` without outer space, markup, useless braces and sentence punctuation."""
+    before = None
+    while before != text:
+        before = text
+        text = text.strip(' \t\n\r*`"')
+        if text.endswith(r"\\"):
+            text = text[:-2]
+        if not text.endswith("..."):
+            text = text.rstrip(".,;:") if not text.endswith("\\;") else text
+        text = text.lstrip(":,;").removeprefix("=")
+        if text.startswith("{") and _closing(text, 0) == len(text) - 1:
+            text = text[1:-1]
+    return text
+
+
+def canonical(text: str) -> str:
+    """`text` without spaces that carry no meaning: equal results are equal answers."""
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])", "", text)
+
+
+def has_angle(text: str) -> bool:
+    r"""Whether degrees in `text` belong to the argument of a function, as in `\sin 30\degree`."""
+    return re.search(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])[^+]*\\degree", text) is not None
+
+
+def unboxed(text: str) -> str:
+    r"""`text` without `\boxed{}` around all or part of it."""
+    for _ in range(8):
+        found = re.search(r"\\(?:boxed|fbox)\s*\{", text)
+        if found is None:
+            break
+        end = _closing(text, found.end() - 1)
+        if end is None:
+            break
+        text = text[: found.start()] + text[found.end() : end] + text[end + 1 :]
+    return text
+
+
+def _names(text: str) -> str:
+    text = re.sub(r"\\([a-zA-Z]+)\*?", lambda found: _NAMES.get(found[1], found[0]), text)
+    text = re.sub(r"\\math(?:rm|normal)\s*\{\s*([eid])\s*\}", r"\1", text)
+    text = re.sub(r"\\(?:mathrm|mathnormal)(?![a-zA-Z])", r"\\text", text)
+    text = re.sub(
+        r"\\(?:mathbf|boldsymbol|bm|underline|mathord)\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r"{\1}", text
+    )
+    text = re.sub(r"\\(?:textcolor|color)\s*\{[^{}]*\}", "", text)
+    text = re.sub(r"\\operatorname\s*\{\s*([a-zA-Z]+)\s*\}", _operator, text)
+    text = re.sub(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?", r"\\degree ", text)
+    return re.sub(r"\^\s*\{?\s*\\degree\s*\}?", r"\\degree ", text)
+
+
+def _operator(found: re.Match[str]) -> str:
+    name = found[1]
+    known = re.fullmatch(_FUNCTIONS, name) or name in {"lcm", "gcd", "max", "min", "det"}
+    return rf"\{name} " if known else rf"\text{{{name}}}"
+
+
+def _words(text: str) -> str:
+    for _ in range(3):  # text inside text
+        text, before = _TEXT.sub(_word, text), text
+        if text == before:
+            break
+    text = re.sub(r"\s*(?:\\%|\bper\s?cent(?:age)?s?\b|\bpct\b)", "%", text)
+    return re.sub(r"(?<=[\d}\w)])\s*\bdegrees?\b(?:\s+Celsius\b)?", _degrees, text)
+
+
+def _degrees(found: re.Match[str]) -> str:
+    return r"\degree \text{C}" if "Celsius" in found[0] else r"\degree "
+
+
+_SPELLED = {
+    "and": " and ", "or": " or ", "": " ", "degree": r"\degree ", "degrees": r"\degree ",
+    "deg": r"\degree ",
+    **dict.fromkeys(("percent", "per cent", "percentage", "pct", "%", r"\%"), "%"),
+}  # fmt: skip
+
+
+def _word(found: re.Match[str]) -> str:
+    word = " ".join(found[1].split())
+    bare = word.strip(" .,;:").lower()
+    if bare in _SPELLED:
+        return ", " if not bare and "," in word else _SPELLED[bare]
+    if re.fullmatch(r"[^A-Za-z]*", word) or "\\" in word:
+        return word
+    if re.match(r"\d", word) or (re.search(r"\d", word) and " " in word):
+        return f" {word} "  # a value with words around it
+    return rf"\text {{{word}}}" if found[0].startswith(r"\text{") else rf"\text{{{word}}}"
+
+
+def _operators(text: str) -> str:
+    text = re.sub(r"\\text \{", r"\\text{", text)
+    text = text.replace("**", "^").replace("*", r"\cdot ").replace("<=", r"\le ")
+    text = text.replace(">=", r"\ge ").replace("!=", r"\ne ").replace(":=", "=")
+    text = _outside_text(text)
+    text = re.sub(r"([\^_])\s*([+-]?\d+)(?!\d)", r"\1{\2}", text)
+    text = re.sub(r"(?<=\d)\.(?=\s*(?:[/}a-zA-Z+*-]|\\(?!overline|dots|dot))|\s*$)", "", text)
+    return re.sub(r"\s+", " ", text)
+
+
+def _outside_text(text: str) -> str:
+    """Give functions written as plain words their backslash, except inside text."""
+    parts = re.split(r"(\\text\{[^{}]*\})", text)
+    for at in range(0, len(parts), 2):
+        part = _BARE_FUNCTION.sub(_function, parts[at])
+        parts[at] = _power_of_bracket(part)
+    return "".join(parts)
+
+
+def _function(found: re.Match[str]) -> str:
+    name = {"oo": "infty", "infinity": "infty"}.get(found[1], found[1])
+    return rf"\{name} "
+
+
+def _power_of_bracket(text: str) -> str:
+    """`x^(n+1)` and `sqrt(2)` with braces in place of the brackets."""
+    out, at = [], 0
+    for found in re.finditer(r"(?:\^|\\sqrt)\s*\(", text):
+        end = _closing(text, found.end() - 1) if found.start() >= at else None
+        if end is not None:
+            head = "^" if found[0][0] == "^" else r"\sqrt"
+            inner = _power_of_bracket(text[found.end() : end])
+            out.append(f"{text[at : found.start()]}{head}{{{inner}}}")
+            at = end + 1
+    return "".join([*out, text[at:]])
+
+
+def _arguments(text: str) -> str:
+    r"""Braces around the arguments of `\frac43`, `\sqrt2` and the like, innermost first."""
+    for found in reversed(list(_WITH_ARGUMENTS.finditer(text))):
+        at = found.end()
+        if found[1] == "sqrt":
+            order = re.match(r"\s*\[[^\[\]]*\]", text[at:])
+            at += order.end() if order else 0
+        pieces = []
+        for _ in range(1 if found[1] == "sqrt" else 2):
+            piece, at = _argument(text, at)
+            pieces.append(piece)
+        if all(pieces):
+            head = text[: found.end()] + (order[0].strip() if found[1] == "sqrt" and order else "")
+            text = head + "".join(f"{{{piece}}}" for piece in pieces) + text[at:]
+    return text
+
+
+def _argument(text: str, at: int) -> tuple[str, int]:
+    """The argument that starts at `at` without its braces, and where it ends; empty if none."""
+    while at < len(text) and text[at] == " ":
+        at += 1
+    if at >= len(text) or text[at] in "}^_&,=":
+        return "", at
+    if text[at] == "{":
+        end = _closing(text, at)
+        return ("", at) if end is None else (text[at + 1 : end].strip() or " ", end + 1)
+    if text[at] == "\\":
+        found = re.match(r"\\[a-zA-Z]+(?:\{[^{}]*\}){0,2}", text[at:])
+        return (found[0], at + found.end()) if found else ("", at)
+    return text[at], at + 1
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the bracket at `start` closes, counting its own kind only; None if it does not."""
+    opener = text[start]
+    closer = {"{": "}", "(": ")", "[": "]"}[opener]
+    depth, at = 0, start
+    while at < len(text):
+        char = text[at]
+        if char == "\\":
+            at += 1
+        elif char == opener:
+            depth += 1
+        elif char == closer:
+            depth -= 1
+            if depth == 0:
+                return at
+        at += 1
+    return None

@@ -1,0 +1,79 @@
+r"""What an answer looks like: a value, words, a choice, a relation, or several answers.
+
+The shape decides what order and which brackets mean: a bare list, a list in braces and a union have
+no order, a pair in brackets has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from emdiag.grading.parse.numbers import Number
+
+Kind = Literal["list", "set", "sequence", "union", "matrix"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value.
+
+    Attributes:
+        text: The value alone, tidied: without name, unit, percent sign and degrees.
+        number: What `text` is as a number; None for an expression.
+        names: What stands before the equals signs, such as `("y",)` in `y = 2x+1`.
+        base: Number system, where a subscript states one.
+    """
+
+    text: str
+    number: Number | None = None
+    unit: str | None = None
+    percent: bool = False
+    names: tuple[str, ...] = ()
+    base: int | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """An answer in words, in `words.plain_words` form; `text` is how it was written."""
+
+    words: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The letter of a multiple choice, and what stands behind it."""
+
+    letter: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Many:
+    """Several answers or coordinates.
+
+    Attributes:
+        opener, closer: Brackets of a sequence: `(`, `[`; `{` for sets; empty for bare lists.
+        columns: Width of a matrix, whose items are row by row; 0 otherwise.
+        text: How it was written.
+    """
+
+    kind: Kind
+    items: tuple[Shape, ...]
+    text: str
+    opener: str = ""
+    closer: str = ""
+    columns: int = 0
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An inequality that is no plain interval."""
+
+    left: str
+    sign: str
+    right: str
+
+
+Shape = Value | Words | Choice | Many | Relation

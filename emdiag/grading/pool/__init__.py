@@ -1,0 +1,1 @@
+"""Judging in parallel processes with limits and deadlines."""

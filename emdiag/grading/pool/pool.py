@@ -1,0 +1,258 @@
+"""Graders in parallel: each distinct pair judged once, within a deadline that kills.
+
+Most pairs need no algebra and are decided here at once. The others go to spawned processes, which
+start when the first of them comes and stay warm. One that overruns its deadline is killed: the pair
+is `undecided`, and the next one finds a fresh process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as DeadlineError
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Self
+
+from pebble import ProcessExpired, ProcessPool
+
+from emdiag.core.errors import GraderError
+from emdiag.core.grades import Gold, Judgement, Verdict
+from emdiag.grading.judge.classes import sort_into_classes
+from emdiag.grading.judge.judge import MAX_ANSWER, members, quick, versions
+from emdiag.grading.judge.rules import OURS, Rules, Test
+from emdiag.grading.parse.extract import Extraction, extract
+from emdiag.grading.pool.spawning import BlankContext
+from emdiag.grading.pool.worker import Decided, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+START_S = 120.0
+"""Seconds in which the first worker has to start and pass the self-test."""
+AHEAD = 512
+"""Pairs per worker that may wait for an earlier one."""
+
+Pair = tuple[Gold, str]
+"""A gold, and an answer or a whole completion, as the rules take it."""
+
+
+class GraderPool:
+    """`core.protocols.Grader` on worker processes; use it as a context manager.
+
+    Args:
+        workers: Processes; None takes the number of processors, eight at most.
+        deadline_s: Seconds one pair may take in a worker.
+        memory_mb: Address space of one worker, in MiB.
+        rules: What decides a pair; the main grader's unless said otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        deadline_s: float = 10.0,
+        memory_mb: int = 2048,
+        rules: Rules = OURS,
+    ) -> None:
+        if deadline_s <= 0 or (workers is not None and workers < 1) or memory_mb < 512:
+            raise GraderError(
+                "a grader pool needs a deadline above 0 s, a worker and 512 MiB of memory",
+                deadline_s=deadline_s, workers=workers, memory_mb=memory_mb,
+            )  # fmt: skip
+        self._workers = workers or min(8, os.cpu_count() or 1)
+        self._deadline_s = deadline_s
+        self._memory_mb = memory_mb
+        self._rules = rules
+        self._processes: ProcessPool | None = None
+        self._tested = False
+        self._tests: list[tuple[Test, Future[Decided]]] = []
+        self._known: dict[Pair, Decided | Future[Decided]] = {}
+
+    @property
+    def identity(self) -> str:
+        """Name and revision, such as `math-verify/1`."""
+        return self._rules.identity
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Library name to version, for every library that decides a verdict."""
+        return versions()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the workers; verdicts already given stay valid."""
+        if self._processes is not None:
+            self._processes.stop()  # type: ignore[no-untyped-call]
+            self._processes.join()
+            self._processes = None
+
+    def grade(self, pairs: Iterable[tuple[Gold, str]]) -> Iterator[Judgement]:
+        """One judgement for each (gold, completion text), in their order, as they get ready.
+
+        Raises:
+            GraderError: The self-test fails; nothing is graded then.
+        """
+        self._test_here()
+        waiting: deque[tuple[Gold, Extraction]] = deque()
+        for gold, completion in pairs:
+            found = extract(completion, members=members(gold))
+            if self._rules.reads_whole_text:
+                found = Extraction(answer=completion, boxed=found.boxed)
+            if found.answer is not None:
+                self._submit((gold, found.answer))
+            waiting.append((gold, found))
+            while waiting and (len(waiting) > AHEAD * self._workers or self._is_ready(waiting[0])):
+                yield self._judgement(*waiting.popleft())
+        while waiting:
+            yield self._judgement(*waiting.popleft())
+
+    def classes(self, groups: Sequence[Sequence[str]]) -> list[list[str]]:
+        """For each group of answers, the first answer of the group equal to each of them.
+
+        Equality is exact and knows no gold; a pair that stays undecided counts as different.
+        """
+        self._test_here()
+        return sort_into_classes(groups, ask=self._equal)
+
+    def _equal(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        keys = [(Gold(answer=first), answer) for first, answer in pairs]
+        for key in keys:
+            self._submit(key)
+        return [self._decided(key).verdict == Verdict.CORRECT for key in keys]
+
+    def _test_here(self) -> None:
+        """Check the verdicts that need no worker."""
+        for gold, answer, expected in self._rules.tests_here:
+            found = quick(Gold(answer=gold), answer)
+            if found is None or found.verdict != expected:
+                raise _failed_self_test(gold, answer, expected, str(found and found.verdict))
+
+    def _submit(self, pair: Pair) -> None:
+        if pair in self._known:
+            return
+        started = time.perf_counter()
+        outcome = None if self._rules.reads_whole_text else quick(*pair)
+        if outcome is not None:
+            elapsed = time.perf_counter() - started
+            self._known[pair] = Decided(outcome.verdict.value, outcome.note, elapsed)
+        else:
+            self._known[pair] = self._schedule(pair, self._deadline_s)
+
+    def _schedule(self, pair: Pair, deadline_s: float) -> Future[Decided]:
+        if not self._tested:
+            self._tested = True
+            self._tests = [
+                (test, self._schedule((Gold(answer=test[0]), test[1]), START_S))
+                for test in self._rules.worker_tests
+            ]
+        if self._processes is None or not self._processes.active:
+            self._open()
+        assert self._processes is not None
+        future: Future[Decided] = self._processes.schedule(
+            self._rules.decide, args=(*pair, deadline_s), timeout=deadline_s
+        )
+        return future
+
+    def _open(self) -> None:
+        self.close()
+        self._processes = ProcessPool(
+            max_workers=self._workers,
+            initializer=start,
+            initargs=(self._memory_mb,),
+            context=BlankContext(),
+        )
+        self._processes.active  # noqa: B018 - starts the processes
+
+    def _test_workers(self) -> None:
+        """Wait for the pairs with known verdicts, which were given to the workers first.
+
+        Raises:
+            GraderError: A worker cannot start, or a verdict is not the known one.
+        """
+        while self._tests:
+            (gold, answer, expected), future = self._tests.pop()
+            try:
+                verdict, note = future.result(timeout=START_S)[:2]
+            except (DeadlineError, ProcessExpired, BrokenProcessPool, ImportError) as error:
+                self.close()
+                raise GraderError(
+                    f"a grading process cannot start: {type(error).__name__}: {error}",
+                    hint="reinstall math-verify and its parser: pip install --force-reinstall "
+                    "math-verify",
+                    **self.versions,
+                ) from error
+            if verdict != expected:
+                self.close()
+                raise _failed_self_test(gold, answer, expected, f"{verdict} ({note})")
+
+    def _is_ready(self, item: tuple[Gold, Extraction]) -> bool:
+        gold, found = item
+        known = None if found.answer is None else self._known[gold, found.answer]
+        return not isinstance(known, Future) or known.done()
+
+    def _decided(self, pair: Pair) -> Decided:
+        known = self._known[pair]
+        if isinstance(known, Future):
+            known = self._known[pair] = self._result(pair, known)
+        return known
+
+    def _result(self, pair: Pair, future: Future[Decided]) -> Decided:
+        self._test_workers()  # before any verdict of theirs is used
+        undecided = Verdict.UNDECIDED.value
+        for attempt in range(2):
+            try:
+                return future.result()
+            except DeadlineError:
+                note = f"the comparison took longer than {self._deadline_s:g} s"
+                return Decided(undecided, note, self._deadline_s)
+            except ProcessExpired as error:
+                note = f"the grading process died (exit code {error.exitcode})"
+                return Decided(undecided, note, 0.0)
+            except BrokenProcessPool:  # an idle worker was killed from outside
+                if attempt == 0:
+                    future = self._schedule(pair, self._deadline_s)
+        return Decided(undecided, "the grading processes die before they can judge", 0.0)
+
+    def _judgement(self, gold: Gold, found: Extraction) -> Judgement:
+        if found.answer is None:
+            return Judgement(
+                verdict=Verdict.NO_ANSWER, extracted=None, boxed=False, elapsed_s=0.0,
+                note=found.note,
+            )  # fmt: skip
+        decided = self._decided((gold, found.answer))
+        notes = [text for text in (found.note, decided.note) if text]
+        empty = decided.verdict == Verdict.NO_ANSWER
+        answer = decided.extracted if self._rules.reads_whole_text else found.answer
+        return Judgement(
+            verdict=Verdict(decided.verdict),
+            extracted=None if empty or answer is None else _readable(answer[:MAX_ANSWER]),
+            boxed=found.boxed and not empty,
+            elapsed_s=decided.elapsed_s,
+            note="; ".join(notes) or None,
+        )
+
+
+def _readable(text: str) -> str:
+    """`text` without the lone surrogates that no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _failed_self_test(gold: str, answer: str, expected: Verdict, found: str) -> GraderError:
+    return GraderError(
+        "the grader fails its self-test, so it would not be right about models either",
+        hint="reinstall math-verify and its parser: pip install --force-reinstall math-verify",
+        gold=gold, answer=answer, expected=expected.value, found=found, **versions(),
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""What runs inside a grading process: one pair at a time, within limits of its own."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from emdiag.core.grades import Gold, Verdict
+from emdiag.grading.judge.judge import Outcome, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CPU_GRACE_S = 5
+
+
+class Decided(NamedTuple):
+    """Verdict, note and seconds spent; the answer where the rules find it themselves."""
+
+    verdict: str
+    note: str | None
+    elapsed_s: float
+    extracted: str | None = None
+
+
+def start(memory_mb: int) -> None:
+    """Set the limits of this process and load the parser, so that the first pair is quick.
+
+    A parser that cannot be loaded is told by the first pair, where somebody listens.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # dies at once, also inside big-integer code
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        import emdiag.grading.judge.math_verify_grader  # noqa: F401 - loaded for its effect
+    except ImportError:
+        return
+
+
+def decide(gold: Gold, answer: str, deadline_s: float) -> Decided:
+    """The verdict on an answer that was cut out of a completion.
+
+    Raises:
+        ImportError: The parser cannot be loaded.
+    """
+    from emdiag.grading.judge.math_verify_grader import Algebra
+
+    return _within(deadline_s, lambda: (judge(gold, answer, Algebra()), None))
+
+
+def decide_plain(gold: Gold, completion: str, deadline_s: float) -> Decided:
+    """The verdict of Math-Verify alone on a whole completion.
+
+    Raises:
+        ImportError: Math-Verify cannot be loaded.
+    """
+    from emdiag.grading.judge.plain_grader import judge_plain
+
+    return _within(deadline_s, lambda: judge_plain(gold, completion))
+
+
+def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]) -> Decided:
+    """What `compare` decides; whatever the libraries raise becomes `undecided` with a note."""
+    started = time.perf_counter()
+    used = time.process_time()
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + deadline_s) + CPU_GRACE_S, most))
+    try:
+        outcome, extracted = compare()
+    except MemoryError:
+        return _undecided("the comparison ran out of memory", started)
+    except RecursionError:
+        return _undecided("the comparison is nested too deep", started)
+    except Exception as error:  # SymPy raises anything on what a model writes
+        return _undecided(f"the comparison failed: {type(error).__name__}", started)
+    elapsed_s = time.perf_counter() - started
+    return Decided(outcome.verdict.value, outcome.note, elapsed_s, extracted)
+
+
+def _undecided(note: str, started: float) -> Decided:
+    return Decided(Verdict.UNDECIDED.value, note, time.perf_counter() - started)

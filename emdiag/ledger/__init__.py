@@ -1,0 +1,1 @@
+"""Every claim of the ledger against what is stored; nothing is drawn."""

@@ -1,0 +1,250 @@
+"""What stores hold for claims: arms, their runs, studies and sweeps. Nothing is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from os.path import commonprefix
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+import msgspec
+
+from emdiag.core.checkpoints import Arm, Stage
+from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.results import EvaluateResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.core.training import TrainManifest
+from emdiag.store.run_store import Run, RunStore
+from emdiag.store.training_folder import followed, read_manifest
+from emdiag.studies.stored.find_runs import require_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emdiag.core.claims import Role
+
+AnyResult = EvaluateResult | LogitSkewResult | TemperatureSweepResult
+_KINDS: dict[str, type[AnyResult]] = {
+    "evaluations": EvaluateResult,
+    "logit-studies": LogitSkewResult,
+    "sweeps": TemperatureSweepResult,
+}
+
+
+@dataclass(kw_only=True)
+class Evidence:
+    """Everything that may speak for or against a claim.
+
+    Attributes:
+        arms: The last meaning of every label.
+        manifests: Digest to what a trained checkpoint says of itself, if it is still there.
+        runs: Every run, store by store.
+        studies, sweeps: In the order they were written.
+        stores: Folders that were looked at.
+        read: Folder of a run to its main grades, once they were read; see `claim_rates.outcomes`.
+        engines, prompts: What drew a checkpoint's samples under a setting, and from which prompts.
+        left_out: Label and benchmark to problems that were trained on.
+        differing: On what compared sides differ; see `claim_fairness`.
+    """
+
+    arms: tuple[Arm, ...] = ()
+    manifests: dict[str, TrainManifest] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    studies: list[LogitSkewResult] = field(default_factory=list)
+    sweeps: list[TemperatureSweepResult] = field(default_factory=list)
+    stores: tuple[Path, ...] = ()
+    read: dict[Path, dict[str, list[bool]]] = field(default_factory=dict)
+    engines: dict[tuple[object, str], str] = field(default_factory=dict)
+    prompts: dict[tuple[object, str], str] = field(default_factory=dict)
+    left_out: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    differing: dict[str, None] = field(default_factory=dict)
+
+    def role(self, arm: Arm) -> Role | None:
+        """The part an arm plays; None where nothing says it, and for controls without a part."""
+        manifest = next((self.manifests[d] for d in arm.digests if d in self.manifests), None)
+        objective = manifest.settings.get("objective") if manifest else None
+        if objective == "random-direction":
+            return None
+        if objective == "entropy-maximised":
+            return "em_maximised"
+        stage = arm.stage
+        return cast("Stage", arm.label) if stage is None and arm.label in get_args(Stage) else stage
+
+    def of(self, role: Role) -> list[Arm]:
+        """Arms that play a part, by label."""
+        return [arm for arm in self.arms if self.role(arm) == role]
+
+    def opposite(self, role: Role, arm: Arm) -> list[Arm]:
+        """Arms that play a part beside `arm`; of several bases, the one it was trained from."""
+        found = self.of(role)
+        manifest = next((self.manifests[d] for d in arm.digests if d in self.manifests), None)
+        if role == "base" and manifest is not None:
+            parents = [one for one in found if manifest.parent_digest in one.digests]
+            found = parents or found
+        return found[-1:] if role == "base" else found
+
+
+def gather(names: Sequence[str], *, out: Path) -> Evidence:
+    """The evidence that the names stand for; the whole store `out` where there are none.
+
+    Args:
+        names: Stores, run folders, run keys in `out`, or files of results.
+        out: Folder of runs.
+
+    Raises:
+        PlanError: A name is none of these.
+        StoreError: Something there cannot be read.
+    """
+    whole: dict[Path, None] = {}
+    runs: list[Run] = []
+    results: dict[Path, AnyResult] = {}
+    for name in names or [str(out)]:
+        path = Path(name).expanduser()
+        if path.is_file():
+            results[path] = read_result(path)
+            whole.setdefault(path.parent.parent.resolve())
+        elif path.is_dir() and not (path / "spec.json").is_file():
+            whole.setdefault(path.resolve())
+            results |= _results(path)
+        elif path.is_dir():
+            root = path.resolve().parent.parent
+            runs.append(require_run(str(path), store=RunStore(root)))
+            results |= _results(root)
+        else:
+            runs.append(require_run(name, store=RunStore(out)))
+            results |= _results(out)
+    for root in whole:
+        if not any((root / kind).is_dir() for kind in ("runs", *_KINDS)):
+            raise PlanError("the folder holds no runs and no results", folder=root)
+        runs += RunStore(root).runs()
+    return _evidence(results, runs)
+
+
+def read_result(file: Path) -> AnyResult:
+    """What an evaluation, a study of logits or a sweep wrote down.
+
+    Raises:
+        PlanError: The file holds none of these.
+    """
+    content = file.read_bytes()
+    for kind in _KINDS.values():
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.MsgspecError:
+            continue
+    raise PlanError(
+        "the file holds no result of emdiag", file=file,
+        hint="give a file of evaluations/, logit-studies/ or sweeps/, a store, or a run",
+    )  # fmt: skip
+
+
+def _results(root: Path) -> dict[Path, AnyResult]:
+    return {
+        file: read_result(file) for kind in _KINDS for file in sorted((root / kind).glob("*.json"))
+    }
+
+
+def _evidence(results: dict[Path, AnyResult], runs: list[Run]) -> Evidence:
+    """Results in the order they were written; their file names begin with the time."""
+    ordered = [results[file] for file in sorted(results, key=lambda file: file.name)]
+    once = {run.path.resolve(): run for run in runs}
+    found = Evidence(runs=list(once.values()))
+    found.stores = tuple(dict.fromkeys(run.path.parent.parent for run in found.runs))
+    found.studies = [one for one in ordered if isinstance(one, LogitSkewResult)]
+    found.sweeps = [one for one in ordered if isinstance(one, TemperatureSweepResult)]
+    found.manifests = _manifests(ordered)
+    found.arms = _without_parts(_arms(ordered, found.manifests))
+    return found
+
+
+def _arms(results: list[AnyResult], manifests: Mapping[str, TrainManifest]) -> list[Arm]:
+    """Label to its last meaning; checkpoints evaluated alone are arms if they are in no other."""
+    named: dict[str, Arm] = {}
+    alone: dict[str, Arm] = {}
+    for result in results:
+        if isinstance(result, EvaluateResult):
+            for score in result.scores:
+                one = score.checkpoint
+                alone[score.label] = Arm(
+                    label=score.label,
+                    stage=one.stage,
+                    checkpoints=(one.ref,),
+                    digests=(one.digest,),
+                )
+        else:
+            named |= {arm.label: arm for arm in result.arms}
+    grouped = {digest for arm in named.values() for digest in arm.digests}
+    single = [arm for arm in alone.values() if arm.digests[0] not in grouped]
+    single = [arm for arm in single if arm.label not in named]
+    return [*named.values(), *seeds_together(single, manifests)]
+
+
+def seeds_together(single: Sequence[Arm], manifests: Mapping[str, TrainManifest]) -> list[Arm]:
+    """Checkpoints that differ in nothing but their training seed, as one arm.
+
+    That is what `emdiag train score` evaluates. Such an arm is called what its labels begin with;
+    checkpoints that do not say how they were trained stay alone.
+    """
+    groups: dict[object, list[Arm]] = {}
+    for arm in single:
+        manifest = manifests.get(arm.digests[0])
+        groups.setdefault(arm.label if manifest is None else _training(manifest), []).append(arm)
+    found: dict[str, Arm] = {}
+    for members in groups.values():
+        label = members[0].label if len(members) == 1 else _shared_label(members)
+        if label in found:
+            label = members[0].label
+        found[label] = Arm(
+            label=label,
+            stage=members[0].stage,
+            checkpoints=tuple(one.checkpoints[0] for one in members),
+            digests=tuple(one.digests[0] for one in members),
+        )
+    return list(found.values())
+
+
+def _training(manifest: TrainManifest) -> tuple[object, ...]:
+    """Everything but the seed; of a chain's second training the parent's stage, not its weights."""
+    parent = manifest.parent_digest if manifest.parent_stage == "base" else manifest.parent_stage
+    settings = tuple(sorted((name, str(value)) for name, value in manifest.settings.items()))
+    return (manifest.stage, manifest.update, manifest.prompts_sha256, parent, settings)
+
+
+def _shared_label(members: Sequence[Arm]) -> str:
+    """`good` for `good0` and `good1`; `em` for `em/seed-0/update-0010` and its like."""
+    start = commonprefix([one.label for one in members])  # noqa: RUF071 - characters are meant
+    return start.rstrip("0123456789-_./").removesuffix("seed").rstrip("-_./") or members[0].label
+
+
+def _without_parts(arms: list[Arm]) -> tuple[Arm, ...]:
+    """Without arms all of whose checkpoints belong to another one; of equal ones the last stays."""
+    kept = []
+    for place, arm in enumerate(arms):
+        mine = set(arm.digests)
+        others = [set(other.digests) for other in arms[place + 1 :]]
+        larger = [set(other.digests) for other in arms if len(set(other.digests)) > len(mine)]
+        if not any(mine <= other for other in others + larger):
+            kept.append(arm)
+    return tuple(kept)
+
+
+def _manifests(results: list[AnyResult]) -> dict[str, TrainManifest]:
+    places: dict[str, str] = {}
+    for result in results:
+        if isinstance(result, EvaluateResult):
+            places |= {one.checkpoint.digest: one.checkpoint.path for one in result.scores}
+        else:
+            for arm in result.arms:
+                places |= dict(zip(arm.digests, arm.checkpoints, strict=True))
+    found = {digest: _manifest(place) for digest, place in places.items()}
+    return {digest: manifest for digest, manifest in found.items() if manifest is not None}
+
+
+def _manifest(place: str) -> TrainManifest | None:
+    """What a checkpoint says of itself; None where it is gone, or was not trained here."""
+    try:
+        folder = followed(place)
+    except StoreError:  # the training folder has changed since
+        return None
+    return read_manifest(folder)

@@ -1,0 +1,218 @@
+"""Claims that one arm scores higher than another: by benchmark, or on the mean."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from emdiag.core.claims import ClaimFigure
+from emdiag.ledger.claims_file import (
+    ROLE_WORDS,
+    concluded,
+    decide,
+    in_points,
+    missing,
+    more_needed,
+)
+from emdiag.ledger.rates import mean_difference, of_checkpoint, pairs
+from emdiag.ledger.registered import registered_digest
+from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict
+    from emdiag.ledger.evidence import Evidence
+    from emdiag.ledger.rates import Pair, Rates
+
+    Judge = Callable[[Claim, Arm, Arm, Sequence[Pair]], ClaimResult]
+
+ALPHA = 0.05
+ALIKE = ("updates", "learning_rate", "samples", "temperature")
+"""Settings that make a trained arm and its control comparable."""
+
+
+def gain_by_benchmark(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """The registered checkpoint benchmark by benchmark, and the mean over seeds."""
+    return for_each_pair(claim, evidence, judge=_by_benchmark)
+
+
+def gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """The mean over benchmarks, seeds and problems."""
+    return for_each_pair(claim, evidence, judge=_on_the_mean)
+
+
+def gain_at_equal_updates(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """As `gain`, between arms that were trained alike but for what they train towards."""
+    return for_each_pair(claim, evidence, judge=_on_the_mean, must_be_alike=True)
+
+
+def for_each_pair(
+    claim: Claim, evidence: Evidence, *, judge: Judge, must_be_alike: bool = False
+) -> list[ClaimResult]:
+    """One result for each right arm beside each left one; one that says what is missing if none."""
+    rights = evidence.of(claim.right)
+    if not rights or not evidence.of(claim.left):
+        absent = claim.right if not rights else claim.left
+        return [missing(claim, f"no checkpoint of {ROLE_WORDS[absent]} was named in a result")]
+    results = []
+    for right in rights:
+        for left in evidence.opposite(claim.left, right):
+            labels = (left.label, right.label)
+            if must_be_alike and not _is_alike(evidence, left, right):
+                continue
+            found = pairs(evidence, left, right, decision=claim.decision, benchmark=claim.benchmark)
+            if found:
+                results.append(judge(claim, left, right, found))
+            else:
+                what = (
+                    "no run of both sides at this temperature, under equal settings and golds, on "
+                    "problems that neither was trained on"
+                )
+                results.append(missing(claim, what, arms=labels))
+    what = "no two arms were trained for as many updates, at one rate, on the same prompts"
+    return results or [missing(claim, what)]
+
+
+def short_of(claim: Claim, pair: Pair) -> str | None:
+    """What a pair lacks of the fewest seeds and problems that the rule asks for."""
+    wanted = claim.decision
+    lacks = []
+    for role, rates in ((claim.left, pair.left), (claim.right, pair.right)):
+        if role != "base" and len(rates) < wanted.seeds:
+            lacks.append(
+                f"{wanted.seeds} training seeds of {ROLE_WORDS[role]} ({len(rates)} measured)"
+            )
+    if len(pair.problems) < wanted.problems:
+        lacks.append(f"{wanted.problems} problems ({len(pair.problems)} measured)")
+    return " and ".join(lacks) or None
+
+
+def measured_on(pair: Pair) -> str:
+    """On what a difference was found, in words."""
+    sampling = pair.setting.sampling
+    how = "greedy" if sampling.temperature == 0 else f"T {sampling.temperature:g}"
+    return f"{pair.setting.benchmark}, {how}"
+
+
+def difference_figure(pair: Pair, name: str) -> ClaimFigure:
+    """Right minus left of one pair."""
+    return ClaimFigure(name=name, value=pair.difference, interval=pair.interval, unit="points")
+
+
+def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> ClaimResult:
+    value, interval = mean_difference(found)
+    name = f"{right.label} minus {left.label}"
+    mean = ClaimFigure(
+        name=f"{name}, mean over seeds on {_benchmarks(found)}",
+        value=value, interval=interval, unit="points",
+    )  # fmt: skip
+    digest, is_registered = registered_digest(right)
+    one = "registered checkpoint" if is_registered else "first named checkpoint"
+    ones = [of_checkpoint(pair, digest) for pair in found]
+    figures = [difference_figure(pair, f"{name}, {one} on {measured_on(pair)}") for pair in ones]
+    corrected = holm([_p_value(pair) for pair in ones])
+    verdicts = [
+        "undecided" if p >= ALPHA else decide(figure.interval, claim.decision)
+        for figure, p in zip(figures, corrected, strict=True)
+    ]
+    needed = ceil(claim.decision.benchmarks_share * len(found))
+    verdict = _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision))
+    lacks = next((text for pair in found if (text := short_of(claim, pair))), None)
+    if any(digest not in pair.right_digests for pair in found):
+        lacks = f"the {one} of {right.label}, which was not run"
+    why = (
+        f"the {one} holds on {verdicts.count('holds')} of {len(found)} benchmarks, {needed} needed"
+    )
+    if len(found) < claim.decision.benchmarks:
+        why += f"; measured on {_benchmarks(found)} only, and said of no other benchmark"
+    return concluded(
+        claim,
+        "undecided" if lacks else verdict,
+        why=f"mean over {_seeds(found[0].right)} {in_points(value, interval)}; {why}"
+        + (f"; the rule asks for {lacks}" if lacks else ""),
+        arms=(left.label, right.label),
+        benchmarks=[pair.setting.benchmark for pair in found],
+        figures=[mean, *figures],
+        would_decide=_what_helps(claim, mean, lacks),
+    )
+
+
+def _of_benchmarks(
+    verdicts: Sequence[ClaimVerdict | str], needed: int, *, of_mean: ClaimVerdict
+) -> ClaimVerdict:
+    """Enough benchmarks hold and the mean does; fails if the mean does, or too many fail."""
+    if of_mean == "fails" or verdicts.count("fails") > len(verdicts) - needed:
+        return "fails"
+    return "holds" if of_mean == "holds" and verdicts.count("holds") >= needed else "undecided"
+
+
+def _on_the_mean(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> ClaimResult:
+    value, interval = mean_difference(found)
+    mean = ClaimFigure(
+        name=f"{right.label} minus {left.label} on {_benchmarks(found)}",
+        value=value, interval=interval, unit="points",
+    )  # fmt: skip
+    lacks = next((text for pair in found if (text := short_of(claim, pair))), None)
+    figures = [mean]
+    if len(found) > 1:
+        figures += [
+            difference_figure(pair, f"{right.label} minus {left.label} on {measured_on(pair)}")
+            for pair in found
+        ]
+    seeds = ", ".join(
+        f"{len(rates)} of {len(arm.digests)} of {arm.label}"
+        for arm, rates in ((left, found[0].left), (right, found[0].right))
+    )
+    return concluded(
+        claim,
+        "undecided" if lacks else decide(interval, claim.decision),
+        why=f"{in_points(value, interval)} on {_benchmarks(found)}, checkpoints: {seeds}"
+        + (f"; the rule asks for {lacks}" if lacks else ""),
+        arms=(left.label, right.label),
+        benchmarks=[pair.setting.benchmark for pair in found],
+        figures=figures,
+        would_decide=_what_helps(claim, mean, lacks),
+    )
+
+
+def _what_helps(claim: Claim, figure: ClaimFigure, lacks: str | None) -> str:
+    if lacks:
+        return f"{lacks}: {claim.to_measure}"
+    return more_needed(figure, claim.decision, of="problems, and seeds where they are few")
+
+
+def _p_value(pair: Pair) -> float:
+    """As `emdiag compare` tests: McNemar for one sample of one checkpoint, else sign flips."""
+    gaps = pair.right.mean(axis=0) - pair.left.mean(axis=0)
+    if pair.samples == 1 and len(pair.left) == len(pair.right) == 1:
+        return exact_mcnemar(
+            wrong_to_right=int((gaps > 0).sum()), right_to_wrong=int((gaps < 0).sum())
+        )
+    return sign_flip(gaps)
+
+
+def _is_alike(evidence: Evidence, left: Arm, right: Arm) -> bool:
+    """Whether two arms were trained on the same prompts, as far, with `ALIKE` equal.
+
+    Checkpoints that are gone, so that nothing can be read of them, are not.
+    """
+    found = [
+        next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
+        for arm in (left, right)
+    ]
+    if found[0] is None or found[1] is None:
+        return False
+    one, other = found[0], found[1]
+    return (one.problem_ids, one.update) == (other.problem_ids, other.update) and all(
+        one.settings.get(name) == other.settings.get(name) for name in ALIKE
+    )
+
+
+def _seeds(rates: Rates) -> str:
+    return "1 seed" if len(rates) == 1 else f"{len(rates)} seeds"
+
+
+def _benchmarks(found: Sequence[Pair]) -> str:
+    return ", ".join(pair.setting.benchmark for pair in found)

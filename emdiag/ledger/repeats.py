@@ -1,0 +1,215 @@
+"""Claims on the instrument: two graders on one output, and one run drawn twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from emdiag.core.claims import ClaimFigure
+from emdiag.core.digest import digest
+from emdiag.core.grades import is_second_grader
+from emdiag.ledger.claims_file import (
+    all_of,
+    concluded,
+    decide,
+    in_points,
+    missing,
+    more_needed,
+    plain_number,
+)
+from emdiag.ledger.rates import difference_interval, setting_of
+from emdiag.stats.intervals import of_differences, wilson
+from emdiag.studies.stored.find_runs import graded, main_grading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import Claim, ClaimResult
+    from emdiag.core.grades import Grade
+    from emdiag.core.results import Interval
+    from emdiag.ledger.evidence import Evidence
+    from emdiag.ledger.rates import Setting
+    from emdiag.store.run_store import Run, Sample
+
+Gaps = dict[str, float]
+"""Problem to the main grader's share of right samples minus the second one's."""
+
+
+def two_graders(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """What the main grader gives more than the second one, on the same outputs of either side."""
+    results = []
+    for arm in evidence.of(claim.right):
+        for base in evidence.opposite(claim.left, arm):
+            of_base, of_arm = (_twice_graded(claim, one, evidence) for one in (base, arm))
+            both = [
+                (of_base[setting], of_arm[setting])
+                for setting in sorted(of_base.keys() & of_arm.keys(), key=repr)
+            ]
+            results += [
+                _two_graders(claim, base, arm, sides=sides, shared=shared)
+                for sides in both
+                if len(shared := _shared(sides)) > 1
+            ]
+    what = f"no runs of both sides on {claim.benchmark} were graded twice"
+    return results or [missing(claim, what)]
+
+
+def repeats(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """Every run that lies in two of the stores, drawn in each: how far its score moved.
+
+    A run that shares a session with another one was copied, not drawn again.
+    """
+    low, high = claim.decision.temperatures
+    drawn: dict[str, list[Run]] = {}
+    for run in evidence.runs:
+        if low <= run.spec.sampling.temperature <= high and main_grading(run) is not None:
+            drawn.setdefault(run.key, []).append(run)
+    again = [(runs[0], one) for runs in drawn.values() if (one := _drawn_again(runs)) is not None]
+    found = [_repeated(claim, one, other, evidence) for one, other in again]
+    results = [one for one in found if one is not None]
+    return results or [missing(claim, "no run was drawn in two of the stores")]
+
+
+def _drawn_again(runs: list[Run]) -> Run | None:
+    """The last of several runs that has no session of the first one."""
+    first = _sessions(runs[0])
+    return next((run for run in runs[:0:-1] if not first & _sessions(run)), None)
+
+
+def _sessions(run: Run) -> set[tuple[str, tuple[str, ...]]]:
+    return {(session.started, session.command) for session in run.provenance()}
+
+
+def _shared(sides: tuple[list[Gaps], list[Gaps]]) -> list[str]:
+    """Problems that every checkpoint of both sides has."""
+    return sorted(set.intersection(*(set(gaps) for side in sides for gaps in side)))
+
+
+def _two_graders(
+    claim: Claim, base: Arm, arm: Arm, *, sides: tuple[list[Gaps], list[Gaps]], shared: list[str]
+) -> ClaimResult:
+    of_base, of_arm = (
+        np.array([[gaps[problem] for problem in shared] for gaps in side]) for side in sides
+    )
+    figures = [
+        ClaimFigure(
+            name=f"main minus second grader, {one.label}",
+            value=float(gaps.mean()), interval=of_differences(gaps.mean(axis=0)), unit="points",
+        )
+        for one, gaps in ((base, of_base), (arm, of_arm))
+    ]  # fmt: skip
+    apart = ClaimFigure(
+        name=f"the same, {arm.label} minus {base.label}",
+        value=float(of_arm.mean() - of_base.mean()),
+        interval=difference_interval(of_base, of_arm),
+        unit="points",
+    )
+    counts = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
+    spoken = [
+        f"{one.label} gains {in_points(float(gaps.mean()), figure.interval)}"
+        for one, gaps, figure in zip((base, arm), (of_base, of_arm), figures, strict=True)
+    ]
+    bounds = apart.interval
+    alike = "which of the two gains more is undecided"
+    if bounds is not None and not bounds.low <= 0 <= bounds.high:
+        alike = "the two do not change alike"
+    assert apart.value is not None
+    return concluded(
+        claim,
+        all_of([decide(figure.interval, claim.decision) for figure in figures]),
+        why=f"{'; '.join(spoken)}; {counts[0]} and {counts[1]} problems of {len(shared)} change; "
+        f"{alike} ({in_points(apart.value, bounds)})",
+        arms=(base.label, arm.label),
+        benchmarks=[claim.benchmark] if claim.benchmark else [],
+        figures=[*figures, apart],
+        would_decide=more_needed(figures[0], claim.decision, of="problems or samples"),
+    )
+
+
+def _twice_graded(claim: Claim, arm: Arm, evidence: Evidence) -> dict[Setting, list[Gaps]]:
+    """Setting to gaps of every checkpoint of the arm that both graders judged there."""
+    found: dict[Setting, dict[str, Gaps]] = {}
+    for run in evidence.runs:
+        if run.spec.checkpoint_digest not in arm.digests:
+            continue
+        second = [spec for spec in run.gradings() if is_second_grader(spec.grader)]
+        if run.spec.benchmark != (claim.benchmark or run.spec.benchmark) or not second:
+            continue
+        sides = [
+            graded(run, label=arm.label, grade_key=key).correct
+            for key in (None, digest(second[-1]))
+        ]
+        gaps = {p: float(np.mean(sides[0][p]) - np.mean(sides[1][p]))
+                for p in sides[0].keys() & sides[1].keys()}  # fmt: skip
+        found.setdefault(setting_of(run), {})[run.spec.checkpoint_digest] = gaps
+    return {setting: list(by.values()) for setting, by in found.items()}
+
+
+def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimResult | None:
+    first, second = _grades(one), _grades(other)
+    shared = sorted(first.keys() & second.keys())
+    problems = sorted({problem for problem, _ in shared})
+    if len(problems) < 2:
+        return None
+    rates = [_rates(grades, shared, problems) for grades in (first, second)]
+    gaps = rates[1] - rates[0]
+    error = float(rates[0].std(ddof=1) / np.sqrt(len(problems)))
+    interval = of_differences(gaps)
+    flips = sum(first[s].extracted != second[s].extracted for s in shared)
+    label = _label(one, evidence)
+    points = ClaimFigure(
+        name=f"score of {label}, drawn again", value=float(gaps.mean()), interval=interval,
+        unit="points",
+    )  # fmt: skip
+    share = ClaimFigure(
+        name="answers that differ", value=flips / len(shared),
+        interval=wilson(flips, len(shared)), unit="share",
+    )  # fmt: skip
+    figures, verdict = [points, share], decide(None, claim.decision)
+    why = f"{in_points(float(gaps.mean()), interval)}; {flips} of {len(shared)} answers differ"
+    if error > 0:
+        errors = ClaimFigure(
+            name="change of the score over its standard error",
+            value=float(gaps.mean()) / error, interval=_scaled(interval, error), unit="ratio",
+        )  # fmt: skip
+        figures, verdict = [errors, *figures], decide(errors.interval, claim.decision)
+        why = f"{plain_number(errors.value or 0.0, errors.interval)} standard errors, {why}"
+    return concluded(
+        claim,
+        verdict,
+        why=why,
+        arms=(label,),
+        benchmarks=(one.spec.benchmark,),
+        figures=figures,
+        would_decide=more_needed(figures[0], claim.decision, of="problems")
+        if error > 0
+        else "problems of which some are right and some wrong: the score has no standard error",
+    )
+
+
+def _grades(run: Run) -> dict[Sample, Grade]:
+    grading = main_grading(run)
+    return run.grades(digest(grading)) if grading else {}
+
+
+def _rates(
+    grades: dict[Sample, Grade], shared: list[Sample], problems: list[str]
+) -> NDArray[np.float64]:
+    right: dict[str, list[bool]] = {problem: [] for problem in problems}
+    for sample in shared:
+        right[sample[0]].append(grades[sample].verdict == "correct")
+    return np.array([np.mean(right[problem]) for problem in problems])
+
+
+def _scaled(interval: Interval | None, error: float) -> Interval | None:
+    if interval is None:
+        return None
+    return msgspec.structs.replace(interval, low=interval.low / error, high=interval.high / error)
+
+
+def _label(run: Run, evidence: Evidence) -> str:
+    mine = run.spec.checkpoint_digest
+    return next((arm.label for arm in evidence.arms if mine in arm.digests), run.short_key)

@@ -1,0 +1,85 @@
+"""Every claim of the ledger against what is stored; nothing is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.core.claims import ClaimsResult
+from emdiag.ledger.claims_file import ledger_file, read_ledger
+from emdiag.ledger.coverage import coverage
+from emdiag.ledger.evidence import gather
+from emdiag.ledger.fairness import fairness_notes
+from emdiag.ledger.gains import gain, gain_at_equal_updates, gain_by_benchmark
+from emdiag.ledger.logits import entropy_auroc, skewness
+from emdiag.ledger.orders import order
+from emdiag.ledger.repeats import repeats, two_graders
+from emdiag.ledger.seeds import seed_spread, variance_and_gain
+from emdiag.ledger.sweeps import cooled_base, slopes
+from emdiag.ledger.templates import best_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emdiag.core.claims import Claim, ClaimResult
+    from emdiag.ledger.evidence import Evidence
+
+STATISTICS: dict[str, Callable[[Claim, Evidence], list[ClaimResult]]] = {
+    "best_template": best_template,
+    "cooled_base": cooled_base,
+    "coverage": coverage,
+    "entropy_auroc": entropy_auroc,
+    "gain": gain,
+    "gain_at_equal_updates": gain_at_equal_updates,
+    "gain_by_benchmark": gain_by_benchmark,
+    "order": order,
+    "repeats": repeats,
+    "seed_spread": seed_spread,
+    "skewness": skewness,
+    "slopes": slopes,
+    "two_graders": two_graders,
+    "variance_and_gain": variance_and_gain,
+}
+"""What a claim may ask for: one result for each set of arms that it can be looked at on."""
+
+
+def claims(
+    runs: str | Sequence[str] = (),
+    *,
+    store: str | Path = "emdiag-out",
+    ledger: str | Path | None = None,
+) -> ClaimsResult:
+    """Verdicts on the claims of the ledger; the Python twin of `emdiag claims`.
+
+    Args:
+        runs: Stores, run folders, run keys in `store`, or files of results; all of `store` where
+            there are none. A run drawn in two stores tells whether results repeat.
+        store: Folder of runs.
+        ledger: Another `claims.toml`; the shipped one by default.
+
+    Raises:
+        PlanError: A name is none of these, or the ledger cannot be read.
+        StoreError: Something that is stored cannot be read.
+    """
+    names = [runs] if isinstance(runs, str) else list(runs)
+    file = Path(ledger) if ledger is not None else ledger_file()
+    asked = read_ledger(file, statistics=STATISTICS)
+    evidence = gather(names, out=Path(store))
+    found = [result for claim in asked for result in STATISTICS[claim.statistic](claim, evidence)]
+    return ClaimsResult(
+        claims=tuple(found),
+        notes=tuple(_notes(evidence)),
+        store=", ".join(str(root) for root in evidence.stores) or str(store),
+    )
+
+
+def _notes(evidence: Evidence) -> list[str]:
+    unknown = [arm.label for arm in evidence.arms if evidence.role(arm) is None]
+    notes = ["verdicts are not corrected for the number of claims and of arms looked at"]
+    notes += fairness_notes(evidence)
+    if unknown:
+        notes.append(f"left out, since nothing says what they are: {', '.join(unknown)}")
+    benchmarks = sorted({run.spec.benchmark for run in evidence.runs})
+    if benchmarks:
+        notes.append(f"measured on {', '.join(benchmarks)}; nothing is said of other problems")
+    return notes

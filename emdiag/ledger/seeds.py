@@ -1,0 +1,159 @@
+"""Claims on training seeds and training prompts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emdiag.core.claims import ClaimFigure
+from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, plain_number
+from emdiag.ledger.gains import measured_on
+from emdiag.ledger.rates import mean_difference, outcomes, pairs
+from emdiag.stats.pass_at_k import outcome_variance
+from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import Claim, ClaimResult
+    from emdiag.ledger.evidence import Evidence
+    from emdiag.ledger.rates import Outcomes, Pair, Setting
+
+_DRAWN = 5
+"""Seeds that the expected best one is of, where there are more."""
+
+
+def seed_spread(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """Best seed over worst seed of every arm, on every benchmark."""
+    found = [
+        _spread(claim, arm, pair)
+        for arm in evidence.of(claim.right)
+        for pair in pairs(evidence, arm, arm, decision=claim.decision)
+        if len(pair.right) > 1
+    ]
+    return found or [missing(claim, "no arm has several seeds that were run so")]
+
+
+def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+    """Rank correlation, over training prompts, of the base's outcome variance and the gain.
+
+    A prompt counts once, by the means of the arms that were trained on it. Variances are of one
+    way of sampling for all prompts: the one that covers most of them, then with most samples.
+    """
+    rows = {}
+    seen = _seen(claim, evidence)
+    for arm in evidence.of(claim.right):
+        row = _prompt_row(claim, arm, evidence, seen=seen)
+        if row is not None:
+            rows[arm.label] = row
+    wanted = claim.decision.prompts
+    prompts = {prompt for prompt, _, _ in rows.values()}
+    if len(prompts) < wanted:
+        what = (
+            f"{len(prompts)} training prompts have both a gain and {claim.decision.samples} "
+            f"samples of the base, {wanted} are asked for"
+        )
+        return [missing(claim, what, arms=list(rows))]
+    variances = _by_prompt([(prompt, variance) for prompt, variance, _ in rows.values()])
+    gains = _by_prompt([(prompt, gain) for prompt, _, gain in rows.values()])
+    correlated = rank_correlation(variances, gains)
+    if correlated is None:
+        return [missing(claim, "all prompts have one variance, or one gain", arms=list(rows))]
+    rho, interval = correlated
+    figure = ClaimFigure(
+        name="rank correlation of outcome variance and gain",
+        value=rho, interval=interval, unit="ratio",
+    )  # fmt: skip
+    return [
+        concluded(
+            claim,
+            decide(interval, claim.decision),
+            why=f"{plain_number(rho, interval)} over {len(prompts)} prompts",
+            arms=list(rows),
+            figures=[figure],
+            would_decide=more_needed(figure, claim.decision, of="training prompts"),
+        )
+    ]
+
+
+def _by_prompt(rows: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
+    """Mean of the values of each prompt, `[prompts]`."""
+    found: dict[str, list[float]] = {}
+    for prompt, value in rows:
+        found.setdefault(prompt, []).append(value)
+    return np.array([np.mean(values) for values in found.values()], np.float64)
+
+
+def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
+    means, wanted = pair.right.mean(axis=1), claim.decision.seeds
+    ratio = best_over_worst(pair.right)
+    n = min(_DRAWN, len(means))
+    best = expected_best(means.tolist(), n) - float(means.mean())
+    figures, why = [], "a seed is never right on half of the problems, so no ratio is defined"
+    if ratio is not None:
+        name = f"best over worst of {len(means)} seeds of {arm.label} on {measured_on(pair)}"
+        figures = [ClaimFigure(name=name, value=ratio[0], interval=ratio[1], unit="ratio")]
+        why = (
+            f"{plain_number(*ratio)}, best and worst chosen on other problems; as seen, which is "
+            f"too large, {means.max() / means.min():.3g}, from {100 * means.min():.1f} to "
+            f"{100 * means.max():.1f} percent, standard deviation "
+            f"{100 * means.std(ddof=1):.1f} points; the best of {n} of these seeds lies "
+            f"{100 * best:.1f} points above their mean"
+        )
+    is_enough = len(means) >= wanted
+    verdict = decide(figures[0].interval, claim.decision) if is_enough and figures else "undecided"
+    helps = claim.to_measure
+    if not is_enough:
+        why += f"; the rule asks for {wanted} seeds"
+        helps = f"{wanted - len(means)} more seeds: {claim.to_measure}"
+    elif figures:
+        helps = more_needed(figures[0], claim.decision, of="problems")
+    return concluded(
+        claim, verdict, why=why, arms=(arm.label,), benchmarks=(pair.setting.benchmark,),
+        figures=figures, would_decide=helps,
+    )  # fmt: skip
+
+
+def _prompt_row(
+    claim: Claim, arm: Arm, evidence: Evidence, *, seen: Outcomes
+) -> tuple[str, float, float] | None:
+    """Prompt, variance of the base's outcomes on it, and the arm's gain; None if one is missing."""
+    prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
+    if prompt not in seen or not bases:
+        return None
+    found = pairs(evidence, bases[-1], arm, decision=claim.decision)
+    if not found:
+        return None
+    variance = outcome_variance(len(seen[prompt]), sum(seen[prompt]))
+    assert variance is not None, "a rule that asks for one sample has no variance"
+    return prompt, variance, mean_difference(found)[0]
+
+
+def _seen(claim: Claim, evidence: Evidence) -> Outcomes:
+    """Training prompt to the base's outcomes on it, all drawn under one setting."""
+    found: dict[Setting, Outcomes] = {}
+    for arm in evidence.of(claim.right):
+        prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
+        if prompt is None or not bases:
+            continue
+        for setting, by_digest in outcomes(evidence, bases[-1].digests).items():
+            most = max((right.get(prompt, []) for right in by_digest.values()), key=len)
+            if setting.sampling.temperature > 0 and len(most) >= claim.decision.samples:
+                alike = setting._replace(benchmark="", golds_sha256=None)
+                found.setdefault(alike, {})[prompt] = most
+    covered = {
+        key: (len(one), sum(map(len, one.values())), repr(key)) for key, one in found.items()
+    }
+    return found[max(covered, key=lambda key: covered[key])] if found else {}
+
+
+def _prompt(arm: Arm, evidence: Evidence) -> str | None:
+    """The one prompt that an arm was trained on; None where it does not say, or of several."""
+    manifest = next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
+    if manifest is None or len(manifest.problem_ids) != 1:
+        return None
+    return manifest.problem_ids[0]

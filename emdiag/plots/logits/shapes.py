@@ -1,0 +1,143 @@
+"""The shape of logits over all positions: density, and its figures in a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from emdiag.plots.logits.lookup import POOLED_SKEWNESS, SKEWNESS, What
+from emdiag.plots.logits.words import (
+    estimate,
+    how_many,
+    intervals_said,
+    number,
+    skewness_change,
+)
+from emdiag.plots.sheet import Words, finish, label_axes, line_options, sheet
+from emdiag.plots.style import QUIET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from emdiag.core.moments import Histogram
+    from emdiag.plots.logits.lookup import Book
+
+_PANELS: Final = {
+    "logits": ("Raw logits, pooled over positions", "logit"),
+    "centred logits": (
+        "Raw logits minus the mean of their position",
+        "logit minus mean of position",
+    ),
+}
+_EDGE_SHARE = 1e-4
+_COLUMNS: Final = (
+    ("mean", 0.33, What(statistic="mean", kind="pooled")),
+    ("sigma", 0.42, What(statistic="sigma", kind="pooled")),
+    ("skewness", 0.62, POOLED_SKEWNESS),
+    ("sigma", 0.75, What(statistic="sigma")),
+    ("skewness", 0.95, SKEWNESS),
+)
+_GROUPS: Final = (("pooled", 0.28, 0.62), ("per token", 0.70, 0.95))
+
+
+def histogram_figure(book: Book) -> Figure | None:
+    """Density of the raw logits, as they are and centred, and their figures in a table.
+
+    None where the result has no counts of logits.
+    """
+    texts = book.in_order(one.text for one in book.result.histograms if one.quantity in _PANELS)
+    counts = {quantity: counts_of(book, texts[0], quantity) for quantity in _PANELS if texts}
+    counts = {quantity: found for quantity, found in counts.items() if found}
+    if not counts:
+        return None
+    text = texts[0]
+    rows = book.found(text, POOLED_SKEWNESS)
+    outside = sum(one.below + one.above for found in counts.values() for one in found.values())
+    words = Words(
+        finding=skewness_change(book, text, POOLED_SKEWNESS, name="Pooled skewness"),
+        quiet=(
+            f"Read on {book.label_of(text)}; {how_many(rows)}. A constant added to the logits of "
+            "one position changes no probability; it moves the pooled figures and the left curve, "
+            f"not the right one. {intervals_said(rows, drawn='In brackets')}."
+            + (f" Beyond the edges, not drawn: {outside:,} logits." if outside else "")
+        ),
+    )
+    arms = [label for label in book.looks if any(label in found for found in counts.values())]
+    table = 0.2 * (len(arms) + 2) + 0.1
+    figure, grid = sheet(
+        words, height=3.2 + table, shape=(2, len(counts)), height_ratios=[3.2, table]
+    )
+    for axes, (quantity, found) in zip(grid[0], counts.items(), strict=True):
+        _density(axes, book, found)
+        title, unit = _PANELS[quantity]
+        label_axes(axes, title=title, x=unit, y="density, per unit of logit")
+    for axes in grid[1]:
+        axes.remove()
+    _table(figure.add_subplot(grid[1, 0].get_gridspec()[1, :]), book, text, arms=arms)
+    return finish(figure)
+
+
+def counts_of(book: Book, text: str, quantity: str) -> dict[str, Histogram]:
+    """Histograms of one quantity by label, in the order of the arms; empty ones are left out."""
+    found = {
+        one.checkpoint: one.histogram
+        for one in book.result.histograms
+        if (one.text, one.quantity) == (text, quantity) and sum(one.histogram.counts) > 0
+    }
+    return {label: found[label] for label in book.looks if label in found}
+
+
+def _density(axes: Axes, book: Book, found: Mapping[str, Histogram]) -> None:
+    ends = []
+    for label, histogram in found.items():
+        centres, density = _curve(histogram)
+        look = book.looks[label]
+        options = line_options(look) | {"marker": None, "linewidth": 1.4}
+        axes.fill_between(centres, density, color=look.colour, alpha=0.08, linewidth=0)
+        axes.plot(centres, density, label=label, **options)
+        ends.append(ends_of(histogram))
+    axes.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
+    axes.set_ylim(bottom=0)
+
+
+def _curve(histogram: Histogram) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Middles of the bins and density there: shares of all values, by the width of a bin."""
+    counts = np.array(histogram.counts, dtype=float)
+    centres = histogram.low + (np.arange(len(counts)) + 0.5) * histogram.width
+    return centres, counts / (histogram.total * histogram.width)
+
+
+def ends_of(histogram: Histogram) -> tuple[float, float]:
+    """Edges that leave one count in ten thousand outside at either end, and a bin to spare."""
+    share = np.cumsum(histogram.counts) / sum(histogram.counts)
+    first = int(np.searchsorted(share, _EDGE_SHARE, side="right"))
+    last = int(np.searchsorted(share, 1 - _EDGE_SHARE, side="left"))
+    low, width = histogram.low, histogram.width
+    return low + (first - 1) * width, low + (last + 2) * width
+
+
+def _table(axes: Axes, book: Book, text: str, *, arms: Sequence[str]) -> None:
+    """A line for each arm: how it is drawn, its label, and its figures in columns."""
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(arms) + 1.6, -0.4)
+    for group, left, right in _GROUPS:
+        axes.text((left + right) / 2, 0, group, size=7.5, color=QUIET, ha="center", va="center")
+        axes.plot([left, right], [0.42, 0.42], color=QUIET, linewidth=0.6)
+    for name, right, _ in _COLUMNS:
+        axes.text(right, 0.95, name, size=7.5, color=QUIET, ha="right", va="center")
+    for line, label in enumerate(arms):
+        at = line + 1.9
+        options = line_options(book.looks[label]) | {"marker": None}
+        axes.plot([0.0, 0.045], [at, at], clip_on=False, **options)
+        axes.text(0.055, at, book.names[label], size=8, va="center")
+        for _, right, what in _COLUMNS:
+            row = book.find(label, text, what)
+            has_interval = what.statistic == "skewness"
+            said = estimate(row) if has_interval else number(row.value if row else None)
+            axes.text(right, at, said, size=8, ha="right", va="center")

@@ -1,0 +1,136 @@
+"""Skewness from position to position: a violin for each arm, a panel for each text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from emdiag.plots.logits.lookup import SKEWNESS
+from emdiag.plots.logits.shapes import counts_of, ends_of
+from emdiag.plots.logits.words import how_many, intervals_said, skewness_change, with_interval
+from emdiag.plots.sheet import Words, finish, label_axes, sheet
+from emdiag.plots.style import QUIET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from emdiag.core.moments import Histogram
+    from emdiag.core.results import Interval
+    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.style import Look
+
+MOST_TEXTS = 4
+_MOST_BINS = 60
+_HALF_VIOLIN = 0.36
+
+
+def violin_figure(book: Book) -> Figure | None:
+    """Skewness of one position after the other as a violin for each arm, a panel for each text.
+
+    None where the result has no counts of it.
+    """
+    counted = (one for one in book.result.histograms if one.quantity == "per-token skewness")
+    texts = book.in_order(one.text for one in counted)
+    drawn = {text: counts_of(book, text, "per-token skewness") for text in texts}
+    drawn = {text: found for text, found in list(drawn.items())[:MOST_TEXTS] if found}
+    if not drawn:
+        return None
+    text = next(iter(drawn))
+    rows = [row for one in drawn for row in book.found(one, SKEWNESS)]
+    words = Words(
+        finding=skewness_change(book, text, SKEWNESS, name="Per-token skewness"),
+        quiet=(
+            f"Read on {book.label_of(text)}"
+            + (" (the left panel, and the title)" if len(drawn) > 1 else "")
+            + f"; {how_many(rows)}. {intervals_said(rows, drawn='Dots: means; bars')}."
+        ),
+    )
+    arms = [label for label in book.looks if any(label in found for found in drawn.values())]
+    figure, grid = sheet(
+        words,
+        height=0.9 + 0.62 * max(len(arms), 2),
+        shape=(1, len(drawn)),
+        sharey=True,
+        sharex=True,
+    )
+    for axes, (name, found) in zip(grid[0], drawn.items(), strict=True):
+        _violins(axes, book, name, found=found, arms=arms)
+        said = book.label_of(name)
+        label_axes(
+            axes,
+            title=said[0].upper() + said[1:] if len(drawn) > 1 else "",
+            x="skewness at a position",
+        )
+    every = [ends_of(histogram) for found in drawn.values() for histogram in found.values()]
+    grid[0][0].set_xlim(min(low for low, _ in every), max(high for _, high in every))
+    return finish(figure)
+
+
+def _violins(
+    axes: Axes, book: Book, text: str, *, found: Mapping[str, Histogram], arms: Sequence[str]
+) -> None:
+    for line, label in enumerate(arms):
+        look = book.looks[label]
+        if label in found:
+            middles, heights = _shape(found[label])
+            axes.fill_between(
+                middles,
+                line - heights,
+                line + heights,
+                facecolor=f"{look.colour}40",
+                edgecolor=look.colour,
+                linewidth=0.8,
+                linestyle=look.dash,
+                label=label,
+            )
+        row = book.find(label, text, SKEWNESS)
+        if row is None or row.value is None:
+            continue
+        _mean(axes, (row.value, row.interval), look, line=line)
+        if label == book.result.base:
+            axes.axvline(row.value, color=look.colour, linewidth=0.7, alpha=0.6, zorder=1)
+    axes.set_ylim(len(arms) - 0.45, -0.62)
+    axes.set_yticks(range(len(arms)), [book.names[label] for label in arms])
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.grid(visible=False, axis="y")
+
+
+def _mean(axes: Axes, cell: tuple[float, Interval | None], look: Look, *, line: int) -> None:
+    value, interval = cell
+    if interval is not None:
+        low, high = interval.low, interval.high
+        axes.hlines(line, low, high, color=look.colour, linewidth=2.2)
+        axes.plot([low, high], [line] * 2, "|", color=look.colour, markersize=9, mew=1.4)
+    axes.plot(
+        [value], [line], look.marker, color=look.colour, markeredgecolor="white", markersize=5
+    )
+    axes.annotate(
+        with_interval(value, interval, signed=False),
+        (value, line - _HALF_VIOLIN - 0.02),
+        ha="center",
+        va="bottom",
+        size=7,
+        color=QUIET,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
+    )
+
+
+def _shape(histogram: Histogram) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Half the height of a violin over its values, the highest the same for all violins."""
+    counts = np.array(histogram.counts, dtype=float)
+    filled = np.flatnonzero(counts)
+    first, last = int(filled[0]), int(filled[-1]) + 1
+    merged = max(1, -(-(last - first) // _MOST_BINS))
+    bins = -(-(last - first) // merged)
+    kept = np.zeros(bins * merged)
+    kept[: last - first] = counts[first:last]
+    heights = kept.reshape(bins, merged).sum(axis=1)
+    width = histogram.width * merged
+    middles = histogram.low + first * histogram.width + (np.arange(-1, bins + 1) + 0.5) * width
+    return middles, np.pad(heights, 1) * _HALF_VIOLIN / heights.max()

@@ -1,0 +1,242 @@
+"""A sweep as its figures look things up in it, and the words and panels that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from emdiag.core.results import Interval
+from emdiag.core.temperature_sweep import (
+    Axis,
+    CoolingControl,
+    SweepPoint,
+    SweepSetting,
+    TemperatureSweepResult,
+)
+from emdiag.plots.logits.words import counted
+from emdiag.plots.plain_text import arm_names
+from emdiag.plots.sheet import legend_lines, sheet
+from emdiag.plots.style import Look, arm_looks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from emdiag.core.results import Metric
+    from emdiag.plots.sheet import Words
+
+AXIS_NAMES: Final[Mapping[Axis, str]] = {
+    "temperature": "sampling temperature T",
+    "top_p": "top-p",
+    "top_k": "top-k",
+}
+"""What stands below an axis of a sweep."""
+
+SHORT_AXES: Final[Mapping[Axis, str]] = {"temperature": "T", "top_p": "top-p", "top_k": "top-k"}
+"""The same inside a sentence."""
+
+WORDS_BOX: Final[Mapping[str, object]] = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "alpha": 0.8,
+    "pad": 0.6,
+}
+"""Behind words that stand in a panel, so that no line crosses them."""
+
+_NEUTRAL: Final[Mapping[Axis, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}
+_LEGEND_LINE_INCHES = 0.17
+_PANEL_COLUMNS: Final = {1: 1, 2: 2, 3: 3, 4: 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepBook:
+    """A result and how its arms are shown.
+
+    Attributes:
+        looks: By label, in the order of the arms.
+        names: By label: what may be written in a figure.
+        held: The value of the second axis that curves are drawn at; None where there is one axis.
+    """
+
+    result: TemperatureSweepResult
+    looks: Mapping[str, Look]
+    names: Mapping[str, str]
+    held: float | None
+
+    @property
+    def axis(self) -> Axis:
+        """The axis of the curves."""
+        return self.result.axes[0]
+
+    def curve(self, label: str, benchmark: str) -> list[SweepPoint]:
+        """The points of an arm along the first axis, in order, the second one held."""
+        found = [
+            point
+            for point in self.result.points
+            if (point.checkpoint, point.benchmark) == (label, benchmark)
+            and not point.is_control
+            and self._is_held(point.setting)
+        ]
+        return sorted(found, key=lambda point: self.place(along(point.setting, self.axis)))
+
+    def place(self, value: float) -> float:
+        """Where a value of the first axis is drawn; the steps of top-k are equally wide."""
+        if self.axis != "top_k":
+            return value
+        return float(self.values(self.axis).index(value))
+
+    def values(self, axis: Axis) -> list[float]:
+        """The settings tried along an axis, in order; top-k 0, all tokens, is the largest."""
+        found = {along(one.setting, axis) for one in self.result.points if not one.is_control}
+        return sorted(found, key=lambda value: float("inf") if _is_all(axis, value) else value)
+
+    def controls(self, benchmark: str) -> dict[str, list[CoolingControl]]:
+        """Controls by checkpoint, in the order of their temperature."""
+        found: dict[str, list[CoolingControl]] = {}
+        for one in sorted(self.result.controls, key=lambda one: one.temperature):
+            if one.benchmark == benchmark:
+                found.setdefault(one.checkpoint, []).append(one)
+        return {label: found[label] for label in self.looks if label in found}
+
+    def cooled(self, control: CoolingControl) -> SweepPoint | None:
+        """The point of the cooled base, if the result holds it."""
+        found = [
+            point
+            for point in self.result.points
+            if (point.checkpoint, point.benchmark) == (control.base, control.benchmark)
+            and point.setting.temperature == control.base_temperature
+        ]
+        return max(found, key=lambda point: (point.is_control, point.setting.top_p), default=None)
+
+    def _is_held(self, setting: SweepSetting) -> bool:
+        """Greedy answers are the same at any top-p and top-k, and may stand for all of them."""
+        if self.held is None or setting.temperature == 0:
+            return True
+        return along(setting, self.result.axes[1]) == self.held
+
+
+def open_sweep(result: TemperatureSweepResult) -> SweepBook:
+    """The result with a look and a name for each arm."""
+    labels = [arm.label for arm in result.arms]
+    looks = arm_looks([arm.stage for arm in result.arms])
+    return SweepBook(
+        result=result,
+        looks=dict(zip(labels, looks, strict=True)),
+        names=arm_names(labels),
+        held=_held(result),
+    )
+
+
+def _held(result: TemperatureSweepResult) -> float | None:
+    if len(result.axes) < 2:
+        return None
+    axis = result.axes[1]
+    values = {along(point.setting, axis) for point in result.points if not point.is_control}
+    neutral = _NEUTRAL[axis]
+    return min(values, key=lambda value: abs(value - neutral), default=neutral)
+
+
+def along(setting: SweepSetting, axis: Axis) -> float:
+    """The value of a setting on an axis."""
+    match axis:
+        case "temperature":
+            return setting.temperature
+        case "top_p":
+            return setting.top_p
+        case "top_k":
+            return float(setting.top_k)
+
+
+def value_name(axis: Axis, value: float) -> str:
+    """Such as `0.6`; `all` for top-k 0."""
+    return "all" if _is_all(axis, value) else f"{value:g}"
+
+
+def _is_all(axis: Axis, value: float) -> bool:
+    return axis == "top_k" and value == 0
+
+
+def percent(value: float, interval: Interval | None) -> str:
+    """A share of 1 with its interval, such as `60.0 % [54.4, 65.4]`."""
+    said = f"{100 * value:.1f} %"
+    return f"{said} {interval.ends(scale=100)}" if interval else said
+
+
+def points(value: float, interval: Interval | None) -> str:
+    """A difference of shares in points, such as `+3.1 [-0.2, +6.4]`."""
+    said = f"{100 * value:+z.1f}"
+    if interval is None:
+        return said
+    return f"{said} {interval.ends(scale=100, sign='+')}"
+
+
+def hundredfold(interval: Interval | None) -> Interval | None:
+    """The interval of a share, in percent."""
+    if interval is None:
+        return None
+    return Interval(
+        low=100 * interval.low,
+        high=100 * interval.high,
+        level=interval.level,
+        method=interval.method,
+    )
+
+
+def intervals_of(metrics: Iterable[Interval | None], *, drawn: str) -> str:
+    """What the bars or bands are, such as `Bands: 95 % intervals, bootstrap over problems`."""
+    found = [one for one in metrics if one is not None]
+    if not found:
+        return "No intervals"
+    levels = " and ".join(f"{100 * level:g}" for level in sorted({one.level for one in found}))
+    return f"{drawn}: {levels} % intervals, {' or '.join(sorted({one.method for one in found}))}"
+
+
+def sizes(rows: Sequence[SweepPoint]) -> str:
+    """Such as `n = 300 problems, 1 to 8 samples, 3 seeds`."""
+    parts = [
+        counted([row.problems for row in rows], "problem"),
+        counted([row.samples for row in rows], "sample") + " of each",
+    ]
+    if any(row.seeds > 1 for row in rows):
+        parts.append(counted([row.seeds for row in rows], "seed"))
+    return f"n = {', '.join(parts)}"
+
+
+def metric_values(metric: Metric | None, scale: float) -> tuple[float | None, Interval | None]:
+    """Value and interval, times `scale` (1 or 100); None where the metric is not defined."""
+    if metric is None:
+        return None, None
+    interval = hundredfold(metric.interval) if scale == 100 else metric.interval
+    return scale * metric.value, interval
+
+
+def panel_grid(
+    words: Words,
+    count: int,
+    *,
+    height: float,
+    entries: Sequence[str] = (),
+    columns: int | None = None,
+    **grid: object,
+) -> tuple[Figure, list[Axes]]:
+    """A sheet with `count` panels of `height` inches; places that stay empty are removed.
+
+    Args:
+        words: Above the panels.
+        count: How many panels.
+        height: Of each, in inches.
+        entries: Of the legend that will stand below, so that there is room for it.
+        columns: Panels side by side; by their number where it is not given.
+        grid: As in `Figure.subplots`.
+    """
+    columns = columns or _PANEL_COLUMNS.get(count, 3)
+    rows = -(-count // columns)
+    whole = rows * height + 0.25 + _LEGEND_LINE_INCHES * legend_lines(entries)
+    figure, made = sheet(words, height=whole, shape=(rows, columns), **grid)
+    every = list(made.ravel())
+    for axes in every[count:]:
+        axes.remove()
+    return figure, every[:count]

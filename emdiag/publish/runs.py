@@ -1,0 +1,114 @@
+"""Stored runs to an evaluation, by the grades that lie beside them: no grader runs again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.benchmarks.custom import DEFAULT_MAX_TOKENS
+from emdiag.core.digest import digest
+from emdiag.core.errors import StoreError
+from emdiag.core.grades import GraderSpec
+from emdiag.core.problems import BenchmarkCard, SourceSpec
+from emdiag.core.results import EvaluateResult
+from emdiag.publish.context import checkpoint_of
+from emdiag.publish.samples import BookRun
+from emdiag.studies.evaluate.score import score_reading
+from emdiag.studies.evaluate.task import Reading
+from emdiag.studies.stored.problems import asked_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from emdiag.core.results import BenchmarkScore
+    from emdiag.store.run_store import Run, RunStore
+    from emdiag.studies.stored.problems import AskedProblems
+
+
+def evaluation_of_runs(runs: Sequence[Run], *, store: RunStore, home: Path) -> EvaluateResult:
+    """Scores of exactly these runs, over the problems that have all their samples graded.
+
+    Raises:
+        StoreError: A run holds no grades.
+    """
+    asked = asked_problems(runs, home=home)
+    known = {score.run_key: score for result in store.results() for score in result.scores}
+    return EvaluateResult(
+        scores=tuple(
+            _score(run, asked[run.spec.benchmark], known=known.get(run.key)) for run in runs
+        ),
+        store=str(store.root),
+    )
+
+
+def columns_of_scores(scores: Sequence[BenchmarkScore], *, store: RunStore) -> tuple[BookRun, ...]:
+    """The runs of these scores that the store holds, in their order, each once."""
+    runs = {run.key: run for run in store.runs()}
+    found = {score.run_key: score for score in scores if score.run_key in runs}
+    return tuple(
+        BookRun(
+            run=runs[score.run_key],
+            label=score.label,
+            grade_key=score.grade_key,
+            samples=score.samples,
+            limit=score.problems if score.partial else None,
+        )
+        for score in found.values()
+    )
+
+
+def _score(run: Run, asked: AskedProblems, *, known: BenchmarkScore | None) -> BenchmarkScore:
+    gradings = run.gradings()
+    grade_key = digest(gradings[-1]) if gradings else ""
+    graded: dict[str, set[int]] = {}
+    drawn = run.completions()
+    for problem, index in run.grades(grade_key):
+        if (problem, index) in drawn:
+            graded.setdefault(problem, set()).add(index)
+    sessions = run.provenance()
+    label = known.label if known else sessions[-1].label if sessions else run.path.name
+    checkpoint = known.checkpoint if known else checkpoint_of(BookRun(run=run, label=label))
+    if not graded or checkpoint is None:
+        raise StoreError(
+            "the run holds no grades",
+            folder=run.path,
+            hint="`emdiag eval` grades what it draws; give the same command again",
+        )
+    samples = max(len(indices) for indices in graded.values())
+    whole = [name for name, indices in graded.items() if indices >= set(range(samples))]
+    problems = tuple(asked.by_id(whole).values())
+    reading = Reading(
+        run=run,
+        card=asked.card or _made_up_card(run.spec.benchmark, size=len(problems)),
+        checkpoint=checkpoint,
+        problems=problems,
+        all_problems=asked.problems or problems,
+        prompts=(),
+        samples=samples,
+        notes=(),
+    )
+    score = score_reading(reading, grade_key)
+    missing = len(drawn) - len(problems) * samples
+    notes = (
+        [f"{missing} samples lie outside of what is scored, or have no grade"] if missing else []
+    )
+    if not asked.problems:
+        notes.append(f"how many problems {run.spec.benchmark} holds is not known on this machine")
+    return msgspec.structs.replace(score, notes=(*score.notes, *notes))
+
+
+def _made_up_card(name: str, *, size: int) -> BenchmarkCard:
+    """For a benchmark of which this machine knows nothing but its runs."""
+    return BenchmarkCard(
+        name=name,
+        title=name,
+        revision=1,
+        size=size,
+        template="",
+        grader=GraderSpec(),
+        max_tokens=DEFAULT_MAX_TOKENS,
+        headline="avg@1",
+        source=SourceSpec(origin="not known", license="not stated"),
+    )

@@ -1,0 +1,274 @@
+"""Stored samples, as a reader of a page meets them; a part of them where they are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emdiag.core.digest import digest
+from emdiag.core.grades import Grade, is_second_grader
+from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
+from emdiag.core.sampling import Completion
+from emdiag.publish.sample_choice import FEWEST_OF_A_VERDICT, choose_places
+from emdiag.store.run_store import Run, Sample
+from emdiag.studies.stored.problems import asked_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from emdiag.core.problems import Problem
+    from emdiag.publish.sample_choice import Place
+    from emdiag.studies.stored.problems import AskedProblems
+
+MOST_SAMPLES = 10_000
+MOST_CHARACTERS = 20_000
+MOST_TEXT = 25_000_000
+"""Characters of all texts together."""
+_TAIL = 6_000
+_GAP = "\n\n[... {count:,} characters are not shown ...]\n\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookRun:
+    """A run that becomes a column.
+
+    Attributes:
+        label: What its checkpoint is called.
+        grade_key: Of the verdicts shown; None for those given last.
+        samples: Of each problem, the first so many; None for all.
+        limit: Only the first so many problems of the benchmark; None for all.
+    """
+
+    run: Run
+    label: str
+    grade_key: str | None = None
+    samples: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    """What a run holds of the samples asked for; some may have no grade."""
+
+    run: Run
+    completions: Mapping[Sample, Completion]
+    grades: Mapping[Sample, Grade]
+    second: Mapping[Sample, Grade]
+    graders: tuple[str, ...]
+
+
+def sample_book(
+    runs: Sequence[BookRun], *, home: Path, most_samples: int = MOST_SAMPLES
+) -> SampleBook | None:
+    """The samples of these runs in columns that can stand side by side.
+
+    Where they are too many, the same problems and sample indices are taken of all columns: in the
+    proportions in which verdicts come together, and so that rare verdicts are not lost. The choice
+    is the same every time.
+
+    Args:
+        runs: One for each column, in their order.
+        home: Folder of imported benchmarks.
+        most_samples: Samples shown at most.
+
+    Returns:
+        None where these runs hold no sample.
+
+    Raises:
+        JournalError: A run cannot be read.
+    """
+    asked = asked_problems([one.run for one in runs], home=home)
+    columns = [_column(one, asked[one.run.spec.benchmark]) for one in runs]
+    places = _places(columns)
+    if not places:
+        return None
+    total = sum(len(column.completions) for column in columns)
+    chosen = choose_places(
+        {place: _verdicts(place, having, columns) for place, having in places.items()},
+        {place: _size(place, having, columns) for place, having in places.items()},
+        most_samples=most_samples,
+        most_text=MOST_TEXT,
+    )
+    problems = _problems({(where[0], where[1]) for where in chosen}, asked)
+    samples = _samples(chosen, places, columns, order=list(problems))
+    return SampleBook(
+        problems=tuple(problems.values()),
+        columns=_titled(runs),
+        samples=samples,
+        total=total,
+        choice=_choice(len(samples), total),
+        most_characters=MOST_CHARACTERS,
+        graders=_graders(columns),
+    )
+
+
+def shortened(text: str) -> tuple[str, int]:
+    """The text, its middle left out where it is long, and how many characters are."""
+    if len(text) <= MOST_CHARACTERS:
+        return text, 0
+    head = MOST_CHARACTERS - _TAIL - len(_GAP.format(count=len(text)))
+    left_out = len(text) - head - _TAIL
+    return text[:head] + _GAP.format(count=left_out) + text[-_TAIL:], left_out
+
+
+def column_titles(runs: Sequence[BookRun]) -> tuple[str, ...]:
+    """What tells each run from the others: its label, and the settings in which they differ."""
+    facts = [_facts(one) for one in runs]
+    titles = []
+    for one, mine in zip(runs, facts, strict=True):
+        beside = [
+            other
+            for run, other in zip(runs, facts, strict=True)
+            if run.run.spec.benchmark == one.run.spec.benchmark
+        ]
+        told = [value for name, value in mine.items() if len({o[name] for o in beside}) > 1]
+        titles.append(", ".join([one.label, *told]))
+    return tuple(titles)
+
+
+def _facts(one: BookRun) -> dict[str, str]:
+    spec, sampling = one.run.spec, one.run.spec.sampling
+    return {
+        "temperature": f"T {sampling.temperature:g}",
+        "top_p": f"top-p {sampling.top_p:g}",
+        "top_k": f"top-k {sampling.top_k}" if sampling.top_k else "all tokens",
+        "penalty": f"repetition penalty {sampling.repetition_penalty:g}",
+        "template": f"template {spec.template}",
+        "chat": "chat" if spec.chat else "no chat",
+        "max_tokens": f"{sampling.max_tokens} tokens",
+        "engine": f"{spec.engine.name} {spec.engine.dtype}",
+        "seed": f"seed {sampling.seed}",
+    }
+
+
+def _titled(runs: Sequence[BookRun]) -> tuple[BookColumn, ...]:
+    return tuple(
+        BookColumn(
+            label=one.label, title=title, benchmark=one.run.spec.benchmark, run_key=one.run.key
+        )
+        for one, title in zip(runs, column_titles(runs), strict=True)
+    )
+
+
+def _column(one: BookRun, asked: AskedProblems) -> _Column:
+    gradings = one.run.gradings()
+    keys = {digest(grading): grading.grader for grading in gradings}
+    last = digest(gradings[-1]) if gradings else ""
+    key = one.grade_key if one.grade_key in keys else last
+    others = [other for other, grader in keys.items() if grader != keys.get(key)]
+    others.sort(key=lambda other: is_second_grader(keys[other]))
+    first = {problem.id for problem in asked.problems[: one.limit]}
+    completions = {
+        sample: completion
+        for sample, completion in one.run.completions().items()
+        if (one.samples is None or sample[1] < one.samples) and (not first or sample[0] in first)
+    }
+    grades = {
+        sample: grade for sample, grade in one.run.grades(key).items() if sample in completions
+    }
+    return _Column(
+        run=one.run,
+        completions=completions,
+        grades=grades,
+        second=one.run.grades(others[-1]) if others else {},
+        graders=tuple(keys[name] for name in (key, *others[-1:]) if name in keys),
+    )
+
+
+def _places(columns: Sequence[_Column]) -> dict[Place, tuple[int, ...]]:
+    """Every place with a sample, and the columns that have one."""
+    found: dict[Place, tuple[int, ...]] = {}
+    for number, column in enumerate(columns):
+        for problem, index in column.completions:
+            place = (column.run.spec.benchmark, problem, index)
+            found[place] = (*found.get(place, ()), number)
+    return found
+
+
+def _verdicts(
+    place: Place, having: Sequence[int], columns: Sequence[_Column]
+) -> tuple[tuple[int, str], ...]:
+    grades = [(number, columns[number].grades.get(place[1:])) for number in having]
+    return tuple((number, grade.verdict.value if grade else "ungraded") for number, grade in grades)
+
+
+def _size(place: Place, having: Sequence[int], columns: Sequence[_Column]) -> int:
+    """Characters of the texts at this place, as they are shown."""
+    texts = [columns[number].completions[place[1:]].text for number in having]
+    return sum(min(len(text), MOST_CHARACTERS) for text in texts)
+
+
+def _problems(
+    wanted: set[tuple[str, str]], asked: Mapping[str, AskedProblems]
+) -> dict[tuple[str, str], BookProblem]:
+    return {
+        (benchmark, problem.id): _book_problem(problem, benchmark)
+        for benchmark, known in asked.items()
+        for problem in known.by_id(name for of, name in wanted if of == benchmark).values()
+    }
+
+
+def _book_problem(problem: Problem, benchmark: str) -> BookProblem:
+    level = None if problem.level is None else f"level {problem.level}"
+    return BookProblem(
+        id=problem.id,
+        benchmark=benchmark,
+        statement=problem.statement,
+        answer=problem.answer or None,
+        group=", ".join(part for part in (level, problem.subject) if part) or None,
+        tags=problem.tags,
+    )
+
+
+def _samples(
+    chosen: Sequence[Place],
+    places: Mapping[Place, tuple[int, ...]],
+    columns: Sequence[_Column],
+    *,
+    order: Sequence[tuple[str, str]],
+) -> tuple[BookSample, ...]:
+    at = {problem: number for number, problem in enumerate(order)}
+    ranked = sorted((at[place[0], place[1]], place[2], place) for place in chosen)
+    return tuple(
+        _book_sample(columns[number], place[1:], problem=problem, number=number)
+        for problem, _, place in ranked
+        for number in places[place]
+    )
+
+
+def _book_sample(column: _Column, sample: Sample, *, problem: int, number: int) -> BookSample:
+    completion, grade = column.completions[sample], column.grades.get(sample)
+    second = column.second.get(sample)
+    text, left_out = shortened(completion.text)
+    return BookSample(
+        problem=problem,
+        column=number,
+        sample_index=completion.sample_index,
+        text=text,
+        left_out=left_out,
+        verdict=grade.verdict if grade else None,
+        extracted=grade.extracted if grade else None,
+        boxed=grade is not None and grade.boxed,
+        finish_reason=completion.finish_reason,
+        tokens=len(completion.token_ids),
+        second_verdict=second.verdict if second else None,
+    )
+
+
+def _choice(shown: int, total: int) -> str | None:
+    """How the shown samples were chosen; None where all are shown."""
+    if shown == total:
+        return None
+    return (
+        "of a problem and sample index all runs or none, chosen by a fixed rule in the "
+        "proportions in which verdicts come together, with at least "
+        f"{FEWEST_OF_A_VERDICT} of each verdict of each run where there are as many"
+    )
+
+
+def _graders(columns: Sequence[_Column]) -> tuple[str, ...]:
+    """The first graders of all columns, then the second ones, each once."""
+    named = [column.graders[place : place + 1] for place in (0, 1) for column in columns]
+    return tuple(dict.fromkeys(name for names in named for name in names))

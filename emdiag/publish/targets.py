@@ -1,0 +1,174 @@
+"""What a user means by the arguments of `emdiag report`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.claims import ClaimsResult
+from emdiag.core.codec import decode
+from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.results import CompareResult, EvaluateResult
+from emdiag.core.seed_scores import SeedScoresResult
+from emdiag.core.selection import SelectResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.core.training import TrainResult
+from emdiag.ledger.run import claims
+from emdiag.publish.training import training_of
+from emdiag.store.run_store import Run, RunStore
+from emdiag.store.training_folder import is_training_folder
+from emdiag.studies.stored.find_runs import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Result = (
+    EvaluateResult
+    | CompareResult
+    | LogitSkewResult
+    | TemperatureSweepResult
+    | SeedScoresResult
+    | SelectResult
+    | TrainResult
+    | ClaimsResult
+)
+"""Everything that has a page."""
+
+RESULTS: tuple[type[Result], ...] = (
+    EvaluateResult,
+    CompareResult,
+    LogitSkewResult,
+    TemperatureSweepResult,
+    SeedScoresResult,
+    SelectResult,
+    TrainResult,
+    ClaimsResult,
+)
+KINDS = ("evaluations", "logit-studies", "sweeps")
+"""Folders of a store that hold results, in the order of a story."""
+_EXPECTED = "a run's key or folder, a stored result (.json), a training folder, or a folder of runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One thing to report.
+
+    Attributes:
+        found: A result, or a run whose grades are scored again.
+        store: Where its samples lie.
+    """
+
+    name: str
+    found: Result | Run
+    store: RunStore
+
+
+def find_targets(names: Sequence[str], *, store: RunStore) -> list[Target]:
+    """What each name means; for no name the last result of the store.
+
+    Raises:
+        PlanError: A name means nothing, or the store is empty.
+        StoreError: A file or folder cannot be read.
+    """
+    if not names:
+        files = result_files(store)
+        if not files:
+            raise _empty(store)
+        return [_of_file(max(files, key=lambda file: file.name), store=store)]
+    return [target for name in names for target in _of_name(name, store=store)]
+
+
+def result_files(store: RunStore) -> list[Path]:
+    """Every stored result, by kind, the last one of each kind at its end."""
+    return [file for kind in KINDS for file in sorted((store.root / kind).glob("*.json"))]
+
+
+def is_store(folder: Path) -> bool:
+    """Whether results or runs lie in this folder."""
+    return any((folder / name).is_dir() for name in ("runs", *KINDS))
+
+
+def _of_name(name: str, *, store: RunStore) -> list[Target]:
+    path = Path(name).expanduser()
+    if path.is_file():
+        return [_of_file(path, store=store)]
+    if is_training_folder(path):
+        return [Target(name=path.name, found=training_of(path), store=store)]
+    if path.is_dir() and is_store(path):
+        return _of_store(path)
+    home = RunStore(path.resolve().parents[1]) if (path / "spec.json").is_file() else store
+    run = find_run(name, store=home)
+    if run is not None:
+        return [Target(name=run.path.name, found=run, store=home)]
+    raise PlanError(
+        f"there is nothing to report by the name {name!r}",
+        expected=_EXPECTED,
+        found=_what_is_there(path, name, store=store),
+        hint="`emdiag runs list` shows runs; a key needs its first 4 digits",
+    )
+
+
+def _of_store(folder: Path) -> list[Target]:
+    """The last result of each kind and the claims; where there is no result, every run."""
+    store = RunStore(folder)
+    files = result_files(store)
+    last = {file.parent.name: file for file in files}
+    if last:
+        measured = claims(store=folder)
+        told = [Target(name="claims", found=measured, store=store)] if measured.claims else []
+        return [*(_of_file(file, store=store) for file in last.values()), *told]
+    runs = [Target(name=run.path.name, found=run, store=store) for run in store.runs()]
+    if not runs:
+        raise _empty(store)
+    return runs
+
+
+def _of_file(path: Path, *, store: RunStore) -> Target:
+    """A record in a file, whichever it is; its samples lie in the store around it, if any."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read the result: {error.strerror}", file=path) from error
+    around = path.resolve().parents[1]
+    holder = store if around == store.root.resolve() or not is_store(around) else RunStore(around)
+    for kind in RESULTS:
+        try:
+            return Target(name=path.stem, found=decode(content, kind), store=holder)
+        except msgspec.ValidationError:
+            continue
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"the file is not JSON: {error}", file=path, expected=_EXPECTED
+            ) from error
+    names = ", ".join(kind.__name__ for kind in RESULTS)
+    raise StoreError(
+        "the file holds no result of emdiag, or one of another version",
+        file=path,
+        expected=names,
+        hint="give a file of evaluations/, logit-studies/ or sweeps/, or what --json printed",
+    )
+
+
+def _empty(store: RunStore) -> PlanError:
+    there = "holds no result" if store.root.is_dir() else "does not exist"
+    return PlanError(
+        f"there is nothing to report: the folder {there}",
+        store=store.root,
+        hint="measure something first, such as `emdiag eval lab`, or name its folder with --store",
+    )
+
+
+def _what_is_there(path: Path, name: str, *, store: RunStore) -> str:
+    labels = {score.label for result in store.results() for score in result.scores}
+    if name in labels:
+        return "a label of several runs, which `emdiag compare` takes"
+    if path.is_dir():
+        names = (entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+        inside = sorted(names)[:5]
+        return f"a folder that holds {', '.join(inside) or 'nothing'}"
+    runs = len(store.runs())
+    return f"no such file, folder or key; {store.root} holds {runs} run{'' if runs == 1 else 's'}"

@@ -1,0 +1,159 @@
+"""A training folder as a result, and what a page shows beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.core.errors import StoreError
+from emdiag.core.training import TrainedCell, TrainResult, next_stage
+from emdiag.publish.commands import distinct_commands
+from emdiag.reports.page import Context, Fact
+from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.training import TrainFolder, TrainManifest
+
+_PROBLEMS_SHOWN = 5
+_DIGEST_SHOWN = 12
+
+
+def training_of(out: Path) -> TrainResult:
+    """What lies in a training folder, finished or not, as training gives it back.
+
+    Raises:
+        StoreError: It is no training folder, or holds no update yet.
+    """
+    folder = read_folder(out)
+    cells = [cell for name in folder.cells if (cell := _cell(out, name, folder)) is not None]
+    if not cells:
+        raise StoreError(
+            "training has written no update down yet",
+            folder=out,
+            hint="run the same `emdiag train` command again: it continues",
+        )
+    manifest = _last_manifest(out, folder)
+    return TrainResult(
+        out=str(out),
+        parent=manifest.parent if manifest else "not known",
+        stage=manifest.stage if manifest else next_stage(None, folder.method),
+        chosen=folder.chosen,
+        cells=tuple(cells),
+    )
+
+
+def training_context(result: TrainResult, *, command: Sequence[str] = ()) -> Context:
+    """The recipe, what it ran with, and how to train again."""
+    out = Path(result.out)
+    folder = read_folder(out)
+    manifests = [m for name in folder.cells if (m := _manifest(out, name, folder)) is not None]
+    typed = [words for m in manifests if (words := m.provenance.get("command"))]
+    commands = distinct_commands([*typed], command=command)
+    cautions = []
+    lacking = len(folder.cells) - len(manifests)
+    if lacking:
+        cautions.append(
+            f"{lacking} of {len(folder.cells)} training runs are not finished; seeds that happen "
+            "to be done may be the lucky ones"
+        )
+    if not manifests:
+        return Context(commands=commands, cautions=tuple(cautions))
+    first = manifests[0]
+    return Context(
+        asked=(*_asked(first, folder), *_settings(manifests)),
+        commands=commands,
+        provenance=_provenance(manifests),
+        cautions=(*cautions, *_differences(manifests)),
+    )
+
+
+def _cell(out: Path, name: str, folder: TrainFolder) -> TrainedCell | None:
+    records = read_updates(out / name)
+    if not records:
+        return None
+    manifest = _manifest(out, name, folder)
+    seed = name.rpartition("seed-")[2]
+    return TrainedCell(
+        name=name,
+        seed=manifest.train_seed if manifest else int(seed) if seed.isdigit() else 0,
+        recipe=manifest.recipe if manifest else "not known",
+        checkpoint=str(out / name / checkpoint_name(max(folder.saved_updates))),
+        start=records[0],
+        first=records[1] if len(records) > 1 else None,
+        last=records[-1],
+        notes=manifest.notes if manifest else (),
+    )
+
+
+def _manifest(out: Path, cell: str, folder: TrainFolder) -> TrainManifest | None:
+    return read_manifest(str(out / cell / checkpoint_name(max(folder.saved_updates))))
+
+
+def _last_manifest(out: Path, folder: TrainFolder) -> TrainManifest | None:
+    found = (_manifest(out, cell, folder) for cell in folder.cells)
+    return next((manifest for manifest in found if manifest is not None), None)
+
+
+def _asked(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
+    ids = first.problem_ids
+    more = f" and {len(ids) - _PROBLEMS_SHOWN} more" if len(ids) > _PROBLEMS_SHOWN else ""
+    facts = {
+        "parent": f"{first.parent}, stage {first.parent_stage}, "
+        f"weights {first.parent_digest[:_DIGEST_SHOWN]}",
+        "recipe": first.recipe,
+        "training prompts": ", ".join(ids[:_PROBLEMS_SHOWN]) + more or "a text of the user's own",
+        "training runs": ", ".join(folder.cells),
+    }
+    return tuple(Fact(name=name, value=value) for name, value in facts.items())
+
+
+def _settings(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
+    """Every setting of the recipe; several values, of a grid, beside each other."""
+    names = list(dict.fromkeys(name for one in manifests for name in one.settings))
+    return tuple(
+        Fact(name=name.replace("_", " "), value=", ".join(found))
+        for name in names
+        if name != "name"
+        and (found := list(dict.fromkeys(_told(one.settings.get(name)) for one in manifests)))
+    )
+
+
+def _told(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting, not a switch
+    match value:
+        case None:
+            return "by default"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _provenance(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
+    names = list(dict.fromkeys(name for one in manifests for name in one.provenance))
+    facts = []
+    for name in names:
+        values = [one.provenance[name] for one in manifests if one.provenance.get(name)]
+        match name:
+            case "command":
+                continue
+            case "started":
+                values = [min(values)] if values else []
+            case "finished":
+                values = [max(values)] if values else []
+        if values:
+            facts.append(Fact(name=name.replace("_", " "), value=", ".join(dict.fromkeys(values))))
+    return tuple(facts)
+
+
+def _differences(manifests: Sequence[TrainManifest]) -> list[str]:
+    """Versions and devices that differ between training runs that belong together."""
+    notes = []
+    for name in ("emdiag", "torch", "transformers", "trl", "device", "dtype"):
+        found = sorted({one.provenance[name] for one in manifests if name in one.provenance})
+        if len(found) > 1:
+            notes.append(f"trained with {name} {' and '.join(found)}")
+    return notes

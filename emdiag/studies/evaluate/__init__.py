@@ -1,0 +1,1 @@
+"""Checkpoints x benchmarks: draw, grade, score."""

@@ -1,0 +1,100 @@
+"""The arms of a study: a label, and the checkpoints it stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from emdiag.core.checkpoints import Arm, Stage
+from emdiag.core.errors import PlanError
+from emdiag.core.records import Record
+from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
+from emdiag.studies.evaluate.plan import NamedRef, parse_refs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emdiag.core.checkpoints import CheckpointRef
+
+Seeds = Literal["registered", "all"]
+"""Which checkpoints a training folder stands for: the one registered before training, or the last
+one of every seed."""
+
+
+class ArmPlan(Record, frozen=True, kw_only=True):
+    """One label of the study, and the checkpoints it stands for: several are training seeds."""
+
+    label: str
+    members: tuple[NamedRef, ...]
+
+
+def parse_arms(checkpoints: Sequence[str], *, seeds: str) -> tuple[ArmPlan, ...]:
+    """`[LABEL=]REF...` as typed; a label given several times is one arm with several seeds.
+
+    Args:
+        checkpoints: As typed.
+        seeds: What a training folder stands for.
+
+    Raises:
+        PlanError: There is none, one is empty, two have one label, or a seed is not trained yet.
+    """
+    if seeds not in get_args(Seeds):
+        raise PlanError(f"seeds is {seeds!r}", expected=" or ".join(get_args(Seeds)))
+    refs: dict[str, list[str]] = {}
+    for named in parse_refs(checkpoints):
+        refs.setdefault(named.label, []).extend(_members(named.ref, seeds=seeds))
+    arms = []
+    for label, of_label in refs.items():
+        names = [label, *(f"{label}.{number}" for number in range(2, len(of_label) + 1))]
+        members = tuple(
+            NamedRef(label=name, ref=ref) for name, ref in zip(names, of_label, strict=True)
+        )
+        arms.append(ArmPlan(label=label, members=members))
+    labels = [member.label for arm in arms for member in arm.members]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise PlanError(f"two checkpoints are called {label!r}", hint="rename one of them")
+    return tuple(arms)
+
+
+def arm_of(plan: ArmPlan, found: Mapping[str, CheckpointRef], *, is_base: bool) -> Arm:
+    """The arm as it was found.
+
+    Args:
+        plan: As parsed.
+        found: Label of a member to its checkpoint.
+        is_base: Whether the others are compared with it; its stage is then `base` unless it says
+            otherwise.
+    """
+    checkpoints = [found[member.label] for member in plan.members]
+    stage = checkpoints[0].stage
+    if stage is None and plan.label in get_args(Stage):
+        stage = cast("Stage", plan.label)
+    if stage is None and is_base:
+        stage = "base"
+    return Arm(
+        label=plan.label,
+        stage=stage,
+        checkpoints=tuple(checkpoint.ref for checkpoint in checkpoints),
+        digests=tuple(checkpoint.digest for checkpoint in checkpoints),
+    )
+
+
+def _members(ref: str, *, seeds: str) -> list[str]:
+    """The checkpoints that a reference stands for; the registered one, if any, first."""
+    path = Path(ref).expanduser()
+    if seeds == "registered" or not is_training_folder(path):
+        return [ref]
+    folder = read_folder(path)
+    last = checkpoint_name(max(folder.saved_updates))
+    names = [f"{cell}/{last}" for cell in folder.cells]
+    names.sort(key=lambda name: name != folder.chosen)
+    absent = [name for name in names if not (path / name).is_dir()]
+    if absent:
+        raise PlanError(
+            f"{len(absent)} of {len(names)} seeds are not trained yet",
+            folder=path,
+            missing=", ".join(absent[:5]),
+            hint="run the same `emdiag train` command again: it continues",
+        )
+    return [str(path / name) for name in names]

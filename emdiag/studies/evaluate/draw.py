@@ -1,0 +1,111 @@
+"""Draws the samples that readings lack; every study that samples comes through here."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.errors import naming
+from emdiag.engines.open import open_sampler
+from emdiag.store.provenance import now, start_session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.protocols import Progress, Sampler
+    from emdiag.core.sampling import SampleRequest
+    from emdiag.studies.evaluate.plan import EvaluatePlan
+    from emdiag.studies.evaluate.task import Reading
+
+
+def draw_missing(
+    readings: Sequence[Reading],
+    plan: EvaluatePlan,
+    *,
+    progress: Progress,
+    command: Sequence[str],
+) -> None:
+    """Draw the missing samples of one checkpoint; its weights are loaded once, if at all.
+
+    Runs are held before weights are loaded: a second process is refused at once.
+
+    Args:
+        readings: Of one checkpoint under one plan.
+        plan: As `expand` was given it.
+        progress: Told of loading and of every sample.
+        command: What the user typed, for the provenance.
+
+    Raises:
+        RunLockedError: Another process draws one of the runs.
+        EngineError: A sample cannot be drawn; those drawn before are kept.
+    """
+    with ExitStack() as held:
+        work = []
+        for reading in readings:
+            if reading.missing():
+                held.enter_context(reading.run.writing())
+                work.append((reading, reading.missing()))  # again, now that nobody else draws
+        longest = [
+            len(request.token_ids) + reading.run.spec.sampling.max_tokens
+            for reading, requests in work
+            for request in requests
+        ]
+        if not longest:
+            return
+        first = readings[0]
+        with progress.stage(f"loading {first.checkpoint.label}", total=1) as stage:
+            sampler = open_sampler(
+                first.run.spec.engine.name,
+                first.checkpoint,
+                options=plan.engine_options(),
+                longest_tokens=max(longest),
+            )
+            stage.advance()
+        try:
+            for reading, requests in work:
+                _draw_reading(reading, requests, sampler, progress=progress, command=command)
+        finally:
+            sampler.close()
+
+
+def _draw_reading(
+    reading: Reading,
+    requests: Sequence[SampleRequest],
+    sampler: Sampler,
+    *,
+    progress: Progress,
+    command: Sequence[str],
+) -> None:
+    """Draw the requests of a run that is held; every completion is stored as it finishes."""
+    if not requests:
+        return
+    with reading.run.provenance_writer() as sessions:
+        session = start_session(reading.checkpoint, sampler.info, command=command)
+        sessions.append(session)
+        total = len(reading.problems) * reading.samples
+        samples = tokens = 0
+        began = time.perf_counter()
+        try:
+            with (
+                naming(reading.checkpoint.label),
+                reading.run.completion_writer() as journal,
+                progress.stage(reading.title, total=total, done=total - len(requests)) as stage,
+            ):
+                for completion in sampler.sample(requests, params=reading.run.spec.sampling):
+                    journal.append(completion)
+                    samples += 1
+                    tokens += len(completion.token_ids)
+                    stage.advance(tokens=len(completion.token_ids))
+        finally:
+            sessions.append(
+                msgspec.structs.replace(
+                    session,
+                    finished=now(),
+                    samples=samples,
+                    tokens=tokens,
+                    sampling_s=time.perf_counter() - began,
+                )
+            )

@@ -1,0 +1,117 @@
+"""Entropies of the distributions that stored completions were drawn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emdiag.core.errors import EmdiagError, naming
+from emdiag.core.runs import EntropySpec, SampleEntropy
+from emdiag.engines.open import effective_dtype, open_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.protocols import Progress, Text
+    from emdiag.core.sampling import Completion
+    from emdiag.engines.hf.logit_reader import ModelReader
+    from emdiag.engines.options import EngineOptions
+    from emdiag.store.run_store import Sample
+    from emdiag.studies.evaluate.task import Reading
+
+
+def entropy_spec(reading: Reading, *, options: EngineOptions) -> EntropySpec | None:
+    """How the entropies of a reading are read: at the temperature its tokens were drawn at.
+
+    None for greedy decoding, whose distributions have one token and no entropy, and for a table
+    of texts, which has no distributions.
+    """
+    spec = reading.run.spec
+    if spec.sampling.temperature == 0 or spec.engine.name == "scripted":
+        return None
+    return EntropySpec(
+        temperature=spec.sampling.temperature,
+        dtype=effective_dtype("transformers", options=options),
+        trust_remote_code=options.trust_remote_code,
+    )
+
+
+def read_missing_entropies(
+    readings: Sequence[Reading], *, options: EngineOptions, progress: Progress
+) -> None:
+    """Read what was not read yet, of one checkpoint; its weights are loaded once, if at all.
+
+    Raises:
+        EngineError: A text cannot be read; what was read before is kept.
+    """
+    work = [(reading, _unread(reading, options=options)) for reading in readings]
+    work = [(reading, texts) for reading, texts in work if texts]
+    if not work:
+        return
+    first = work[0][0]
+    with progress.stage(f"loading {first.checkpoint.label} to read", total=1) as stage:
+        reader = open_reader(first.run.spec.engine.name, first.checkpoint, options=options)
+        stage.advance()
+    try:
+        for reading, texts in work:
+            _read(reading, texts, reader, options=options, progress=progress)
+    finally:
+        reader.close()
+
+
+def entropies(reading: Reading, *, options: EngineOptions) -> dict[Sample, float] | None:
+    """Mean entropy along every completion of a reading, in nats; None where it has none."""
+    spec = entropy_spec(reading, options=options)
+    if spec is None:
+        return None
+    found = reading.run.entropies(spec)
+    return {sample: one.entropy_nats for sample, one in found.items()}
+
+
+def _unread(reading: Reading, *, options: EngineOptions) -> list[Completion]:
+    spec = entropy_spec(reading, options=options)
+    if spec is None:
+        return []
+    drawn, read = reading.run.completions(), reading.run.entropies(spec)
+    wanted = [
+        (problem.id, index) for problem in reading.problems for index in range(reading.samples)
+    ]
+    return [
+        drawn[sample]
+        for sample in wanted
+        if sample in drawn and sample not in read and drawn[sample].token_ids
+    ]
+
+
+def _read(
+    reading: Reading,
+    completions: Sequence[Completion],
+    reader: ModelReader,
+    *,
+    options: EngineOptions,
+    progress: Progress,
+) -> None:
+    from emdiag.engines.hf.entropies import read_entropies
+
+    spec = entropy_spec(reading, options=options)
+    if spec is None:
+        msg = f"{reading.title} has no entropies"
+        raise EmdiagError(msg)
+    prompts = {prompt.problem_id: prompt.token_ids for prompt in reading.prompts}
+    texts: list[Text] = [(prompts[one.problem_id], one.token_ids) for one in completions]
+    with (
+        naming(reading.checkpoint.label),
+        reading.run.writing(),
+        reading.run.entropy_writer(spec) as journal,
+        progress.stage(f"reading entropies of {reading.title}", total=len(texts)) as stage,
+    ):
+        values = read_entropies(reader, texts, temperature=spec.temperature)
+        for completion, found in zip(completions, values, strict=True):
+            journal.append(
+                SampleEntropy(
+                    problem_id=completion.problem_id,
+                    sample_index=completion.sample_index,
+                    tokens=len(found),
+                    entropy_nats=sum(found) / len(found),
+                )
+            )
+            stage.advance(tokens=len(found))

@@ -1,0 +1,120 @@
+"""Grades for every sample of a reading that has none yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emdiag.core.digest import digest
+from emdiag.core.grades import Grade
+from emdiag.core.problems import gold_of
+from emdiag.core.runs import GradingSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.grades import Judgement
+    from emdiag.core.problems import Problem
+    from emdiag.core.protocols import Grader, Progress
+    from emdiag.core.sampling import Completion
+    from emdiag.store.run_store import Sample
+    from emdiag.studies.evaluate.task import Reading
+
+_PROBLEMS_AT_ONCE = 32
+
+
+def grading_spec(reading: Reading, grader: Grader) -> GradingSpec:
+    """Everything that could change a grade of this reading."""
+    golds = [
+        [problem.id, gold_of(problem, reading.card.grader)] for problem in reading.all_problems
+    ]
+    return GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(golds))
+
+
+def grade_reading(reading: Reading, grader: Grader, *, progress: Progress) -> str:
+    """Grade what is not graded; returns the key under which the grades are stored."""
+    spec = grading_spec(reading, grader)
+    key = digest(spec)
+    with reading.run.writing(), reading.run.grade_writer(spec) as journal:
+        done = reading.run.grades(key)
+        drawn = reading.run.completions()
+        by_problem = _ungraded(reading, drawn, done)
+        total = sum(len(completions) for completions in by_problem.values())
+        if not total:
+            return key
+        with progress.stage(f"grading {reading.title}", total=total) as stage:
+            problems = [problem for problem in reading.problems if problem.id in by_problem]
+            for start in range(0, len(problems), _PROBLEMS_AT_ONCE):
+                part = problems[start : start + _PROBLEMS_AT_ONCE]
+                for grade in _grade_part(reading, part, by_problem, done, grader):
+                    journal.append(grade)
+                    stage.advance()
+    return key
+
+
+def _ungraded(
+    reading: Reading, drawn: dict[Sample, Completion], done: dict[Sample, Grade]
+) -> dict[str, list[Completion]]:
+    found: dict[str, list[Completion]] = {}
+    for problem in reading.problems:
+        for index in range(reading.samples):
+            sample = (problem.id, index)
+            if sample in drawn and sample not in done:
+                found.setdefault(problem.id, []).append(drawn[sample])
+    return found
+
+
+def _grade_part(
+    reading: Reading,
+    problems: Sequence[Problem],
+    by_problem: dict[str, list[Completion]],
+    done: dict[Sample, Grade],
+    grader: Grader,
+) -> list[Grade]:
+    golds = {problem.id: gold_of(problem, reading.card.grader) for problem in problems}
+    flat = [completion for problem in problems for completion in by_problem[problem.id]]
+    judged = list(zip(flat, grader.grade((golds[c.problem_id], c.text) for c in flat), strict=True))
+    classes = _classes(problems, judged, done, grader)
+    return [
+        Grade(
+            problem_id=completion.problem_id,
+            sample_index=completion.sample_index,
+            verdict=judgement.verdict,
+            extracted=judgement.extracted,
+            boxed=judgement.boxed,
+            answer_class=(
+                None
+                if judgement.extracted is None
+                else classes[completion.problem_id, judgement.extracted]
+            ),
+            grader=grader.identity,
+            elapsed_s=judgement.elapsed_s,
+            note=judgement.note,
+        )
+        for completion, judgement in judged
+    ]
+
+
+def _classes(
+    problems: Sequence[Problem],
+    judged: Sequence[tuple[Completion, Judgement]],
+    done: dict[Sample, Grade],
+    grader: Grader,
+) -> dict[tuple[str, str], str]:
+    """For each problem and answer, the answer that stands for its class.
+
+    Classes of samples graded before come first, so that a later sample joins them.
+    """
+    answers: dict[str, dict[str, None]] = {problem.id: {} for problem in problems}
+    for (problem_id, _), grade in done.items():
+        if problem_id in answers and grade.answer_class is not None:
+            answers[problem_id][grade.answer_class] = None
+    for completion, judgement in judged:
+        if judgement.extracted is not None:
+            answers[completion.problem_id][judgement.extracted] = None
+    groups = [list(group) for group in answers.values()]
+    found = grader.classes(groups)
+    return {
+        (problem_id, answer): first
+        for problem_id, group, firsts in zip(answers, groups, found, strict=True)
+        for answer, first in zip(group, firsts, strict=True)
+    }

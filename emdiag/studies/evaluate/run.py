@@ -1,0 +1,84 @@
+"""Checkpoints x benchmarks: draw what is missing, grade what is ungraded, score all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.core.progress import SilentProgress
+from emdiag.core.results import EvaluateResult
+from emdiag.resources import default_home
+from emdiag.store.run_store import RunStore
+from emdiag.studies.evaluate.draw import draw_missing
+from emdiag.studies.evaluate.grade import grade_reading
+from emdiag.studies.evaluate.plan import check_plan, evaluate_plan
+from emdiag.studies.evaluate.score import score_reading
+from emdiag.studies.evaluate.task import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.protocols import Progress
+    from emdiag.studies.evaluate.plan import EvaluatePlan
+
+
+def evaluate(
+    checkpoints: str | Sequence[str],
+    benchmarks: str | Sequence[str] = ("chain",),
+    *,
+    store: str | Path = "emdiag-out",
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> EvaluateResult:
+    """Scores of checkpoints on benchmarks; the Python twin of `emdiag eval`.
+
+    Args:
+        checkpoints: `[LABEL=]REF`, one or several.
+        benchmarks: Names of benchmarks, or paths of problem files; one or several.
+        store: Folder of runs; what it already holds is not drawn again.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        progress: Told how far the work is; silent by default.
+        options: Any other field of `EvaluatePlan`, such as `samples=8, temperature=0.6`.
+
+    Raises:
+        EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.
+    """
+    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
+    names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
+    return run_evaluate(
+        evaluate_plan(refs, names, options),
+        store=RunStore(Path(store)),
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+    )
+
+
+def run_evaluate(
+    plan: EvaluatePlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    command: Sequence[str] = (),
+) -> EvaluateResult:
+    """Draw what is missing, grade what is ungraded, score all of it, and write the result down.
+
+    Raises:
+        EmdiagError: As `evaluate`; what was drawn before is kept.
+    """
+    from emdiag.grading.pool.pool import GraderPool
+
+    check_plan(plan)
+    readings = expand(plan, store=store, home=home, progress=progress)
+    for named in plan.checkpoints:
+        mine = [reading for reading in readings if reading.checkpoint.label == named.label]
+        draw_missing(mine, plan, progress=progress, command=command)
+    scores = []
+    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader:
+        for reading in readings:
+            key = grade_reading(reading, grader, progress=progress)
+            scores.append(score_reading(reading, key))
+    result = EvaluateResult(scores=tuple(scores), store=str(store.root))
+    store.save_result(result)
+    return result

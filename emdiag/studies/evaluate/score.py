@@ -1,0 +1,96 @@
+"""Completions and grades of a reading to its score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from emdiag.core.grades import Verdict
+from emdiag.core.results import BenchmarkScore
+from emdiag.measure.answers import average, by_group, consensus, coverage, score_problem
+from emdiag.measure.texts import text_rates
+from emdiag.stats.comparisons import detectable_gain
+from emdiag.store.provenance import version_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.results import Metric, ProblemScore, TextRates
+    from emdiag.core.runs import Provenance
+    from emdiag.studies.evaluate.task import Reading
+
+TRUNCATED_WORTH_A_NOTE = 0.05
+
+
+def score_reading(reading: Reading, grade_key: str) -> BenchmarkScore:
+    """The score of exactly the problems and samples asked for."""
+    drawn, graded = reading.run.completions(), reading.run.grades(grade_key)
+    wanted = [(p.id, index) for p in reading.problems for index in range(reading.samples)]
+    completions = [drawn[sample] for sample in wanted]
+    grades = [graded[sample] for sample in wanted]
+    scores = [
+        score_problem(
+            completions[start : start + reading.samples], grades[start : start + reading.samples]
+        )
+        for start in range(0, len(wanted), reading.samples)
+    ]
+    headline = average(scores)
+    rates = text_rates(completions, grades)
+    sessions = reading.run.provenance()
+    spec = reading.run.spec
+    verdicts = Counter(grade.verdict.value for grade in grades)
+    return BenchmarkScore(
+        label=reading.checkpoint.label,
+        checkpoint=reading.checkpoint,
+        benchmark=reading.card.name,
+        benchmark_revision=reading.card.revision,
+        template=spec.template,
+        chat=spec.chat,
+        temperature=spec.sampling.temperature,
+        engine=spec.engine.name,
+        run_key=reading.run.key,
+        grade_key=grade_key,
+        metric=headline.name,
+        value=headline.value,
+        interval=headline.interval,
+        problems=len(scores),
+        problems_total=len(reading.all_problems),
+        partial=len(scores) < len(reading.all_problems),
+        samples=reading.samples,
+        pass_at_k=coverage(scores),
+        maj_at_k=consensus(scores),
+        without_tagged=_without_tagged(reading, scores),
+        by_verdict={verdict.value: verdicts[verdict.value] for verdict in Verdict},
+        rates=rates,
+        tokens_per_s=_speed(sessions),
+        detectable_gain=detectable_gain([score.correct / score.samples for score in scores]),
+        groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
+        notes=(*_notes(reading, rates), *(f"drawn {note}" for note in version_notes(sessions))),
+    )
+
+
+def _without_tagged(reading: Reading, scores: Sequence[ProblemScore]) -> Metric | None:
+    tagged = {problem.id for problem in reading.problems if problem.tags}
+    kept = [score for score in scores if score.problem_id not in tagged]
+    return average(kept) if tagged and kept else None
+
+
+def _speed(sessions: Sequence[Provenance]) -> float | None:
+    seconds = sum(session.sampling_s for session in sessions)
+    return sum(session.tokens for session in sessions) / seconds if seconds else None
+
+
+def _notes(reading: Reading, rates: TextRates) -> list[str]:
+    notes = []
+    total = len(reading.all_problems)
+    if len(reading.problems) < total:
+        notes.append(f"partial: the first {len(reading.problems)} of {total} problems")
+    if rates.truncated_frac > TRUNCATED_WORTH_A_NOTE:
+        limit = reading.run.spec.sampling.max_tokens
+        notes.append(f"{rates.truncated_frac:.0%} of samples were cut off at {limit} tokens")
+    if rates.undecided_frac:
+        notes.append(f"{rates.undecided_frac:.1%} of samples could not be graded")
+    tagged = sum(bool(problem.tags) for problem in reading.problems)
+    if tagged:
+        notes.append(f"{tagged} problems have a doubtful gold; see without_tagged")
+    return [*notes, *reading.notes, *reading.card.caveats]

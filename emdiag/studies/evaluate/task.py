@@ -1,0 +1,199 @@
+"""A plan expands into readings: one checkpoint on one benchmark, and the run that holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.benchmarks.cards import load_card
+from emdiag.benchmarks.custom import is_problems_file, load_custom
+from emdiag.benchmarks.load import load_problems
+from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.digest import derive_seed, prompts_digest
+from emdiag.core.errors import PlanError
+from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.core.runs import EngineSpec, RunSpec
+from emdiag.core.sampling import Prompt, SampleRequest
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.open import choose_engine, engine_spec, open_encoder
+from emdiag.store.run_store import Run
+from emdiag.store.training_folder import followed
+
+if TYPE_CHECKING:
+    from emdiag.core.protocols import Progress
+    from emdiag.engines.checkpoint.encoders import PromptEncoder
+    from emdiag.store.run_store import RunStore
+    from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One checkpoint on one benchmark: everything needed to draw, grade and score it.
+
+    Attributes:
+        problems: Those measured, after `limit`.
+        all_problems: Those of the whole benchmark.
+        prompts: Of `problems`, in their order.
+        notes: What the checkpoint's tokenizer did to the prompts, where a reader should know.
+        setting: What tells it from other readings of the checkpoint, such as `T 0.6`.
+    """
+
+    run: Run
+    card: BenchmarkCard
+    checkpoint: CheckpointRef
+    problems: tuple[Problem, ...]
+    all_problems: tuple[Problem, ...]
+    prompts: tuple[Prompt, ...]
+    samples: int
+    notes: tuple[str, ...]
+    setting: str = ""
+
+    @property
+    def title(self) -> str:
+        """How progress and notes call this reading."""
+        setting = f", {self.setting}" if self.setting else ""
+        return f"{self.checkpoint.label} on {self.card.name}{setting}"
+
+    def missing(self) -> list[SampleRequest]:
+        """Samples asked for that the run does not hold, problem by problem."""
+        drawn = self.run.completions().keys()
+        return [
+            SampleRequest(
+                problem_id=prompt.problem_id,
+                sample_index=index,
+                token_ids=prompt.token_ids,
+                seed=derive_seed(self.run.spec.sampling.seed, prompt.problem_id, index),
+            )
+            for prompt in self.prompts
+            for index in range(self.samples)
+            if (prompt.problem_id, index) not in drawn
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """A benchmark with its template filled, before any checkpoint reads it."""
+
+    card: BenchmarkCard
+    problems: tuple[Problem, ...]
+    template: PromptTemplate
+
+
+def expand(
+    plan: EvaluatePlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    require_answers: bool = True,
+) -> list[Reading]:
+    """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
+
+    Args:
+        plan: What the user asked for.
+        store: Where runs lie.
+        home: Folder of imported benchmarks.
+        progress: Told of each checkpoint that is read.
+        require_answers: Whether a file of problems may not leave answers out.
+
+    Raises:
+        BenchmarkError: A benchmark or template is unknown, absent or wrong.
+        CheckpointError: A checkpoint or its tokenizer cannot be used.
+        PlanError: A prompt leaves no room for the answer.
+    """
+    tasks = [
+        _load_task(name, plan, home=home, require_answers=require_answers)
+        for name in plan.benchmarks
+    ]
+    readings = []
+    for named in plan.checkpoints:
+        checkpoint = _resolve(named, plan, home=home, progress=progress)
+        name = choose_engine(plan.engine, checkpoint, options=plan.engine_options())
+        spec = engine_spec(name, options=plan.engine_options())
+        encoder = open_encoder(name, checkpoint, options=plan.engine_options())
+        readings += [
+            _read(task, plan, checkpoint=checkpoint, engine=spec, encoder=encoder, store=store)
+            for task in tasks
+        ]
+    return readings
+
+
+def _load_task(name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool) -> _Task:
+    if is_problems_file(name):
+        card, problems = load_custom(Path(name).expanduser(), require_answers=require_answers)
+    else:
+        card = load_card(name)
+        problems = load_problems(card, home=home)
+    return _Task(
+        card=card, problems=tuple(problems), template=load_template(plan.template or card.template)
+    )
+
+
+def _resolve(
+    named: NamedRef, plan: EvaluatePlan, *, home: Path, progress: Progress
+) -> CheckpointRef:
+    with progress.stage(f"reading {named.label}", total=1) as stage:
+        checkpoint = resolve_checkpoint(
+            followed(named.ref),
+            label=named.label,
+            home=home,
+            trust_remote_code=plan.trust_remote_code,
+        )
+        stage.advance()
+    return checkpoint
+
+
+def _read(
+    task: _Task,
+    plan: EvaluatePlan,
+    *,
+    checkpoint: CheckpointRef,
+    engine: EngineSpec,
+    encoder: PromptEncoder,
+    store: RunStore,
+) -> Reading:
+    chat = task.template.chat if plan.chat is None else plan.chat
+    prompts = encoder.encode([fill(task.template, p) for p in task.problems], chat=chat)
+    sampling = plan.sampling(
+        max_tokens=task.card.max_tokens, stop_token_ids=encoder.stop_token_ids()
+    )
+    spec = RunSpec(
+        benchmark=task.card.name,
+        template=task.template.name,
+        chat=chat,
+        prompts_sha256=prompts_digest(prompts),
+        checkpoint_digest=checkpoint.digest,
+        tokenizer_digest=checkpoint.tokenizer_digest,
+        sampling=sampling,
+        engine=engine,
+    )
+    reading = Reading(
+        run=store.run(spec),
+        card=task.card,
+        checkpoint=checkpoint,
+        problems=task.problems[: plan.limit],
+        all_problems=task.problems,
+        prompts=tuple(prompts[: plan.limit]),
+        samples=plan.samples,
+        notes=encoder.notes,
+    )
+    _check_room(reading, encoder.max_context)
+    return reading
+
+
+def _check_room(reading: Reading, room: int | None) -> None:
+    """Refuse a prompt that leaves no room for `max_tokens`: its answers would be cut silently."""
+    wanted = reading.run.spec.sampling.max_tokens
+    longest = max(reading.prompts, key=lambda prompt: len(prompt.token_ids))
+    if room is not None and len(longest.token_ids) + wanted > room:
+        left = room - len(longest.token_ids)
+        raise PlanError(
+            f"{reading.title}: the longest prompt and {wanted} new tokens exceed the context",
+            prompt=f"{longest.problem_id}, {len(longest.token_ids)} tokens",
+            context=f"{room} tokens",
+            hint=f"--max-tokens {left} is the most that fits"
+            if left > 0
+            else "this checkpoint cannot read the benchmark's longest prompt",
+        )

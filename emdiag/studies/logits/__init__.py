@@ -1,0 +1,1 @@
+"""Checkpoints read the same texts, and their distributions are compared."""

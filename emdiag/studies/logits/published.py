@@ -1,0 +1,161 @@
+"""The released script's figure of logits, and what becomes of it as its quirks are undone.
+
+The script stores what samplers leave: logits divided by the temperature, of which the highest 50
+are kept. Every checkpoint writes its own text; all are cut to the length of the shortest; what was
+removed is set to 0 and all zeros are dropped; the rest is pooled over positions and problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from emdiag.core.logit_skew import PublishedFigure, Quirk, QuirkStep, QuirkValue, TextInfo
+from emdiag.measure.logit_statistics import Floats, Positions
+from emdiag.stats.intervals import interval_of
+from emdiag.stats.jackknife import pooled_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from emdiag.stats.moments import MomentColumns
+
+TEMPERATURE = 0.6
+TOP_K = 50
+QUIRKS: tuple[Quirk, ...] = get_args(Quirk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedReadings:
+    """What the figure is made of.
+
+    Attributes:
+        own: Label to its reading of the text it wrote under the script's sampling.
+        shared: Label to its reading of the base's.
+        texts: What the own texts are.
+    """
+
+    own: Mapping[str, Positions]
+    shared: Mapping[str, Positions]
+    texts: tuple[TextInfo, ...]
+
+
+def published_figure(
+    readings: PublishedReadings, *, base: str, undo: Sequence[Quirk], seed: int
+) -> PublishedFigure:
+    """The figure as published, with each quirk undone, and with one after the other undone.
+
+    Args:
+        readings: Own texts, and the base's.
+        base: Label that changes are to.
+        undo: Quirks that `shown` leaves out.
+        seed: Of bootstraps.
+    """
+    cut = min(int(np.bincount(one.text).min()) for one in readings.own.values())
+
+    def step(name: str, undone: Sequence[Quirk], *, cumulative: bool) -> QuirkStep:
+        source = readings.shared if "own-text" in undone else readings.own
+        found = {label: _figure(one, undone, cut=cut) for label, one in source.items()}
+        values = [_value(label, found, base=base, seed=seed) for label in found]
+        return QuirkStep(
+            name=name, undone=tuple(undone), cumulative=cumulative, values=tuple(values)
+        )
+
+    chosen = [quirk for quirk in QUIRKS if quirk in undo]
+    return PublishedFigure(
+        temperature=TEMPERATURE,
+        top_k=TOP_K,
+        positions=cut,
+        texts=readings.texts,
+        undone=tuple(chosen),
+        shown=step(
+            f"without {', '.join(chosen)}" if chosen else "as published", chosen, cumulative=False
+        ),
+        alone=tuple(step(f"without {quirk}", [quirk], cumulative=False) for quirk in QUIRKS),
+        ladder=(
+            step("as published", [], cumulative=True),
+            *(
+                step(f"also without {quirk}", QUIRKS[: number + 1], cumulative=True)
+                for number, quirk in enumerate(QUIRKS)
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Figure:
+    """One checkpoint under some of the quirks; `spread` is what the skewness is the mean of."""
+
+    mean: float | None
+    sigma: float | None
+    skewness: float | None
+    spread: Floats | None
+    tokens: int
+
+
+def _value(label: str, found: Mapping[str, _Figure], *, base: str, seed: int) -> QuirkValue:
+    mine, other = found[label], found[base]
+    change = None
+    if label != base and mine.spread is not None and other.spread is not None:
+        change = mine.spread - other.spread
+    return QuirkValue(
+        checkpoint=label,
+        mean=mine.mean,
+        sigma=mine.sigma,
+        skewness=mine.skewness,
+        interval=None if mine.spread is None else interval_of(mine.spread, seed=seed),
+        tokens=mine.tokens,
+        change=None if change is None else _mean(change),
+        change_interval=None if change is None else interval_of(change, seed=seed),
+    )
+
+
+def _figure(one: Positions, undone: Sequence[Quirk], *, cut: int) -> _Figure:
+    """One checkpoint's figure under the quirks that are not undone."""
+    is_whole = "top-k" in undone
+    columns = one.moments if is_whole else one.top
+    if "zeros-dropped" not in undone:
+        columns = columns.without(0.0, one.zeros if is_whole else one.top_zeros)
+    if "temperature" not in undone:
+        columns = columns.scaled(1 / TEMPERATURE)
+    kept = one.offset >= 0 if "cut-to-shortest" in undone else one.offset < cut
+    if "pooled" not in undone:
+        return _pooled(one, columns, kept)
+    means = {}
+    for name in ("mean", "sigma", "skewness"):
+        values = columns.mean if name == "mean" else getattr(columns, name)()
+        means[name] = one.by_problem(values, only=kept)
+    return _Figure(
+        mean=_mean(means["mean"]),
+        sigma=_mean(means["sigma"]),
+        skewness=_mean(means["skewness"]),
+        spread=means["skewness"],
+        tokens=int(kept.sum()),
+    )
+
+
+def _pooled(one: Positions, columns: MomentColumns, kept: NDArray[np.bool_]) -> _Figure:
+    problems = range(len(one.problems))
+    there = np.array([(one.problem == number).any() for number in problems])
+    parts = [columns.select(kept & (one.problem == number)).pooled() for number in problems]
+    shape = pooled_shape([part for part, is_there in zip(parts, there, strict=True) if is_there])
+    spread = None
+    if shape.skewness is not None and shape.skewness.pseudo_values is not None:
+        spread = np.full(len(there), np.nan)
+        spread[there] = shape.skewness.pseudo_values
+    return _Figure(
+        mean=shape.mean.value if shape.mean else None,
+        sigma=shape.sigma.value if shape.sigma else None,
+        skewness=shape.skewness.value if shape.skewness else None,
+        spread=spread,
+        tokens=int(kept.sum()),
+    )
+
+
+def _mean(values: Floats) -> float | None:
+    return None if np.isnan(values).all() else float(np.nanmean(values))

@@ -1,0 +1,380 @@
+"""What happened to the distribution: checkpoints read the same texts, and are compared there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.errors import EngineRefusedError
+from emdiag.core.logit_skew import OWN, LogitSkewResult
+from emdiag.core.moments import ReadingSpec
+from emdiag.core.progress import SilentProgress
+from emdiag.engines.open import choose_engine, effective_dtype
+from emdiag.measure.logit_statistics import pair_figures, positions_of
+from emdiag.resources import default_home
+from emdiag.store.provenance import version_notes
+from emdiag.store.run_store import RunStore
+from emdiag.studies.evaluate.arms import arm_of
+from emdiag.studies.evaluate.task import expand
+from emdiag.studies.figure_files import write_figures
+from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
+from emdiag.studies.logits.decompose import decomposition, finding, flows, histograms
+from emdiag.studies.logits.estimates import Sheet
+from emdiag.studies.logits.plan import logit_skew_plan
+from emdiag.studies.logits.published import PublishedReadings, published_figure
+from emdiag.studies.logits.read import Job, Member, read_missing
+from emdiag.studies.logits.sources import Setting, collect
+from emdiag.studies.logits.statistics import Seen, add_rows
+from emdiag.studies.logits.words import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
+    from emdiag.core.moments import PairTrace
+    from emdiag.core.protocols import Progress
+    from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
+    from emdiag.measure.logit_statistics import Positions
+    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.logits.plan import LogitSkewPlan
+    from emdiag.studies.logits.sources import Sources
+    from emdiag.studies.logits.texts import TextSet
+
+    Right = Mapping[str, Mapping[tuple[str, int], bool]]
+    """Label of a member to which of its own texts, by problem and sample, are right."""
+
+FEWEST_PROBLEMS = 5
+
+
+def logit_skew(  # noqa: PLR0913 - a doorway: each has a default and a name
+    checkpoints: str | Sequence[str],
+    benchmark: str = "chain",
+    *,
+    seeds: str = "registered",
+    store: str | Path = "emdiag-out",
+    home: str | Path | None = None,
+    figures: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> LogitSkewResult:
+    """How logits differ between checkpoints; the Python twin of `emdiag logits-skew`.
+
+    Args:
+        checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
+            with several training seeds.
+        benchmark: Name of a benchmark, or path of a problem file.
+        seeds: Whether a training folder stands for its `registered` checkpoint or for `all` seeds.
+        store: Folder of runs; what it already holds is neither drawn nor read again.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        figures: Folder for the plots; none are drawn by default.
+        progress: Told how far the work is; silent by default.
+        options: Any other field of `LogitSkewPlan`, such as `published=True`, or of
+            `EvaluatePlan`, such as `problems=20, samples=4, max_tokens=256`.
+
+    Raises:
+        EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong, or a logit is
+            not a number.
+    """
+    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
+    return run_logit_skew(
+        logit_skew_plan(refs, benchmark, seeds=seeds, options=options),
+        store=RunStore(Path(store)),
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+        figures=Path(figures) if figures is not None else None,
+    )
+
+
+def run_logit_skew(
+    plan: LogitSkewPlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    command: Sequence[str] = (),
+    figures: Path | None = None,
+) -> LogitSkewResult:
+    """Draw the texts that are missing, read what was not read, sum it up, and draw its figures.
+
+    Raises:
+        EmdiagError: As `logit_skew`; what was drawn and read before is kept.
+    """
+    from emdiag.engines.checkpoint.vocabularies import shared_vocabulary
+
+    setting = Setting(store=store, home=home, progress=progress, command=command)
+    expanded = expand(plan.how, store=store, home=home, progress=progress, require_answers=False)
+    readings = {reading.checkpoint.label: reading for reading in expanded}
+    _refuse_tables(expanded)
+    vocabulary = shared_vocabulary(
+        [reading.checkpoint for reading in expanded],
+        trust_remote_code=plan.how.trust_remote_code,
+    )
+    sources = collect(plan, readings, vocabulary, setting=setting)
+    study = _Study(plan, readings, vocabulary, sources)
+    read_missing(
+        study.jobs(),
+        base=study.members[plan.base],
+        options=plan.how.engine_options(),
+        progress=progress,
+        command=command,
+    )
+    right = study.right_answers(progress)
+    with progress.stage("summing up", total=1) as stage:
+        result = study.result(right, store=store)
+        stage.advance()
+    if figures is not None:
+        from emdiag.plots.logits.figures import skew_figures
+
+        files = write_figures(lambda: skew_figures(result), figures, progress=progress)
+        result = msgspec.structs.replace(result, figures=files)
+    store.save_study(result)
+    return result
+
+
+def _refuse_tables(readings: Sequence[Reading]) -> None:
+    for reading in readings:
+        if reading.run.spec.engine.name == "scripted":
+            raise EngineRefusedError(
+                f"{reading.checkpoint.label} is a table of texts, and has no logits to read",
+                checkpoint=reading.checkpoint.path,
+                hint="take a checkpoint with weights",
+            )
+
+
+class _Study:
+    """Everything that was read, and what it comes to."""
+
+    def __init__(
+        self,
+        plan: LogitSkewPlan,
+        readings: Mapping[str, Reading],
+        vocabulary: SharedVocabulary,
+        sources: Sources,
+    ) -> None:
+        self._plan, self._readings = plan, readings
+        self._vocabulary, self._sources = vocabulary, sources
+        self.members = {label: self._member(reading) for label, reading in readings.items()}
+        every = [*self._sets(), *sources.published.values()]
+        read = {text.problem_id for texts in every for text in texts.texts}
+        ids = [problem.id for problem in readings[plan.base].all_problems]
+        self._problems = [name for name in ids if name in read]
+        self._sheet = Sheet(base=plan.base, problems=self._problems, seed=plan.seed)
+        self._decompositions: list[Decomposition] = []
+
+    def _sets(self) -> list[TextSet]:
+        """All texts but those of the published figure."""
+        return [*self._sources.shared, *self._sources.own.values()]
+
+    def jobs(self) -> list[Job]:
+        """Who reads what."""
+        base, sources = self._plan.base, self._sources
+        shared = [
+            Job(member=member, texts=texts, is_paired=label != base)
+            for texts in sources.shared
+            for label, member in self.members.items()
+        ]
+        own = [
+            Job(member=self.members[label], texts=texts, is_paired=False)
+            for found in (sources.own, sources.published)
+            for label, texts in found.items()
+        ]
+        published = [
+            Job(member=self.members[label], texts=sources.published[base], is_paired=False)
+            for label in sources.published
+        ]
+        return [*shared, *own, *published]
+
+    def right_answers(self, progress: Progress) -> Right:
+        """Which own texts are right, by label; empty for single samples, which compare nothing."""
+        from emdiag.grading.pool.pool import GraderPool
+
+        how, own = self._plan.how, self._sources.own
+        if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
+            return {}
+        with GraderPool(workers=how.grader_workers, deadline_s=how.deadline_s) as grader:
+            return {
+                label: right_answers(texts, grader, progress=progress)
+                for label, texts in own.items()
+            }
+
+    def result(self, right: Right, *, store: RunStore) -> LogitSkewResult:
+        """All figures of the study; `right` says which own texts are."""
+        plan, reading = self._plan, self._readings[self._plan.base]
+        seen = [*self._on_shared_texts(), *self._on_own_texts(right)]
+        estimates = self._sheet.estimates()
+        decompositions = tuple(_found(one, estimates) for one in self._decompositions)
+        return LogitSkewResult(
+            benchmark=reading.card.name,
+            problems=len(self._problems),
+            problems_total=len(reading.all_problems),
+            samples=max(1 + text.sample_index for one in self._sets() for text in one.texts),
+            continuation=plan.continuation,
+            base=plan.base,
+            arms=tuple(
+                arm_of(arm, self._checkpoints(), is_base=arm.label == plan.base)
+                for arm in plan.arms
+            ),
+            texts=tuple(texts.info() for texts in self._sets()),
+            estimates=estimates,
+            decompositions=decompositions,
+            flows=tuple(flow for one in seen for flow in flows(one, self._vocabulary.text)),
+            histograms=tuple(found for one in seen for found in histograms(one)),
+            published=self._published(),
+            statements=statements(estimates, decompositions, base=plan.base),
+            notes=self._notes(estimates),
+            store=str(store.root),
+        )
+
+    def _on_shared_texts(self) -> list[Seen]:
+        found = []
+        for texts in self._sources.shared:
+            base = self._positions(self._plan.base, texts)
+            spans = spans_of(texts, self._vocabulary)
+            for arm in self._plan.arms:
+                is_base = arm.label == self._plan.base
+                members = [
+                    base if is_base else self._positions(member.label, texts)
+                    for member in arm.members
+                ]
+                pairs = [] if is_base else [
+                    pair_figures(self._pairs(member.label, texts), mine=mine, base=base)
+                    for member, mine in zip(arm.members, members, strict=True)
+                ]  # fmt: skip
+                one = Seen(
+                    label=arm.label,
+                    text=texts.name,
+                    members=tuple(members),
+                    base=None if is_base else base,
+                    pairs=tuple(pairs),
+                    spans=(spans,) * len(members),
+                )
+                add_rows(self._sheet, one, None)
+                if (parts := decomposition(self._sheet, one)) is not None:
+                    self._decompositions.append(parts)
+                found.append(one)
+        return found
+
+    def _on_own_texts(self, right: Right) -> list[Seen]:
+        own = self._sources.own
+        if not own:
+            return []
+        base = self._positions(self._plan.base, own[self._plan.base])
+        base_spans = spans_of(own[self._plan.base], self._vocabulary)
+        found = []
+        for arm in self._plan.arms:
+            labels = [member.label for member in arm.members]
+            members = tuple(self._positions(label, own[label]) for label in labels)
+            one = Seen(
+                label=arm.label,
+                text=OWN,
+                members=members,
+                base=None if arm.label == self._plan.base else base,
+                pairs=(),
+                spans=tuple(spans_of(own[label], self._vocabulary) for label in labels),
+            )
+            add_rows(self._sheet, one, base_spans)
+            if right:
+                add_auroc(
+                    self._sheet,
+                    arm.label,
+                    texts=[own[label] for label in labels],
+                    positions=members,
+                    right=[right[label] for label in labels],
+                )
+            found.append(one)
+        return found
+
+    def _published(self) -> PublishedFigure | None:
+        texts = self._sources.published
+        if not texts:
+            return None
+        own = {label: self._positions(label, found) for label, found in texts.items()}
+        shared = {label: self._positions(label, texts[self._plan.base]) for label in texts}
+        readings = PublishedReadings(
+            own=own, shared=shared, texts=tuple(found.info() for found in texts.values())
+        )
+        plan = self._plan
+        return published_figure(readings, base=plan.base, undo=plan.undo, seed=plan.seed)
+
+    def _positions(self, label: str, texts: TextSet) -> Positions:
+        traces = self.members[label].folder(texts).traces()
+        return positions_of(
+            [traces[text.sample] for text in texts.texts],
+            problems=self._problems,
+            temperatures=self._plan.entropy_temperatures,
+        )
+
+    def _pairs(self, label: str, texts: TextSet) -> list[PairTrace]:
+        spec = self.members[self._plan.base].spec
+        pairs = self.members[label].folder(texts).pairs(spec)
+        return [pairs[text.sample] for text in texts.texts]
+
+    def _member(self, reading: Reading) -> Member:
+        how = self._plan.how
+        options = how.engine_options()
+        return Member(
+            checkpoint=reading.checkpoint,
+            engine=choose_engine(how.engine, reading.checkpoint, options=options),
+            spec=ReadingSpec(
+                checkpoint_digest=reading.checkpoint.digest,
+                dtype=effective_dtype("transformers", options=options),
+                vocab_size=self._vocabulary.size,
+                entropy_temperatures=self._plan.entropy_temperatures,
+                trust_remote_code=how.trust_remote_code,
+            ),
+        )
+
+    def _checkpoints(self) -> dict[str, CheckpointRef]:
+        return {label: reading.checkpoint for label, reading in self._readings.items()}
+
+    def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[str, ...]:
+        plan, reading = self._plan, self._readings[self._plan.base]
+        notes = [*self._vocabulary.notes, *self._sources.notes]
+        notes += [note for one in self._readings.values() for note in one.notes]
+        weights: dict[str, list[str]] = {}
+        for label, member in self.members.items():
+            weights.setdefault(member.spec.checkpoint_digest, []).append(label)
+        notes += [
+            f"{' and '.join(labels)} are the same weights"
+            for labels in weights.values()
+            if len(labels) > 1
+        ]
+        if len(self._problems) < len(reading.all_problems):
+            notes.append(
+                f"partial: {len(self._problems)} of {len(reading.all_problems)} problems, the first"
+            )
+        sessions = [
+            session
+            for texts in self._sets()
+            for member in self.members.values()
+            for session in member.folder(texts).provenance()
+        ]
+        notes += [f"logits read {note}" for note in version_notes(sessions)]
+        if len(self._problems) < FEWEST_PROBLEMS:
+            notes.append(
+                f"too few problems for an interval that can be trusted ({len(self._problems)})"
+            )
+        if plan.continuation != "shared" and plan.how.samples == 1 and not plan.from_runs:
+            notes.append(
+                "whether right answers are written with less entropy needs several samples of a "
+                "problem: --samples 4"
+            )
+        if any(one.kind == "pooled" for one in estimates):
+            notes.append(
+                "intervals of pooled kurtosis cover too seldom with few problems (85-93 % for 95 % "
+                "with 20)"
+            )
+        return tuple(dict.fromkeys(notes))
+
+
+def _found(one: Decomposition, estimates: Sequence[LogitEstimate]) -> Decomposition:
+    """The decomposition with what its share of cooling allows to be said."""
+    share = next(
+        row.interval
+        for row in estimates
+        if (row.checkpoint, row.text, row.statistic) == (one.checkpoint, one.text, "cooling_share")
+    )
+    return msgspec.structs.replace(one, finding=finding(one.kl_nats, share))

@@ -1,0 +1,233 @@
+"""Which texts a study of logits reads, and who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.errors import PlanError
+from emdiag.core.logit_skew import OWN
+from emdiag.core.protocols import Progress
+from emdiag.store.run_store import RunStore
+from emdiag.studies.evaluate.draw import draw_missing
+from emdiag.studies.evaluate.plan import NamedRef
+from emdiag.studies.evaluate.task import Reading, expand
+from emdiag.studies.logits.plan import REFERENCE, SOLUTIONS
+from emdiag.studies.logits.published import TEMPERATURE, TOP_K
+from emdiag.studies.logits.texts import TextSet, drawn_texts, run_texts, solution_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
+    from emdiag.studies.evaluate.plan import EvaluatePlan
+    from emdiag.studies.logits.plan import LogitSkewPlan
+
+
+_PUBLISHED = "published "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a study runs.
+
+    Attributes:
+        store: Where runs lie.
+        home: Folder of imported benchmarks.
+        progress: Told of everything that takes time.
+        command: What the user typed.
+    """
+
+    store: RunStore
+    home: Path
+    progress: Progress
+    command: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The texts of a study.
+
+    Attributes:
+        shared: Every checkpoint reads these; by name.
+        own: Label of a member to the text it wrote.
+        published: Likewise, under the released script's sampling; first members only.
+        notes: What a reader of the figures should know.
+    """
+
+    shared: tuple[TextSet, ...]
+    own: Mapping[str, TextSet]
+    published: Mapping[str, TextSet]
+    notes: tuple[str, ...]
+
+
+def collect(
+    plan: LogitSkewPlan,
+    readings: Mapping[str, Reading],
+    vocabulary: SharedVocabulary,
+    *,
+    setting: Setting,
+) -> Sources:
+    """All texts of the plan; what no run holds yet is drawn.
+
+    Args:
+        plan: As checked.
+        readings: Member label to its reading under the plan's sampling.
+        vocabulary: What the checkpoints share.
+        setting: Where the study runs.
+
+    Raises:
+        EmdiagError: A text cannot be drawn, found or named.
+    """
+    if plan.from_runs:
+        return _from_runs(plan, setting)
+    drawer = _Drawer(plan, setting)
+    notes: list[str] = []
+    shared: dict[str, TextSet] = {}
+    if plan.continuation != "own":
+        for arm in plan.arms:
+            if plan.texts is None or arm.label in plan.texts:
+                shared[arm.label] = drawer.text(readings[arm.label], arm.label)
+        reference = drawer.reference(readings[plan.base], vocabulary)
+        if reference is not None:
+            shared[REFERENCE] = reference
+        elif plan.reference == SOLUTIONS and plan.texts is None:
+            notes.append(
+                "the benchmark has no written solutions, so no reference text was read (a set "
+                "imported before solutions were kept: import it again)"
+            )
+        _chosen(plan, shared)
+    own = {}
+    if plan.continuation != "shared":
+        own = {name: drawer.text(reading, OWN) for name, reading in readings.items()}
+    published = drawer.published() if plan.published else {}
+    every = [*shared.values(), *own.values(), *published.values()]
+    return Sources(
+        shared=tuple(shared.values()),
+        own=own,
+        published=published,
+        notes=(*notes, *_length_notes(every)),
+    )
+
+
+def _from_runs(plan: LogitSkewPlan, setting: Setting) -> Sources:
+    """Texts that runs hold; nothing is drawn."""
+    base = next(arm for arm in plan.arms if arm.label == plan.base).members[0]
+    given = {
+        named.label: run_texts(named, plan.how, base=base, store=setting.store, home=setting.home)
+        for named in plan.from_runs
+    }
+    labels = {member.label for arm in plan.arms for member in arm.members}
+    own = {name: replace(texts, name=OWN) for name, texts in given.items() if name in labels}
+    if plan.continuation != "shared" and own.keys() != labels:
+        raise PlanError(
+            "own texts are asked for, and not every checkpoint has a run",
+            missing=", ".join(sorted(labels - own.keys())),
+            hint="name a run for each: --from-run LABEL=RUN",
+        )
+    return Sources(
+        shared=() if plan.continuation == "own" else tuple(_chosen(plan, given)),
+        own={} if plan.continuation == "shared" else own,
+        published={},
+        notes=_length_notes(given.values()),
+    )
+
+
+class _Drawer:
+    """Draws texts of checkpoints, each once."""
+
+    def __init__(self, plan: LogitSkewPlan, setting: Setting) -> None:
+        self._plan, self._setting = plan, setting
+
+    def text(self, reading: Reading, name: str) -> TextSet:
+        """What this reading's checkpoint writes under the plan's sampling."""
+        draw_missing(
+            [reading],
+            self._plan.how,
+            progress=self._setting.progress,
+            command=self._setting.command,
+        )
+        return drawn_texts(reading, name)
+
+    def reference(self, base: Reading, vocabulary: SharedVocabulary) -> TextSet | None:
+        """The text that no checkpoint of the study wrote; None where none is wanted or known."""
+        plan = self._plan
+        if plan.reference == "none" or (plan.texts is not None and REFERENCE not in plan.texts):
+            return None
+        if plan.reference == SOLUTIONS:
+            return solution_texts(
+                REFERENCE,
+                base,
+                vocabulary,
+                store=self._setting.store,
+                home=self._setting.home,
+            )
+        from emdiag.engines.checkpoint.vocabularies import check_same_tokens
+
+        named = NamedRef(label=REFERENCE, ref=plan.reference)
+        how = msgspec.structs.replace(plan.how, checkpoints=(named,))
+        (reading,) = self._expand(how)
+        check_same_tokens(vocabulary, reading.checkpoint)
+        return self.text(reading, REFERENCE)
+
+    def published(self) -> dict[str, TextSet]:
+        """What the first member of every arm writes as the released script lets it."""
+        how = msgspec.structs.replace(
+            self._plan.how,
+            checkpoints=tuple(arm.members[0] for arm in self._plan.arms),
+            temperature=TEMPERATURE,
+            top_k=TOP_K,
+            top_p=1.0,
+            repetition_penalty=1.0,
+            samples=1,
+        )
+        return {
+            reading.checkpoint.label: self.text(reading, f"{_PUBLISHED}{reading.checkpoint.label}")
+            for reading in self._expand(how)
+        }
+
+    def _expand(self, how: EvaluatePlan) -> list[Reading]:
+        where = self._setting
+        return expand(
+            how,
+            store=where.store,
+            home=where.home,
+            progress=where.progress,
+            require_answers=False,
+        )
+
+
+def _chosen(plan: LogitSkewPlan, found: Mapping[str, TextSet]) -> list[TextSet]:
+    """The texts that the plan names, in their order.
+
+    Raises:
+        PlanError: A name fits no text, or there is none.
+    """
+    unknown = [name for name in plan.texts or () if name not in found]
+    if unknown or not found:
+        raise PlanError(
+            f"there is no text called {', '.join(map(repr, unknown))}" if unknown else "no text",
+            texts=", ".join(found) or "none",
+            hint="a shared text is named by the label of its writer, by `reference`, or by the "
+            "name of a run",
+        )
+    return [texts for name, texts in found.items() if plan.texts is None or name in plan.texts]
+
+
+def _length_notes(sets: Iterable[TextSet]) -> tuple[str, ...]:
+    notes = []
+    for texts in sets:
+        cut = texts.truncated / len(texts.texts)
+        how = ", drawn as the released script does," if texts.name.startswith(_PUBLISHED) else ""
+        if cut > 0.1:
+            notes.append(
+                f"{100 * cut:.0f} % of the texts of {texts.writer}{how} were cut off at the limit "
+                "of new tokens"
+            )
+        if texts.empty:
+            notes.append(f"{texts.empty} texts of {texts.writer}{how} are empty and left out")
+    return tuple(dict.fromkeys(notes))

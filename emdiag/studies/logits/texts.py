@@ -1,0 +1,227 @@
+"""The texts that checkpoints read: drawn, taken from runs, or the benchmark's own solutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.benchmarks.custom import is_problems_file
+from emdiag.benchmarks.solutions import load_solutions
+from emdiag.core.digest import digest, prompts_digest
+from emdiag.core.errors import MeasurementError, PlanError
+from emdiag.core.logit_skew import TextInfo
+from emdiag.core.progress import SilentProgress
+from emdiag.core.protocols import Text
+from emdiag.core.runs import ReferenceSpec
+from emdiag.studies.evaluate.task import Reading, expand
+from emdiag.studies.stored.find_runs import require_run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from emdiag.core.sampling import Prompt
+    from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
+    from emdiag.store.run_store import RunStore, Sample
+    from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """One text that is already written.
+
+    Attributes:
+        token_ids: Of the prompt and of the completion.
+        text: The completion without special tokens.
+    """
+
+    problem_id: str
+    sample_index: int
+    token_ids: Text
+    text: str
+
+    @property
+    def sample(self) -> Sample:
+        """Problem id and sample index."""
+        return self.problem_id, self.sample_index
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSet:
+    """Texts of one writer.
+
+    Attributes:
+        name: How the study calls it.
+        writer: Label of the checkpoint that wrote it, or what it was taken from.
+        folder: Where its traces lie.
+        texts: Problem by problem; those without a token are left out.
+        reading: Of the run that drew them; None for texts that no run drew.
+        truncated: How many were cut off at the limit of new tokens.
+        empty: How many were left out.
+    """
+
+    name: str
+    writer: str
+    folder: Path
+    texts: tuple[Written, ...]
+    reading: Reading | None
+    truncated: int
+    empty: int
+
+    def info(self) -> TextInfo:
+        """The set in a result."""
+        return TextInfo(
+            name=self.name,
+            writer=self.writer,
+            run=str(self.folder),
+            problems=len({text.problem_id for text in self.texts}),
+            texts=len(self.texts),
+            tokens=sum(len(text.token_ids[1]) for text in self.texts),
+            temperature=self.reading.run.spec.sampling.temperature if self.reading else None,
+            truncated_frac=self.truncated / len(self.texts),
+        )
+
+
+def drawn_texts(reading: Reading, name: str, *, writer: str | None = None) -> TextSet:
+    """The completions of a reading whose run holds all of them.
+
+    Raises:
+        MeasurementError: Every completion is empty.
+    """
+    drawn = reading.run.completions()
+    found, truncated, empty = [], 0, 0
+    for prompt in reading.prompts:
+        for index in range(reading.samples):
+            completion = drawn[prompt.problem_id, index]
+            if not completion.token_ids:
+                empty += 1
+                continue
+            truncated += completion.finish_reason == "length"
+            found.append(
+                Written(
+                    problem_id=prompt.problem_id,
+                    sample_index=index,
+                    token_ids=(prompt.token_ids, completion.token_ids),
+                    text=completion.text,
+                )
+            )
+    if not found:
+        raise MeasurementError(
+            f"every completion of {reading.title} is empty, so there is nothing to read",
+            run=reading.run.path,
+        )
+    return TextSet(
+        name=name,
+        writer=writer or reading.checkpoint.label,
+        folder=reading.run.path,
+        texts=tuple(found),
+        reading=reading,
+        truncated=truncated,
+        empty=empty,
+    )
+
+
+def solution_texts(
+    name: str, reading: Reading, vocabulary: SharedVocabulary, *, store: RunStore, home: Path
+) -> TextSet | None:
+    """The written solutions of a benchmark, behind the prompts of a reading; None without any."""
+    if is_problems_file(reading.card.name):
+        return None
+    solutions = load_solutions(reading.card, home=home)
+    texts = tuple(
+        Written(
+            problem_id=prompt.problem_id,
+            sample_index=0,
+            token_ids=(prompt.token_ids, vocabulary.token_ids(solutions[prompt.problem_id])),
+            text=solutions[prompt.problem_id],
+        )
+        for prompt in reading.prompts
+        if solutions.get(prompt.problem_id)
+    )
+    if not texts:
+        return None
+    every = [[text.problem_id, *map(list, text.token_ids)] for text in texts]
+    spec = ReferenceSpec(
+        name="solutions",
+        benchmark=reading.card.name,
+        tokenizer_digest=reading.checkpoint.tokenizer_digest,
+        texts_sha256=digest(every),
+    )
+    return TextSet(
+        name=name,
+        writer="written solutions",
+        folder=store.reference(reading.card.name, spec),
+        texts=texts,
+        reading=None,
+        truncated=0,
+        empty=len(reading.prompts) - len(texts),
+    )
+
+
+def run_texts(
+    named: NamedRef, how: EvaluatePlan, *, base: NamedRef, store: RunStore, home: Path
+) -> TextSet:
+    """What a run already holds, as far as the plan's problems go.
+
+    The run's prompts are filled again and must come out as they were.
+
+    Args:
+        named: Name of the text, and key or folder of the run.
+        how: Its benchmark is the run's, or a file that holds the run's problems.
+        base: The checkpoint whose tokenizer reads the prompts.
+        store: Where runs lie.
+        home: Folder of imported benchmarks.
+
+    Raises:
+        PlanError: There is no such run, it is of another benchmark, or its prompts cannot be
+            made again.
+    """
+    run = require_run(named.ref, store=store)
+    spec = run.spec
+    again = msgspec.structs.replace(
+        how, checkpoints=(base,), template=spec.template, chat=spec.chat, engine="transformers",
+        max_tokens=1, samples=1, temperature=0.0, limit=None,
+    )  # fmt: skip
+    (reading,) = expand(
+        again, store=store, home=home, progress=SilentProgress(), require_answers=False
+    )
+    if reading.card.name != spec.benchmark:
+        raise PlanError(
+            f"the run is of {spec.benchmark}, and the study of {reading.card.name}",
+            run=run.path,
+            hint=f"name its benchmark: -b {spec.benchmark}",
+        )
+    if prompts_digest(reading.prompts) != spec.prompts_sha256:
+        raise PlanError(
+            "the prompts of the run cannot be made again: its checkpoint had another tokenizer, "
+            "or its benchmark or template has changed",
+            run=run.path,
+            hint="draw the texts anew: leave --from-run out",
+        )
+    held = {problem for problem, _ in run.completions()}
+    prompts = tuple(p for p in reading.prompts[: how.limit] if p.problem_id in held)
+    samples = _complete_samples(prompts, run.completions().keys())
+    if not samples:
+        raise PlanError("the run holds none of the problems asked for", run=run.path)
+    mine = Reading(
+        run=run,
+        card=reading.card,
+        checkpoint=reading.checkpoint,
+        problems=tuple(p for p in reading.problems[: how.limit] if p.id in held),
+        all_problems=reading.all_problems,
+        prompts=prompts,
+        samples=samples,
+        notes=reading.notes,
+    )
+    sessions = run.provenance()
+    return drawn_texts(mine, named.label, writer=sessions[-1].label if sessions else named.ref)
+
+
+def _complete_samples(prompts: Sequence[Prompt], drawn: Collection[Sample]) -> int:
+    """How many samples every one of the prompts has."""
+    count = 0
+    while prompts and all((prompt.problem_id, count) in drawn for prompt in prompts):
+        count += 1
+    return count

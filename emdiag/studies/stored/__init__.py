@@ -1,0 +1,1 @@
+"""Stored runs: find, compare, regrade, export."""

@@ -1,0 +1,201 @@
+"""Two checkpoints on the same problems, benchmark by benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from emdiag.core.errors import MeasurementError, PlanError
+from emdiag.core.results import CompareResult, Comparison
+from emdiag.core.runs import EngineSpec
+from emdiag.stats.comparisons import conclude, exact_mcnemar, holm, sign_flip
+from emdiag.stats.intervals import bootstrap_of_means, of_differences
+from emdiag.store.run_store import RunStore
+from emdiag.studies.stored.find_runs import find_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from emdiag.studies.stored.find_runs import Side
+
+MARGIN = 0.02
+"""Two points: the zone counted as no difference, unless the user says otherwise."""
+
+
+def compare(
+    left: str,
+    right: str,
+    *,
+    store: str | Path = "emdiag-out",
+    benchmarks: Sequence[str] = (),
+    margin: float = MARGIN,
+) -> CompareResult:
+    """Paired differences, right minus left; the Python twin of `emdiag compare`.
+
+    Args:
+        left: A label of an evaluation, a run's key (its first digits are enough), or its folder.
+        right: Likewise.
+        store: Folder of runs.
+        benchmarks: Only these; all that both sides share by default.
+        margin: Half-width of the zone counted as no difference, in shares of 1.
+
+    Raises:
+        PlanError: A name fits no run, or several.
+        MeasurementError: The two share no problem, or no benchmark.
+    """
+    return run_compare(
+        left, right, store=RunStore(Path(store)), benchmarks=benchmarks, margin=margin
+    )
+
+
+def run_compare(
+    left: str,
+    right: str,
+    *,
+    store: RunStore,
+    benchmarks: Sequence[str] = (),
+    margin: float = MARGIN,
+) -> CompareResult:
+    """As `compare`, on an open store."""
+    if not 0 <= margin < 1:
+        raise PlanError(f"the margin is {margin}, expected a share between 0 and 1")
+    pairs = find_pairs(left, right, store=store)
+    if benchmarks:
+        known = [one.run.spec.benchmark for one, _ in pairs]
+        for name in benchmarks:
+            if name not in known:
+                raise PlanError(
+                    f"{left} and {right} were not both measured on {name!r}",
+                    shared=", ".join(known),
+                )
+        pairs = [pair for pair in pairs if pair[0].run.spec.benchmark in benchmarks]
+    found = [_compare_pair(one, other, margin=margin) for one, other in pairs]
+    corrected = holm([comparison.p_value for comparison in found if comparison.p_value is not None])
+    final = tuple(
+        msgspec.structs.replace(
+            comparison,
+            p_holm=p_holm,
+            conclusion=conclude(comparison.interval, p_value=p_holm, margin=margin),
+        )
+        for comparison, p_holm in zip(found, corrected, strict=True)
+    )
+    macro = _macro(final, pairs, margin=margin) if len(final) > 1 else None
+    return CompareResult(comparisons=final, macro=macro)
+
+
+def _compare_pair(left: Side, right: Side, *, margin: float) -> Comparison:
+    shared, before, after = _shared_rates(left, right)
+    up = tuple(p for p, b, a in zip(shared, before, after, strict=True) if b <= 0.5 < a)
+    down = tuple(p for p, b, a in zip(shared, before, after, strict=True) if a <= 0.5 < b)
+    single = left.samples == right.samples == 1
+    if single:
+        test = "exact McNemar"
+        p_value = exact_mcnemar(wrong_to_right=len(up), right_to_wrong=len(down))
+    else:
+        test, p_value = "sign flips over problems", sign_flip(after - before)
+    return Comparison(
+        left=left.label,
+        right=right.label,
+        benchmark=left.run.spec.benchmark,
+        metric=f"avg@{left.samples}" if left.samples == right.samples else "mean of samples",
+        left_value=float(before.mean()),
+        right_value=float(after.mean()),
+        difference=float((after - before).mean()),
+        interval=of_differences(after - before),
+        test=test,
+        p_value=p_value,
+        p_holm=None,
+        problems=len(shared),
+        left_samples=left.samples,
+        right_samples=right.samples,
+        wrong_to_right=up,
+        right_to_wrong=down,
+        margin=margin,
+        conclusion="undecided",
+        notes=_notes(left, right, shared=len(shared)),
+    )
+
+
+def _macro(
+    comparisons: Sequence[Comparison], pairs: Sequence[tuple[Side, Side]], *, margin: float
+) -> Comparison:
+    """Mean over benchmarks, each counted once."""
+    clusters = []
+    for left, right in pairs:
+        _, before, after = _shared_rates(left, right)
+        clusters.append(after - before)
+    interval = (
+        bootstrap_of_means(clusters) if all(cluster.size > 1 for cluster in clusters) else None
+    )
+    first, count = comparisons[0], len(comparisons)
+    return Comparison(
+        left=first.left,
+        right=first.right,
+        benchmark=f"mean of {count} benchmarks",
+        metric="macro-average",
+        left_value=sum(c.left_value for c in comparisons) / count,
+        right_value=sum(c.right_value for c in comparisons) / count,
+        difference=sum(c.difference for c in comparisons) / count,
+        interval=interval,
+        test=None,
+        p_value=None,
+        p_holm=None,
+        problems=sum(c.problems for c in comparisons),
+        left_samples=first.left_samples,
+        right_samples=first.right_samples,
+        wrong_to_right=(),
+        right_to_wrong=(),
+        margin=margin,
+        conclusion=conclude(interval, p_value=None, margin=margin),
+        notes=(),
+    )
+
+
+def _shared_rates(
+    left: Side, right: Side
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    """Problems both sides have, and the share of right samples of each on either side."""
+    shared = [problem for problem in left.correct if problem in right.correct]
+    if not shared:
+        raise MeasurementError(
+            f"{left.label} and {right.label} share no graded problem",
+            left=left.run.path,
+            right=right.run.path,
+            hint="evaluate both on the same benchmark with the same --limit",
+        )
+    before, after = (
+        np.array([np.mean(side.correct[problem]) for problem in shared]) for side in (left, right)
+    )
+    return shared, before, after
+
+
+def _notes(left: Side, right: Side, *, shared: int) -> tuple[str, ...]:
+    """Settings on which the two sides differ, and problems only one of them has."""
+    notes = []
+    for name in ("template", "chat", "engine"):
+        one, other = getattr(left.run.spec, name), getattr(right.run.spec, name)
+        if one != other:
+            notes.append(f"{name} differs: {_plain(one)} against {_plain(other)}")
+    for name in left.run.spec.sampling.__struct_fields__:
+        one, other = getattr(left.run.spec.sampling, name), getattr(right.run.spec.sampling, name)
+        if one != other and name not in ("seed", "stop_token_ids"):
+            notes.append(f"{name} differs: {one} against {other}")
+    if left.samples != right.samples:
+        notes.append(f"samples differ: {left.samples} against {right.samples}")
+    lonely = len(left.correct) + len(right.correct) - 2 * shared
+    if lonely:
+        notes.append(f"{lonely} problems were measured on one side only and are left out")
+    if left.run.key == right.run.key:
+        notes.append("both sides are the same run")
+    return tuple(notes)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, EngineSpec):
+        return f"{value.name} in {value.dtype}"
+    return str(value)

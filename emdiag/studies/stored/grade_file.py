@@ -1,0 +1,309 @@
+"""Grade answers from anywhere: one JSON object a line, with a gold answer and a completion."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, get_args
+
+from emdiag.benchmarks.cards import list_cards
+from emdiag.core.errors import GraderError
+from emdiag.core.grades import Gold, Judgement, Tolerance, Verdict
+from emdiag.core.problems import AnswerType
+from emdiag.core.records import Record
+from emdiag.grading.pool.pool import GraderPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+FIELDS = ("gold", "completion", "benchmark", "answer_type", "unit", "error", "tolerance", "id")
+_ASKED = 'a line such as {"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
+
+
+class GradeFilePlan(Record, frozen=True, kw_only=True):
+    """What to grade, and with how much patience.
+
+    Attributes:
+        name: Of the file, for messages; `-` for standard input.
+        deadline_s: Seconds one comparison may take.
+        workers: Processes; None takes the number of processors.
+    """
+
+    name: str
+    deadline_s: float = 10.0
+    workers: int | None = None
+
+
+class GradedLine(Record, frozen=True, kw_only=True):
+    """The judgement on one line; `verdict` is None where the line cannot be graded.
+
+    Attributes:
+        line: Counted from 1.
+        id: As the line has it; None without one.
+        grader: Identity of the grader, such as `math-verify/1`.
+        elapsed_s: Seconds spent on the distinct pair of gold and answer.
+        problem: What is wrong with the line; None for a line that was graded.
+    """
+
+    line: int
+    id: str | int | None
+    verdict: Verdict | None
+    extracted: str | None
+    boxed: bool
+    grader: str
+    elapsed_s: float
+    note: str | None = None
+    problem: str | None = None
+
+
+class GradeFileResult(Record, frozen=True, kw_only=True):
+    """What a whole file came to.
+
+    Attributes:
+        lines: Lines that were graded.
+        unreadable: Lines that could not be.
+        boxed: Graded lines whose answer stood in a box.
+        elapsed_s: Wall-clock seconds, the start of the processes included.
+    """
+
+    name: str
+    grader: str
+    versions: dict[str, str]
+    lines: int
+    unreadable: int
+    boxed: int
+    by_verdict: dict[str, int]
+    elapsed_s: float
+
+
+class _Read(Record, frozen=True, kw_only=True):
+    line: int
+    id: str | int | None
+    gold: Gold | None = None
+    completion: str = ""
+    problem: str | None = None
+    remark: str | None = None
+
+
+def read_lines(plan: GradeFilePlan, standard_input: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of the plan's file, or of `standard_input` where its name is `-`.
+
+    Raises:
+        GraderError: The file cannot be read.
+    """
+    if plan.name == "-":
+        yield from standard_input
+        return
+    try:
+        with Path(plan.name).open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise GraderError(
+            f"the file to grade cannot be read: {error.strerror}",
+            file=plan.name,
+            hint=f"name a file with {_ASKED}, or - for standard input",
+        ) from error
+
+
+def run_grade_file(
+    plan: GradeFilePlan, lines: Iterable[bytes], *, show: Callable[[GradedLine], None]
+) -> GradeFileResult:
+    """Grade every line in its order; each is shown as soon as it and those before it are judged.
+
+    A line that cannot be graded is shown with its problem, and the others are graded all the same.
+
+    Raises:
+        GraderError: The grader fails its self-test.
+    """
+    started = time.perf_counter()
+    counts = dict.fromkeys(Verdict, 0)
+    unreadable = boxed = 0
+    waiting: deque[_Read] = deque()
+    with GraderPool(workers=plan.workers, deadline_s=plan.deadline_s) as pool:
+        for judgement in pool.grade(_pairs(_readable_lines(plan, lines), waiting)):
+            unreadable += _show_problems(waiting, pool, show)
+            graded = _graded(waiting.popleft(), judgement, pool.identity)
+            counts[judgement.verdict] += 1
+            boxed += judgement.boxed
+            show(graded)
+        unreadable += _show_problems(waiting, pool, show)
+        return GradeFileResult(
+            name=plan.name,
+            grader=pool.identity,
+            versions=pool.versions,
+            lines=sum(counts.values()),
+            unreadable=unreadable,
+            boxed=boxed,
+            by_verdict={verdict.value: count for verdict, count in counts.items()},
+            elapsed_s=time.perf_counter() - started,
+        )
+
+
+def _pairs(read: Iterable[_Read], waiting: deque[_Read]) -> Iterator[tuple[Gold, str]]:
+    for item in read:
+        waiting.append(item)
+        if item.gold is not None:
+            yield item.gold, item.completion
+
+
+def _show_problems(
+    waiting: deque[_Read], pool: GraderPool, show: Callable[[GradedLine], None]
+) -> int:
+    """Show the unreadable lines that come next in order, and say how many there were."""
+    shown = 0
+    while waiting and waiting[0].gold is None:
+        item = waiting.popleft()
+        shown += 1
+        show(
+            GradedLine(
+                line=item.line,
+                id=item.id,
+                verdict=None,
+                extracted=None,
+                boxed=False,
+                grader=pool.identity,
+                elapsed_s=0.0,
+                problem=item.problem,
+            )
+        )
+    return shown
+
+
+def _graded(item: _Read, judgement: Judgement, grader: str) -> GradedLine:
+    return GradedLine(
+        line=item.line,
+        id=item.id,
+        verdict=judgement.verdict,
+        extracted=judgement.extracted,
+        boxed=judgement.boxed,
+        grader=grader,
+        elapsed_s=judgement.elapsed_s,
+        note="; ".join(note for note in (judgement.note, item.remark) if note) or None,
+    )
+
+
+def _readable_lines(plan: GradeFilePlan, lines: Iterable[bytes]) -> Iterator[_Read]:
+    tolerances = {card.name: card.grader.tolerance for card in list_cards()}
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _read(plan.name, number, line, tolerances)
+
+
+def _read(name: str, number: int, line: bytes, tolerances: dict[str, Tolerance]) -> _Read:
+    where = f"{name}, line {number}"
+    identity: str | int | None = None
+    try:
+        fields = _fields(line, where)
+        identity = _identity(fields.get("id"))
+        gold = _gold(fields, where, tolerances)
+        remark = _remark(fields, tolerances)
+        completion = fields.get("completion")
+        if not isinstance(completion, str):
+            _refuse(where, "completion", "text", fields)
+    except GraderError as error:
+        return _Read(line=number, id=identity, problem=str(error))
+    return _Read(line=number, id=identity, gold=gold, completion=completion, remark=remark)
+
+
+def _remark(fields: dict[str, object], tolerances: dict[str, Tolerance]) -> str | None:
+    """What to say of a line whose benchmark has no card, and so sets no tolerance."""
+    benchmark = fields.get("benchmark")
+    if benchmark is None or benchmark in tolerances:
+        return None
+    return f"there is no benchmark {str(benchmark)[:40]!r} here; numbers are compared exactly"
+
+
+def _fields(line: bytes, where: str) -> dict[str, object]:
+    try:
+        fields = json.loads(
+            line.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal,
+            parse_constant=_no_constant,
+        )  # fmt: skip
+    except (ValueError, RecursionError) as error:
+        raise GraderError(
+            f"{where}: expected a JSON object, found something that is not JSON ({error})",
+            hint=f"write {_ASKED}",
+        ) from error
+    if not isinstance(fields, dict):
+        raise GraderError(
+            f"{where}: expected a JSON object, found {_kind(fields)}", hint=f"write {_ASKED}"
+        )
+    return fields
+
+
+def _identity(value: object) -> str | int | None:
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    return None if value is None else str(value)
+
+
+def _gold(fields: dict[str, object], where: str, tolerances: dict[str, Tolerance]) -> Gold:
+    gold = fields.get("gold")
+    if not isinstance(gold, str | Decimal) or not str(gold).strip():
+        _refuse(where, "gold", "text or a number", fields)
+    return Gold(
+        answer=str(gold),
+        answer_type=_choice(fields, "answer_type", get_args(AnswerType), where) or "unknown",
+        unit=_text(fields, "unit", where),
+        error=_text(fields, "error", where),
+        tolerance=_tolerance(fields, where, tolerances),
+    )
+
+
+def _tolerance(
+    fields: dict[str, object], where: str, tolerances: dict[str, Tolerance]
+) -> Tolerance:
+    """The tolerance the line names, else the one of its benchmark's card, else `exact`."""
+    named = _choice(fields, "tolerance", get_args(Tolerance), where)
+    benchmark = _text(fields, "benchmark", where)
+    if named is not None:
+        return "exact" if named == "exact" else "significant-digits"
+    return tolerances.get(benchmark or "", "exact")
+
+
+def _choice(
+    fields: dict[str, object], name: str, options: tuple[str, ...], where: str
+) -> str | None:
+    value = _text(fields, name, where)
+    if value is not None and value not in options:
+        _refuse(where, name, f"one of {', '.join(options)}", fields)
+    return value
+
+
+def _text(fields: dict[str, object], name: str, where: str) -> str | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str | Decimal):
+        _refuse(where, name, "text or a number", fields)
+    return str(value)
+
+
+def _refuse(where: str, name: str, expected: str, fields: dict[str, object]) -> NoReturn:
+    found = _kind(fields[name]) if name in fields else "no such field"
+    raise GraderError(
+        f"{where}: expected `{name}` to be {expected}, found {found}", hint=f"write {_ASKED}"
+    )
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return f"the number {value}"[:60]
+        case str():
+            return f"the text {value[:40]!r}"
+        case list():
+            return f"a list of {len(value)}"
+        case _:
+            return "an object"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,219 @@
+"""Stored completions under a second grader; the main grades stay what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emdiag.benchmarks.cards import load_card
+from emdiag.benchmarks.load import load_problems
+from emdiag.core.digest import digest
+from emdiag.core.errors import BenchmarkError, PlanError, StoreError
+from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict
+from emdiag.core.progress import SilentProgress
+from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
+from emdiag.core.results import Metric
+from emdiag.core.runs import GradingSpec
+from emdiag.resources import default_home
+from emdiag.stats.intervals import of_differences, over_problems
+from emdiag.store.run_store import RunStore
+from emdiag.studies.stored.find_runs import main_grading, runs_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.problems import Problem
+    from emdiag.core.protocols import Grader, Progress
+    from emdiag.core.sampling import Completion
+    from emdiag.store.run_store import Run, Sample
+
+Grades = dict["Sample", Grade]
+
+_AT_ONCE = 256
+
+
+def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
+    runs: str | Sequence[str],
+    *,
+    grader: str = PLAIN_GRADER,
+    store: str | Path = "emdiag-out",
+    home: str | Path | None = None,
+    workers: int | None = None,
+    deadline_s: float = 10.0,
+    progress: Progress | None = None,
+) -> RegradeResult:
+    """Stored completions under a second grader; the Python twin of `emdiag regrade`.
+
+    The grades lie beside the main ones. Scores, comparisons and claims go on using those.
+
+    Args:
+        runs: Keys or folders of runs, or labels of evaluations; one or several.
+        grader: Name of the second grader; `plain-math-verify` is the only one.
+        store: Folder of runs.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        workers: Grading processes; one per core by default.
+        deadline_s: Seconds one comparison may take.
+        progress: Told how far the work is; silent by default.
+
+    Raises:
+        PlanError: A name fits no run, or the grader is unknown.
+        BenchmarkError: A run's benchmark is not on this machine.
+        StoreError: A run was never graded by the main grader.
+    """
+    from emdiag.grading.judge.rules import PLAIN
+    from emdiag.grading.pool.pool import GraderPool
+
+    if grader != PLAIN_GRADER:
+        raise PlanError(f"there is no second grader {grader!r}", known=PLAIN_GRADER)
+    opened = RunStore(Path(store))
+    told = progress or SilentProgress()
+    names = [runs] if isinstance(runs, str) else runs
+    meant = [pair for name in names for pair in runs_named(name, store=opened)]
+    found = {run.key: (label, run) for label, run in meant}
+    with GraderPool(workers=workers, deadline_s=deadline_s, rules=PLAIN) as pool:
+        regraded = [
+            _regrade_run(run, label, grader=pool, progress=told,
+                         home=Path(home) if home is not None else default_home())
+            for label, run in found.values()
+        ]  # fmt: skip
+    notes = dict.fromkeys(note for one in regraded for note in _notes(one))
+    return RegradeResult(runs=tuple(regraded), notes=tuple(notes), store=str(opened.root))
+
+
+def _regrade_run(
+    run: Run, label: str, *, grader: Grader, progress: Progress, home: Path
+) -> RegradedRun:
+    main = main_grading(run)
+    if main is None:
+        raise StoreError(
+            "the run holds no grades to set a second grader beside",
+            folder=run.path, hint="`emdiag eval` grades what it draws",
+        )  # fmt: skip
+    problems = {problem.id: problem for problem in _problems(run, home=home)}
+    golds = [[problem.id, problem.answer_raw] for problem in problems.values()]
+    spec = GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(golds))
+    second = _second_grades(run, spec, problems, grader=grader, progress=progress)
+    return _side_by_side(run, label, main=main, second=spec, grades=second, problems=problems)
+
+
+def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
+    try:
+        return load_problems(load_card(run.spec.benchmark), home=home)
+    except BenchmarkError as error:
+        raise BenchmarkError(
+            f"golds are needed to grade again: {error.message}",
+            run=run.path, hint=error.hint or "only benchmarks with a card can be graded again",
+        ) from error  # fmt: skip
+
+
+def _second_grades(
+    run: Run,
+    spec: GradingSpec,
+    problems: dict[str, Problem],
+    *,
+    grader: Grader,
+    progress: Progress,
+) -> Grades:
+    """Grades of every completion under `spec`; only those that are not stored are made."""
+    key = digest(spec)
+    with run.writing(), run.grade_writer(spec) as journal:
+        done = run.grades(key)
+        waiting = [
+            completion
+            for sample, completion in sorted(run.completions().items())
+            if sample not in done and completion.problem_id in problems
+        ]
+        if waiting:
+            with progress.stage(f"grading {run.path.name}", total=len(waiting)) as stage:
+                for start in range(0, len(waiting), _AT_ONCE):
+                    for grade in _grade(waiting[start : start + _AT_ONCE], problems, grader):
+                        journal.append(grade)
+                        stage.advance()
+    return run.grades(key)
+
+
+def _grade(
+    completions: Sequence[Completion], problems: dict[str, Problem], grader: Grader
+) -> list[Grade]:
+    pairs = [(Gold(answer=problems[one.problem_id].answer_raw), one.text) for one in completions]
+    return [
+        Grade(
+            problem_id=completion.problem_id,
+            sample_index=completion.sample_index,
+            verdict=judgement.verdict,
+            extracted=judgement.extracted,
+            boxed=judgement.boxed,
+            answer_class=judgement.extracted,  # letter by letter: this grader makes no classes
+            grader=grader.identity,
+            elapsed_s=judgement.elapsed_s,
+            note=judgement.note,
+        )
+        for completion, judgement in zip(completions, grader.grade(pairs), strict=True)
+    ]
+
+
+def _side_by_side(
+    run: Run,
+    label: str,
+    *,
+    main: GradingSpec,
+    second: GradingSpec,
+    grades: Grades,
+    problems: dict[str, Problem],
+) -> RegradedRun:
+    first = run.grades(digest(main))
+    shared = sorted(first.keys() & grades.keys())
+    right: dict[str, list[tuple[bool, bool]]] = {}
+    for sample in shared:
+        pair = tuple(by[sample].verdict is Verdict.CORRECT for by in (first, grades))
+        right.setdefault(sample[0], []).append((pair[0], pair[1]))
+    rates = np.array([np.mean(pairs, axis=0) for pairs in right.values()])
+    scores = [
+        Metric(name="share right", value=float(side.mean()), interval=over_problems(side.tolist()))
+        for side in rates.T
+    ]
+    flips = [pair for pairs in right.values() for pair in pairs]
+    return RegradedRun(
+        label=label,
+        run_key=run.key,
+        benchmark=run.spec.benchmark,
+        temperature=run.spec.sampling.temperature,
+        grader=main.grader,
+        second_grader=second.grader,
+        grade_key=digest(main),
+        second_grade_key=digest(second),
+        problems=len(right),
+        samples=len(shared),
+        score=scores[0],
+        second_score=scores[1],
+        difference=float((rates[:, 1] - rates[:, 0]).mean()),
+        interval=of_differences(rates[:, 1] - rates[:, 0]),
+        gained=flips.count((False, True)),
+        lost=flips.count((True, False)),
+        disagreements=tuple(
+            _disagreement(first[sample], grades[sample], problems[sample[0]])
+            for sample in shared
+            if first[sample].verdict is not grades[sample].verdict
+        ),
+    )
+
+
+def _disagreement(main: Grade, second: Grade, problem: Problem) -> Disagreement:
+    return Disagreement(
+        problem_id=main.problem_id,
+        sample_index=main.sample_index,
+        verdict=main.verdict,
+        second_verdict=second.verdict,
+        extracted=main.extracted,
+        second_extracted=second.extracted,
+        gold=problem.answer,
+        gold_raw=problem.answer_raw,
+    )
+
+
+def _notes(one: RegradedRun) -> list[str]:
+    undecided = sum(found.second_verdict is Verdict.UNDECIDED for found in one.disagreements)
+    notes = [f"{one.label} on {one.benchmark}: {undecided} samples could not be graded in time"]
+    return notes if undecided else []

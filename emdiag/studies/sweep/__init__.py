@@ -1,0 +1,1 @@
+"""Accuracy over ways of sampling, with an entropy-matched baseline."""

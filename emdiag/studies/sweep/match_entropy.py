@@ -1,0 +1,197 @@
+"""The control: a base cooled (or heated) until it is as undecided as another checkpoint."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
+from emdiag.stats.intervals import of_differences, of_two_arms
+from emdiag.stats.slopes import place_of
+from emdiag.studies.sweep.plan import MARGIN
+from emdiag.studies.sweep.points import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from emdiag.core.results import Interval
+
+TOLERANCE_FRAC, LEAST_TOLERANCE_NATS = 0.02, 0.0005
+"""Two entropies are equal within this share of them, or within this many nats if that is more."""
+
+LOWEST, HIGHEST = 0.01, 2.0
+"""Temperatures of the base that are tried beside greedy decoding; engines refuse others."""
+
+_DIGITS = 3  # of a temperature, so that equal searches make equal runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A checkpoint at one temperature, whose entropy the base is to have."""
+
+    found: Found
+    entropy_nats: float
+    tolerance_nats: float
+
+
+@dataclass(kw_only=True)
+class BaseCurve:
+    """The base on one benchmark at every temperature measured so far.
+
+    Attributes:
+        found: Temperature to point; greedy decoding may be missing.
+    """
+
+    found: dict[float, Found] = field(default_factory=dict)
+
+    def entropies(self) -> dict[float, float]:
+        """Temperature to mean entropy, in nats; greedy decoding has none at all."""
+        measured = {
+            temperature: float(one.entropy.mean())
+            for temperature, one in self.found.items()
+            if one.entropy is not None
+        }
+        return {0.0: 0.0, **measured}
+
+    def falls_somewhere(self) -> bool:
+        """Whether entropy goes down from one measured temperature to the next, beyond noise."""
+        heights = [height for _, height in sorted(self.entropies().items())]
+        return any(
+            before - after > TOLERANCE_FRAC * before
+            for before, after in itertools.pairwise(heights)
+        )
+
+    def nearest(self, entropy_nats: float) -> float:
+        """The temperature measured whose entropy is nearest."""
+        curve = {t: entropy for t, entropy in self.entropies().items() if t in self.found}
+        return min(curve, key=lambda temperature: abs(curve[temperature] - entropy_nats))
+
+
+def target_of(found: Found) -> Target | None:
+    """What the base is to be matched to; None for a point without an entropy above zero."""
+    if found.entropy is None or not found.entropy.mean() > 0:
+        return None
+    entropy = float(found.entropy.mean())
+    return Target(
+        found=found,
+        entropy_nats=entropy,
+        tolerance_nats=max(TOLERANCE_FRAC * entropy, LEAST_TOLERANCE_NATS),
+    )
+
+
+def match_entropies(
+    targets: Mapping[str, Sequence[Target]],
+    curves: Mapping[str, BaseCurve],
+    *,
+    measure: Callable[[Mapping[str, Sequence[float]]], Mapping[str, Mapping[float, Found]]],
+    rounds: int,
+) -> None:
+    """Measure the base where its entropy should equal each target's, until it does.
+
+    Every round interpolates the curve measured so far, and asks for all new temperatures of all
+    targets at once, so that weights are loaded once a round.
+
+    Args:
+        targets: By benchmark.
+        curves: Likewise; what is measured is added to them.
+        measure: Benchmark to temperatures, to benchmark to temperature to point.
+        rounds: At most so many.
+    """
+    for _ in range(rounds):
+        wanted = {
+            benchmark: found
+            for benchmark, of_benchmark in targets.items()
+            if (found := sorted(_next_temperatures(of_benchmark, curves[benchmark])))
+        }
+        if not wanted:
+            return
+        for benchmark, points in measure(wanted).items():
+            curves[benchmark].found.update(points)
+
+
+def _next_temperatures(targets: Sequence[Target], curve: BaseCurve) -> set[float]:
+    """Where to measure next; nothing for a target that is matched or out of reach."""
+    entropies = curve.entropies()
+    found = set()
+    for target in targets:
+        nearest = min(entropies, key=lambda place: abs(entropies[place] - target.entropy_nats))
+        if abs(entropies[nearest] - target.entropy_nats) <= target.tolerance_nats:
+            temperature = nearest
+        elif target.entropy_nats > max(entropies.values()):
+            temperature = HIGHEST
+        else:
+            place = place_of(target.entropy_nats, entropies)
+            temperature = LOWEST if place is None else round(max(place, LOWEST), _DIGITS)
+        if temperature not in curve.found:
+            found.add(temperature)
+    return found
+
+
+def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl:
+    """A checkpoint beside the base at equal entropy, or at the nearest there is."""
+    entropies = curve.entropies()
+    temperature = curve.nearest(target.entropy_nats)
+    cooled = curve.found[temperature]
+    point = target.found.point
+    interval = _gap(target.found.accuracy, cooled.accuracy)
+    is_matched = abs(entropies[temperature] - target.entropy_nats) <= target.tolerance_nats
+    return CoolingControl(
+        checkpoint=point.checkpoint,
+        base=base,
+        benchmark=point.benchmark,
+        temperature=point.setting.temperature,
+        base_temperature=temperature,
+        entropy_nats=target.entropy_nats,
+        base_entropy_nats=entropies[temperature],
+        tolerance_nats=target.tolerance_nats,
+        tried=tuple(sorted(curve.found)),
+        is_matched=is_matched,
+        value=_mean(target.found.accuracy),
+        base_value=_mean(cooled.accuracy),
+        difference=_mean(target.found.accuracy) - _mean(cooled.accuracy),
+        interval=interval,
+        verdict=_verdict(interval) if is_matched else "undecided",
+    )
+
+
+def with_headlines(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
+    """The same controls, one of each checkpoint and benchmark marked as the one that speaks."""
+    nearest: dict[tuple[str, str], CoolingControl] = {}
+    for one in sorted(
+        controls, key=lambda one: (round(abs(one.temperature - 1), 9), one.temperature)
+    ):
+        nearest.setdefault((one.benchmark, one.checkpoint), one)
+    return [
+        msgspec.structs.replace(one, is_headline=nearest[one.benchmark, one.checkpoint] is one)
+        for one in controls
+    ]
+
+
+def _gap(mine: NDArray[np.float64], cooled: NDArray[np.float64]) -> Interval | None:
+    """Interval of the difference; one that is zero on every problem is not certain to be zero."""
+    gaps = mine - cooled
+    if len(mine) == 1 or not gaps.any():
+        return of_differences(gaps.mean(axis=0))
+    return of_two_arms(mine, cooled)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean())
+
+
+def _verdict(interval: Interval | None) -> CoolingVerdict:
+    if interval is None:
+        return "undecided"
+    if interval.low > MARGIN:
+        return "more than cooling"
+    if interval.high < -MARGIN:
+        return "less than cooling"
+    if interval.low > -MARGIN and interval.high < MARGIN:
+        return "cooling"
+    return "undecided"

@@ -1,0 +1,333 @@
+"""Accuracy against the temperature of sampling, and against a base that is as decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.progress import SilentProgress
+from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
+from emdiag.resources import default_home
+from emdiag.store.provenance import version_notes
+from emdiag.store.run_store import RunStore
+from emdiag.studies.evaluate.arms import arm_of
+from emdiag.studies.evaluate.draw import draw_missing
+from emdiag.studies.evaluate.entropies import entropies, read_missing_entropies
+from emdiag.studies.evaluate.grade import grade_reading
+from emdiag.studies.evaluate.task import expand
+from emdiag.studies.figure_files import write_figures
+from emdiag.studies.sweep.match_entropy import (
+    BaseCurve,
+    control_of,
+    match_entropies,
+    target_of,
+    with_headlines,
+)
+from emdiag.studies.sweep.plan import plan_at, temperature_sweep_plan
+from emdiag.studies.sweep.points import Member, measure_point
+from emdiag.studies.sweep.slopes import sweep_slopes
+from emdiag.studies.sweep.words import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from emdiag.core.protocols import Grader, Progress
+    from emdiag.core.temperature_sweep import CoolingControl
+    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.sweep.match_entropy import Target
+    from emdiag.studies.sweep.plan import TemperatureSweepPlan
+    from emdiag.studies.sweep.points import Found
+
+    Place = tuple[str, str, SweepSetting]
+    """Label of an arm, benchmark, setting."""
+
+
+def temperature_sweep(  # noqa: PLR0913 - a doorway: each has a default and a name
+    checkpoints: str | Sequence[str],
+    benchmarks: str | Sequence[str] = ("chain",),
+    *,
+    sweep: Mapping[str, Sequence[float]] | None = None,
+    seeds: str = "registered",
+    store: str | Path = "emdiag-out",
+    home: str | Path | None = None,
+    figures: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> TemperatureSweepResult:
+    """Scores of checkpoints as sampling varies; the Python twin of `emdiag temp-sweep`.
+
+    Args:
+        checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
+            with several training seeds.
+        benchmarks: Names of benchmarks, or paths of problem files; one or several.
+        sweep: Values by axis (`temperature`, `top_p`, `top_k`), at most two axes; temperatures
+            from 0 to 1.2 by default.
+        seeds: Whether a training folder stands for its `registered` checkpoint or for `all` seeds.
+        store: Folder of runs; what it already holds is neither drawn nor read again.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        figures: Folder for the plots; none are drawn by default.
+        progress: Told how far the work is; silent by default.
+        options: `base`, `control`, `control_at`, `entropy`, or any other field of
+            `EvaluatePlan`, such as `samples=8, max_tokens=1024`.
+
+    Raises:
+        EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.
+    """
+    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
+    names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
+    return run_temperature_sweep(
+        temperature_sweep_plan(refs, names, sweep=sweep or {}, seeds=seeds, options=options),
+        store=RunStore(Path(store)),
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+        figures=Path(figures) if figures is not None else None,
+    )
+
+
+def run_temperature_sweep(
+    plan: TemperatureSweepPlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    command: Sequence[str] = (),
+    figures: Path | None = None,
+) -> TemperatureSweepResult:
+    """Draw, grade and read what is missing, match the base's entropy, and sum all of it up.
+
+    Raises:
+        EmdiagError: As `temperature_sweep`; what was drawn before is kept.
+    """
+    from emdiag.grading.pool.pool import GraderPool
+
+    first = plan_at(plan.how, plan.settings[0])
+    readings = expand(first, store=store, home=home, progress=progress)
+    with GraderPool(workers=plan.how.grader_workers, deadline_s=plan.how.deadline_s) as grader:
+        study = _Study(plan, readings, store=store, grader=grader)
+        study.progress, study.command = progress, command
+        study.measure_arms()
+        controls = study.match_base() if plan.base else []
+    with progress.stage("summing up", total=1) as stage:
+        result = study.result(controls, store=store)
+        stage.advance()
+    if figures is not None:
+        from emdiag.plots.sweep.figures import sweep_figures
+
+        files = write_figures(lambda: sweep_figures(result), figures, progress=progress)
+        result = msgspec.structs.replace(result, figures=files)
+    store.save_sweep(result)
+    return result
+
+
+class _Study:
+    """Every arm under every setting, and the base at temperatures of its own."""
+
+    def __init__(
+        self,
+        plan: TemperatureSweepPlan,
+        readings: Sequence[Reading],
+        *,
+        store: RunStore,
+        grader: Grader,
+    ) -> None:
+        self._plan, self._store, self._grader = plan, store, grader
+        self._readings = {(one.checkpoint.label, one.card.name): one for one in readings}
+        self._benchmarks = tuple(dict.fromkeys(one.card.name for one in readings))
+        self._found: dict[Place, Found] = {}
+        self._cooled: dict[tuple[str, float], Found] = {}
+        self.progress: Progress = SilentProgress()
+        self.command: Sequence[str] = ()
+
+    def measure_arms(self) -> None:
+        """Every arm under every setting; weights of each checkpoint are loaded once."""
+        places = [(name, setting) for name in self._benchmarks for setting in self._plan.settings]
+        for arm in self._plan.arms:
+            labels = [member.label for member in arm.members]
+            members = [self._measure(label, places) for label in labels]
+            for benchmark, setting in places:
+                self._found[arm.label, benchmark, setting] = measure_point(
+                    arm.label, setting, [found[benchmark, setting] for found in members]
+                )
+
+    def match_base(self) -> list[CoolingControl]:
+        """The base at the entropy of every other arm, at each temperature asked for."""
+        base = self._plan.base or ""
+        targets = {name: self._targets(name) for name in self._benchmarks}
+        curves = {name: BaseCurve(found=self._base_points(name)) for name in self._benchmarks}
+        usable = {
+            name: found
+            for name, found in targets.items()
+            if found and any(one.entropy is not None for one in curves[name].found.values())
+        }
+        match_entropies(
+            usable, curves, measure=self._measure_base, rounds=self._plan.control_rounds
+        )
+        return with_headlines(
+            [
+                control_of(target, curves[name], base=base)
+                for name, found in usable.items()
+                for target in found
+            ]
+        )
+
+    def result(
+        self, controls: Sequence[CoolingControl], *, store: RunStore
+    ) -> TemperatureSweepResult:
+        """All figures of the study."""
+        plan = self._plan
+        checkpoints = {label: one.checkpoint for (label, _), one in self._readings.items()}
+        base = plan.base or plan.arms[0].label
+        used = {(one.benchmark, one.base_temperature) for one in controls}
+        cooled = [found.point for place, found in sorted(self._cooled.items()) if place in used]
+        slopes, differences = sweep_slopes(self._found, plan.axes)
+        result = TemperatureSweepResult(
+            benchmarks=self._benchmarks,
+            problems_total={
+                name: len(one.all_problems) for (_, name), one in self._readings.items()
+            },
+            base=plan.base,
+            axes=plan.axes,
+            arms=tuple(arm_of(arm, checkpoints, is_base=arm.label == base) for arm in plan.arms),
+            points=(*(found.point for found in self._found.values()), *cooled),
+            slopes=slopes,
+            slope_differences=differences,
+            controls=tuple(controls),
+            statements=(),
+            notes=self._notes(controls),
+            store=str(store.root),
+        )
+        return msgspec.structs.replace(result, statements=statements(result))
+
+    def _measure(
+        self, label: str, places: Iterable[tuple[str, SweepSetting]]
+    ) -> dict[tuple[str, SweepSetting], Member]:
+        """One checkpoint at these places, drawn, graded and read."""
+        readings = {place: self._at(label, *place) for place in places}
+        draw_missing(
+            list(readings.values()), self._plan.how, progress=self.progress, command=self.command
+        )
+        options = self._plan.how.engine_options()
+        if self._plan.reads_entropy:
+            read_missing_entropies(list(readings.values()), options=options, progress=self.progress)
+        return {
+            place: Member(
+                reading=reading,
+                grade_key=grade_reading(reading, self._grader, progress=self.progress),
+                entropies=entropies(reading, options=options) if self._plan.reads_entropy else None,
+            )
+            for place, reading in readings.items()
+        }
+
+    def _at(self, label: str, benchmark: str, setting: SweepSetting) -> Reading:
+        """The reading of a checkpoint on a benchmark, under another setting."""
+        reading = self._readings[label, benchmark]
+        how = plan_at(self._plan.how, setting)
+        spec = reading.run.spec
+        sampling = how.sampling(
+            max_tokens=spec.sampling.max_tokens, stop_token_ids=spec.sampling.stop_token_ids
+        )
+        return replace(
+            reading,
+            run=self._store.run(msgspec.structs.replace(spec, sampling=sampling)),
+            samples=how.samples,
+            setting=setting.words(self._plan.axes),
+        )
+
+    def _targets(self, benchmark: str) -> list[Target]:
+        wanted = self._plan.control_at
+        found = [
+            target_of(one)
+            for (label, name, setting), one in self._found.items()
+            if name == benchmark
+            and label != self._plan.base
+            and _keeps_all(setting)
+            and setting.temperature > 0
+            and (wanted is None or setting.temperature in wanted)
+        ]
+        return [target for target in found if target is not None]
+
+    def _base_points(self, benchmark: str) -> dict[float, Found]:
+        return {
+            setting.temperature: one
+            for (label, name, setting), one in self._found.items()
+            if name == benchmark and label == self._plan.base and _keeps_all(setting)
+        }
+
+    def _measure_base(self, wanted: Mapping[str, Sequence[float]]) -> dict[str, dict[float, Found]]:
+        """The base at new temperatures."""
+        base = self._plan.base or ""
+        places = [
+            (name, SweepSetting(temperature=temperature))
+            for name, temperatures in wanted.items()
+            for temperature in temperatures
+        ]
+        members = self._measure(base, places)
+        found: dict[str, dict[float, Found]] = {}
+        for (name, setting), member in members.items():
+            one = measure_point(base, setting, [member], is_control=True)
+            self._cooled[name, setting.temperature] = one
+            found.setdefault(name, {})[setting.temperature] = one
+        return found
+
+    def _notes(self, controls: Sequence[CoolingControl]) -> tuple[str, ...]:
+        notes = []
+        for (_, name), reading in self._readings.items():
+            if len(reading.problems) < len(reading.all_problems):
+                notes.append(
+                    f"{name}: partial, the first {len(reading.problems)} of "
+                    f"{len(reading.all_problems)} problems"
+                )
+            notes += [*reading.notes, *reading.card.caveats]
+        for label, name in self._readings:
+            for setting in self._plan.settings:
+                sessions = self._at(label, name, setting).run.provenance()
+                notes += [f"drawn {note}" for note in version_notes(sessions)]
+        notes += [
+            f"{name}: the entropy of {self._plan.base} does not rise with temperature everywhere, "
+            "so that several of its temperatures may match; the lowest one is tried first"
+            for name in self._benchmarks
+            if self._plan.base and BaseCurve(found=self._base_points(name)).falls_somewhere()
+        ]
+        if len(self._plan.axes) > 1:
+            notes.append("a slope along one axis is over all settings of the other one")
+        notes += _entropy_notes(self._plan, controls, self._found)
+        engines = {reading.run.spec.engine.name for reading in self._readings.values()}
+        if "transformers" in engines or "vllm" in engines:
+            notes.append(
+                "samples of a problem share their seeds across checkpoints and temperatures, so "
+                "that differences are less noisy"
+            )
+        return tuple(dict.fromkeys(notes))
+
+
+def _keeps_all(setting: SweepSetting) -> bool:
+    return setting.top_p == 1 and setting.top_k == 0
+
+
+def _entropy_notes(
+    plan: TemperatureSweepPlan, controls: Sequence[CoolingControl], found: Mapping[Place, Found]
+) -> list[str]:
+    if not plan.reads_entropy:
+        return ["entropies were not read, so there is no cooled base"]
+    sampled = [one for (*_, setting), one in found.items() if setting.temperature]
+    if sampled and all(one.entropy is None for one in sampled):
+        return ["a table of texts has no entropies, so there is no cooled base"]
+    notes = []
+    if plan.base and not controls:
+        notes.append("no setting keeps all tokens above temperature 0, so there is no cooled base")
+    if controls:
+        notes.append(
+            "the temperature of the base is found from these samples and then taken as known: "
+            "intervals at equal entropy leave that out (on the lab they would be up to a fifth "
+            "wider where the base's accuracy is steep)"
+        )
+    missed = [one for one in controls if not one.is_matched]
+    if missed:
+        notes.append(
+            f"{len(missed)} of {len(controls)} entropies are none that the base was brought to; "
+            "those controls are undecided"
+        )
+    return notes

@@ -1,0 +1,1 @@
+"""Prompts to train on, and trained seeds."""

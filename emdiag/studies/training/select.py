@@ -1,0 +1,263 @@
+"""Which prompt of a pool to train on: how a checkpoint behaves on each, and a ranking."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from emdiag.core.codec import to_plain
+from emdiag.core.errors import PlanError
+from emdiag.core.progress import SilentProgress
+from emdiag.core.records import Record
+from emdiag.core.selection import Criterion, PromptFigures, SelectResult
+from emdiag.resources import default_home
+from emdiag.store.run_store import RunStore
+from emdiag.studies.evaluate.draw import draw_missing
+from emdiag.studies.evaluate.plan import EvaluatePlan, check_plan, evaluate_plan
+from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE
+from emdiag.studies.evaluate.task import expand
+from emdiag.studies.training.criteria import RULES, choose_criterion, rank
+from emdiag.studies.training.prompt_statistics import measure_prompts
+from emdiag.studies.training.ranked_file import check_target, write_ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.protocols import Progress
+    from emdiag.studies.evaluate.task import Reading
+
+SAMPLES = 16
+TEMPERATURE = 1.0
+SILENT_WORTH_A_NOTE = 0.25
+
+
+class SelectPlan(Record, frozen=True, kw_only=True):
+    """One checkpoint on one pool, and what its prompts are ranked by.
+
+    Attributes:
+        drawing: One checkpoint, one benchmark or problem file (the pool), two samples or more.
+        by: None for outcome variance where most problems have an answer, else answer entropy.
+        token_entropy: Whether the weights are loaded once more to read the entropy of every token.
+        out: Where the ranked problems go; None for `select/POOL-LABEL.jsonl` in the store.
+    """
+
+    drawing: EvaluatePlan
+    by: Criterion | None = None
+    token_entropy: bool = True
+    out: str | None = None
+
+
+def select_plan(
+    checkpoint: str,
+    pool: str,
+    *,
+    by: str | None = None,
+    token_entropy: bool = True,
+    out: str | Path | None = None,
+    **options: object,
+) -> SelectPlan:
+    """The plan of one selection, checked as far as possible before anything is opened.
+
+    Samples are drawn at temperature 1 unless said otherwise: that is the distribution whose
+    entropy minimisation lowers. Any other temperature measures a sharper or flatter model; 0.5 is
+    the one that the paper trains at.
+
+    Args:
+        checkpoint: `[LABEL=]REF`.
+        pool: A benchmark, or a .jsonl, .json or .parquet file.
+        by: A criterion; None chooses as `SelectPlan` says.
+        token_entropy: As in `SelectPlan`.
+        out: As in `SelectPlan`.
+        options: Other fields of `EvaluatePlan`; 16 samples at temperature 1 by default.
+
+    Raises:
+        PlanError: An option is unknown, has the wrong type or range, or two contradict.
+    """
+    settings = {"samples": SAMPLES, "temperature": TEMPERATURE, **options}
+    drawing = evaluate_plan([checkpoint], [pool], settings)
+    if drawing.samples < 2 or drawing.temperature == 0:
+        raise PlanError(
+            "prompts are ranked by how their samples differ",
+            samples=drawing.samples,
+            temperature=drawing.temperature,
+            hint="two samples or more at a temperature above 0",
+        )
+    check_plan(drawing)
+    known = get_args(Criterion)
+    if by is not None and by not in known:
+        raise PlanError(f"there is no criterion {by!r}", hint=f"one of {', '.join(known)}")
+    if by == "token-entropy" and not token_entropy:
+        raise PlanError("ranking by token entropy needs token entropies to be read")
+    return SelectPlan(
+        drawing=drawing,
+        by=by,  # type: ignore[arg-type]  # checked
+        token_entropy=token_entropy,
+        out=None if out is None else str(out),
+    )
+
+
+def select(
+    checkpoint: str,
+    pool: str = "chain",
+    *,
+    store: str | Path = "emdiag-out",
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> SelectResult:
+    """Prompts of a pool, ranked for a checkpoint; the Python twin of `emdiag select`.
+
+    Args:
+        checkpoint: `[LABEL=]REF`.
+        pool: A benchmark, or a .jsonl, .json or .parquet file; answers are not required.
+        store: Folder of runs, shared with `evaluate`; what it holds is not drawn again.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        progress: Told how far the work is; silent by default.
+        options: `by`, `token_entropy`, `out`, and fields of `EvaluatePlan` such as `samples`.
+
+    Raises:
+        EmdiagError: The request, the pool, the checkpoint or an engine is wrong.
+    """
+    return run_select(
+        select_plan(checkpoint, pool, **options),  # type: ignore[arg-type]  # checked there
+        store=RunStore(Path(store)),
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+    )
+
+
+def run_select(
+    plan: SelectPlan,
+    *,
+    store: RunStore,
+    home: Path,
+    progress: Progress,
+    command: Sequence[str] = (),
+) -> SelectResult:
+    """Draw what is missing, measure every prompt, rank them, and write the ranked problems.
+
+    Raises:
+        EmdiagError: As `select`; what was drawn before is kept.
+    """
+    drawing = plan.drawing
+    (reading,) = expand(drawing, store=store, home=home, progress=progress, require_answers=False)
+    labelled = sum(bool(problem.answer) for problem in reading.problems)
+    by = choose_criterion(plan.by, labelled=labelled, problems=len(reading.problems))
+    _check_entropies(plan, reading)
+    target = _target(plan, reading, store)
+    check_target(target)
+    draw_missing([reading], drawing, progress=progress, command=command)
+    ranked = rank(
+        measure_prompts(reading, drawing, token_entropy=plan.token_entropy, progress=progress),
+        RULES[by],
+    )
+    result = _result(reading, ranked, by=by, target=target)
+    problems = {problem.id: problem for problem in reading.problems}
+    write_ranked(target, [problems[one.problem_id] for one in ranked], _beside(result))
+    return result
+
+
+def _check_entropies(plan: SelectPlan, reading: Reading) -> None:
+    if plan.by == "token-entropy" and reading.run.spec.engine.name == "scripted":
+        raise PlanError(
+            "the scripted engine has no weights, so no token entropy can be read",
+            hint="rank by another criterion, or take a checkpoint with weights",
+        )
+
+
+def _target(plan: SelectPlan, reading: Reading, store: RunStore) -> Path:
+    if plan.out is not None:
+        return Path(plan.out).expanduser()
+    name = f"{reading.card.name}-{reading.checkpoint.label}"
+    return store.root / "select" / (re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".jsonl")
+
+
+def _result(
+    reading: Reading, ranked: Sequence[PromptFigures], *, by: Criterion, target: Path
+) -> SelectResult:
+    rule = RULES[by]
+    spec = reading.run.spec
+    return SelectResult(
+        label=reading.checkpoint.label,
+        checkpoint=reading.checkpoint,
+        pool=reading.card.name,
+        problems=len(ranked),
+        problems_total=len(reading.all_problems),
+        labelled=sum(bool(problem.answer) for problem in reading.problems),
+        samples=reading.samples,
+        temperature=spec.sampling.temperature,
+        template=spec.template,
+        chat=spec.chat,
+        engine=spec.engine.name,
+        run_key=reading.run.key,
+        by=by,
+        best=rule.best,
+        meaning=rule.meaning,
+        used_labels=rule.uses_labels,
+        ranked=tuple(ranked),
+        tied=sum(rule.value(one) == rule.value(ranked[0]) for one in ranked),
+        file=str(target),
+        notes=tuple(_notes(reading, ranked, by=by)),
+    )
+
+
+def _notes(reading: Reading, ranked: Sequence[PromptFigures], *, by: Criterion) -> list[str]:
+    notes = []
+    unlabelled = sum(not problem.answer for problem in reading.problems)
+    if 0 < unlabelled < len(ranked):
+        last = "; they stand last" if RULES[by].uses_labels else ""
+        notes.append(f"{unlabelled} of {len(ranked)} problems have no answer{last}")
+    if len(ranked) < len(reading.all_problems):
+        notes.append(f"partial: the first {len(ranked)} of {len(reading.all_problems)} problems")
+    truncated = sum(one.truncated_frac for one in ranked) / len(ranked)
+    if truncated > TRUNCATED_WORTH_A_NOTE:
+        limit = reading.run.spec.sampling.max_tokens
+        notes.append(f"{truncated:.0%} of samples were cut off at {limit} tokens")
+    silent = sum(one.no_answer_frac for one in ranked) / len(ranked)
+    if silent > SILENT_WORTH_A_NOTE:
+        notes.append(
+            f"{silent:.0%} of samples give no answer; together they count as one answer, which "
+            "lowers answer entropy and raises agreement and majority"
+        )
+    return [*notes, *_caution(ranked[0], by=by), *reading.notes, *reading.card.caveats]
+
+
+def _caution(first: PromptFigures, *, by: Criterion) -> list[str]:
+    """What training on the first prompt may amplify, where labels say that it is wrong."""
+    interval = first.pass_rate_interval
+    if first.majority_correct is None or first.pass_rate is None or interval is None:
+        return []
+    if first.majority_correct < 0.5:
+        answer = first.majority_answer
+        named = "to give no answer" if answer is None else f"the answer {answer}"
+        what = f"most common is {named} ({first.majority_frac:.0%} of samples), which is wrong"
+    elif interval.low < 0.5:
+        what = (
+            f"{first.pass_rate:.0%} of samples are right "
+            f"[{interval.low:.0%}, {interval.high:.0%}], so wrong ones may be as common"
+        )
+    else:
+        return []
+    looked = "the ranking looked at them too" if RULES[by].uses_labels else "the ranking did not"
+    warning = (
+        f"caution: on the first prompt, {first.problem_id}, {what}; entropy minimisation makes "
+        f"common behaviour more common, right or wrong (this note looks at labels; {looked})"
+    )
+    return [warning]
+
+
+def _beside(result: SelectResult) -> list[dict[str, object]]:
+    """What is written beside each ranked problem."""
+    common: dict[str, object] = {
+        "by": result.by,
+        "checkpoint": result.label,
+        "run_key": result.run_key,
+    }
+    common |= {"template": result.template, "chat": result.chat}
+    rows = []
+    for place, one in enumerate(result.ranked, start=1):
+        figures = to_plain(one)
+        del figures["problem_id"], figures["statement"]  # they stand in the row already
+        rows.append({"rank": place, **common, **figures})
+    return rows

@@ -1,0 +1,1 @@
+"""Entropy minimisation: plan, recipes, loss, loop."""

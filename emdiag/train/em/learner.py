@@ -1,0 +1,289 @@
+"""Holds a model that learns: the gradient over micro-batches and devices, and the step."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from emdiag.core.digest import derive_seed
+from emdiag.core.errors import PlanError, TrainingError
+from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
+from emdiag.engines.hf.padding import pad_rows
+from emdiag.train.em.devices import is_sharded
+from emdiag.train.em.entropy_loss import Terms, weighted_loss, whole_loss
+from emdiag.train.em.optimizer import MasterAdamW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from accelerate import Accelerator
+    from transformers import PreTrainedModel
+
+    from emdiag.engines.options import Side
+    from emdiag.train.em.objectives import TokenWeights
+    from emdiag.train.em.recipes import EMRecipe
+    from emdiag.train.em.rows import Row
+
+CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
+"""Weights whose distance is summed at a time: what fits a cache, and what fills a device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one update did; norms are L2 over all weights.
+
+    Attributes:
+        loss: Over the whole batch, all devices together.
+        gradient_norm: Before clipping.
+        step_norm: Of the change of the weights.
+    """
+
+    loss: float
+    gradient_norm: float
+    step_norm: float
+
+
+class Learner:
+    """A model, its optimiser, and the way micro-batches are formed.
+
+    Args:
+        model: Its weights change in place.
+        recipe: Rate, decay, clip, temperature and number format of the loss.
+        accelerator: Of this process; `accelerate launch` decides how many there are.
+        micro_batch: Rows of one forward pass; changes memory and speed, not the gradient.
+        padding: Side on which rows are filled up; changes nothing either.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        recipe: EMRecipe,
+        accelerator: Accelerator,
+        micro_batch: int,
+        padding: Side = "right",
+    ) -> None:
+        self.model = model
+        self.head = find_head(model)
+        self._recipe = recipe
+        self._accelerator = accelerator
+        self._micro_batch = micro_batch
+        self._padding = padding
+        if is_sharded(accelerator) and recipe.objective == "random-direction":
+            raise PlanError(
+                "a random direction is drawn over whole weights, and they lie in parts here",
+                distributed=accelerator.distributed_type,
+                hint="train this control on one device, or with replicas (DDP)",
+            )
+        learnt = [weight for weight in model.parameters() if weight.requires_grad]
+        optimizer: torch.optim.Optimizer = MasterAdamW(
+            learnt, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        if is_sharded(accelerator):  # they keep copies in float32 of their own
+            optimizer = torch.optim.AdamW(
+                learnt, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            )
+        self.module, self._stepper = accelerator.prepare(LossModule(model, self.head), optimizer)
+        self._optimizer = optimizer
+        self.start = [_local(weight).to("cpu", copy=True) for weight in self.weights]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the memory figures should know."""
+        if self.head is not None:
+            return ()
+        name = type(self.model).__name__
+        return (f"{name} has no plain linear head: memory grows with vocabulary x tokens",)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Everything that learns, in the order of the model."""
+        return [weight for weight in self.module.parameters() if weight.requires_grad]
+
+    @property
+    def optimizer(self) -> MasterAdamW:
+        """With its copies and moments, where this process holds all of them."""
+        assert isinstance(self._optimizer, MasterAdamW)
+        return self._optimizer
+
+    def learn(
+        self, rows: Sequence[Row], token_weights: Sequence[TokenWeights], *, seed: int
+    ) -> Step:
+        """One optimiser update on all rows, of which this process takes its share.
+
+        Args:
+            rows: Of all devices.
+            token_weights: Of the same rows.
+            seed: Of the direction, where the recipe asks for a random one.
+
+        Raises:
+            TrainingError: Loss or gradient is not a number; the weights are as before.
+        """
+        self._stepper.zero_grad()
+        before = [_local(weight).to("cpu", copy=True) for weight in self.weights]
+        loss = self._accumulate(rows, token_weights)
+        norm = self._accelerator.clip_grad_norm_(
+            self.module.parameters(), self._recipe.gradient_clip or math.inf
+        )
+        gradient_norm = float(norm) if norm is not None else 0.0
+        if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
+            raise TrainingError(
+                f"the loss is {loss} and the gradient's norm {gradient_norm}: not numbers",
+                rate=self._recipe.learning_rate,
+                hint="the weights were left as they were; take a lower rate, or --dtype float32",
+            )
+        self._stepper.step()
+        if self._recipe.objective == "random-direction":
+            _turn(self.optimizer, before, seed=seed)
+        moved = self._distance(before)
+        return Step(loss=loss, gradient_norm=gradient_norm, step_norm=moved)
+
+    def distance(self) -> float:
+        """L2 norm of what all updates so far changed."""
+        return self._distance(self.start)
+
+    def entropies(self, rows: Sequence[Row]) -> list[list[float]]:
+        """For each row, the entropies of its counted distributions at the loss temperature."""
+        found: dict[int, list[float]] = {}
+        for part in self._parts(rows, range(len(rows))):
+            zero = torch.zeros(sum(len(rows[n].positions) for n in part))
+            with torch.no_grad():
+                _, values = self._forward([rows[n] for n in part], zero, zero)
+            spread = values.tolist()
+            for number in part:
+                length = len(rows[number].positions)
+                found[number], spread = spread[:length], spread[length:]
+        return [found[number] for number in range(len(rows))]
+
+    def _accumulate(self, rows: Sequence[Row], token_weights: Sequence[TokenWeights]) -> float:
+        """The gradient of all rows, summed into the weights; the loss over all devices."""
+        world, rank = self._accelerator.num_processes, self._accelerator.process_index
+        parts = list(self._parts(rows, range(rank, len(rows), world)))
+        total = torch.zeros((), dtype=torch.float64)
+        for number, part in enumerate(parts):
+            is_last = number == len(parts) - 1
+            with nullcontext() if is_last else self._accelerator.no_sync(self.module):
+                loss, _ = self._forward(
+                    [rows[n] for n in part],
+                    torch.tensor([w for n in part for w in token_weights[n].entropy]),
+                    torch.tensor([w for n in part for w in _log_prob(token_weights[n])]),
+                )
+                # Devices average their gradients, and the loss is a sum over all of them.
+                self._accelerator.backward(loss * world)
+            total += loss.detach().cpu().double()
+        whole = self._accelerator.reduce(total.to(self._accelerator.device), reduction="sum")
+        return float(whole)
+
+    def _parts(self, rows: Sequence[Row], mine: Sequence[int]) -> Iterator[list[int]]:
+        """Numbers of rows for one forward pass each, rows of like length together."""
+        order = sorted(mine, key=lambda number: (-len(rows[number].token_ids), number))
+        for start in range(0, len(order), self._micro_batch):
+            yield order[start : start + self._micro_batch]
+
+    def _forward(
+        self, rows: Sequence[Row], entropy_weights: Tensor, log_prob_weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        device = self._accelerator.device
+        batch = pad_rows([row.token_ids for row in rows], side=self._padding)
+        width = batch.token_ids.shape[1]
+        starts = [width - len(r.token_ids) if self._padding == "left" else 0 for r in rows]
+        seen = batch.is_token.clone()
+        for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
+            seen[number, start : start + len(row.token_ids)] = torch.tensor(row.seen)
+        where = [
+            (number, start + position)
+            for number, (row, start) in enumerate(zip(rows, starts, strict=True))
+            for position in row.positions
+        ]
+        terms = Terms(
+            targets=torch.tensor([t for row in rows for t in row.targets]).long().to(device),
+            entropy_weights=entropy_weights.float().to(device),
+            log_prob_weights=log_prob_weights.float().to(device),
+            temperature=self._recipe.effective_loss_temperature,
+            dtype=self.model.dtype if self._recipe.loss_dtype == "weights" else torch.float32,
+        )
+        found: tuple[Tensor, Tensor] = self.module(
+            token_ids=batch.token_ids.to(device),
+            seen=seen.long().to(device),
+            positions=batch.positions.to(device),
+            where=torch.tensor(where).long().reshape(-1, 2).to(device),
+            terms=terms,
+        )
+        return found
+
+    def _distance(self, before: Sequence[Tensor]) -> float:
+        total = torch.zeros((), dtype=torch.float64, device=self._accelerator.device)
+        for weight, old in zip(self.weights, before, strict=True):
+            # In pieces: squares in float64 of a whole embedding would be the peak of an update.
+            size = CPU_PIECE if weight.device.type == "cpu" else DEVICE_PIECE
+            pieces = [torch.split(side.flatten(), size) for side in (_local(weight), old)]
+            for new, was in zip(*pieces, strict=True):
+                gap = new.float() - was.to(weight.device).float()
+                total += gap.double().square().sum().to(total.device)
+        if is_sharded(self._accelerator):
+            total = self._accelerator.reduce(total, reduction="sum")
+        return float(total.sqrt())
+
+
+class LossModule(nn.Module):
+    """The model with its loss behind one `forward`, so that accelerate can wrap all of it."""
+
+    def __init__(self, model: PreTrainedModel, head: OutputHead | None) -> None:
+        super().__init__()
+        self.model = model
+        self._head = head
+        # Models without learned or rotary positions take none.
+        self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+
+    def forward(
+        self, *, token_ids: Tensor, seen: Tensor, positions: Tensor, where: Tensor, terms: Terms
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and entropies of the counted positions.
+
+        Args:
+            token_ids: `[row, position]`.
+            seen: Attention mask, `[row, position]`.
+            positions: Position ids, `[row, position]`.
+            where: Row and column of every counted position, `[counted, 2]`.
+            terms: Of the counted positions, in the same order.
+        """
+        inputs: dict[str, Any] = {"input_ids": token_ids, "attention_mask": seen}
+        if self._takes_positions:
+            inputs["position_ids"] = positions
+        rows, columns = where.unbind(dim=1)
+        if self._head is None:
+            logits = self.model(**inputs, use_cache=False).logits
+            return whole_loss(logits[rows, columns], terms)
+        hidden = hidden_states(self.model, **inputs)[rows, columns]
+        layer: Any = self.model.get_output_embeddings()  # type: ignore[no-untyped-call] # no stub
+        return weighted_loss(
+            hidden, replace(self._head, weight=layer.weight, bias=layer.bias), terms
+        )
+
+
+def _turn(optimizer: MasterAdamW, before: Sequence[Tensor], *, seed: int) -> None:
+    """Replace what a step changed by a random direction, of equal L2 norm for every tensor."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "direction"))
+    for weight, master, old in zip(optimizer.weights, optimizer.masters, before, strict=True):
+        start = old.to(weight.device).float()
+        norm = (weight.detach().float() - start).norm()
+        direction = torch.randn(old.shape, generator=generator).to(weight.device)
+        moved = start + direction * (norm / direction.norm())
+        master.data.copy_(moved)
+    optimizer.round_weights()
+
+
+def _local(weight: Tensor) -> Tensor:
+    """The part of a weight that this process holds."""
+    held = weight.detach()
+    return held.to_local() if hasattr(held, "to_local") else held
+
+
+def _log_prob(weights: TokenWeights) -> Sequence[float]:
+    return weights.log_prob if weights.log_prob is not None else (0.0,) * len(weights.entropy)

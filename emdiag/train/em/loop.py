@@ -1,0 +1,377 @@
+"""Entropy minimisation of one checkpoint: sample, mask, weigh, update, save.
+
+`accelerate launch -m emdiag.train.em ...` is `emdiag train em ...` on every device.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.digest import derive_seed, prompts_digest
+from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
+from emdiag.core.training import TrainManifest, UpdateRecord, next_stage
+from emdiag.engines.checkpoint.tokenizers import open_tokenizer
+from emdiag.engines.hf.model_loading import load_model
+from emdiag.engines.hf.sampler import TransformersSampler
+from emdiag.store.journal import JournalWriter
+from emdiag.store.provenance import now, start_session
+from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
+from emdiag.train.checkpoints import remove_partial, save_checkpoint
+from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
+from emdiag.train.em.learner import Learner, Step
+from emdiag.train.em.objectives import Sampled, weigh
+from emdiag.train.em.plan import Cell, EMPlan
+from emdiag.train.em.rows import form_rows
+from emdiag.train.em.state import STATE_FILE, load_state, remove_state, save_state
+from emdiag.train.held_out import HeldOut
+from emdiag.train.sample_statistics import SampleFigures, describe, peak_memory_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accelerate import Accelerator
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from emdiag.core.protocols import Progress, Stage
+    from emdiag.core.sampling import Completion
+    from emdiag.train.em.recipes import EMRecipe
+    from emdiag.train.em.rows import Row
+
+CPU_ROWS, DEVICE_ROWS = 8, 4
+"""Rows of one forward pass, where the plan names none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything one training run needs, before any weights are loaded.
+
+    Attributes:
+        folder: Of the cell; what training writes goes there.
+        prompts: Trained on; samples are shared out evenly.
+        held_out: Measured after every update.
+        sampling: How the samples are drawn.
+        notes: What a reader of a score of the checkpoint should know.
+    """
+
+    plan: EMPlan
+    cell: Cell
+    folder: Path
+    checkpoint: CheckpointRef
+    dtype: str
+    prompts: tuple[Prompt, ...]
+    held_out: tuple[Prompt, ...]
+    sampling: SamplingParams
+    notes: tuple[str, ...]
+    command: tuple[str, ...]
+
+    @property
+    def recipe(self) -> EMRecipe:
+        """Of the cell."""
+        return self.cell.recipe
+
+    @property
+    def updates(self) -> int:
+        """Optimiser updates in all."""
+        return self.cell.recipe.optimiser_updates
+
+    @property
+    def saved(self) -> tuple[int, ...]:
+        """Updates whose checkpoint is kept."""
+        return tuple(sorted({*self.plan.save_updates, self.updates}))
+
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        records = read_updates(self.folder)
+        kept = all((self.folder / checkpoint_name(update)).is_dir() for update in self.saved)
+        unfinished = (self.folder / STATE_FILE).exists()
+        return kept and not unfinished and bool(records) and records[-1].update == self.updates
+
+
+def train_cell(job: Job, *, progress: Progress) -> list[UpdateRecord]:
+    """Train one cell, or go on where it was interrupted; the records of all its updates.
+
+    Raises:
+        CheckpointError: Weights cannot be loaded or written.
+        StoreError: Records or state cannot be read or written.
+        TrainingError: Loss or gradient is not a number; checkpoints saved before are kept.
+    """
+    accelerator = open_accelerator(
+        device=job.plan.device, tracker=job.plan.tracker, folder=job.folder
+    )
+    accelerator.wait_for_everyone()
+    if job.is_done():
+        return read_updates(job.folder)
+    if accelerator.is_main_process:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        remove_partial(job.folder)
+    if job.plan.tracker:
+        accelerator.init_trackers("emdiag", config=_settings(job.recipe))
+    trainer = _Trainer(job, accelerator, progress=progress)
+    try:
+        trainer.train()
+    finally:
+        trainer.close()
+        for tracker in accelerator.trackers:
+            tracker.finish()
+    accelerator.wait_for_everyone()
+    return read_updates(job.folder)
+
+
+class _Trainer:
+    """One cell with its weights loaded."""
+
+    def __init__(self, job: Job, accelerator: Accelerator, *, progress: Progress) -> None:
+        self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
+        self.progress = progress
+        path, trusted = job.checkpoint.path, job.plan.trust_remote_code
+        self.tokenizer: PreTrainedTokenizerBase = open_tokenizer(path, trust_remote_code=trusted)
+        self.model = self._load()
+        self.learner = Learner(
+            self.model,
+            recipe=self.recipe,
+            accelerator=accelerator,
+            micro_batch=job.plan.micro_batch or self._rows(),
+            padding=job.plan.padding,
+        )
+        # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
+        self.whole = self._load() if holds_parts(accelerator) else self.model
+        self.sampler = TransformersSampler(
+            self.whole, self.tokenizer, options=job.plan.engine_options()
+        )
+        self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
+        self.started = now()
+
+    def train(self) -> None:
+        """Every update that is missing."""
+        if self.accelerator.is_main_process:
+            self.held_out.start(self.sampler, self.job.folder / "held_out.jsonl")
+        done = (
+            0
+            if is_sharded(self.accelerator)
+            else load_state(self.job.folder, self.learner.optimizer)
+        )
+        title = f"em {self.job.checkpoint.label} {self.job.cell.name.removeprefix('.')}".strip()
+        with self.progress.stage(title, total=self.job.updates, done=done) as stage:
+            if done == 0:
+                nothing = UpdateRecord(update=0, method="em", weight_distance=0.0)
+                self._record(stage, nothing)
+                self._save(0)
+            for update in range(done + 1, self.job.updates + 1):
+                record = self._update(update)
+                self._save(update)
+                self._record(stage, record)
+                stage.advance(tokens=round((record.mean_tokens or 0) * record.samples))
+                self._keep_state(update)
+        if self.accelerator.is_main_process:
+            remove_state(self.job.folder)
+
+    def close(self) -> None:
+        """Free the weights."""
+        self.sampler.close()
+        if self.accelerator.device.type == "cuda":  # wrappers hold weights in circles
+            self.accelerator.free_memory()
+
+    def _update(self, update: int) -> UpdateRecord:
+        """Sample, mask, weigh, step: one optimiser update."""
+        self._settle_dropout(update)
+        began = time.perf_counter()
+        completions = self._sample(update)
+        sampled = time.perf_counter()
+        rows = form_rows(
+            completions,
+            {prompt.problem_id: prompt.token_ids for prompt in self.job.prompts},
+            recipe=self.recipe,
+            pad_id=self.tokenizer.pad_token_id,
+        )
+        weights = weigh(
+            Sampled(
+                completions=completions,
+                rows=rows,
+                entropy_of=lambda: self.learner.entropies(rows),
+            ),
+            self.recipe,
+        )
+        self._mode(learning=True)
+        step = self.learner.learn(
+            rows, weights, seed=derive_seed(self.job.cell.seed, "em-step", update)
+        )
+        if self.whole is not self.model:
+            refresh(self.whole, self.accelerator, self.learner.module)
+        learned = time.perf_counter()
+        return self._figures(
+            update, step, rows, describe(completions), (sampled - began, learned - sampled)
+        )
+
+    def _sample(self, update: int) -> list[Completion]:
+        """The completions of one update on every process, of which each draws its share."""
+        requests = [
+            SampleRequest(
+                problem_id=prompt.problem_id,
+                sample_index=index,
+                token_ids=prompt.token_ids,
+                seed=derive_seed(self.job.cell.seed, "em", update, prompt.problem_id, index),
+            )
+            for index in range(self.recipe.samples)
+            for prompt in [self.job.prompts[index % len(self.job.prompts)]]
+        ]
+        mine = requests[self.accelerator.process_index :: self.accelerator.num_processes]
+        self._mode(learning=False)
+        return gather(list(self.sampler.sample(mine, params=self.job.sampling)), self.accelerator)
+
+    def _figures(
+        self,
+        update: int,
+        step: Step,
+        rows: Sequence[Row],
+        samples: SampleFigures,
+        seconds: tuple[float, float],
+    ) -> UpdateRecord:
+        return UpdateRecord(
+            update=update,
+            method="em",
+            loss=step.loss,
+            loss_temperature=self.recipe.effective_loss_temperature,
+            gradient_norm=step.gradient_norm,
+            step_norm=step.step_norm,
+            weight_distance=self.learner.distance(),
+            learning_rate=self.recipe.learning_rate,
+            tokens=sum(len(row.positions) for row in rows),
+            sampling_s=seconds[0],
+            update_s=seconds[1],
+            **msgspec.structs.asdict(samples),
+        )
+
+    def _record(self, stage: Stage, record: UpdateRecord) -> None:
+        """Measure the held-out prompts and write the update down."""
+        began = time.perf_counter()
+        entropy = flips = None
+        self.whole.train(mode=False)
+        if self.accelerator.is_main_process:
+            entropy = self.held_out.entropy(self.whole)
+            flips = self.held_out.flips(self.sampler)
+        record = msgspec.structs.replace(
+            record,
+            held_out_entropy_nats=entropy,
+            answer_flips_frac=flips,
+            measuring_s=time.perf_counter() - began,
+            peak_memory_bytes=peak_memory_bytes(self.accelerator.device),
+        )
+        if self.accelerator.is_main_process:
+            journal: JournalWriter[UpdateRecord] = JournalWriter(self.job.folder / UPDATES_FILE)
+            with journal:
+                journal.append(record)
+            stage.status(_line(record))
+            self.accelerator.log(_numbers(record), step=record.update)
+
+    def _save(self, update: int) -> None:
+        """Keep the checkpoint of an update where it is wanted."""
+        if update not in self.job.saved:
+            return
+        if self.accelerator.is_main_process:
+            save_checkpoint(
+                self.job.folder / checkpoint_name(update),
+                self.whole,
+                parent=Path(self.job.checkpoint.path),
+                manifest=self._manifest(update),
+                trust_remote_code=self.job.plan.trust_remote_code,
+            )
+        self.accelerator.wait_for_everyone()
+
+    def _keep_state(self, update: int) -> None:
+        every = self.job.plan.state_every
+        wanted = every and update % every == 0 and update < self.job.updates
+        if wanted and self.accelerator.is_main_process and not is_sharded(self.accelerator):
+            save_state(self.job.folder, self.learner.optimizer, update=update)
+
+    def _manifest(self, update: int) -> TrainManifest:
+        job = self.job
+        session = start_session(job.checkpoint, self.sampler.info, command=job.command)
+        return TrainManifest(
+            stage=next_stage(job.checkpoint.stage, "em"),
+            recipe=self.recipe.name,
+            train_seed=job.cell.seed,
+            update=update,
+            method="em",
+            parent=job.checkpoint.ref,
+            parent_digest=job.checkpoint.digest,
+            parent_stage=job.checkpoint.stage or "base",
+            settings=_settings(self.recipe),
+            prompts_sha256=prompts_digest(job.prompts),
+            problem_ids=tuple(prompt.problem_id for prompt in job.prompts[:100]),
+            notes=(*job.notes, *self.learner.notes),
+            provenance={
+                **session.versions,
+                **session.settings,
+                "emdiag": session.emdiag_version,
+                "commit": session.emdiag_commit or "",
+                "device": session.device,
+                "dtype": session.dtype,
+                "train_processes": str(self.accelerator.num_processes),
+                "command": " ".join(session.command),
+                "started": self.started,
+                "finished": session.started,
+            },
+        )
+
+    def _mode(self, *, learning: bool) -> None:
+        """Dropout only where the recipe says so; checkpointing only while learning.
+
+        transformers checkpoints gradients in train mode alone, and drops the cache there.
+        """
+        checkpoint = learning and self.job.plan.gradient_checkpointing
+        self.model.train(mode=self.recipe.train_mode or checkpoint)
+        if not learning:
+            self.whole.train(mode=self.recipe.train_mode)
+        if checkpoint:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        elif self.job.plan.gradient_checkpointing:
+            self.model.gradient_checkpointing_disable()  # type: ignore[no-untyped-call] # no stub
+
+    def _settle_dropout(self, update: int) -> None:
+        """Dropout draws from torch's global generator: a continued run has to draw the same."""
+        if self.recipe.train_mode:
+            rank = self.accelerator.process_index
+            torch.manual_seed(derive_seed(self.job.cell.seed, "dropout", update, rank))
+
+    def _load(self) -> PreTrainedModel:
+        return load_model(
+            self.job.checkpoint.path,
+            dtype=self.job.dtype,
+            device=self.accelerator.device,
+            trust_remote_code=self.job.plan.trust_remote_code,
+        )
+
+    def _rows(self) -> int:
+        return CPU_ROWS if self.accelerator.device.type == "cpu" else DEVICE_ROWS
+
+
+def _settings(recipe: EMRecipe) -> dict[str, str | int | float | bool | None]:
+    settings: dict[str, str | int | float | bool | None] = msgspec.structs.asdict(recipe)
+    return settings
+
+
+def _numbers(record: UpdateRecord) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in msgspec.structs.asdict(record).items()
+        if isinstance(value, int | float) and name != "update"
+    }
+
+
+def _line(record: UpdateRecord) -> str:
+    """An update in a few words."""
+    parts = [f"update {record.update}"]
+    if record.loss is not None:
+        parts.append(f"loss {record.loss:.4f} at T {record.loss_temperature:g}")
+    if record.held_out_entropy_nats is not None:
+        parts.append(f"held-out entropy {record.held_out_entropy_nats:.3f}")
+    if record.mean_tokens is not None:
+        parts.append(f"{record.mean_tokens:.0f} tokens")
+    return ", ".join(parts)

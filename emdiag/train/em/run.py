@@ -1,0 +1,270 @@
+"""A plan of entropy minimisation: what is trained, in which folders, from what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from emdiag.core.digest import digest, prompts_digest
+from emdiag.core.errors import PlanError
+from emdiag.core.progress import SilentProgress
+from emdiag.core.sampling import SamplingParams
+from emdiag.core.training import (
+    TrainedCell,
+    TrainFolder,
+    TrainManifest,
+    TrainResult,
+    next_stage,
+)
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.open import effective_dtype, open_encoder
+from emdiag.resources import default_home
+from emdiag.store.files import read_record
+from emdiag.store.locks import held
+from emdiag.store.training_folder import followed, read_folder
+from emdiag.train.em.loop import Job, train_cell
+from emdiag.train.em.plan import Cell, EMPlan, expand
+from emdiag.train.em.recipes import load_recipe
+from emdiag.train.prompts import (
+    Source,
+    check_room,
+    encode_source,
+    find_problems,
+    read_benchmark,
+    read_prompt_file,
+    spread,
+)
+from emdiag.train.register import register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.protocols import Progress
+    from emdiag.core.sampling import Prompt
+    from emdiag.core.training import UpdateRecord
+    from emdiag.engines.checkpoint.encoders import PromptEncoder
+    from emdiag.train.em.recipes import EMRecipe
+
+
+def train_em(
+    ref: str,
+    *,
+    out: str | Path,
+    recipe: str = "paper",
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> TrainResult:
+    """Entropy minimisation of a checkpoint; the Python twin of `emdiag train em`.
+
+    Args:
+        ref: The checkpoint to start from.
+        out: Folder of the result.
+        recipe: Name of a preset; `paper`, `released-code` or `lab`.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        progress: Told how far the work is; silent by default.
+        options: Any field of `EMPlan`, such as `problems=["chain/0012"]`, or of `EMRecipe`, such
+            as `learning_rate=1e-4`.
+
+    Raises:
+        EmdiagError: The request, the prompt, the checkpoint or the training is wrong.
+    """
+    fields = set(EMPlan.__struct_fields__) - {"recipe"}
+    planned = {name: value for name, value in options.items() if name in fields}
+    changes = {name: value for name, value in options.items() if name not in fields}
+    content = {
+        "ref": ref,
+        "out": str(out),
+        "recipe": msgspec.to_builtins(load_recipe(recipe, changes)),
+        **planned,
+    }
+    try:
+        plan = msgspec.convert(content, EMPlan)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"an option has the wrong type: {error}") from error
+    return run_em(
+        plan,
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+    )
+
+
+def run_em(
+    plan: EMPlan,
+    *,
+    home: Path,
+    progress: Progress,
+    command: Sequence[str] = (),
+    is_main: bool = True,
+) -> TrainResult:
+    """Train every cell of a plan that is not trained yet.
+
+    Args:
+        plan: What to train.
+        home: Folder of imported benchmarks.
+        progress: Told how far the work is.
+        command: As typed, for the checkpoints' provenance.
+        is_main: Whether this is the first of several processes; the others write nothing.
+
+    Raises:
+        EmdiagError: As `train_em`; what was trained before is kept, and the same plan continues.
+    """
+    cells = expand(plan)
+    checkpoint = resolve_checkpoint(
+        followed(plan.ref),
+        label=_label(plan.ref),
+        home=home,
+        trust_remote_code=plan.trust_remote_code,
+    )
+    encoder = open_encoder("transformers", checkpoint, options=plan.engine_options())
+    jobs = [_job(plan, cell, checkpoint, encoder, home=home, command=command) for cell in cells]
+    out = Path(plan.out)
+    if not is_main:
+        return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
+    asked = _asked(plan, jobs)
+    with held(out, what="this training folder"):
+        register(out, asked)
+        return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
+
+
+def _job(
+    plan: EMPlan,
+    cell: Cell,
+    checkpoint: CheckpointRef,
+    encoder: PromptEncoder,
+    *,
+    home: Path,
+    command: Sequence[str],
+) -> Job:
+    recipe = cell.recipe
+    source = (
+        read_prompt_file(Path(plan.prompt_file).expanduser(), prompts=plan.prompts)
+        if plan.prompt_file is not None
+        else find_problems(cell.problems, home=home)
+    )
+    prompts = encode_source(source, encoder, template=recipe.template, chat=recipe.chat)
+    held_out = _held_out(plan, cell, source, encoder, home=home)
+    sampling = SamplingParams(
+        temperature=recipe.temperature,
+        top_p=recipe.top_p,
+        top_k=recipe.top_k,
+        repetition_penalty=recipe.repetition_penalty,
+        max_tokens=recipe.max_tokens or source.max_tokens,
+        seed=cell.seed,
+        stop_token_ids=encoder.stop_token_ids(),
+    )
+    check_room([*prompts, *held_out], max_tokens=sampling.max_tokens, room=encoder.max_context)
+    return Job(
+        plan=plan,
+        cell=cell,
+        folder=Path(plan.out) / cell.name,
+        checkpoint=checkpoint,
+        dtype=effective_dtype("transformers", options=plan.engine_options()),
+        prompts=tuple(prompts),
+        held_out=tuple(held_out),
+        sampling=sampling,
+        notes=(*encoder.notes, *_notes(recipe, held_out)),
+        command=tuple(command),
+    )
+
+
+def _held_out(
+    plan: EMPlan, cell: Cell, source: Source, encoder: PromptEncoder, *, home: Path
+) -> list[Prompt]:
+    """Prompts that are measured and not trained on, asked as their benchmark asks them."""
+    count, chat = plan.held_out_problems, cell.recipe.chat
+    if plan.held_out == "none":
+        return []
+    if plan.held_out is not None:
+        found = read_benchmark(plan.held_out, home=home, leave_out=source.problems, count=count)
+    else:
+        others = spread(source.others, leave_out=source.problems, count=count)
+        found = replace(source, problems=tuple(others))
+    return encode_source(found, encoder, template=None, chat=chat)
+
+
+def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
+    """What a reader of the record should know about the recipe."""
+    notes = []
+    if recipe.step == "micro-batch":
+        notes.append(
+            f"{recipe.updates} steps of the released code on {recipe.processes} devices are "
+            f"{recipe.optimiser_updates} optimiser updates"
+        )
+    if not held_out:
+        notes.append("no held-out prompts: name a benchmark with --held-out to measure them")
+    return notes
+
+
+def _asked(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
+    """What `training.json` is to say of this plan.
+
+    Raises:
+        PlanError: The grid's cells do not make the same number of updates.
+    """
+    if len({job.saved for job in jobs}) > 1:
+        raise PlanError("a grid over `updates` has no common last update: run one after the other")
+    key = digest(
+        [
+            "em",
+            jobs[0].checkpoint.digest,
+            jobs[0].checkpoint.tokenizer_digest,
+            jobs[0].dtype,
+            plan.grid,
+            [
+                [
+                    job.recipe,
+                    job.sampling.max_tokens,  # the recipe may leave it to the card
+                    list(job.sampling.stop_token_ids),
+                    prompts_digest(job.prompts),
+                    prompts_digest(job.held_out),
+                ]
+                for job in jobs
+                if job.cell.seed == plan.seeds[0]
+            ],
+        ]
+    )
+    return TrainFolder(
+        key=key,
+        method="em",
+        chosen=None if plan.grid else jobs[0].cell.last,
+        cells=tuple(job.cell.name for job in jobs),
+        saved_updates=jobs[0].saved,
+    )
+
+
+def _result(out: Path, trained: Sequence[tuple[Job, list[UpdateRecord]]]) -> TrainResult:
+    parent = trained[0][0].checkpoint
+    return TrainResult(
+        out=str(out),
+        parent=parent.ref,
+        stage=next_stage(parent.stage, "em"),
+        chosen=read_folder(out).chosen,
+        cells=tuple(
+            TrainedCell(
+                name=job.cell.name,
+                seed=job.cell.seed,
+                recipe=job.recipe.name,
+                checkpoint=str(out / job.cell.last),
+                start=records[0],
+                first=records[1] if len(records) > 1 else None,
+                last=records[-1],
+                notes=_kept_notes(out / job.cell.last),
+            )
+            for job, records in trained
+        ),
+    )
+
+
+def _kept_notes(checkpoint: Path) -> tuple[str, ...]:
+    """What the checkpoint itself says of how it was made."""
+    hint = "move the folder away and train again"
+    return read_record(checkpoint / "emdiag.json", TrainManifest, hint=hint).notes
+
+
+def _label(ref: str) -> str:
+    return Path(ref.rstrip("/")).name or ref

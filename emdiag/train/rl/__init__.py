@@ -1,0 +1,1 @@
+"""Reinforcement learning by TRL with the grader as its reward."""

@@ -1,0 +1,157 @@
+"""Problems as TRL reads them, checked token by token before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.benchmarks.cards import load_card
+from emdiag.benchmarks.custom import is_problems_file
+from emdiag.benchmarks.load import load_custom, load_problems
+from emdiag.benchmarks.prompts import fill, load_template
+from emdiag.core.digest import derive_seed
+from emdiag.core.errors import CheckpointError
+from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.core.sampling import Prompt
+from emdiag.train.prompts import check_room
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedTokenizerBase
+
+    from emdiag.engines.checkpoint.encoders import PromptEncoder
+    from emdiag.train.rl.plan import RLPlan
+
+_MOST_HELD_OUT = 5
+"""At most one problem in so many is kept out of training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Problems to train on and problems to measure on, as one checkpoint reads them.
+
+    Attributes:
+        problems, prompts: To train on; they belong to each other one by one.
+        held_out: Prompts of problems that are not trained on.
+        max_tokens: New tokens of a sample at most.
+        notes: What a reader of a score should know.
+    """
+
+    card: BenchmarkCard
+    problems: tuple[Problem, ...]
+    prompts: tuple[Prompt, ...]
+    held_out: tuple[Prompt, ...]
+    max_tokens: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether every problem has an answer."""
+        return all(problem.answer for problem in self.problems)
+
+
+def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> TrainingSet:
+    """The problems of a plan, encoded, with some of them held out.
+
+    Raises:
+        BenchmarkError: The benchmark or the template is unknown, absent or wrong.
+        PlanError: Too few problems, or a prompt leaves no room for the answer.
+    """
+    card, problems = _load(plan, home=home)
+    problems = problems[: plan.limit]
+    template = load_template(plan.recipe.template or card.template)
+    chat = template.chat if plan.recipe.chat is None else plan.recipe.chat
+    prompts = encoder.encode([fill(template, problem) for problem in problems], chat=chat)
+    kept_out = _held_out(problems, wanted=plan.held_out)
+    max_tokens = plan.recipe.max_tokens or card.max_tokens
+    check_room(prompts, max_tokens=max_tokens, room=encoder.max_context)
+    pairs = list(zip(problems, prompts, strict=True))
+    trained = [pair for pair in pairs if pair[0].id not in kept_out]
+    notes = [*encoder.notes]
+    if not is_problems_file(plan.benchmark):
+        notes.append(
+            f"trained on the problems of {card.name}: a score on them is no test of this checkpoint"
+        )
+    if len(kept_out) < plan.held_out:
+        notes.append(f"{len(kept_out)} of {len(problems)} problems are held out of training")
+    return TrainingSet(
+        card=card,
+        problems=tuple(problem for problem, _ in trained),
+        prompts=tuple(prompt for _, prompt in trained),
+        held_out=tuple(prompt for problem, prompt in pairs if problem.id in kept_out),
+        max_tokens=max_tokens,
+        notes=tuple(notes),
+    )
+
+
+def schedule(count: int, *, rows: int, seed: int) -> list[int]:
+    """Which problem each group of samples is of: whole passes, each in an order of its own.
+
+    Args:
+        count: Problems there are.
+        rows: Groups of all updates together.
+        seed: Of the training run.
+    """
+    order: list[int] = []
+    turn = 0
+    while len(order) < rows:
+        keys = [derive_seed(seed, "rl-order", turn, place) for place in range(count)]
+        order += sorted(range(count), key=keys.__getitem__)
+        turn += 1
+    return order[:rows]
+
+
+def texts_for_trl(prompts: Sequence[Prompt], tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Texts that TRL's own encoding turns into exactly the token ids of the prompts.
+
+    TRL encodes a plain text with the tokenizer's special tokens. A rendered chat begins with some
+    of them already; where it does, they are left to the tokenizer.
+
+    Raises:
+        CheckpointError: A prompt cannot be had; the error names the first difference.
+    """
+    begin = tokenizer.bos_token or ""
+    texts = []
+    for prompt in prompts:
+        candidates = [prompt.text]
+        if begin and prompt.text.startswith(str(begin)):
+            candidates.append(prompt.text.removeprefix(str(begin)))
+        found = [tuple(tokenizer(text=[text])["input_ids"][0]) for text in candidates]
+        if prompt.token_ids not in found:
+            raise _unequal(prompt, found[0], tokenizer)
+        texts.append(candidates[found.index(prompt.token_ids)])
+    return texts
+
+
+def _unequal(
+    prompt: Prompt, found: tuple[int, ...], tokenizer: PreTrainedTokenizerBase
+) -> CheckpointError:
+    pairs = zip(prompt.token_ids, found, strict=False)
+    shorter = min(len(prompt.token_ids), len(found))
+    place = next((at for at, (ours, trl) in enumerate(pairs) if ours != trl), shorter)
+    return CheckpointError(
+        "TRL would read a prompt as other tokens than evaluation does",
+        problem=prompt.problem_id,
+        position=place,
+        evaluation=f"{prompt.token_ids[place : place + 4]} of {len(prompt.token_ids)}",
+        trl=f"{found[place : place + 4]} of {len(found)}",
+        tokenizer_class=type(tokenizer).__name__,
+        hint="train without the chat template (--no-chat), or repair the tokenizer files",
+    )
+
+
+def _load(plan: RLPlan, *, home: Path) -> tuple[BenchmarkCard, list[Problem]]:
+    if is_problems_file(plan.benchmark):
+        labelled = plan.recipe.reward == "correct"
+        return load_custom(Path(plan.benchmark).expanduser(), require_answers=labelled)
+    card = load_card(plan.benchmark)
+    return card, load_problems(card, home=home)
+
+
+def _held_out(problems: Sequence[Problem], *, wanted: int) -> set[str]:
+    """Ids of problems to measure on: the same for every seed of training."""
+    count = min(wanted, len(problems) // _MOST_HELD_OUT)
+    names = [problem.id for problem in problems]
+    return set(sorted(names, key=lambda name: derive_seed(0, "rl-held-out", name))[:count])

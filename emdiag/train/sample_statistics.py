@@ -1,0 +1,63 @@
+"""What the samples of one update look like, and what the machine spent."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import torch
+
+from emdiag.core.records import Record
+from emdiag.grading.parse.extract import extract
+from emdiag.measure.texts import REPEATED_ABOVE, repeated_share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.sampling import Completion
+
+
+class SampleFigures(Record, frozen=True, kw_only=True):
+    """Fields of `UpdateRecord` that the samples decide."""
+
+    samples: int
+    mean_tokens: float
+    longest_tokens: int
+    truncated_frac: float
+    repeated_frac: float
+    boxed_frac: float
+    majority_frac: float
+
+
+def describe(completions: Sequence[Completion]) -> SampleFigures:
+    """Figures of at least one completion.
+
+    Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
+    where most samples give none its share is small.
+    """
+    found = [extract(completion.text) for completion in completions]
+    answers: dict[str, Counter[str]] = {}
+    for completion, extraction in zip(completions, found, strict=True):
+        if extraction.answer is not None:
+            answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
+    count = len(completions)
+    lengths = [len(completion.token_ids) for completion in completions]
+    return SampleFigures(
+        samples=count,
+        mean_tokens=sum(lengths) / count,
+        longest_tokens=max(lengths),
+        truncated_frac=sum(c.finish_reason == "length" for c in completions) / count,
+        repeated_frac=sum(repeated_share(c.text) > REPEATED_ABOVE for c in completions) / count,
+        boxed_frac=sum(extraction.boxed for extraction in found) / count,
+        majority_frac=sum(max(counts.values()) for counts in answers.values()) / count,
+    )
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Highest use of memory so far: of a CUDA device, else of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+import pytest
+
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.results import BenchmarkScore, TextRates
+from emdiag.stats.intervals import of_differences, wilson
+from emdiag.studies.training.seed_summary import Scored, Trained, summarise_seeds
+
+
+def scored(rates: list[float], *, label: str, seed: int | None = None, notes: str = "") -> Scored:
+    score = BenchmarkScore(
+        label=label,
+        checkpoint=CheckpointRef(
+            label=label,
+            ref="x",
+            path=f"/x/{label}",
+            digest=label,
+            tokenizer_digest="t",
+            train_seed=seed,
+        ),
+        benchmark="toy",
+        benchmark_revision=1,
+        template="plain",
+        chat=False,
+        temperature=0.0,
+        engine="scripted",
+        run_key=label,
+        grade_key="g",
+        metric="avg@1",
+        value=sum(rates) / len(rates),
+        interval=None,
+        problems=len(rates),
+        problems_total=len(rates),
+        partial=False,
+        samples=1,
+        pass_at_k=(),
+        maj_at_k=None,
+        without_tagged=None,
+        by_verdict={},
+        rates=TextRates(
+            truncated_frac=0.0,
+            no_box_frac=0.0,
+            undecided_frac=0.0,
+            repeated_frac=0.0,
+            mean_tokens=9.0,
+        ),
+        tokens_per_s=None,
+        detectable_gain=None,
+        groups=(),
+        notes=(notes,) if notes else (),
+    )
+    return Scored(score=score, rates=np.array(rates))
+
+
+def trained(
+    cell: str, rates: list[float], *, update: int = 10, registered: bool = False
+) -> Trained:
+    return Trained(
+        cell=cell,
+        update=update,
+        is_registered=registered,
+        scored=scored(rates, label=f"{cell}@{update}", seed=3),
+    )
+
+
+def test_a_hand_worked_case_of_three_seeds() -> None:
+    found = summarise_seeds(
+        [
+            trained("seed-0", [1, 0, 0, 0], registered=True),
+            trained("seed-1", [1, 1, 0, 0]),
+            trained("seed-2", [1, 1, 1, 1]),
+        ],
+        base=scored([1, 0, 0, 1], label="base"),
+    )
+    (group,) = found.groups
+    assert group.mean == pytest.approx(7 / 12)
+    assert group.deviation == pytest.approx(statistics.stdev([0.25, 0.5, 1.0]))
+    assert (group.lowest, group.highest) == (0.25, 1.0)
+    assert group.difference is not None
+    assert group.difference.difference == pytest.approx(7 / 12 - 1 / 2)
+    assert found.registered is not None
+    assert found.registered.value == 0.25
+    assert (found.oracle.cell, found.candidates) == ("seed-2", 3)
+
+
+@pytest.mark.parametrize(
+    ("cell", "group"),
+    [
+        (".", ""),
+        ("seed-4", ""),
+        ("learning_rate=1e-05,temperature=0.5/seed-12", "learning_rate=1e-05,temperature=0.5"),
+        ("problem=chain-0012", "problem=chain-0012"),
+    ],
+)
+def test_cells_are_grouped_by_their_name_without_the_seed(cell: str, group: str) -> None:
+    assert trained(cell, [1, 0]).group == group
+
+
+def test_updates_of_one_seed_are_never_taken_for_seeds() -> None:
+    found = summarise_seeds(
+        [trained("seed-0", [1, 0], update=5), trained("seed-0", [1, 1], update=10)], base=None
+    )
+    assert [(group.update, len(group.seeds)) for group in found.groups] == [(5, 1), (10, 1)]
+    assert all(group.interval is None for group in found.groups)
+
+
+def test_seeds_that_all_answer_everything_right_are_not_certain() -> None:
+    cells = [trained(f"seed-{n}", [1.0] * 40) for n in range(5)]
+    (group,) = summarise_seeds(cells, base=scored([1.0] * 40, label="base")).groups
+    assert group.interval == wilson(40, 40)
+    assert group.difference is not None
+    assert group.difference.interval == of_differences(np.zeros(40))
+
+
+def test_two_seeds_and_one_are_said_to_be_few() -> None:
+    seeds = [trained(f"seed-{n}", [1, 0, n / 4]) for n in range(3)]
+    notes = [summarise_seeds(seeds[:count], base=None).notes for count in (1, 2, 3)]
+    assert "one seed alone" in notes[0][0]
+    assert "88 %" in notes[1][0]
+    assert notes[2] == ()
+
+
+def test_equal_weights_are_said_and_notes_of_scores_come_once() -> None:
+    one = scored([1, 0], label="a", notes="leaked")
+    found = summarise_seeds(
+        [Trained(cell=f"seed-{n}", update=1, is_registered=False, scored=one) for n in range(3)],
+        base=None,
+    )
+    assert found.notes == ("some of these checkpoints have the same weights", "leaked")
