@@ -1,0 +1,88 @@
+"""Objects of the user's own code, named `package.module:name`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.core.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def names_object(text: str) -> bool:
+    """Whether the text has the form `package.module:name`."""
+    return _SPEC.fullmatch(text) is not None
+
+
+def load_object(spec: str, *, kind: str, needs: Sequence[str] = ()) -> object:
+    """What `package.module:name` names; modules of the current directory are found too.
+
+    Args:
+        spec: As the user typed it.
+        kind: What it is used as, such as `metric`; for the messages.
+        needs: Members that it must have; where there are none it must be callable.
+
+    Raises:
+        PlanError: The name is of another form, its module cannot be imported, the module has no
+            such name, or the object is not of that kind; the message says what is missing.
+    """
+    if not names_object(spec):
+        raise PlanError(
+            f"a {kind} from outside is named package.module:name, found {spec!r}",
+            hint=f"for example `my_package.{kind}s:my_{kind}`",
+        )
+    module_name, _, name = spec.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = import_module(module_name)
+    except Exception as error:
+        raise PlanError(
+            f"the module of the {kind} {spec!r} cannot be imported: "
+            f"{type(error).__name__}: {error}",
+            folder=folder,
+            hint="install the package, or run the command in the folder that holds it",
+        ) from error
+    if not hasattr(module, name):
+        public = [known for known in vars(module) if not known.startswith("_")]
+        raise PlanError(
+            f"the module {module_name} has no {name!r}",
+            file=getattr(module, "__file__", None) or module_name,
+            hint=f"it has: {', '.join(sorted(public)) or 'no public name'}",
+        )
+    value: object = getattr(module, name)
+    check_members(value, spec, kind=kind, needs=needs)
+    return value
+
+
+def check_members(value: object, spec: str, *, kind: str, needs: Sequence[str] = ()) -> None:
+    """Refuse what is not of a kind; also for what a factory from outside returned.
+
+    Raises:
+        PlanError: Members are missing; or none are needed and it is not callable.
+    """
+    missing = [member for member in needs if not hasattr(value, member)]
+    if missing:
+        raise PlanError(
+            f"{spec} is not a {kind}: it lacks {', '.join(missing)}",
+            found=_description(value),
+            hint=f"a {kind} has {', '.join(needs)}",
+        )
+    if not needs and not callable(value):
+        raise PlanError(
+            f"{spec} is not a {kind}: it is not callable",
+            found=_description(value),
+            hint=f"name a function: a {kind} is called",
+        )
+
+
+def _description(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emdiag.core.errors import PlanError
+from emdiag.core.outside import load_object, names_object
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULE = """
+ratio = 0.5
+
+def half(x):
+    return x / 2
+
+class Halver:
+    def grade(self): ...
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "outside_things.py").write_text(MODULE)
+    (tmp_path / "outside_broken.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.delitem(sys.modules, "outside_things", raising=False)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_object_of_the_current_folder_is_loaded() -> None:
+    half = load_object("outside_things:half", kind="metric")
+    assert callable(half)
+    assert half(3) == 1.5
+    assert load_object("outside_things:Halver", kind="grader", needs=["grade"])
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("spec", "needs", "words"),
+    [
+        ("outside_things.half", (), ["package.module:name", "'outside_things.half'"]),
+        ("outside_nothing:half", (), ["ModuleNotFoundError", "outside_nothing"]),
+        ("outside_broken:half", (), ["ZeroDivisionError", "outside_broken"]),
+        ("outside_things:third", (), ["no 'third'", "Halver, half, ratio"]),
+        ("outside_things:ratio", (), ["not a metric", "not callable", "float"]),
+        (
+            "outside_things:Halver",
+            ("grade", "classes", "identity"),
+            ["not a metric", "lacks classes, identity", "the class Halver"],
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_words(
+    spec: str, needs: tuple[str, ...], words: list[str]
+) -> None:
+    with pytest.raises(PlanError) as refused:
+        load_object(spec, kind="metric", needs=needs)
+    assert all(word in str(refused.value) for word in words)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("text", ["a:b", "a.b:c_1"])
+def test_names_of_objects_are_told_from_other_names(text: str) -> None:
+    assert names_object(text)
+    assert not any(map(names_object, ["hf:org/model", "./a:b", text + ":d", "transformers", "1:2"]))
