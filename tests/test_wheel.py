@@ -63,7 +63,7 @@ def test_an_installed_wheel_finds_its_own_data(wheel: Path, tmp_path: Path) -> N
         "print(data_dir('benchmarks'), lab_weights())\n"
         "print(len(load_problems(load_card('chain'), home=Path('none'))))\n"
         "assert (lab_weights() / 'model.safetensors').is_file()\n"
-        "from emdiag.reports.page import Page\n"
+        "from emdiag.findings.page import Page\n"
         "from emdiag.reports.render import render\n"
         "empty = {'answers': (), 'sections': (), 'cautions': ()}\n"
         "print(render(Page(kind='claims', title='t', question='q', **empty))[:15])\n"

@@ -33,6 +33,7 @@ from emdiag.core.errors import EmdiagError
 from emdiag.resources import default_home
 
 PLAIN_PROGRESS_EVERY_S = 15.0
+_WIDE = 1000
 
 
 class Out:
@@ -42,14 +43,21 @@ class Out:
         json: Whether the result is asked for as JSON.
         home: Folder of imported benchmarks and caches.
         progress: Bars on a terminal, a line now and then elsewhere; always on stderr.
+        wide: Whether every column of a table is asked for, however wide the terminal is.
     """
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(self, *, json: bool, wide: bool = False) -> None:
         self.json = json
         self.home = default_home()
         self._results = Console(file=sys.stdout, soft_wrap=False)
         self._errors = Console(file=sys.stderr)
+        self.wide = wide or not self._results.is_terminal
         self.progress = TerminalProgress(self._errors)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return self._results.width
 
     def result(self, value: object) -> None:
         """Print a record, or any plain value, as one line of JSON on stdout."""
@@ -57,10 +65,11 @@ class Out:
         sys.stdout.buffer.flush()
 
     def table(self, table: Table) -> None:
-        """Print a table on stdout, at its natural width where there is no terminal."""
-        if not self._results.is_terminal:
-            self._results.width = max(self._results.width, 200)
-        self._results.print(table)
+        """Print a table on stdout; where all columns are asked for, at its natural width."""
+        if self.wide:
+            self._results.print(table, width=_WIDE, crop=False)
+        else:
+            self._results.print(table)
 
     def line(self, text: str) -> None:
         """Print one line of a result on stdout, without markup and never wrapped."""
@@ -161,16 +170,17 @@ class _Lines:
 
 
 @contextmanager
-def command(*, json: bool = False, resumes: bool = False) -> Iterator[Out]:
+def command(*, json: bool = False, resumes: bool = False, wide: bool = False) -> Iterator[Out]:
     """Run the body of a command: errors become messages and exit codes.
 
     Args:
         json: Whether the result is asked for as JSON.
         resumes: Whether the same command, given again after an interruption, goes on.
+        wide: Whether tables show every column, however wide the terminal is.
 
     Exit codes: 0 done, 2 something the user can fix, 1 a bug, 130 interrupted.
     """
-    out = Out(json=json)
+    out = Out(json=json, wide=wide)
     logging.basicConfig(level=os.environ.get("EMDIAG_LOG", "WARNING").upper(), stream=sys.stderr)
     try:
         yield out

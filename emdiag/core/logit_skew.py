@@ -7,7 +7,7 @@ from typing import Literal
 from emdiag.core.checkpoints import Arm
 from emdiag.core.moments import Histogram
 from emdiag.core.records import Record
-from emdiag.core.results import Interval
+from emdiag.core.results import Direction, Interval
 
 Kind = Literal["per_token", "pooled"]
 """`per_token`: found at every position, averaged over positions, then over problems; `pooled`: of
@@ -22,11 +22,6 @@ Continuation = Literal["shared", "own", "both"]
 
 OWN = "own"
 """Name of the text where every checkpoint reads its own."""
-
-Direction = Literal["higher", "lower", "undecided"]
-"""Of a checkpoint against the base; not `undecided` only if the interval excludes zero, the
-difference is more than rounding and, where a test was made, its corrected p-value is below one
-minus the interval's level."""
 
 
 class LogitDifference(Record, frozen=True, kw_only=True):

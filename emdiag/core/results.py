@@ -44,6 +44,28 @@ def _end(value: float, decimals: int, sign: str) -> str:
     return f"{value:{sign}z.{decimals}f}"
 
 
+Direction = Literal["higher", "lower", "undecided"]
+"""Of a value against the one that it is compared with; `higher` or `lower` is significant."""
+
+
+def direction_of(interval: Interval | None, p_value: float | None = None) -> Direction:
+    """The one rule for what is significant.
+
+    Args:
+        interval: Of the difference; None decides nothing.
+        p_value: Of a test, corrected where there are several; None where none was made.
+
+    Returns:
+        `higher` or `lower` if the interval excludes zero and the p-value is below one minus the
+        interval's level.
+    """
+    if interval is None or interval.low <= 0 <= interval.high:
+        return "undecided"
+    if p_value is not None and p_value >= 1 - interval.level:
+        return "undecided"
+    return "higher" if interval.low > 0 else "lower"
+
+
 class Metric(Record, frozen=True, kw_only=True):
     """One number with its name; `interval` is None where fewer than two problems define it."""
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.runs import Provenance
+from emdiag.findings.page import Context, Fact
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
 from emdiag.publish.leaks import training_leaks
 from emdiag.publish.samples import BookRun, sample_book
-from emdiag.reports.page import Context, Fact
 from emdiag.store.provenance import version_notes
 from emdiag.store.training_folder import read_manifest
 from emdiag.studies.stored.problems import asked_problems

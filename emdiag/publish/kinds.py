@@ -12,16 +12,16 @@ from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
+from emdiag.findings.page import Context
 from emdiag.publish.context import page_context
 from emdiag.publish.sources import beside
 from emdiag.publish.training import training_context
-from emdiag.reports.page import Context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emdiag.findings.page import Page
     from emdiag.publish.targets import Result
-    from emdiag.reports.page import Page
     from emdiag.store.run_store import RunStore
 
 

@@ -13,19 +13,19 @@ from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
+from emdiag.findings.page import Context
 from emdiag.publish.commands import distinct_commands
 from emdiag.publish.context import Beside, page_context
 from emdiag.publish.kinds import built_page
 from emdiag.publish.sources import beside
 from emdiag.publish.targets import Result
 from emdiag.publish.training import training_context
-from emdiag.reports.page import Context
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
 _QUESTION = "What do these measurements say together?"
 

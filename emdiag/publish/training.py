@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import StoreError
 from emdiag.core.training import TrainedCell, TrainResult, next_stage
+from emdiag.findings.page import Context, Fact
 from emdiag.publish.commands import distinct_commands
-from emdiag.reports.page import Context, Fact
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
 
 if TYPE_CHECKING:

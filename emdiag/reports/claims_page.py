@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.reports.doubts import as_sentence, once
-from emdiag.reports.page import Cell, Page, Section, Statement
-from emdiag.reports.pieces import NOTHING, count, listed, number, percent_cell, points_cell, table
+from emdiag.reports.pieces import NOTHING, count, listed, number, percent_cell, points_cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emdiag.core.claims import ClaimFigure, ClaimResult, ClaimsResult, ClaimVerdict
     from emdiag.core.samples_book import Tone
-    from emdiag.reports.page import Context, Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Context, Row, Table
 
 _TONES: Final[Mapping[ClaimVerdict, Tone]] = {
     "holds": "better",
@@ -39,11 +38,11 @@ def claims_page(result: ClaimsResult, *, context: Context) -> Page:
 def verdict_statements(result: ClaimsResult) -> tuple[Statement, ...]:
     """How many claims hold and fail, then which, each with its reason."""
     if not result.claims:
-        return (Statement(text="No claim could be looked at with these runs"),)
-    said = [Statement(text=verdicts_summary(result))]
+        return (Statement(words="No claim could be looked at with these runs"),)
+    said = [Statement(words=verdicts_summary(result))]
     for verdict in ("holds", "fails"):
         said += [
-            Statement(text=f"{_name(one)} {verdict}: {one.why}", tone=_TONES[one.verdict])
+            Statement(words=f"{_name(one)} {verdict}: {one.why}", tone=_TONES[one.verdict])
             for one in result.claims
             if one.verdict == verdict
         ]

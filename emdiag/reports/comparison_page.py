@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import difference_figure
 from emdiag.reports.doubts import as_sentence, few_problems, once
-from emdiag.reports.page import Cell, Page, Section, Statement
 from emdiag.reports.pieces import (
     NOTHING,
     amount,
@@ -15,7 +15,6 @@ from emdiag.reports.pieces import (
     pictures,
     points,
     points_cell,
-    table,
 )
 
 if TYPE_CHECKING:
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.results import CompareResult, Comparison, Conclusion
     from emdiag.core.samples_book import Tone
-    from emdiag.reports.page import Context, Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Context, Row, Table
 
 _TONES: Final[Mapping[Conclusion, Tone]] = {
     "right better": "better",
@@ -88,7 +86,7 @@ def _statement(row: Comparison, *, is_macro: bool) -> Statement:
                 f"Undecided whether {row.right} is better than {row.left} {where}: "
                 f"{points(row.difference, row.interval)}"
             )
-    return Statement(text=text, tone=_TONES[row.conclusion])
+    return Statement(words=text, tone=_TONES[row.conclusion])
 
 
 def _differences(comparisons: Sequence[Comparison], macro: Comparison | None) -> Table:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import accuracy_figure, pass_at_k_figure
 from emdiag.reports.doubts import score_doubts
-from emdiag.reports.page import Cell, Page, Section, Statement
 from emdiag.reports.pieces import (
     NOTHING,
     how_sampled,
@@ -15,15 +15,13 @@ from emdiag.reports.pieces import (
     percent_cell,
     pictures,
     short,
-    table,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.results import BenchmarkScore, EvaluateResult
-    from emdiag.reports.page import Context, Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Context, Row, Table
 
     Scores = Sequence[BenchmarkScore]
 
@@ -51,7 +49,7 @@ def evaluation_page(result: EvaluateResult, *, context: Context) -> Page:
     scores = result.scores
     labels = list(dict.fromkeys(score.label for score in scores))
     benchmarks = list(dict.fromkeys(score.benchmark for score in scores))
-    answers = tuple(Statement(text=_said(score)) for score in scores[:MOST_ANSWERS])
+    answers = tuple(Statement(words=_said(score)) for score in scores[:MOST_ANSWERS])
     figures = {"scores": accuracy_figure(scores)}
     coverage = pass_at_k_figure(scores)
     if coverage is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
-from emdiag.reports.page import Statement
+from emdiag.findings.page import Statement
 from emdiag.reports.pieces import number, percent
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _statement(result: LogitSkewResult, label: str, *, text: str) -> Statement |
         said = f"{where}, {label} is {_word(row, base)} than {result.base}"
     cooled = _cooling(result, label, text=text)
     return Statement(
-        text=f"{said}: {amount}. {cooled}".strip(),
+        words=f"{said}: {amount}. {cooled}".strip(),
         tone="undecided" if gap.direction == "undecided" else "plain",
     )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
+from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.plots.logits.figures import skew_figures
 from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
 from emdiag.reports.logit_answers import arm_statements
 from emdiag.reports.logit_tables import detail_tables, main_table, published_table
-from emdiag.reports.page import Page, Section, Statement
-from emdiag.reports.pieces import count, listed, pictures, sentence
+from emdiag.reports.pieces import count, listed, pictures
 
 if TYPE_CHECKING:
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.samples_book import Tone
-    from emdiag.reports.page import Context, Picture
+    from emdiag.findings.page import Context, Picture
 
 MOST_ANSWERS = 8
 """Statements on top of the page; all of them stand further down."""
@@ -57,7 +57,7 @@ _PUBLISHED: Final = {
 def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
     """What training did to the next-token distribution, and whether that is mere cooling."""
     others = [arm.label for arm in result.arms if arm.label != result.base]
-    spoken = [Statement(text=one, tone=_tone(one)) for one in result.statements]
+    spoken = [Statement(words=one, tone=_tone(one)) for one in result.statements]
     first = (arm_statements(result) or _ordered(result, spoken))[:MOST_ANSWERS]
     figures = skew_figures(result)
     where = count(result.problems, "problem")
@@ -71,7 +71,7 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
         kind="logits",
         title=f"Logits of {listed([arm.label for arm in result.arms])} on {result.benchmark}",
         question=question,
-        answers=tuple(first) or (Statement(text=f"Measured on {where}; nothing to compare."),),
+        answers=tuple(first) or (Statement(words=f"Measured on {where}; nothing to compare."),),
         sections=(
             Section(
                 heading="Skewness",
@@ -116,7 +116,7 @@ def _published_section(
 
 
 def _statements(spoken: list[Statement]) -> tuple[Section, ...]:
-    words = tuple(sentence(one.text) for one in spoken)
+    words = tuple(sentence(one.words) for one in spoken)
     if len(words) <= MOST_ANSWERS:
         return ()
     return (Section(heading="Everything the intervals allow to say", words=words, is_detail=True),)
@@ -127,7 +127,7 @@ def _ordered(result: LogitSkewResult, spoken: list[Statement]) -> list[Statement
     names = [result.base, OWN]
     starts = ["On its own text" if name == OWN else f"On the text of {name}," for name in names]
     for start in starts:
-        here = [one for one in spoken if one.text.startswith(start)]
+        here = [one for one in spoken if one.words.startswith(start)]
         if here:
             return sorted(here, key=_weight)
     return sorted(spoken, key=_weight)
@@ -135,7 +135,7 @@ def _ordered(result: LogitSkewResult, spoken: list[Statement]) -> list[Statement
 
 def _weight(statement: Statement) -> int:
     order = ("per-token skewness", "cooled", "pooled skewness")
-    found = [place for place, words in enumerate(order) if words in statement.text]
+    found = [place for place, words in enumerate(order) if words in statement.words]
     return found[0] if found else len(order)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
-from emdiag.reports.page import Cell
-from emdiag.reports.pieces import NOTHING, count, number, short, table
+from emdiag.findings.page import Cell, table
+from emdiag.reports.pieces import NOTHING, count, number, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emdiag.core.logit_skew import Direction, LogitEstimate, LogitSkewResult, QuirkValue
-    from emdiag.reports.page import Table
-    from emdiag.reports.pieces import Row
+    from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult, QuirkValue
+    from emdiag.core.results import Direction
+    from emdiag.findings.page import Row, Table
 
 Key = tuple[str, str, str, str | None]
 """Statistic, kind, source and part."""

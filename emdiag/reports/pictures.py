@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from emdiag.reports.page import Picture
+    from emdiag.findings.page import Picture
 
 _TAGS: Final = frozenset(
     (

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.results import Interval
+from emdiag.findings.page import Picture, sentence
 from emdiag.plots.style import figure_svg
-from emdiag.reports.page import Cell, Picture, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emdiag.core.samples_book import Tone
+    from emdiag.findings.page import Statement
     from emdiag.plots.style import Drawn
-    from emdiag.reports.page import Statement
-
-Row = list[Cell | str]
-"""A row of a table in the making."""
 
 NO_INTERVAL = "no interval"
 """Stands where an interval belongs and none could be found."""
@@ -119,30 +116,6 @@ def how_sampled(temperature: float) -> str:
     return "greedy" if temperature == 0 else f"at temperature {temperature:g}"
 
 
-def table(
-    title: str,
-    columns: Sequence[str],
-    *,
-    rows: Sequence[Sequence[Cell | str]],
-    note: str | None = None,
-    is_prose: bool = False,
-) -> Table:
-    """A table of cells and plain words; columns that are empty in every row are left out."""
-    made = [[Cell(text=one) if isinstance(one, str) else one for one in row] for row in rows]
-    kept = [
-        index
-        for index in range(len(columns))
-        if index == 0 or not made or any(row[index].text not in {"", NOTHING} for row in made)
-    ]
-    return Table(
-        title=title,
-        columns=tuple(columns[index] for index in kept),
-        rows=tuple(tuple(row[index] for index in kept) for row in made),
-        note=note,
-        is_prose=is_prose,
-    )
-
-
 def picture(name: str, figure: Drawn, *, caption: str, alt: str) -> Picture:
     """A figure with its words."""
     return Picture(name=name, svg=figure_svg(figure), caption=caption, alt=alt)
@@ -159,14 +132,9 @@ def pictures(
             see it.
         shown: What they show, with figures; ends that text.
     """
-    found = " ".join(sentence(one.text) for one in shown)
+    found = " ".join(sentence(one.words) for one in shown)
     return tuple(
         picture(name, figures[name], caption=words, alt=f"{words} {found}".strip())
         for name, words in told.items()
         if name in figures
     )
-
-
-def sentence(text: str) -> str:
-    """With a full stop; a label at its beginning keeps its case."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."

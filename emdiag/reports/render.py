@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
 _SCRIPTS: Final = ("report.js", "samples.js")
 

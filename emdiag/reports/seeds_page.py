@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import seeds_figure
 from emdiag.reports.doubts import as_sentence, few_problems, once, truncation
-from emdiag.reports.page import Cell, Page, Section, Statement
 from emdiag.reports.pieces import (
     NOTHING,
     count,
@@ -19,15 +19,13 @@ from emdiag.reports.pieces import (
     points,
     points_cell,
     side,
-    table,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
-    from emdiag.reports.page import Context, Picture, Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Context, Picture, Row, Table
 
 _CAPTION = (
     "Every mark is one training seed, the diamond the mean of all, with the 95 % interval over "
@@ -75,18 +73,18 @@ def _said(found: BenchmarkSeeds) -> list[Statement]:
                 f"{name} against {gap.base} on {how}: {points(gap.difference, gap.interval)}, "
                 f"mean of {seeds}"
             )
-            said.append(Statement(text=text, tone=side(gap.interval)))
+            said.append(Statement(words=text, tone=side(gap.interval)))
         else:
             text = f"{name} on {how}: {percent(group.mean, group.interval)}, mean of {seeds}"
-            said.append(Statement(text=text))
+            said.append(Statement(words=text))
     if found.registered is not None:
         one = found.registered
         text = (
             f"The registered checkpoint, {_place(one)}, has {percent(one.value, one.interval)} "
             f"on {found.benchmark}"
         )
-        said.append(Statement(text=text))
-    said += [Statement(text=_spread(group, found)) for group in found.groups if group.deviation]
+        said.append(Statement(words=text))
+    said += [Statement(words=_spread(group, found)) for group in found.groups if group.deviation]
     return said
 
 
@@ -100,7 +98,7 @@ def _spread(group: SeedGroup, found: BenchmarkSeeds) -> str:
 
 
 def _picture(found: BenchmarkSeeds) -> Picture:
-    said = " ".join(f"{one.text}." for one in _said(found))
+    said = " ".join(f"{one.words}." for one in _said(found))
     return picture(
         f"seeds-{found.benchmark}",
         seeds_figure(found),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.reports.doubts import MUCH_TRUNCATED, as_sentence, once
-from emdiag.reports.page import Cell, Page, Section, Statement
-from emdiag.reports.pieces import NOTHING, count, number, percent, percent_cell, table
+from emdiag.reports.pieces import NOTHING, count, number, percent, percent_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.selection import PromptFigures, SelectResult
-    from emdiag.reports.page import Context, Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Context, Row, Table
 
 SHOWN = 20
 """Prompts in the first table; the others are folded away."""
@@ -76,7 +75,7 @@ def _answers(result: SelectResult) -> tuple[Statement, ...]:
         said.append(
             f"Its majority answer, given by {100 * first.majority_frac:.1f} % of samples, is {word}"
         )
-    return tuple(Statement(text=text) for text in said)
+    return tuple(Statement(words=text) for text in said)
 
 
 def _short(text: str) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.reports.claims_page import (
     claims_details,
     claims_doubts,
@@ -13,14 +14,13 @@ from emdiag.reports.claims_page import (
     verdicts_summary,
 )
 from emdiag.reports.doubts import once
-from emdiag.reports.page import Page, Section, Statement
-from emdiag.reports.pieces import count, sentence
+from emdiag.reports.pieces import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.claims import ClaimsResult
-    from emdiag.reports.page import Cell, Context, Table
+    from emdiag.findings.page import Cell, Context, Table
 
 STATEMENTS_OF_A_CHAPTER = 4
 """Statements that a chapter begins with; all of them stand in its details."""
@@ -84,7 +84,7 @@ def study_page(
 
 def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[Statement, ...]:
     """What becomes of the claims, then the first statement of chapters, decided ones first."""
-    said = [Statement(text=verdicts_summary(claims))] if claims and claims.claims else []
+    said = [Statement(words=verdicts_summary(claims))] if claims and claims.claims else []
     firsts = [chapter.page.answers[0] for chapter in chapters if chapter.page.answers]
     weights = {"better": 0, "worse": 0, "plain": 1, "undecided": 2}
     kept = sorted(firsts, key=lambda one: weights[one.tone])[: MOST_ANSWERS - len(said)]
@@ -94,7 +94,7 @@ def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[
 def _sections(chapter: Chapter) -> list[Section]:
     """The chapter and, folded, its details."""
     page = chapter.page
-    said = tuple(sentence(one.text) for one in page.answers)
+    said = tuple(sentence(one.words) for one in page.answers)
     main = [section for section in page.sections if not section.is_detail]
     detail = [section for section in page.sections if section.is_detail]
     made = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.plots.sweep.figures import sweep_figures
 from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
-from emdiag.reports.page import Page, Section, Statement
-from emdiag.reports.pieces import amount, listed, percent, pictures, points, sentence
+from emdiag.reports.pieces import amount, listed, percent, pictures, points
 from emdiag.reports.sweep_tables import (
     COOLING_TONES,
     TREND_TONES,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         SlopeDifference,
         TemperatureSweepResult,
     )
-    from emdiag.reports.page import Context
+    from emdiag.findings.page import Context
 
 MOST_ANSWERS = 8
 """Statements on top of the page; the others stand beside their tables."""
@@ -150,7 +150,7 @@ def _first(*groups: Sequence[Statement]) -> tuple[Statement, ...]:
 def _trends(result: TemperatureSweepResult) -> list[Statement]:
     """Slopes of the trained checkpoints, then those of the base."""
     ordered = sorted(result.slopes, key=lambda one: one.checkpoint == result.base)
-    return [Statement(text=_trend(one), tone=TREND_TONES[one.trend]) for one in ordered]
+    return [Statement(words=_trend(one), tone=TREND_TONES[one.trend]) for one in ordered]
 
 
 def _trend(slope: Slope) -> str:
@@ -176,7 +176,7 @@ def _differences(result: TemperatureSweepResult) -> list[Statement]:
         and one.p_holm < 1 - one.interval.level
     ]
     clear.sort(key=lambda one: {stages.get(one.left), stages.get(one.right)} != {"em", "rl"})
-    return [Statement(text=_difference(one)) for one in clear]
+    return [Statement(words=_difference(one)) for one in clear]
 
 
 def _difference(one: SlopeDifference) -> str:
@@ -196,7 +196,7 @@ def _cooling(one: CoolingControl, result: TemperatureSweepResult) -> Statement:
             f"brought to (nearest: {one.base_entropy_nats:.3f}): undecided whether it is more "
             "than cooling"
         )
-        return Statement(text=text, tone="undecided")
+        return Statement(words=text, tone="undecided")
     word = "above" if one.difference >= 0 else "below"
     size = points(abs(one.difference), amount(one.interval, one.difference), signed=False)
     text = (
@@ -204,7 +204,7 @@ def _cooling(one: CoolingControl, result: TemperatureSweepResult) -> Statement:
         f"{one.base} cooled to the same entropy (T {one.base_temperature:.3g}): "
         f"{_COOLING_SAID[one.verdict]}{_elsewhere(one, result)}"
     )
-    return Statement(text=text, tone=COOLING_TONES[one.verdict])
+    return Statement(words=text, tone=COOLING_TONES[one.verdict])
 
 
 def _elsewhere(shown: CoolingControl, result: TemperatureSweepResult) -> str:
@@ -228,7 +228,7 @@ def _plain(result: TemperatureSweepResult) -> tuple[Statement, ...]:
     """Where no trend and no control was found: the accuracies."""
     return tuple(
         Statement(
-            text=f"{one.checkpoint} answers {percent(one.accuracy.value, one.accuracy.interval)} "
+            words=f"{one.checkpoint} answers {percent(one.accuracy.value, one.accuracy.interval)} "
             f"of {one.benchmark} right at T {one.setting.temperature:g}"
         )
         for one in result.points[:MOST_ANSWERS]

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emdiag.reports.page import Cell
-from emdiag.reports.pieces import (
-    NOTHING,
-    number,
-    percent_cell,
-    points_cell,
-    side,
-    table,
-)
+from emdiag.findings.page import Cell, table
+from emdiag.reports.pieces import NOTHING, number, percent_cell, points_cell, side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +18,7 @@ if TYPE_CHECKING:
         TemperatureSweepResult,
         Trend,
     )
-    from emdiag.reports.page import Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Row, Table
 
 _SHORT: Final[Mapping[Axis, str]] = {"temperature": "T", "top_p": "top-p", "top_k": "top-k"}
 TREND_TONES: Final[Mapping[Trend, Tone]] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.training import training_figure
 from emdiag.reports.doubts import MUCH_TRUNCATED, as_sentence, once
-from emdiag.reports.page import Cell, Page, Section, Statement
-from emdiag.reports.pieces import NOTHING, count, number, percent_cell, picture, table
+from emdiag.reports.pieces import NOTHING, count, number, percent_cell, picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import Stage
     from emdiag.core.training import UpdateRecord
-    from emdiag.reports.page import Context, Picture, Table
-    from emdiag.reports.pieces import Row
+    from emdiag.findings.page import Context, Picture, Row, Table
 
     Runs = Mapping[str, Sequence[UpdateRecord]]
 
@@ -111,7 +110,7 @@ def _said(group: str, runs: Runs) -> list[Statement]:
         last = [scale * pair[1] for pair in known]
         words = f"{start}{name} went from {first:.3g} to {mean(last):.3g}{unit}"
         said.append(f"{words}, {_spread(last, len(runs))}")
-    return [Statement(text=text[0].upper() + text[1:]) for text in said]
+    return [Statement(words=text[0].upper() + text[1:]) for text in said]
 
 
 def _spread(last: Sequence[float], runs: int) -> str:
@@ -135,9 +134,9 @@ def _value(record: UpdateRecord, field: str) -> float | None:
 
 def _registered(chosen: str | None) -> Statement:
     if chosen is None:
-        return Statement(text="A grid has no registered checkpoint; score all cells to see more")
+        return Statement(words="A grid has no registered checkpoint; score all cells to see more")
     return Statement(
-        text=f"Registered before training, and so what other commands take: {chosen}. None of "
+        words=f"Registered before training, and so what other commands take: {chosen}. None of "
         "this is a score; `emdiag train score` gives it over all seeds"
     )
 
@@ -145,7 +144,7 @@ def _registered(chosen: str | None) -> Statement:
 def _picture(group: str, runs: Runs, *, stage: Stage) -> Picture | None:
     if not any(len(records) > 1 for records in runs.values()):
         return None
-    found = " ".join(f"{statement.text}." for statement in _said(group, runs))
+    found = " ".join(f"{statement.words}." for statement in _said(group, runs))
     return picture(
         f"training-{group or 'runs'}",
         training_figure(runs, stage=stage),

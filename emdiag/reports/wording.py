@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emdiag.core.samples_book import Tone
-    from emdiag.reports.page import Table
+    from emdiag.findings.page import Table
 
 TONE_SIGNS: Final[dict[Tone, str]] = {
     "better": "\N{BLACK UP-POINTING TRIANGLE}",

@@ -1,4 +1,4 @@
-"""What may be said of a logit statistic of a checkpoint, and of right answers beside wrong ones."""
+"""Whether right answers are written with less entropy than wrong ones."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from emdiag.core.logit_skew import Direction
-    from emdiag.core.results import Interval
-
-
-def direction_of(interval: Interval | None, p_holm: float | None) -> Direction:
-    """Which way a checkpoint differs from the base, if that may be said.
-
-    It may if the whole interval lies on one side of zero and, where a test was made, its
-    corrected p-value is below one minus the interval's level.
-    """
-    if interval is None or (p_holm is not None and p_holm >= 1 - interval.level):
-        return "undecided"
-    if interval.low > 0:
-        return "higher"
-    return "lower" if interval.high < 0 else "undecided"
 
 
 def within_problem_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
 
 def around(value: float, half: float = 0.05) -> Interval:
@@ -284,4 +284,4 @@ def _plain_figures() -> dict[str, Figure]:
 @pytest.fixture(scope="session")
 def said() -> Callable[[Page], str]:
     """Everything that a page answers, on one line each."""
-    return lambda page: "\n".join(f"{one.tone}: {one.text}" for one in page.answers)
+    return lambda page: "\n".join(f"{one.tone}: {one.words}" for one in page.answers)

@@ -11,7 +11,7 @@ import pytest
 
 from emdiag.core.grades import Verdict
 from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
-from emdiag.reports.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
+from emdiag.findings.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports.render import write_page
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def a_page(book: SampleBook | None) -> Page:
         kind="comparison",
         title="A page for tests",
         question="Does it work?",
-        answers=(Statement(text="It gains +13.1 points [8.9, 17.2].", tone="better"),),
+        answers=(Statement(words="It gains +13.1 points [8.9, 17.2].", tone="better"),),
         sections=(
             Section(heading="Shown", pictures=(picture,), tables=(wide,)),
             Section(heading="Folded", words=("Inside the fold.",), is_detail=True),

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.claims import ClaimsResult
+from emdiag.findings.page import Context
 from emdiag.reports.claims_page import claims_page, figure_said, verdicts_summary
-from emdiag.reports.page import Context
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
     Make = dict[str, Callable[..., Any]]
 
@@ -74,5 +74,5 @@ def test_figures_are_shown_in_their_unit(make: Make, unit: str, value: float, wo
 
 def test_no_claims_make_a_page_that_says_so() -> None:
     page = page_of()
-    assert page.answers[0].text == "No claim could be looked at with these runs"
+    assert page.answers[0].words == "No claim could be looked at with these runs"
     assert render(page)

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.results import CompareResult
+from emdiag.findings.page import Context
 from emdiag.reports.comparison_page import comparison_page
-from emdiag.reports.page import Context
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
     Make = dict[str, Callable[..., Any]]
 
@@ -43,7 +43,7 @@ def test_the_answer_says_no_more_than_the_conclusion(
 def test_the_mean_over_benchmarks_comes_first(make: Make) -> None:
     macro = make["comparison"]("right better", 0.1, benchmark="mean of 2 benchmarks", test=None)
     page = page_of(make["comparison"]("undecided"), macro=macro)
-    assert "on average over the benchmarks" in page.answers[0].text
+    assert "on average over the benchmarks" in page.answers[0].words
     assert [row[0].text for row in page.sections[0].tables[0].rows][-1] == "mean of 2 benchmarks"
 
 

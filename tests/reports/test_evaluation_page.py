@@ -3,14 +3,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emdiag.core.results import EvaluateResult
+from emdiag.findings.page import Context
 from emdiag.reports.evaluation_page import evaluation_page
-from emdiag.reports.page import Context
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
     Make = dict[str, Callable[..., Any]]
 

@@ -12,14 +12,14 @@ from emdiag.core.logit_skew import (
     LogitSkewResult,
     TextInfo,
 )
+from emdiag.findings.page import Context
 from emdiag.reports.logit_page import logit_page
-from emdiag.reports.page import Context
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
     Make = dict[str, Callable[..., Any]]
 

@@ -14,9 +14,9 @@ import pytest
 from emdiag.core.errors import StoreError
 from emdiag.core.grades import Verdict
 from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
+from emdiag.findings.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports import packing
 from emdiag.reports.marks import visible
-from emdiag.reports.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports.pictures import inline_svg
 from emdiag.reports.render import _environment, render, write_page
 from emdiag.reports.wording import is_stacked, numeric_columns, with_figures, with_intervals
@@ -83,8 +83,8 @@ def a_page(words: str = "plain", *, book: SampleBook | None = None) -> Page:
         title=f"Title {words}",
         question=f"Question {words}?",
         answers=(
-            Statement(text=f"EM gains +13.1 points [8.9, 17.2]; {words}", tone="better"),
-            Statement(text="RL is not told apart.", tone="undecided"),
+            Statement(words=f"EM gains +13.1 points [8.9, 17.2]; {words}", tone="better"),
+            Statement(words="RL is not told apart.", tone="undecided"),
         ),
         sections=(
             Section(heading=f"Accuracy {words}", words=(words,), pictures=(PICTURE, PICTURE)),

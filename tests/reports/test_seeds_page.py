@@ -11,14 +11,14 @@ from emdiag.core.seed_scores import (
     SeedScore,
     SeedScoresResult,
 )
-from emdiag.reports.page import Context
+from emdiag.findings.page import Context
 from emdiag.reports.render import render
 from emdiag.reports.seeds_page import seeds_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
     Make = dict[str, Callable[..., Any]]
 
@@ -71,7 +71,7 @@ def test_the_mean_over_seeds_is_better_only_if_its_interval_is(
     make: Make, gap: float, tone: str
 ) -> None:
     first = page_of(make, gap=gap).answers[0]
-    assert (first.tone, "mean of 2 seeds" in first.text) == (tone, True)
+    assert (first.tone, "mean of 2 seeds" in first.words) == (tone, True)
 
 
 def test_the_registered_checkpoint_and_the_spread_are_told(
@@ -92,7 +92,7 @@ def test_the_best_seed_is_a_doubt_and_no_answer(make: Make, said: Callable[[Page
 def test_one_seed_says_nothing_of_the_spread(make: Make) -> None:
     page = page_of(make, (0.8,))
     assert any("has one seed" in doubt for doubt in page.cautions)
-    assert not any("reach from" in one.text for one in page.answers)
+    assert not any("reach from" in one.words for one in page.answers)
 
 
 def test_the_page_renders(make: Make) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.results import EvaluateResult
+from emdiag.findings.page import Cell, Context, Page, Section, Table
 from emdiag.reports.evaluation_page import evaluation_page
-from emdiag.reports.page import Cell, Context, Page, Section, Table
 from emdiag.reports.render import render
 from emdiag.reports.study_page import Chapter, study_page
 from emdiag.reports.sweep_page import sweep_page
@@ -125,7 +125,7 @@ def test_a_chapter_begins_with_its_words_and_its_findings(make: Make) -> None:
 
 def test_the_top_holds_the_claims_and_the_first_finding_of_each_chapter(make: Make) -> None:
     claims = ClaimsResult(claims=(make["claim"]("C01", "holds"),), notes=(), store="runs")
-    said = [one.text for one in study(make, claims=claims).answers]
+    said = [one.words for one in study(make, claims=claims).answers]
     assert said[0].startswith("Of 1 claim 1 holds")
     assert said[1].startswith("em answers 90.0 %")
     assert said[2].startswith("Accuracy of em falls")

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emdiag.reports.page import Context
+from emdiag.findings.page import Context
 from emdiag.reports.render import render
 from emdiag.reports.sweep_page import sweep_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.reports.page import Page
+    from emdiag.findings.page import Page
 
     Make = dict[str, Callable[..., Any]]
 
@@ -39,7 +39,7 @@ def test_trends_and_cooling_are_answered_with_their_intervals(
 
 
 def test_trained_checkpoints_come_before_the_base(make: Make) -> None:
-    assert "Accuracy of em" in page_of(make["sweep"]()).answers[0].text
+    assert "Accuracy of em" in page_of(make["sweep"]()).answers[0].words
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.core.results import Interval
-from emdiag.stats.logit_comparisons import direction_of, within_problem_auroc
+from emdiag.core.results import Interval, direction_of
+from emdiag.stats.logit_comparisons import within_problem_auroc
 
 
 def between(low: float, high: float) -> Interval:

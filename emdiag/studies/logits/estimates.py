@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import Kind, LogitDifference, LogitEstimate, Source
+from emdiag.core.results import direction_of
 from emdiag.stats.comparisons import holm, sign_flip
 from emdiag.stats.intervals import intervals_of
-from emdiag.stats.logit_comparisons import direction_of
 
 if TYPE_CHECKING:
     from emdiag.core.results import Interval

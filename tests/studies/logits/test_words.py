@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from emdiag.core.logit_skew import Decomposition, LogitDifference, LogitEstimate
 from emdiag.core.moments import COOLING_TEMPERATURES
-from emdiag.core.results import Interval
-from emdiag.stats.logit_comparisons import direction_of
+from emdiag.core.results import Interval, direction_of
 from emdiag.studies.logits.words import statements
 
 if TYPE_CHECKING:

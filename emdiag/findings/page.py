@@ -1,11 +1,16 @@
-"""What a page says, before it is HTML: the same frame for every command."""
+"""What a result says, before it is text on a terminal, a title of a figure or HTML."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from emdiag.core.results import Direction, Interval
 from emdiag.core.samples_book import SampleBook, Tone
+from emdiag.findings.numbers import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PageKind = Literal[
     "evaluation",
@@ -30,9 +35,22 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """One sentence of the answer, with its figure and interval in it."""
+    """One finding, worded once.
 
-    text: str
+    Attributes:
+        words: The sentence, with value and interval in it, without a full stop.
+        kind: What is said, such as `score`, `trend` or `entropy-matched`.
+        subject: Of what: the labels and the benchmark that it is about.
+        direction: As the record decided; None where nothing is compared.
+        value, interval: In the unit of the record; None where it rests on no single number.
+    """
+
+    words: str
+    kind: str = ""
+    subject: str = ""
+    direction: Direction | None = None
+    value: float | None = None
+    interval: Interval | None = None
     tone: Tone = "plain"
 
 
@@ -74,6 +92,7 @@ class Table:
     Attributes:
         title: What is in it, with the unit.
         note: How to read it.
+        secondary: Columns that a narrow terminal leaves out, the first one first.
         is_prose: Whether its cells hold sentences; on a narrow screen its columns then stand below
             one another.
     """
@@ -82,7 +101,27 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str | None = None
+    secondary: tuple[str, ...] = ()
     is_prose: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a result says on a terminal; pages and figures take their parts from the same functions.
+
+    Attributes:
+        tables: The most important first.
+        statements: Below the tables, the most important first.
+        cautions: What changes how the numbers should be read.
+        files: What was written, each with its name, such as `figure: out/accuracy.svg`.
+        next: What to do or to know next; beside the result, on stderr.
+    """
+
+    tables: tuple[Table, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    cautions: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,3 +174,38 @@ class Page:
     sections: tuple[Section, ...]
     cautions: tuple[str, ...]
     context: Context = field(default_factory=Context)
+
+
+Row = list[Cell | str]
+"""A row of a table in the making."""
+
+
+def table(
+    title: str,
+    columns: Sequence[str],
+    *,
+    rows: Sequence[Sequence[Cell | str]],
+    note: str | None = None,
+    secondary: Sequence[str] = (),
+    is_prose: bool = False,
+) -> Table:
+    """A table of cells and plain words; columns that are empty in every row are left out."""
+    cells = [[Cell(text=cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    kept = [
+        index
+        for index in range(len(columns))
+        if index == 0 or not cells or any(row[index].text not in {"", NOTHING} for row in cells)
+    ]
+    return Table(
+        title=title,
+        columns=tuple(columns[index] for index in kept),
+        rows=tuple(tuple(row[index] for index in kept) for row in cells),
+        note=note,
+        secondary=tuple(secondary),
+        is_prose=is_prose,
+    )
+
+
+def sentence(words: str) -> str:
+    """With a full stop; a label at its beginning keeps its case."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."

@@ -1,0 +1,185 @@
+"""Numbers as a reader meets them; the only formatters.
+
+One rule for each: a true minus sign; `+` only before differences; percent and points with one
+decimal, other statistics with two significant digits on the scale of their interval, and more of
+either where an end would otherwise be written as zero, since its side of zero decides.
+"""
+
+from __future__ import annotations
+
+from math import floor, log10
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.results import Interval
+
+NOTHING: Final = "-"
+"""A cell for what is not defined."""
+
+NO_INTERVAL: Final = "no interval"
+"""Stands in a sentence where an interval belongs and none could be found."""
+
+MINUS: Final = "\N{MINUS SIGN}"
+ARROW: Final = "\N{RIGHTWARDS ARROW}"
+_MOST_DECIMALS, _ZERO = 6, 1e-9
+
+
+def percent(value: float | None, interval: Interval | None = None) -> str:
+    """A share of 1 in a sentence, such as `60.0 % [54.4, 65.4]`."""
+    return _with_unit(value, interval, unit=" %", scale=100)
+
+
+def percent_cell(value: float | None, interval: Interval | None = None) -> str:
+    """The same under a heading that says percent, such as `60.0 [54.4, 65.4]`."""
+    return _cell(value, interval, scale=100)
+
+
+def points(value: float | None, interval: Interval | None = None) -> str:
+    """A difference of shares in a sentence, such as `+3.1 points [-0.2, 6.4]`."""
+    return _with_unit(value, interval, unit=" points", scale=100, signed=True)
+
+
+def points_cell(value: float | None, interval: Interval | None = None) -> str:
+    """The same under a heading that says points."""
+    return _cell(value, interval, scale=100, signed=True)
+
+
+def distance(value: float, interval: Interval | None) -> str:
+    """The size of a difference of shares whose side words tell, such as `3.1 points [0.2, 6.4]`."""
+    ends = None if interval is None else (interval.low, interval.high)
+    if ends is not None and value < 0:
+        ends = (-ends[1], -ends[0])
+    return f"{_plain(100 * abs(value), 1)} points {_ends(ends, scale=100, decimals=1)}"
+
+
+def statistic(value: float | None, interval: Interval | None = None) -> str:
+    """A value with its interval, such as `2.24 [2.19, 2.30]`."""
+    return _statistic(value, interval, signed=False)
+
+
+def change(value: float | None, interval: Interval | None = None) -> str:
+    """A difference of statistics with its interval, such as `+0.31 [0.28, 0.33]`."""
+    return _statistic(value, interval, signed=True)
+
+
+def short(value: float | None) -> str:
+    """Three significant digits, or all that stand before the point."""
+    if value is None:
+        return NOTHING
+    return _plain(value, _decimals(abs(value), digits=3) if value else 2)
+
+
+def fixed(value: float | None, decimals: int, *, signed: bool = False) -> str:
+    """With so many decimals, for columns and axes that share them."""
+    return NOTHING if value is None else _plain(value, decimals, signed=signed)
+
+
+def p_value(value: float | None) -> str:
+    """In a sentence, such as `p = 0.032` or `p < 0.001`."""
+    if value is None:
+        return "not tested"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def p_cell(value: float | None) -> str:
+    """Under a heading that says p, such as `0.032` or `< 0.001`."""
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def from_to(before: float | None, after: float | None, decimals: int) -> str:
+    """Such as `0.12 -> 0.09`, with an arrow."""
+    if before is None or after is None:
+        return NOTHING
+    return f"{_plain(before, decimals)} {ARROW} {_plain(after, decimals)}"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Such as `1 problem`, `1,319 problems` or `2 entropies`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def span(numbers: Sequence[int], noun: str) -> str:
+    """Such as `1 problem`, or `3 to 5 seeds` where they differ."""
+    low, high = (min(numbers), max(numbers)) if numbers else (0, 0)
+    return count(high, noun) if low == high else f"{low:,} to {count(high, noun)}"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Such as `base, em and rl`; of many, how many more there are."""
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    if len(shown) < 2:
+        return "".join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def at_temperature(temperature: float) -> str:
+    """Such as `greedy` or `at T 0.6`."""
+    return "greedy" if temperature == 0 else f"at T {temperature:g}"
+
+
+def ends(interval: Interval, *, scale: float = 1.0, decimals: int = 1) -> str:
+    """An interval, such as `[-0.2, 6.4]`, with the minus sign of this module."""
+    return _ends((interval.low, interval.high), scale=scale, decimals=decimals)
+
+
+def _with_unit(
+    value: float | None,
+    interval: Interval | None,
+    *,
+    unit: str,
+    scale: float,
+    signed: bool = False,
+) -> str:
+    if value is None:
+        return "not defined"
+    both = None if interval is None else (interval.low, interval.high)
+    return f"{_plain(scale * value, 1, signed=signed)}{unit} {_ends(both, scale=scale, decimals=1)}"
+
+
+def _cell(
+    value: float | None, interval: Interval | None, *, scale: float, signed: bool = False
+) -> str:
+    if value is None:
+        return NOTHING
+    words = _plain(scale * value, 1, signed=signed)
+    return words if interval is None else f"{words} {ends(interval, scale=scale, decimals=1)}"
+
+
+def _statistic(value: float | None, interval: Interval | None, *, signed: bool) -> str:
+    if value is None:
+        return NOTHING
+    if interval is None:
+        return _plain(value, _decimals(abs(value), digits=3) if value else 2, signed=signed)
+    width = interval.high - interval.low
+    decimals = _decimals(width, digits=2) if width else _decimals(abs(value), digits=3)
+    return f"{_plain(value, decimals, signed=signed)} {ends(interval, decimals=decimals)}"
+
+
+def _decimals(size: float, *, digits: int) -> int:
+    """So that a number of this size shows so many significant digits."""
+    if size < _ZERO:
+        return 2
+    return min(max(digits - 1 - floor(log10(size)), 0), _MOST_DECIMALS)
+
+
+def _ends(both: tuple[float, float] | None, *, scale: float, decimals: int) -> str:
+    if both is None:
+        return f"[{NO_INTERVAL}]"
+    low, high = (_end(scale * value, decimals) for value in both)
+    return f"[{low}, {high}]"
+
+
+def _end(value: float, decimals: int) -> str:
+    while decimals < _MOST_DECIMALS and abs(value) > _ZERO and not round(value, decimals):
+        decimals += 1
+    return _plain(value, decimals)
+
+
+def _plain(value: float, decimals: int, *, signed: bool = False) -> str:
+    return f"{value:{'+' if signed else ''}z,.{decimals}f}".replace("-", MINUS)
