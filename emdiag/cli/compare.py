@@ -28,13 +28,12 @@ def compare(
     """Paired difference per benchmark with its interval, corrected test and flipped problems."""
     with console.command(json=as_json) as out:
         from emdiag.cli.tables import show_comparison
-        from emdiag.store.run_store import RunStore
-        from emdiag.studies.stored.compare import run_compare
+        from emdiag.studies.stored.compare import compare as compare_runs
 
-        result = run_compare(
+        result = compare_runs(
             left,
             right,
-            store=RunStore(out_dir),
+            store=out_dir,
             benchmarks=[name.strip() for name in benchmarks.split(",") if name.strip()],
             margin=margin / 100,
         )
@@ -42,4 +41,4 @@ def compare(
             out.result(result)
         else:
             show_comparison(result, out)
-        options.write_page(result, report, store=out_dir, out=out)
+        options.write_page(result, report, options.session_on(out_dir, out), out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -35,9 +34,7 @@ def demo(
         plan = DemoPlan(
             out=str(out_dir), seeds=seeds, problems=problems, has_rl=rl and rl_can_run()
         )
-        result = run_demo(
-            plan, home=out.home, progress=out.progress, command=("emdiag", *sys.argv[1:])
-        )
+        result = run_demo(plan, options.session_on(out_dir, out))
         if as_json:
             out.result(result)
         else:

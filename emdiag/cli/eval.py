@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +67,6 @@ def evaluate(
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.tables import show_scores
         from emdiag.core.errors import PlanError
-        from emdiag.store.run_store import RunStore
         from emdiag.studies.evaluate.plan import EvaluatePlan, parse_checkpoints
         from emdiag.studies.evaluate.run import run_evaluate
 
@@ -103,15 +101,10 @@ def evaluate(
             )
         except msgspec.ValidationError as error:
             raise PlanError(f"an option has the wrong value: {error}") from error
-        result = run_evaluate(
-            plan,
-            store=RunStore(out_dir),
-            home=out.home,
-            progress=out.progress,
-            command=("emdiag", *sys.argv[1:]),
-        )
+        session = options.session_on(out_dir, out)
+        result = run_evaluate(plan, session)
         if as_json:
             out.result(result)
         else:
             show_scores(result, out)
-        options.write_page(result, report, store=out_dir, out=out)
+        options.write_page(result, report, session, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -112,7 +111,6 @@ def logits_skew(
     """Compare next-token logits between checkpoints that read the same texts."""
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.logit_tables import show_logits
-        from emdiag.store.run_store import RunStore
         from emdiag.studies.logits.plan import logit_skew_plan
         from emdiag.studies.logits.run import run_logit_skew
 
@@ -152,19 +150,13 @@ def logits_skew(
         )
         labels = "-".join(arm.label for arm in plan.arms)
         folder = figures or out_dir / "figures" / f"{Path(benchmark).stem}-{labels}"[:80]
-        result = run_logit_skew(
-            plan,
-            store=RunStore(out_dir),
-            home=out.home,
-            progress=out.progress,
-            command=("emdiag", *sys.argv[1:]),
-            figures=folder if plots else None,
-        )
+        session = options.session_on(out_dir, out)
+        result = run_logit_skew(plan, session, figures=folder if plots else None)
         if as_json:
             out.result(result)
         else:
             show_logits(result, out)
-        options.write_page(result, report, store=out_dir, out=out)
+        options.write_page(result, report, session, out)
 
 
 def _names(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from emdiag.core.errors import PlanError
 if TYPE_CHECKING:
     from emdiag.cli.console import Out
     from emdiag.publish.targets import Result
+    from emdiag.store.session import Session
 
 ENGINE, SAMPLING = "Engine", "Sampling"
 RECIPE, RECORD = "Recipe", "Record and checkpoints"
@@ -110,22 +111,30 @@ TrustRemoteCode = Annotated[
 ]
 
 
-def write_page(result: Result, path: Path | None, *, store: Path, out: Out) -> None:
+def session_on(store: Path, out: Out) -> Session:
+    """The session of the command that was typed, on this folder."""
+    from emdiag.store.session import open_session
+
+    typed = ("emdiag", *sys.argv[1:])
+    return open_session(store, home=out.home, progress=out.progress, command=typed)
+
+
+def write_page(result: Result, path: Path | None, session: Session, out: Out) -> None:
     """Write the page of a result where one is asked for, and say where it lies.
 
     Args:
         result: Of the command.
         path: As given to `--report`; None writes nothing.
-        store: Folder of runs.
+        session: Of the command.
         out: The command's way to the user.
     """
     if path is None:
         return
     from emdiag.publish.report import write_report
-    from emdiag.store.run_store import RunStore
 
-    typed = ("emdiag", *sys.argv[1:])
-    page = write_report(result, path, store=RunStore(store), home=out.home, command=typed)
+    page = write_report(
+        result, path, store=session.store, home=session.home, command=session.command
+    )
     out.say(f"page: {page}")
 
 

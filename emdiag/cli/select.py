@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +84,6 @@ def select(
     """Rank the prompts of a pool by how a checkpoint behaves on them, and write them in order."""
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.tables import show_selection
-        from emdiag.store.run_store import RunStore
         from emdiag.studies.training.select import run_select, select_plan
 
         plan = select_plan(
@@ -112,15 +110,10 @@ def select(
             grader_workers=grader_workers,
             deadline_s=deadline,
         )
-        result = run_select(
-            plan,
-            store=RunStore(store),
-            home=out.home,
-            progress=out.progress,
-            command=("emdiag", *sys.argv[1:]),
-        )
+        session = options.session_on(store, out)
+        result = run_select(plan, session)
         if as_json:
             out.result(result)
         else:
             show_selection(result, out, top=top)
-        options.write_page(result, report, store=store, out=out)
+        options.write_page(result, report, session, out)

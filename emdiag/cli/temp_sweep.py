@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -108,7 +107,6 @@ def temp_sweep(
     """Sweep the temperature of sampling (or top-p, top-k), beside a base of equal entropy."""
     with console.command(json=as_json, resumes=True) as out:
         from emdiag.cli.sweep_tables import show_sweep
-        from emdiag.store.run_store import RunStore
         from emdiag.studies.sweep.plan import temperature_sweep_plan
         from emdiag.studies.sweep.run import run_temperature_sweep
 
@@ -144,19 +142,13 @@ def temp_sweep(
         )
         labels = "-".join(arm.label for arm in plan.arms)
         folder = figures or out_dir / "figures" / f"sweep-{Path(names[0]).stem}-{labels}"[:80]
-        result = run_temperature_sweep(
-            plan,
-            store=RunStore(out_dir),
-            home=out.home,
-            progress=out.progress,
-            command=("emdiag", *sys.argv[1:]),
-            figures=folder if plots else None,
-        )
+        session = options.session_on(out_dir, out)
+        result = run_temperature_sweep(plan, session, figures=folder if plots else None)
         if as_json:
             out.result(result)
         else:
             show_sweep(result, out)
-        options.write_page(result, report, store=out_dir, out=out)
+        options.write_page(result, report, session, out)
 
 
 def _axes(temperatures: str | None, sweep: list[str]) -> dict[str, list[float]]:

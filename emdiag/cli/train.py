@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -192,13 +192,10 @@ def em(
             raise PlanError(f"an option has the wrong value: {error}") from error
         from emdiag.train.em.run import run_em
 
-        result = run_em(
-            plan,
-            home=out.home,
-            progress=out.progress if is_main else SilentProgress(),
-            command=("emdiag", *sys.argv[1:]),
-            is_main=is_main,
-        )
+        session = options.session_on(out_dir, out)
+        if not is_main:
+            session = replace(session, progress=SilentProgress())
+        result = run_em(plan, session, is_main=is_main)
         if not is_main:
             return
         draw_training(result, out)
@@ -206,7 +203,7 @@ def em(
             out.result(result)
         else:
             show_training(result, out)
-        options.write_page(result, report, store=out_dir, out=out)
+        options.write_page(result, report, session, out)
 
 
 app.command("rl")(rl)

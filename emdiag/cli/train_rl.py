@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import msgspec
@@ -164,16 +163,11 @@ def rl(
             raise PlanError(f"an option has the wrong value: {error}") from error
         from emdiag.train.rl.run import run_rl
 
-        result = run_rl(
-            plan,
-            out=out_dir,
-            home=out.home,
-            progress=out.progress,
-            command=("emdiag", *sys.argv[1:]),
-        )
+        session = options.session_on(out_dir, out)
+        result = run_rl(plan, session, out=out_dir)
         draw_training(result, out)
         if as_json:
             out.result(result)
         else:
             show_training(result, out)
-        options.write_page(result, report, store=out_dir, out=out)
+        options.write_page(result, report, session, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +52,6 @@ def score(
     """Score all seeds of a training: the registered checkpoint, their mean, and how they differ."""
     with console.command(json=as_json, resumes=True) as shown:
         from emdiag.cli.seed_tables import show_seed_scores
-        from emdiag.store.run_store import RunStore
         from emdiag.studies.training.score_seeds import run_score_seeds, seed_scores_plan
 
         plan = seed_scores_plan(
@@ -77,15 +75,10 @@ def score(
                 "grader_workers": grader_workers,
             },
         )
-        result = run_score_seeds(
-            plan,
-            store=RunStore(store),
-            home=shown.home,
-            progress=shown.progress,
-            command=("emdiag", *sys.argv[1:]),
-        )
+        session = options.session_on(store, shown)
+        result = run_score_seeds(plan, session)
         if as_json:
             shown.result(result)
         else:
             show_seed_scores(result, shown)
-        options.write_page(result, report, store=store, out=shown)
+        options.write_page(result, report, session, shown)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
-from emdiag.core.progress import SilentProgress
 from emdiag.core.records import Record
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
 from emdiag.demonstration.stages import Stages
 from emdiag.demonstration.story import tell
 from emdiag.ledger.run import claims
-from emdiag.resources import default_home
 from emdiag.store.files import write_atomically
 from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from emdiag.core.protocols import Progress
+    from emdiag.store.session import Session
 
 
 class DemoResult(Record, frozen=True, kw_only=True):
@@ -59,26 +59,22 @@ def demo(
     """
     fields: dict[str, object] = {"has_rl": rl_can_run(), **options, "out": str(out)}
     plan = DemoPlan(**fields)  # type: ignore[arg-type]  # checked by the record
-    return run_demo(plan, home=default_home(), progress=progress or SilentProgress())
+    return run_demo(plan, open_session(plan.folder, progress=progress))
 
 
-def run_demo(
-    plan: DemoPlan, *, home: Path, progress: Progress, command: Sequence[str] = ()
-) -> DemoResult:
+def run_demo(plan: DemoPlan, session: Session) -> DemoResult:
     """Every stage in order, then the claims and the page.
 
     Args:
         plan: What to do.
-        home: Folder of imported benchmarks.
-        progress: Told how far the work is.
-        command: As typed, for the page to repeat.
+        session: On the plan's folder; the page repeats its command.
 
     Raises:
         EmdiagError: As `demo`.
     """
-    store, again = RunStore(plan.folder), RunStore(plan.folder / "again")
-    stages = Stages(plan, store=store, again=again, home=home, progress=progress)
-    clock = _Clock(plan, progress)
+    store, again = session.store, RunStore(plan.folder / "again")
+    stages = Stages(plan, session, again=again)
+    clock = _Clock(plan, session.progress)
     with clock.stage("the base"):
         base = stages.evaluate_base()
     with clock.stage("which prompt to train on"):
@@ -94,7 +90,7 @@ def run_demo(
         with clock.stage("RL"):
             trained.append(stages.train_rl())
     else:
-        progress.note("RL is left out: it needs pip install 'emdiag[rl]'")
+        session.progress.note("RL is left out: it needs pip install 'emdiag[rl]'")
     with clock.stage("temperatures, and the cooled base"):
         sweep = stages.sweep()
     with clock.stage("scores and comparisons"):
@@ -120,7 +116,7 @@ def run_demo(
             claims=verdicts,
         )
         write_atomically(plan.folder / FILE, encode(found))
-        page = tell(found, plan.page, store=store, home=home, command=command)
+        page = tell(found, plan.page, session=session)
     return DemoResult(
         page=str(page), stages=tuple(clock.times), claims=verdicts, has_rl=plan.has_rl
     )

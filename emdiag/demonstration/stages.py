@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
@@ -14,7 +15,7 @@ from emdiag.studies.evaluate.plan import evaluate_plan
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.logits.plan import logit_skew_plan
 from emdiag.studies.logits.run import run_logit_skew
-from emdiag.studies.stored.compare import run_compare
+from emdiag.studies.stored.compare import compare
 from emdiag.studies.sweep.plan import temperature_sweep_plan
 from emdiag.studies.sweep.run import run_temperature_sweep
 from emdiag.studies.training.select import run_select, select_plan
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.problems import Problem
-    from emdiag.core.protocols import Progress
     from emdiag.core.results import CompareResult, EvaluateResult
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
     from emdiag.demonstration.plan import DemoPlan
     from emdiag.store.run_store import RunStore
+    from emdiag.store.session import Session
 
 BENCHMARK, BASE = "chain", "lab"
 POOL_SEED, RL_SEED = 2, 1
@@ -46,17 +47,13 @@ class Stages:
 
     Args:
         plan: What to do.
-        store: Where runs lie.
+        session: Where runs lie; every stage has a command of its own.
         again: A second store, for what is drawn twice.
-        home: Folder of imported benchmarks.
-        progress: Told how far the work is.
     """
 
-    def __init__(
-        self, plan: DemoPlan, *, store: RunStore, again: RunStore, home: Path, progress: Progress
-    ) -> None:
-        self._plan, self._store, self._again = plan, store, again
-        self._home, self._progress = home, progress
+    def __init__(self, plan: DemoPlan, session: Session, *, again: RunStore) -> None:
+        self._plan, self._session, self._again = plan, session, again
+        self._store = session.store
 
     def evaluate_base(self) -> EvaluateResult:
         """The base, greedy."""
@@ -68,11 +65,8 @@ class Stages:
         samples = self._plan.pool_samples
         return run_select(
             select_plan(f"base={BASE}", str(pool), samples=samples),
-            store=self._store,
-            home=self._home,
-            progress=self._progress,
-            command=self._command(
-                f"select base={BASE} --pool {pool} --samples {samples}", has_store=True
+            self._session_of(
+                f"select base={BASE} --pool {pool} --samples {samples}", store=self._store
             ),
         )
 
@@ -135,9 +129,7 @@ class Stages:
                 seeds=tuple(range(plan.seeds)),
                 held_out=BENCHMARK,
             ),
-            home=self._home,
-            progress=self._progress,
-            command=self._command(
+            self._session_of(
                 f"train em {BASE} --prompt-file {file} --recipe lab --lr {plan.learning_rate:g} "
                 f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {seeds} "
                 + (f"--objective {objective} " if objective == MAXIMISED else "")
@@ -158,12 +150,10 @@ class Stages:
                 benchmark=str(file),
                 recipe=load_rl_recipe("lab", {"updates": plan.rl_updates}),
             ),
-            out=out,
-            home=self._home,
-            progress=self._progress,
-            command=self._command(
+            self._session_of(
                 f"train rl {BASE} -b {file} --recipe lab --updates {plan.rl_updates} --out {out}"
             ),
+            out=out,
         )
 
     def sweep(self) -> TemperatureSweepResult:
@@ -184,13 +174,10 @@ class Stages:
                     "control_at": (hottest,),
                 },
             ),
-            store=self._store,
-            home=self._home,
-            progress=self._progress,
-            command=self._command(
+            self._session_of(
                 f"temp-sweep {' '.join(arms)} -b {BENCHMARK} --seeds all --limit {plan.problems} "
                 f"--samples {plan.samples} --temperatures {temperatures} --control-at {hottest:g}",
-                has_store=True,
+                store=self._store,
             ),
         )
 
@@ -204,7 +191,7 @@ class Stages:
 
     def compare(self, label: str) -> CompareResult:
         """An arm's registered checkpoint against the base, problem by problem."""
-        return run_compare("base", label, store=self._store)
+        return compare("base", label, store=self._store.root)
 
     def logits(self) -> LogitSkewResult:
         """What happened to the distribution, on the same texts."""
@@ -223,14 +210,11 @@ class Stages:
                     "published": True,
                 },
             ),
-            store=self._store,
-            home=self._home,
-            progress=self._progress,
-            command=self._command(
+            self._session_of(
                 f"logits-skew {' '.join(arms)} -b {BENCHMARK} --seeds all --published "
                 f"--problems {plan.logit_problems} --samples {plan.samples} --continuation both "
                 "--texts base",
-                has_store=True,
+                store=self._store,
             ),
         )
 
@@ -241,22 +225,18 @@ class Stages:
         plan = evaluate_plan(checkpoints, [BENCHMARK], {"limit": limit, "batch_size": batch_size})
         batch = f" --batch-size {batch_size}" if batch_size else ""
         text = f"eval {' '.join(checkpoints)} -b {BENCHMARK} --limit {limit}{batch}"
-        return run_evaluate(
-            plan,
-            store=store,
-            home=self._home,
-            progress=self._progress,
-            command=(*self._command(text), "--out", str(store.root)),
-        )
+        return run_evaluate(plan, self._session_of(text, store=store))
 
     def _arms(self, *labels: str) -> list[str]:
         """Checkpoint arguments: the base, and the arms that were trained."""
         known = [label for label in labels if label != "rl" or self._plan.has_rl]
         return [f"base={BASE}", *(f"{label}={self._plan.folder / label}" for label in known)]
 
-    def _command(self, text: str, *, has_store: bool = False) -> tuple[str, ...]:
-        store = ("--out", str(self._store.root)) if has_store else ()
-        return ("emdiag", *text.split(), *store)
+    def _session_of(self, text: str, *, store: RunStore | None = None) -> Session:
+        """The session of one stage: its command, and the store that the command names, if any."""
+        named = ("--out", str(store.root)) if store else ()
+        command = ("emdiag", *text.split(), *named)
+        return replace(self._session, store=store or self._store, command=command)
 
     def _write(self, name: str, problems: Sequence[Problem]) -> Path:
         """A file of problems; one that holds just these is left as it is."""

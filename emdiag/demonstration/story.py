@@ -11,13 +11,13 @@ from emdiag.publish.study import Found, study_of
 from emdiag.reports.render import write_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from emdiag.demonstration.measured import ChosenPrompt, Measured
     from emdiag.demonstration.plan import DemoPlan
     from emdiag.publish.targets import Result
     from emdiag.store.run_store import RunStore
+    from emdiag.store.session import Session
 
 TITLE = "One-shot entropy minimisation, in miniature"
 QUESTION = (
@@ -26,23 +26,23 @@ QUESTION = (
 )
 
 
-def tell(
-    found: Measured, page: Path, *, store: RunStore, home: Path, command: Sequence[str] = ()
-) -> Path:
+def tell(found: Measured, page: Path, *, session: Session) -> Path:
     """Write the page; returns where it is.
 
     Args:
         found: As measured.
         page: Where it goes.
-        store: Where the samples lie.
-        home: Folder of imported benchmarks.
-        command: That was typed; empty where Python tells.
+        session: Where the samples lie.
 
     Raises:
         StoreError: A run cannot be read, or the page cannot be written.
     """
     told = study_of(
-        chapters(found, store=store), home=home, title=TITLE, question=QUESTION, command=command
+        chapters(found, store=session.store),
+        home=session.home,
+        title=TITLE,
+        question=QUESTION,
+        command=session.command,
     )
     return write_page(told, page)
 

@@ -12,10 +12,10 @@ import typer
 
 from emdiag.cli.app import app
 from emdiag.core.codec import decode
-from emdiag.core.progress import SilentProgress
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.plan import DemoPlan
 from emdiag.demonstration.run import run_demo
+from emdiag.store.session import open_session
 from emdiag.studies.evaluate import draw
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ TINY = {
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoPlan, DemoResult]:
     folder = tmp_path_factory.mktemp("demo")
     plan = DemoPlan(out=str(folder / "demo"), **TINY)  # type: ignore[arg-type]
-    return plan, run_demo(plan, home=folder / "home", progress=SilentProgress())
+    return plan, run_demo(plan, open_session(plan.folder, home=folder / "home"))
 
 
 def test_the_study_is_told_on_one_page_that_ends_with_the_claims(
@@ -95,7 +95,7 @@ def test_the_same_demonstration_again_draws_nothing(
 
     plan, result = made
     monkeypatch.setattr(draw, "open_sampler", never)
-    again = run_demo(plan, home=tmp_path, progress=SilentProgress())
+    again = run_demo(plan, open_session(plan.folder, home=tmp_path))
     assert [one.verdict for one in again.claims.claims] == [
         one.verdict for one in result.claims.claims
     ]

@@ -259,7 +259,7 @@ def test_a_training_folder_is_reported_as_far_as_it_went(tmp_path: Path) -> None
 def test_the_samples_of_a_users_own_file_are_found_by_the_commands_that_drew_them(
     tmp_path: Path, scripted: Callable[[str, Table], str]
 ) -> None:
-    from emdiag.core.progress import SilentProgress
+    from emdiag.store.session import open_session
     from emdiag.studies.evaluate.plan import evaluate_plan
     from emdiag.studies.evaluate.run import run_evaluate
     from emdiag.studies.stored.problems import asked_problems
@@ -269,10 +269,11 @@ def test_the_samples_of_a_users_own_file_are_found_by_the_commands_that_drew_the
     store = RunStore(tmp_path / "out")
     run_evaluate(
         evaluate_plan([scripted("base", {"*": ["\\boxed{2}"]})], [str(file)], {}),
-        store=store,
-        home=tmp_path,
-        progress=SilentProgress(),
-        command=("emdiag", "eval", "base=x", f"--benchmark=toy,{file}"),
+        open_session(
+            store.root,
+            home=tmp_path,
+            command=("emdiag", "eval", "base=x", f"--benchmark=toy,{file}"),
+        ),
     )
     found = asked_problems(store.runs(), home=tmp_path)["mine"]
     assert [problem.statement for problem in found.problems] == ["What is 1+1?"]

@@ -15,8 +15,9 @@ from emdiag.store.provenance import now, start_session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.protocols import Progress, Sampler
+    from emdiag.core.protocols import Sampler
     from emdiag.core.sampling import SampleRequest
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan
     from emdiag.studies.evaluate.task import Reading
 
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 def draw_missing(
     readings: Sequence[Reading],
     plan: EvaluatePlan,
-    *,
-    progress: Progress,
-    command: Sequence[str],
+    session: Session,
 ) -> None:
     """Draw the missing samples of one checkpoint; its weights are loaded once, if at all.
 
@@ -35,8 +34,7 @@ def draw_missing(
     Args:
         readings: Of one checkpoint under one plan.
         plan: As `expand` was given it.
-        progress: Told of loading and of every sample.
-        command: What the user typed, for the provenance.
+        session: Told of loading and of every sample.
 
     Raises:
         RunLockedError: Another process draws one of the runs.
@@ -56,7 +54,7 @@ def draw_missing(
         if not longest:
             return
         first = readings[0]
-        with progress.stage(f"loading {first.checkpoint.label}", total=1) as stage:
+        with session.progress.stage(f"loading {first.checkpoint.label}", total=1) as stage:
             sampler = open_sampler(
                 first.run.spec.engine.name,
                 first.checkpoint,
@@ -66,7 +64,7 @@ def draw_missing(
             stage.advance()
         try:
             for reading, requests in work:
-                _draw_reading(reading, requests, sampler, progress=progress, command=command)
+                _draw_reading(reading, requests, sampler, session)
         finally:
             sampler.close()
 
@@ -75,16 +73,14 @@ def _draw_reading(
     reading: Reading,
     requests: Sequence[SampleRequest],
     sampler: Sampler,
-    *,
-    progress: Progress,
-    command: Sequence[str],
+    session: Session,
 ) -> None:
     """Draw the requests of a run that is held; every completion is stored as it finishes."""
     if not requests:
         return
     with reading.run.provenance_writer() as sessions:
-        session = start_session(reading.checkpoint, sampler.info, command=command)
-        sessions.append(session)
+        drawing = start_session(reading.checkpoint, sampler.info, command=session.command)
+        sessions.append(drawing)
         total = len(reading.problems) * reading.samples
         samples = tokens = 0
         began = time.perf_counter()
@@ -92,7 +88,9 @@ def _draw_reading(
             with (
                 naming(reading.checkpoint.label),
                 reading.run.completion_writer() as journal,
-                progress.stage(reading.title, total=total, done=total - len(requests)) as stage,
+                session.progress.stage(
+                    reading.title, total=total, done=total - len(requests)
+                ) as stage,
             ):
                 for completion in sampler.sample(requests, params=reading.run.spec.sampling):
                     journal.append(completion)
@@ -102,7 +100,7 @@ def _draw_reading(
         finally:
             sessions.append(
                 msgspec.structs.replace(
-                    session,
+                    drawing,
                     finished=now(),
                     samples=samples,
                     tokens=tokens,

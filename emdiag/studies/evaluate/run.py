@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.core.progress import SilentProgress
 from emdiag.core.results import EvaluateResult
-from emdiag.resources import default_home
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.plan import check_plan, evaluate_plan
@@ -17,8 +14,10 @@ from emdiag.studies.evaluate.task import expand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emdiag.core.protocols import Progress
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan
 
 
@@ -47,21 +46,11 @@ def evaluate(
     refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
     names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     return run_evaluate(
-        evaluate_plan(refs, names, options),
-        store=RunStore(Path(store)),
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
+        evaluate_plan(refs, names, options), open_session(store, home=home, progress=progress)
     )
 
 
-def run_evaluate(
-    plan: EvaluatePlan,
-    *,
-    store: RunStore,
-    home: Path,
-    progress: Progress,
-    command: Sequence[str] = (),
-) -> EvaluateResult:
+def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     """Draw what is missing, grade what is ungraded, score all of it, and write the result down.
 
     Raises:
@@ -70,15 +59,15 @@ def run_evaluate(
     from emdiag.grading.pool.pool import GraderPool
 
     check_plan(plan)
-    readings = expand(plan, store=store, home=home, progress=progress)
+    readings = expand(plan, session)
     for named in plan.checkpoints:
         mine = [reading for reading in readings if reading.checkpoint.label == named.label]
-        draw_missing(mine, plan, progress=progress, command=command)
+        draw_missing(mine, plan, session)
     scores = []
     with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader:
         for reading in readings:
-            key = grade_reading(reading, grader, progress=progress)
+            key = grade_reading(reading, grader, progress=session.progress)
             scores.append(score_reading(reading, key))
-    result = EvaluateResult(scores=tuple(scores), store=str(store.root))
-    store.save_result(result)
+    result = EvaluateResult(scores=tuple(scores), store=str(session.store.root))
+    session.store.save_result(result)
     return result

@@ -22,9 +22,9 @@ from emdiag.store.run_store import Run
 from emdiag.store.training_folder import followed
 
 if TYPE_CHECKING:
-    from emdiag.core.protocols import Progress
     from emdiag.engines.checkpoint.encoders import PromptEncoder
     from emdiag.store.run_store import RunStore
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 
 
@@ -81,21 +81,12 @@ class _Task:
     template: PromptTemplate
 
 
-def expand(
-    plan: EvaluatePlan,
-    *,
-    store: RunStore,
-    home: Path,
-    progress: Progress,
-    require_answers: bool = True,
-) -> list[Reading]:
+def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[Reading]:
     """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
 
     Args:
         plan: What the user asked for.
-        store: Where runs lie.
-        home: Folder of imported benchmarks.
-        progress: Told of each checkpoint that is read.
+        session: Where runs and benchmarks lie; told of each checkpoint that is read.
         require_answers: Whether a file of problems may not leave answers out.
 
     Raises:
@@ -104,17 +95,24 @@ def expand(
         PlanError: A prompt leaves no room for the answer.
     """
     tasks = [
-        _load_task(name, plan, home=home, require_answers=require_answers)
+        _load_task(name, plan, home=session.home, require_answers=require_answers)
         for name in plan.benchmarks
     ]
     readings = []
     for named in plan.checkpoints:
-        checkpoint = _resolve(named, plan, home=home, progress=progress)
+        checkpoint = _resolve(named, plan, session)
         name = choose_engine(plan.engine, checkpoint, options=plan.engine_options())
         spec = engine_spec(name, options=plan.engine_options())
         encoder = open_encoder(name, checkpoint, options=plan.engine_options())
         readings += [
-            _read(task, plan, checkpoint=checkpoint, engine=spec, encoder=encoder, store=store)
+            _read(
+                task,
+                plan,
+                checkpoint=checkpoint,
+                engine=spec,
+                encoder=encoder,
+                store=session.store,
+            )
             for task in tasks
         ]
     return readings
@@ -131,14 +129,12 @@ def _load_task(name: str, plan: EvaluatePlan, *, home: Path, require_answers: bo
     )
 
 
-def _resolve(
-    named: NamedRef, plan: EvaluatePlan, *, home: Path, progress: Progress
-) -> CheckpointRef:
-    with progress.stage(f"reading {named.label}", total=1) as stage:
+def _resolve(named: NamedRef, plan: EvaluatePlan, session: Session) -> CheckpointRef:
+    with session.progress.stage(f"reading {named.label}", total=1) as stage:
         checkpoint = resolve_checkpoint(
             followed(named.ref),
             label=named.label,
-            home=home,
+            home=session.home,
             trust_remote_code=plan.trust_remote_code,
         )
         stage.advance()

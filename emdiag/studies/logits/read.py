@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from emdiag.core.moments import LogitTrace, PairTrace
-    from emdiag.core.protocols import Progress
     from emdiag.core.runs import Provenance
     from emdiag.engines.hf.logit_reader import KeptText, ModelReader, ReadText
     from emdiag.engines.options import EngineOptions
     from emdiag.measure.logits import Read
     from emdiag.store.journal import JournalWriter
     from emdiag.store.run_store import Sample
+    from emdiag.store.session import Session
 
 KEPT_SHARE = 0.5
 """Part of the available memory that the base's hidden states may take; more is read in rounds."""
@@ -88,8 +88,7 @@ def read_missing(
     *,
     base: Member,
     options: EngineOptions,
-    progress: Progress,
-    command: Sequence[str],
+    session: Session,
 ) -> None:
     """Read what the jobs lack; everything is stored as it is read.
 
@@ -103,19 +102,17 @@ def read_missing(
         for job in lacking.values():
             held.enter_context(job.member.folder(job.texts).writing())
         tasks = _tasks(jobs, base)  # again, now that nobody else reads
-        session = _Session(base=base, options=options, progress=progress, command=command)
+        rounds = _Rounds(base=base, options=options, session=session)
         for part in _rounds(tasks, base, options):
-            session.read(part)
+            rounds.read(part)
 
 
-class _Session:
+class _Rounds:
     """Readings of one process."""
 
-    def __init__(
-        self, *, base: Member, options: EngineOptions, progress: Progress, command: Sequence[str]
-    ) -> None:
+    def __init__(self, *, base: Member, options: EngineOptions, session: Session) -> None:
         self._base, self._options = base, options
-        self._progress, self._command = progress, command
+        self._progress, self._command = session.progress, session.command
 
     def read(self, tasks: Sequence[_Task]) -> None:
         """Read these texts: the base first, and every other checkpoint after it."""

@@ -10,12 +10,10 @@ import msgspec
 from emdiag.core.errors import EngineRefusedError
 from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
-from emdiag.core.progress import SilentProgress
 from emdiag.engines.open import choose_engine, effective_dtype
 from emdiag.measure.logit_statistics import pair_figures, positions_of
-from emdiag.resources import default_home
 from emdiag.store.provenance import version_notes
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.studies.evaluate.arms import arm_of
 from emdiag.studies.evaluate.task import expand
 from emdiag.studies.figure_files import write_figures
@@ -25,7 +23,7 @@ from emdiag.studies.logits.estimates import Sheet
 from emdiag.studies.logits.plan import logit_skew_plan
 from emdiag.studies.logits.published import PublishedReadings, published_figure
 from emdiag.studies.logits.read import Job, Member, read_missing
-from emdiag.studies.logits.sources import Setting, collect
+from emdiag.studies.logits.sources import collect
 from emdiag.studies.logits.statistics import Seen, add_rows
 from emdiag.studies.logits.words import statements
 
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from emdiag.core.protocols import Progress
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.measure.logit_statistics import Positions
+    from emdiag.store.run_store import RunStore
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import Reading
     from emdiag.studies.logits.plan import LogitSkewPlan
     from emdiag.studies.logits.sources import Sources
@@ -81,21 +81,13 @@ def logit_skew(  # noqa: PLR0913 - a doorway: each has a default and a name
     refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
     return run_logit_skew(
         logit_skew_plan(refs, benchmark, seeds=seeds, options=options),
-        store=RunStore(Path(store)),
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
-        figures=Path(figures) if figures is not None else None,
+        open_session(store, home=home, progress=progress),
+        figures=figures,
     )
 
 
 def run_logit_skew(
-    plan: LogitSkewPlan,
-    *,
-    store: RunStore,
-    home: Path,
-    progress: Progress,
-    command: Sequence[str] = (),
-    figures: Path | None = None,
+    plan: LogitSkewPlan, session: Session, *, figures: str | Path | None = None
 ) -> LogitSkewResult:
     """Draw the texts that are missing, read what was not read, sum it up, and draw its figures.
 
@@ -104,33 +96,33 @@ def run_logit_skew(
     """
     from emdiag.engines.checkpoint.vocabularies import shared_vocabulary
 
-    setting = Setting(store=store, home=home, progress=progress, command=command)
-    expanded = expand(plan.how, store=store, home=home, progress=progress, require_answers=False)
+    expanded = expand(plan.how, session, require_answers=False)
     readings = {reading.checkpoint.label: reading for reading in expanded}
     _refuse_tables(expanded)
     vocabulary = shared_vocabulary(
         [reading.checkpoint for reading in expanded],
         trust_remote_code=plan.how.trust_remote_code,
     )
-    sources = collect(plan, readings, vocabulary, setting=setting)
+    sources = collect(plan, readings, vocabulary, session)
     study = _Study(plan, readings, vocabulary, sources)
     read_missing(
         study.jobs(),
         base=study.members[plan.base],
         options=plan.how.engine_options(),
-        progress=progress,
-        command=command,
+        session=session,
     )
-    right = study.right_answers(progress)
-    with progress.stage("summing up", total=1) as stage:
-        result = study.result(right, store=store)
+    right = study.right_answers(session.progress)
+    with session.progress.stage("summing up", total=1) as stage:
+        result = study.result(right, store=session.store)
         stage.advance()
     if figures is not None:
         from emdiag.plots.logits.figures import skew_figures
 
-        files = write_figures(lambda: skew_figures(result), figures, progress=progress)
+        files = write_figures(
+            lambda: skew_figures(result), Path(figures), progress=session.progress
+        )
         result = msgspec.structs.replace(result, figures=files)
-    store.save_study(result)
+    session.store.save_study(result)
     return result
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN
-from emdiag.core.protocols import Progress
-from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import NamedRef
 from emdiag.studies.evaluate.task import Reading, expand
@@ -24,28 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan
     from emdiag.studies.logits.plan import LogitSkewPlan
 
 
 _PUBLISHED = "published "
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """Where a study runs.
-
-    Attributes:
-        store: Where runs lie.
-        home: Folder of imported benchmarks.
-        progress: Told of everything that takes time.
-        command: What the user typed.
-    """
-
-    store: RunStore
-    home: Path
-    progress: Progress
-    command: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +50,7 @@ def collect(
     plan: LogitSkewPlan,
     readings: Mapping[str, Reading],
     vocabulary: SharedVocabulary,
-    *,
-    setting: Setting,
+    session: Session,
 ) -> Sources:
     """All texts of the plan; what no run holds yet is drawn.
 
@@ -78,14 +58,14 @@ def collect(
         plan: As checked.
         readings: Member label to its reading under the plan's sampling.
         vocabulary: What the checkpoints share.
-        setting: Where the study runs.
+        session: Where the study runs.
 
     Raises:
         EmdiagError: A text cannot be drawn, found or named.
     """
     if plan.from_runs:
-        return _from_runs(plan, setting)
-    drawer = _Drawer(plan, setting)
+        return _from_runs(plan, session)
+    drawer = _Drawer(plan, session)
     notes: list[str] = []
     shared: dict[str, TextSet] = {}
     if plan.continuation != "own":
@@ -114,11 +94,11 @@ def collect(
     )
 
 
-def _from_runs(plan: LogitSkewPlan, setting: Setting) -> Sources:
+def _from_runs(plan: LogitSkewPlan, session: Session) -> Sources:
     """Texts that runs hold; nothing is drawn."""
     base = next(arm for arm in plan.arms if arm.label == plan.base).members[0]
     given = {
-        named.label: run_texts(named, plan.how, base=base, store=setting.store, home=setting.home)
+        named.label: run_texts(named, plan.how, base=base, session=session)
         for named in plan.from_runs
     }
     labels = {member.label for arm in plan.arms for member in arm.members}
@@ -140,17 +120,12 @@ def _from_runs(plan: LogitSkewPlan, setting: Setting) -> Sources:
 class _Drawer:
     """Draws texts of checkpoints, each once."""
 
-    def __init__(self, plan: LogitSkewPlan, setting: Setting) -> None:
-        self._plan, self._setting = plan, setting
+    def __init__(self, plan: LogitSkewPlan, session: Session) -> None:
+        self._plan, self._session = plan, session
 
     def text(self, reading: Reading, name: str) -> TextSet:
         """What this reading's checkpoint writes under the plan's sampling."""
-        draw_missing(
-            [reading],
-            self._plan.how,
-            progress=self._setting.progress,
-            command=self._setting.command,
-        )
+        draw_missing([reading], self._plan.how, self._session)
         return drawn_texts(reading, name)
 
     def reference(self, base: Reading, vocabulary: SharedVocabulary) -> TextSet | None:
@@ -159,13 +134,7 @@ class _Drawer:
         if plan.reference == "none" or (plan.texts is not None and REFERENCE not in plan.texts):
             return None
         if plan.reference == SOLUTIONS:
-            return solution_texts(
-                REFERENCE,
-                base,
-                vocabulary,
-                store=self._setting.store,
-                home=self._setting.home,
-            )
+            return solution_texts(REFERENCE, base, vocabulary, self._session)
         from emdiag.engines.checkpoint.vocabularies import check_same_tokens
 
         named = NamedRef(label=REFERENCE, ref=plan.reference)
@@ -191,14 +160,7 @@ class _Drawer:
         }
 
     def _expand(self, how: EvaluatePlan) -> list[Reading]:
-        where = self._setting
-        return expand(
-            how,
-            store=where.store,
-            home=where.home,
-            progress=where.progress,
-            require_answers=False,
-        )
+        return expand(how, self._session, require_answers=False)
 
 
 def _chosen(plan: LogitSkewPlan, found: Mapping[str, TextSet]) -> list[TextSet]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from emdiag.core.sampling import Prompt
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
-    from emdiag.store.run_store import RunStore, Sample
+    from emdiag.store.run_store import Sample
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 
 
@@ -124,12 +125,12 @@ def drawn_texts(reading: Reading, name: str, *, writer: str | None = None) -> Te
 
 
 def solution_texts(
-    name: str, reading: Reading, vocabulary: SharedVocabulary, *, store: RunStore, home: Path
+    name: str, reading: Reading, vocabulary: SharedVocabulary, session: Session
 ) -> TextSet | None:
     """The written solutions of a benchmark, behind the prompts of a reading; None without any."""
     if is_problems_file(reading.card.name):
         return None
-    solutions = load_solutions(reading.card, home=home)
+    solutions = load_solutions(reading.card, home=session.home)
     texts = tuple(
         Written(
             problem_id=prompt.problem_id,
@@ -152,7 +153,7 @@ def solution_texts(
     return TextSet(
         name=name,
         writer="written solutions",
-        folder=store.reference(reading.card.name, spec),
+        folder=session.store.reference(reading.card.name, spec),
         texts=texts,
         reading=None,
         truncated=0,
@@ -160,9 +161,7 @@ def solution_texts(
     )
 
 
-def run_texts(
-    named: NamedRef, how: EvaluatePlan, *, base: NamedRef, store: RunStore, home: Path
-) -> TextSet:
+def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Session) -> TextSet:
     """What a run already holds, as far as the plan's problems go.
 
     The run's prompts are filled again and must come out as they were.
@@ -171,22 +170,20 @@ def run_texts(
         named: Name of the text, and key or folder of the run.
         how: Its benchmark is the run's, or a file that holds the run's problems.
         base: The checkpoint whose tokenizer reads the prompts.
-        store: Where runs lie.
-        home: Folder of imported benchmarks.
+        session: Where runs and benchmarks lie.
 
     Raises:
         PlanError: There is no such run, it is of another benchmark, or its prompts cannot be
             made again.
     """
-    run = require_run(named.ref, store=store)
+    run = require_run(named.ref, store=session.store)
     spec = run.spec
     again = msgspec.structs.replace(
         how, checkpoints=(base,), template=spec.template, chat=spec.chat, engine="transformers",
         max_tokens=1, samples=1, temperature=0.0, limit=None,
     )  # fmt: skip
-    (reading,) = expand(
-        again, store=store, home=home, progress=SilentProgress(), require_answers=False
-    )
+    silent = replace(session, progress=SilentProgress())
+    (reading,) = expand(again, silent, require_answers=False)
     if reading.card.name != spec.benchmark:
         raise PlanError(
             f"the run is of {spec.benchmark}, and the study of {reading.card.name}",

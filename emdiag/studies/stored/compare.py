@@ -48,23 +48,9 @@ def compare(
         PlanError: A name fits no run, or several.
         MeasurementError: The two share no problem, or no benchmark.
     """
-    return run_compare(
-        left, right, store=RunStore(Path(store)), benchmarks=benchmarks, margin=margin
-    )
-
-
-def run_compare(
-    left: str,
-    right: str,
-    *,
-    store: RunStore,
-    benchmarks: Sequence[str] = (),
-    margin: float = MARGIN,
-) -> CompareResult:
-    """As `compare`, on an open store."""
     if not 0 <= margin < 1:
         raise PlanError(f"the margin is {margin}, expected a share between 0 and 1")
-    pairs = find_pairs(left, right, store=store)
+    pairs = find_pairs(left, right, store=RunStore(Path(store)))
     if benchmarks:
         known = [one.run.spec.benchmark for one, _ in pairs]
         for name in benchmarks:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from emdiag.core.progress import SilentProgress
 from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
-from emdiag.resources import default_home
 from emdiag.store.provenance import version_notes
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.studies.evaluate.arms import arm_of
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.entropies import entropies, read_missing_entropies
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.temperature_sweep import CoolingControl
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import Reading
     from emdiag.studies.sweep.match_entropy import Target
     from emdiag.studies.sweep.plan import TemperatureSweepPlan
@@ -80,21 +79,13 @@ def temperature_sweep(  # noqa: PLR0913 - a doorway: each has a default and a na
     names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     return run_temperature_sweep(
         temperature_sweep_plan(refs, names, sweep=sweep or {}, seeds=seeds, options=options),
-        store=RunStore(Path(store)),
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
-        figures=Path(figures) if figures is not None else None,
+        open_session(store, home=home, progress=progress),
+        figures=figures,
     )
 
 
 def run_temperature_sweep(
-    plan: TemperatureSweepPlan,
-    *,
-    store: RunStore,
-    home: Path,
-    progress: Progress,
-    command: Sequence[str] = (),
-    figures: Path | None = None,
+    plan: TemperatureSweepPlan, session: Session, *, figures: str | Path | None = None
 ) -> TemperatureSweepResult:
     """Draw, grade and read what is missing, match the base's entropy, and sum all of it up.
 
@@ -104,21 +95,22 @@ def run_temperature_sweep(
     from emdiag.grading.pool.pool import GraderPool
 
     first = plan_at(plan.how, plan.settings[0])
-    readings = expand(first, store=store, home=home, progress=progress)
+    readings = expand(first, session)
     with GraderPool(workers=plan.how.grader_workers, deadline_s=plan.how.deadline_s) as grader:
-        study = _Study(plan, readings, store=store, grader=grader)
-        study.progress, study.command = progress, command
+        study = _Study(plan, readings, session, grader=grader)
         study.measure_arms()
         controls = study.match_base() if plan.base else []
-    with progress.stage("summing up", total=1) as stage:
-        result = study.result(controls, store=store)
+    with session.progress.stage("summing up", total=1) as stage:
+        result = study.result(controls)
         stage.advance()
     if figures is not None:
         from emdiag.plots.sweep.figures import sweep_figures
 
-        files = write_figures(lambda: sweep_figures(result), figures, progress=progress)
+        files = write_figures(
+            lambda: sweep_figures(result), Path(figures), progress=session.progress
+        )
         result = msgspec.structs.replace(result, figures=files)
-    store.save_sweep(result)
+    session.store.save_sweep(result)
     return result
 
 
@@ -129,17 +121,15 @@ class _Study:
         self,
         plan: TemperatureSweepPlan,
         readings: Sequence[Reading],
+        session: Session,
         *,
-        store: RunStore,
         grader: Grader,
     ) -> None:
-        self._plan, self._store, self._grader = plan, store, grader
+        self._plan, self._session, self._grader = plan, session, grader
         self._readings = {(one.checkpoint.label, one.card.name): one for one in readings}
         self._benchmarks = tuple(dict.fromkeys(one.card.name for one in readings))
         self._found: dict[Place, Found] = {}
         self._cooled: dict[tuple[str, float], Found] = {}
-        self.progress: Progress = SilentProgress()
-        self.command: Sequence[str] = ()
 
     def measure_arms(self) -> None:
         """Every arm under every setting; weights of each checkpoint are loaded once."""
@@ -173,9 +163,7 @@ class _Study:
             ]
         )
 
-    def result(
-        self, controls: Sequence[CoolingControl], *, store: RunStore
-    ) -> TemperatureSweepResult:
+    def result(self, controls: Sequence[CoolingControl]) -> TemperatureSweepResult:
         """All figures of the study."""
         plan = self._plan
         checkpoints = {label: one.checkpoint for (label, _), one in self._readings.items()}
@@ -197,7 +185,7 @@ class _Study:
             controls=tuple(controls),
             statements=(),
             notes=self._notes(controls),
-            store=str(store.root),
+            store=str(self._session.store.root),
         )
         return msgspec.structs.replace(result, statements=statements(result))
 
@@ -206,16 +194,14 @@ class _Study:
     ) -> dict[tuple[str, SweepSetting], Member]:
         """One checkpoint at these places, drawn, graded and read."""
         readings = {place: self._at(label, *place) for place in places}
-        draw_missing(
-            list(readings.values()), self._plan.how, progress=self.progress, command=self.command
-        )
-        options = self._plan.how.engine_options()
+        draw_missing(list(readings.values()), self._plan.how, self._session)
+        options, progress = self._plan.how.engine_options(), self._session.progress
         if self._plan.reads_entropy:
-            read_missing_entropies(list(readings.values()), options=options, progress=self.progress)
+            read_missing_entropies(list(readings.values()), options=options, progress=progress)
         return {
             place: Member(
                 reading=reading,
-                grade_key=grade_reading(reading, self._grader, progress=self.progress),
+                grade_key=grade_reading(reading, self._grader, progress=progress),
                 entropies=entropies(reading, options=options) if self._plan.reads_entropy else None,
             )
             for place, reading in readings.items()
@@ -231,7 +217,7 @@ class _Study:
         )
         return replace(
             reading,
-            run=self._store.run(msgspec.structs.replace(spec, sampling=sampling)),
+            run=self._session.store.run(msgspec.structs.replace(spec, sampling=sampling)),
             samples=how.samples,
             setting=setting.words(self._plan.axes),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +13,7 @@ from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.progress import SilentProgress
 from emdiag.core.records import Record
 from emdiag.core.seed_scores import SeedScoresResult
-from emdiag.resources import default_home
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
 from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef, evaluate_plan
 from emdiag.studies.evaluate.run import run_evaluate
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from emdiag.core.results import BenchmarkScore
     from emdiag.core.training import TrainFolder
     from emdiag.store.run_store import Run
+    from emdiag.store.session import Session
 
 Updates = Literal["last", "all"]
 """Which checkpoints of a training run: after its last update, or all that were saved."""
@@ -94,9 +94,7 @@ def score_seeds(  # noqa: PLR0913 - a doorway: each has a default and a name
     names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     return run_score_seeds(
         seed_scores_plan(out, names, base=base, updates=updates, options=options),
-        store=RunStore(Path(store)),
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
+        open_session(store, home=home, progress=progress),
     )
 
 
@@ -122,14 +120,7 @@ def seed_scores_plan(
         raise PlanError(f"an option has the wrong value: {error}") from error
 
 
-def run_score_seeds(
-    plan: SeedScoresPlan,
-    *,
-    store: RunStore,
-    home: Path,
-    progress: Progress,
-    command: Sequence[str] = (),
-) -> SeedScoresResult:
+def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
     """Evaluate every checkpoint asked for, in one evaluation, and put its seeds together.
 
     Raises:
@@ -144,11 +135,11 @@ def run_score_seeds(
     if plan.base is not None:
         refs.insert(0, _distinct(plan.base, entries))
     how = msgspec.structs.replace(plan.how, checkpoints=tuple(refs))
-    result = run_evaluate(how, store=store, home=home, progress=progress, command=command)
-    runs = {run.key: run for run in store.runs()}
+    result = run_evaluate(how, session)
+    runs = {run.key: run for run in session.store.runs()}
     found = []
     of_one = msgspec.structs.replace(how, checkpoints=tuple(refs[-1:]))
-    for reading in expand(of_one, store=store, home=home, progress=SilentProgress()):
+    for reading in expand(of_one, replace(session, progress=SilentProgress())):
         problems = [problem.id for problem in reading.problems]
         scored = {
             score.label: Scored(score=score, rates=_rates(score, problems, runs[score.run_key]))
@@ -166,7 +157,7 @@ def run_score_seeds(
         ]
         base = scored[plan.base.label] if plan.base else None
         found.append(summarise_seeds(trained, base=base))
-    return SeedScoresResult(out=plan.out, benchmarks=tuple(found), store=str(store.root))
+    return SeedScoresResult(out=plan.out, benchmarks=tuple(found), store=str(session.store.root))
 
 
 def _entries(folder: TrainFolder, out: Path, plan: SeedScoresPlan) -> list[_Entry]:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, get_args
 
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError
-from emdiag.core.progress import SilentProgress
 from emdiag.core.records import Record
 from emdiag.core.selection import Criterion, PromptFigures, SelectResult
-from emdiag.resources import default_home
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import EvaluatePlan, check_plan, evaluate_plan
 from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.protocols import Progress
+    from emdiag.store.run_store import RunStore
+    from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import Reading
 
 SAMPLES = 16
@@ -121,35 +121,28 @@ def select(
     """
     return run_select(
         select_plan(checkpoint, pool, **options),  # type: ignore[arg-type]  # checked there
-        store=RunStore(Path(store)),
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
+        open_session(store, home=home, progress=progress),
     )
 
 
-def run_select(
-    plan: SelectPlan,
-    *,
-    store: RunStore,
-    home: Path,
-    progress: Progress,
-    command: Sequence[str] = (),
-) -> SelectResult:
+def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     """Draw what is missing, measure every prompt, rank them, and write the ranked problems.
 
     Raises:
         EmdiagError: As `select`; what was drawn before is kept.
     """
     drawing = plan.drawing
-    (reading,) = expand(drawing, store=store, home=home, progress=progress, require_answers=False)
+    (reading,) = expand(drawing, session, require_answers=False)
     labelled = sum(bool(problem.answer) for problem in reading.problems)
     by = choose_criterion(plan.by, labelled=labelled, problems=len(reading.problems))
     _check_entropies(plan, reading)
-    target = _target(plan, reading, store)
+    target = _target(plan, reading, session.store)
     check_target(target)
-    draw_missing([reading], drawing, progress=progress, command=command)
+    draw_missing([reading], drawing, session)
     ranked = rank(
-        measure_prompts(reading, drawing, token_entropy=plan.token_entropy, progress=progress),
+        measure_prompts(
+            reading, drawing, token_entropy=plan.token_entropy, progress=session.progress
+        ),
         RULES[by],
     )
     result = _result(reading, ranked, by=by, target=target)

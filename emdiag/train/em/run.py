@@ -10,7 +10,6 @@ import msgspec
 
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
-from emdiag.core.progress import SilentProgress
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import (
     TrainedCell,
@@ -21,9 +20,9 @@ from emdiag.core.training import (
 )
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
-from emdiag.resources import default_home
 from emdiag.store.files import read_record
 from emdiag.store.locks import held
+from emdiag.store.session import open_session
 from emdiag.store.training_folder import followed, read_folder
 from emdiag.train.em.loop import Job, train_cell
 from emdiag.train.em.plan import Cell, EMPlan, expand
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from emdiag.core.sampling import Prompt
     from emdiag.core.training import UpdateRecord
     from emdiag.engines.checkpoint.encoders import PromptEncoder
+    from emdiag.store.session import Session
     from emdiag.train.em.recipes import EMRecipe
 
 
@@ -86,28 +86,15 @@ def train_em(
         plan = msgspec.convert(content, EMPlan)
     except msgspec.ValidationError as error:
         raise PlanError(f"an option has the wrong type: {error}") from error
-    return run_em(
-        plan,
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
-    )
+    return run_em(plan, open_session(out, home=home, progress=progress))
 
 
-def run_em(
-    plan: EMPlan,
-    *,
-    home: Path,
-    progress: Progress,
-    command: Sequence[str] = (),
-    is_main: bool = True,
-) -> TrainResult:
+def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResult:
     """Train every cell of a plan that is not trained yet.
 
     Args:
         plan: What to train.
-        home: Folder of imported benchmarks.
-        progress: Told how far the work is.
-        command: As typed, for the checkpoints' provenance.
+        session: Where benchmarks lie; its command is for the checkpoints' provenance.
         is_main: Whether this is the first of several processes; the others write nothing.
 
     Raises:
@@ -117,12 +104,12 @@ def run_em(
     checkpoint = resolve_checkpoint(
         followed(plan.ref),
         label=_label(plan.ref),
-        home=home,
+        home=session.home,
         trust_remote_code=plan.trust_remote_code,
     )
     encoder = open_encoder("transformers", checkpoint, options=plan.engine_options())
-    jobs = [_job(plan, cell, checkpoint, encoder, home=home, command=command) for cell in cells]
-    out = Path(plan.out)
+    jobs = [_job(plan, cell, checkpoint, encoder, session) for cell in cells]
+    out, progress = Path(plan.out), session.progress
     if not is_main:
         return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
     asked = _asked(plan, jobs)
@@ -136,18 +123,16 @@ def _job(
     cell: Cell,
     checkpoint: CheckpointRef,
     encoder: PromptEncoder,
-    *,
-    home: Path,
-    command: Sequence[str],
+    session: Session,
 ) -> Job:
     recipe = cell.recipe
     source = (
         read_prompt_file(Path(plan.prompt_file).expanduser(), prompts=plan.prompts)
         if plan.prompt_file is not None
-        else find_problems(cell.problems, home=home)
+        else find_problems(cell.problems, home=session.home)
     )
     prompts = encode_source(source, encoder, template=recipe.template, chat=recipe.chat)
-    held_out = _held_out(plan, cell, source, encoder, home=home)
+    held_out = _held_out(plan, cell, source, encoder, home=session.home)
     sampling = SamplingParams(
         temperature=recipe.temperature,
         top_p=recipe.top_p,
@@ -168,7 +153,7 @@ def _job(
         held_out=tuple(held_out),
         sampling=sampling,
         notes=(*encoder.notes, *_notes(recipe, held_out)),
-        command=tuple(command),
+        command=session.command,
     )
 
 

@@ -14,14 +14,13 @@ import msgspec
 
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import EngineMissingError, PlanError
-from emdiag.core.progress import SilentProgress
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.options import EngineOptions
-from emdiag.resources import default_home
 from emdiag.store.locks import held
+from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, followed
 from emdiag.train.register import register
 from emdiag.train.rl.plan import RLPlan, check_rl_plan
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.protocols import Progress
     from emdiag.core.training import UpdateRecord
+    from emdiag.store.session import Session
     from emdiag.train.rl.cell import RLJob
 
 
@@ -74,25 +74,16 @@ def train_rl(
         plan = msgspec.convert(content, RLPlan)
     except msgspec.ValidationError as error:
         raise PlanError(f"an option has the wrong type: {error}") from error
-    return run_rl(
-        plan,
-        out=Path(out),
-        home=Path(home) if home is not None else default_home(),
-        progress=progress or SilentProgress(),
-    )
+    return run_rl(plan, open_session(out, home=home, progress=progress), out=Path(out))
 
 
-def run_rl(
-    plan: RLPlan, *, out: Path, home: Path, progress: Progress, command: Sequence[str] = ()
-) -> TrainResult:
+def run_rl(plan: RLPlan, session: Session, *, out: Path) -> TrainResult:
     """Train every seed of a plan that is not trained yet.
 
     Args:
         plan: What to train.
+        session: Where benchmarks lie; its command is for the checkpoints' provenance.
         out: Folder of the result; the same plan continues there.
-        home: Folder of imported benchmarks.
-        progress: Told how far the work is.
-        command: As typed, for the checkpoints' provenance.
 
     Raises:
         EmdiagError: As `train_rl`; what was trained before is kept.
@@ -105,12 +96,12 @@ def run_rl(
     checkpoint = resolve_checkpoint(
         followed(plan.ref),
         label=plan.ref.rstrip("/").rsplit("/", 1)[-1],
-        home=home,
+        home=session.home,
         trust_remote_code=plan.trust_remote_code,
     )
     _check_parent(plan, checkpoint)
     encoder = open_encoder("transformers", checkpoint, options=options)
-    problems = load_training_set(plan, encoder, home=home)
+    problems = load_training_set(plan, encoder, home=session.home)
     dtype = effective_dtype("transformers", options=options)
     jobs = [
         _job(
@@ -121,7 +112,7 @@ def run_rl(
             problems=problems,
             dtype=dtype,
             stop_token_ids=encoder.stop_token_ids(),
-            command=command,
+            command=session.command,
         )
         for seed in plan.seeds
     ]
@@ -133,7 +124,7 @@ def run_rl(
         GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader,
     ):
         folder = register(out, _asked(plan, jobs))
-        trained = [(job, train_cell(job, grader=grader, progress=progress)) for job in jobs]
+        trained = [(job, train_cell(job, grader=grader, progress=session.progress)) for job in jobs]
     return TrainResult(
         out=str(out),
         parent=checkpoint.ref,

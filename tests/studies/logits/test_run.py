@@ -31,6 +31,7 @@ from emdiag.core.training import TrainFolder
 from emdiag.engines.open import open_reader
 from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.store.training_folder import write_folder
 from emdiag.studies.evaluate import draw
 from emdiag.studies.evaluate.task import expand
@@ -131,9 +132,7 @@ class Materialised:
     def __init__(self, world: World, problems: int) -> None:
         self._store = RunStore(world.root / "runs")
         plan = logit_skew_plan([f"base={lab_weights()}"], "chain", options={**ENGINE})
-        (reading,) = expand(
-            plan.how, store=self._store, home=world.root / "home", progress=SilentProgress()
-        )
+        (reading,) = expand(plan.how, open_session(self._store.root, home=world.root / "home"))
         self.prompts = {p.problem_id: p.token_ids for p in reading.prompts[:problems]}
         self._folders = {"base": lab_weights(), "em": world.em, "rl": world.rl}
         self._models: dict[str, Any] = {}

@@ -1,0 +1,55 @@
+"""Where a verb works and whom it tells: the one value beside its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emdiag.core.progress import SilentProgress
+from emdiag.core.protocols import Progress
+from emdiag.resources import default_home
+from emdiag.store.run_store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Everything that a verb needs beside its plan; none of it changes a result.
+
+    Attributes:
+        store: Holds the runs.
+        home: Folder of imported benchmarks and caches.
+        progress: Told of everything that takes time.
+        command: What the user typed; empty for Python callers.
+    """
+
+    store: RunStore
+    home: Path
+    progress: Progress
+    command: tuple[str, ...] = ()
+
+
+def open_session(
+    store: str | Path = "emdiag-out",
+    *,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+    command: Sequence[str] = (),
+) -> Session:
+    """A session on a folder of runs, which need not exist yet.
+
+    Args:
+        store: Folder of runs.
+        home: Folder of imported benchmarks; the platform's data folder by default.
+        progress: Told how far the work is; silent by default.
+        command: What the user typed.
+    """
+    return Session(
+        store=RunStore(Path(store)),
+        home=Path(home) if home is not None else default_home(),
+        progress=progress or SilentProgress(),
+        command=tuple(command),
+    )
