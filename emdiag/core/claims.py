@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import Interval
 
 ClaimVerdict = Literal["holds", "fails", "undecided"]
@@ -120,7 +120,7 @@ class ClaimResult(Record, frozen=True, kw_only=True):
     would_decide: str | None
 
 
-class ClaimsResult(Record, frozen=True, kw_only=True):
+class ClaimsResult(Result, frozen=True, kw_only=True, tag="claims"):
     """Every claim of the ledger, in its order; one looked at on two EM arms is there twice.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.moments import Histogram
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import Direction, Interval
 
 Kind = Literal["per_token", "pooled"]
@@ -216,7 +216,7 @@ class PublishedFigure(Record, frozen=True, kw_only=True):
     ladder: tuple[QuirkStep, ...]
 
 
-class LogitSkewResult(Record, frozen=True, kw_only=True):
+class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     """Everything one study of logits found.
 
     Attributes:
@@ -226,6 +226,7 @@ class LogitSkewResult(Record, frozen=True, kw_only=True):
         figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
     """
 
+    folder: ClassVar[str] = "logit-studies"
     benchmark: str
     problems: int
     problems_total: int

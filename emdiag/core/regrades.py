@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdiag.core.grades import Verdict
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import Interval, Metric
 
 
@@ -57,7 +57,7 @@ class RegradedRun(Record, frozen=True, kw_only=True):
     disagreements: tuple[Disagreement, ...]
 
 
-class RegradeResult(Record, frozen=True, kw_only=True):
+class RegradeResult(Result, frozen=True, kw_only=True, tag="regrade"):
     """Runs under two graders.
 
     Attributes:

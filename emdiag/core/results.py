@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 
 _MOST_DECIMALS, _NIL = 4, 1e-9
 
@@ -160,9 +160,10 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class EvaluateResult(Record, frozen=True, kw_only=True):
+class EvaluateResult(Result, frozen=True, kw_only=True, tag="evaluation"):
     """All scores of one evaluation, and where its runs lie."""
 
+    folder: ClassVar[str] = "evaluations"
     scores: tuple[BenchmarkScore, ...]
     store: str
 
@@ -208,7 +209,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class CompareResult(Record, frozen=True, kw_only=True):
+class CompareResult(Result, frozen=True, kw_only=True, tag="comparison"):
     """Comparisons by benchmark, and their mean.
 
     Attributes:

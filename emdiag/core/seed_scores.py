@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import Interval, Metric
 
 
@@ -87,7 +87,7 @@ class BenchmarkSeeds(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class SeedScoresResult(Record, frozen=True, kw_only=True):
+class SeedScoresResult(Result, frozen=True, kw_only=True, tag="seeds"):
     """A training folder on all benchmarks asked for, and where the runs lie."""
 
     out: str

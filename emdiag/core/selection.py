@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import Interval
 
 Criterion = Literal[
@@ -54,7 +54,7 @@ class PromptFigures(Record, frozen=True, kw_only=True):
     truncated_frac: float
 
 
-class SelectResult(Record, frozen=True, kw_only=True):
+class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):
     """A pool of prompts, ranked for one checkpoint.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from emdiag.core.checkpoints import Arm
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import Interval, Metric
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class CoolingControl(Record, frozen=True, kw_only=True):
     is_headline: bool = False
 
 
-class TemperatureSweepResult(Record, frozen=True, kw_only=True):
+class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     """Everything one sweep found.
 
     Attributes:
@@ -173,6 +173,7 @@ class TemperatureSweepResult(Record, frozen=True, kw_only=True):
         figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
     """
 
+    folder: ClassVar[str] = "sweeps"
     benchmarks: tuple[str, ...]
     problems_total: dict[str, int]
     base: str | None

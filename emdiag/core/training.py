@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from emdiag.core.checkpoints import Stage
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 
 Method = Literal["em", "rl"]
 """How a checkpoint was trained: entropy minimisation, or reinforcement learning."""
@@ -135,7 +135,7 @@ class TrainedCell(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class TrainResult(Record, frozen=True, kw_only=True):
+class TrainResult(Result, frozen=True, kw_only=True, tag="training"):
     """Everything a plan trained.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.logit_skew import LogitSkewResult
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.selection import PromptFigures, SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
@@ -27,7 +27,7 @@ class ChosenPrompt(Record, frozen=True, kw_only=True):
     rank: int
 
 
-class Measured(Record, frozen=True, kw_only=True):
+class Measured(Result, frozen=True, kw_only=True, tag="demonstration"):
     """Everything the stages found.
 
     Attributes:

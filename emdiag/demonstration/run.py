@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
-from emdiag.core.records import Record
+from emdiag.core.records import Result
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
 from emdiag.demonstration.stages import Stages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from emdiag.store.session import Session
 
 
-class DemoResult(Record, frozen=True, kw_only=True):
+class DemoResult(Result, frozen=True, kw_only=True, tag="demo"):
     """What the demonstration made.
 
     Attributes:

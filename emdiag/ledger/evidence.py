@@ -7,14 +7,13 @@ from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-import msgspec
-
 from emdiag.core.checkpoints import Arm, Stage
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.results import EvaluateResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
+from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.stored.find_runs import require_run
@@ -25,11 +24,8 @@ if TYPE_CHECKING:
     from emdiag.core.claims import Role
 
 AnyResult = EvaluateResult | LogitSkewResult | TemperatureSweepResult
-_KINDS: dict[str, type[AnyResult]] = {
-    "evaluations": EvaluateResult,
-    "logit-studies": LogitSkewResult,
-    "sweeps": TemperatureSweepResult,
-}
+_RECORDS: tuple[type[AnyResult], ...] = (EvaluateResult, LogitSkewResult, TemperatureSweepResult)
+_FOLDERS = ("runs", *(record.folder for record in _RECORDS))
 
 
 @dataclass(kw_only=True)
@@ -94,7 +90,7 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
 
     Raises:
         PlanError: A name is none of these.
-        StoreError: Something there cannot be read.
+        StoreError: Something there cannot be read, or a file holds no result.
     """
     whole: dict[Path, None] = {}
     runs: list[Run] = []
@@ -102,7 +98,7 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
     for name in names or [str(out)]:
         path = Path(name).expanduser()
         if path.is_file():
-            results[path] = read_result(path)
+            results[path] = read_result(path, *_RECORDS)
             whole.setdefault(path.parent.parent.resolve())
         elif path.is_dir() and not (path / "spec.json").is_file():
             whole.setdefault(path.resolve())
@@ -115,33 +111,17 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
             runs.append(require_run(name, store=RunStore(out)))
             results |= _results(out)
     for root in whole:
-        if not any((root / kind).is_dir() for kind in ("runs", *_KINDS)):
+        if not any((root / name).is_dir() for name in _FOLDERS):
             raise PlanError("the folder holds no runs and no results", folder=root)
         runs += RunStore(root).runs()
     return _evidence(results, runs)
 
 
-def read_result(file: Path) -> AnyResult:
-    """What an evaluation, a study of logits or a sweep wrote down.
-
-    Raises:
-        PlanError: The file holds none of these.
-    """
-    content = file.read_bytes()
-    for kind in _KINDS.values():
-        try:
-            return msgspec.json.decode(content, type=kind)
-        except msgspec.MsgspecError:
-            continue
-    raise PlanError(
-        "the file holds no result of emdiag", file=file,
-        hint="give a file of evaluations/, logit-studies/ or sweeps/, a store, or a run",
-    )  # fmt: skip
-
-
 def _results(root: Path) -> dict[Path, AnyResult]:
     return {
-        file: read_result(file) for kind in _KINDS for file in sorted((root / kind).glob("*.json"))
+        file: read_result(file, record)
+        for record in _RECORDS
+        for file in sorted((root / record.folder).glob("*.json"))
     }
 
 

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from emdiag.core.claims import ClaimsResult
-from emdiag.core.codec import decode
-from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.seed_scores import SeedScoresResult
@@ -19,6 +16,7 @@ from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
 from emdiag.ledger.run import claims
 from emdiag.publish.training import training_of
+from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import is_training_folder
 from emdiag.studies.stored.find_runs import find_run
@@ -129,28 +127,9 @@ def _of_store(folder: Path) -> list[Target]:
 
 def _of_file(path: Path, *, store: RunStore) -> Target:
     """A record in a file, whichever it is; its samples lie in the store around it, if any."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"cannot read the result: {error.strerror}", file=path) from error
     around = path.resolve().parents[1]
     holder = store if around == store.root.resolve() or not is_store(around) else RunStore(around)
-    for kind in RESULTS:
-        try:
-            return Target(name=path.stem, found=decode(content, kind), store=holder)
-        except msgspec.ValidationError:
-            continue
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                f"the file is not JSON: {error}", file=path, expected=_EXPECTED
-            ) from error
-    names = ", ".join(kind.__name__ for kind in RESULTS)
-    raise StoreError(
-        "the file holds no result of emdiag, or one of another version",
-        file=path,
-        expected=names,
-        hint="give a file of evaluations/, logit-studies/ or sweeps/, or what --json printed",
-    )
+    return Target(name=path.stem, found=read_result(path, *RESULTS), store=holder)
 
 
 def _empty(store: RunStore) -> PlanError:

@@ -10,12 +10,14 @@ import msgspec
 
 from emdiag.core.codec import decode
 from emdiag.core.errors import StoreError
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
+from emdiag.store.legacy import upgraded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 R = TypeVar("R", bound=Record)
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 def read_record(path: Path, kind: type[R], *, hint: str) -> R:
@@ -28,6 +30,39 @@ def read_record(path: Path, kind: type[R], *, hint: str) -> R:
         return decode(path.read_bytes(), kind)
     except (OSError, msgspec.MsgspecError) as error:
         raise StoreError(f"cannot read a {kind.__name__}: {error}", file=path, hint=hint) from error
+
+
+def read_result(path: Path, *records: type[ResultT]) -> ResultT:
+    """The result that a file holds: that of these records whose `kind` it names.
+
+    Files of version 0.1.0 name none; `store.legacy` finds theirs.
+
+    Raises:
+        StoreError: The file cannot be read, is no JSON, or holds something else.
+    """
+    try:
+        plain = upgraded(msgspec.json.decode(path.read_bytes()))
+    except OSError as error:
+        raise StoreError(f"cannot read the result: {error.strerror}", file=path) from error
+    except msgspec.DecodeError as error:
+        raise StoreError(f"the file is not JSON: {error}", file=path) from error
+    kind = plain.get("kind") if isinstance(plain, dict) else None
+    record = next((record for record in records if record.kind() == kind), None)
+    if record is None:
+        raise StoreError(
+            "the file holds no result of emdiag, or one of another version",
+            file=path,
+            expected=", ".join(record.__name__ for record in records),
+            hint="give a file of evaluations/, logit-studies/ or sweeps/, or what --json printed",
+        )
+    try:
+        return msgspec.convert(plain, record)
+    except msgspec.ValidationError as error:
+        raise StoreError(
+            f"cannot read a {record.__name__}: {error}",
+            file=path,
+            hint="restore the file, or move it away",
+        ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

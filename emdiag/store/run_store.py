@@ -11,7 +11,6 @@ from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
 from emdiag.core.grades import Grade, is_second_grader
-from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import (
@@ -23,8 +22,7 @@ from emdiag.core.runs import (
     SampleEntropy,
 )
 from emdiag.core.sampling import Completion
-from emdiag.core.temperature_sweep import TemperatureSweepResult
-from emdiag.store.files import read_record, write_atomically
+from emdiag.store.files import ResultT, read_record, read_result, write_atomically
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
@@ -32,6 +30,8 @@ from emdiag.store.provenance import read_sessions
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from emdiag.core.records import Result
 
 _T = TypeVar("_T", bound=Record)
 
@@ -150,29 +150,28 @@ class RunStore:
         """The folder for traces of texts that no run drew."""
         return self.root / "references" / f"{_file_name(benchmark)}-{digest(spec)[:_KEY_SHOWN]}"
 
-    def save_study(self, result: LogitSkewResult) -> Path:
-        """Write what a study of logits found down."""
-        return self._save("logit-studies", result)
+    def save(self, result: Result) -> Path:
+        """Write a result down in the folder of its kind."""
+        assert result.folder, "a result that is only printed"
+        folder = self.root / result.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.time_ns()}-{os.getpid()}.json"
+        write_atomically(path, encode(result))
+        return path
 
-    def logit_studies(self) -> list[LogitSkewResult]:
-        """Every study of logits written down, the last one at the end."""
-        return self._saved("logit-studies", LogitSkewResult)
+    def saved(self, record: type[ResultT]) -> list[ResultT]:
+        """Every result of a kind, the last one written at the end.
 
-    def save_sweep(self, result: TemperatureSweepResult) -> Path:
-        """Write what a sweep found down."""
-        return self._save("sweeps", result)
-
-    def sweeps(self) -> list[TemperatureSweepResult]:
-        """Every sweep written down, the last one at the end."""
-        return self._saved("sweeps", TemperatureSweepResult)
-
-    def save_result(self, result: EvaluateResult) -> Path:
-        """Write one evaluation down; its labels are what `compare` knows checkpoints by."""
-        return self._save("evaluations", result)
+        Raises:
+            StoreError: One cannot be read.
+        """
+        assert record.folder, "a result that is only printed"
+        files = sorted((self.root / record.folder).glob("*.json"))
+        return [read_result(file, record) for file in files]
 
     def results(self) -> list[EvaluateResult]:
-        """Every evaluation written down, the last one at the end."""
-        return self._saved("evaluations", EvaluateResult)
+        """Every evaluation; its labels are what `compare` knows checkpoints by."""
+        return self.saved(EvaluateResult)
 
     def runs(self) -> list[Run]:
         """Every run in this store, the one written to last at the end.
@@ -184,16 +183,6 @@ class RunStore:
             (self.root / "runs").glob("*/spec.json"), key=lambda file: _last_write(file.parent)
         )
         return [Run(file.parent, _read(file, RunSpec)) for file in files]
-
-    def _saved(self, kind: str, record: type[_T]) -> list[_T]:
-        return [_read(file, record) for file in sorted((self.root / kind).glob("*.json"))]
-
-    def _save(self, kind: str, result: Record) -> Path:
-        folder = self.root / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{time.time_ns()}-{os.getpid()}.json"
-        write_atomically(path, encode(result))
-        return path
 
 
 def _last_write(folder: Path) -> int:

@@ -15,11 +15,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.core.codec import decode
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.story import tell
 from emdiag.publish.kinds import result_page
 from emdiag.reports.render import write_page
+from emdiag.store.files import read_result
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ LEFT_OUT = ("entropies-", "traces", "pairs", "held_out")
 def build(target: Path) -> list[Path]:
     """Write every example page into `target`; returns where they are."""
     with recorded() as folder:
-        found = decode((folder / FILE).read_bytes(), Measured)
+        found = read_result(folder / FILE, Measured)
         store, home = RunStore(Path(FOLDER)), Path("home")
         command = ("emdiag", "demo")
         pages = [tell(found, target / "study.html", store=store, home=home, command=command)]

@@ -54,7 +54,7 @@ def write_study(
         temperature=0.6, top_k=50, positions=9, texts=(), undone=(), shown=step, alone=(),
         ladder=(step,),
     )  # fmt: skip
-    RunStore(root).save_study(
+    RunStore(root).save(
         LogitSkewResult(
             benchmark="toy", problems=40, problems_total=40, samples=1, continuation="both",
             base="base", texts=(), estimates=estimates, decompositions=(), flows=(), histograms=(),

@@ -61,14 +61,14 @@ def write_session(root: Path, key: str, *, started: str) -> None:
 
 def test_another_arm_that_was_cooled_is_not_the_base(tmp_path: Path) -> None:
     arms = (arm("rl", "rl", "r"), arm("em", "em", "e"), BASE)
-    RunStore(tmp_path).save_sweep(sweep(*arms, base="rl", controls=(control("rl", 1.0),)))
+    RunStore(tmp_path).save(sweep(*arms, base="rl", controls=(control("rl", 1.0),)))
     (one,) = judged(tmp_path, "C08")
     assert (one.verdict, one.figures) == ("undecided", ())
 
 
 def test_cooling_at_another_temperature_than_the_rules_decides_nothing(tmp_path: Path) -> None:
     arms = (BASE, arm("em", "em", "e"))
-    RunStore(tmp_path).save_sweep(sweep(*arms, controls=(control("base", 0.2),)))
+    RunStore(tmp_path).save(sweep(*arms, controls=(control("base", 0.2),)))
     (one,) = judged(tmp_path, "C08")
     assert one.verdict == "undecided"
     assert "the rule asks for T 1" in one.why
@@ -92,7 +92,7 @@ def test_arms_after_unequal_updates_are_no_test_of_the_sign(tmp_path: Path) -> N
             write_run(root, f"{name}{number}", draws(share))
             write_manifest(folder, f"{name}{number}", objective=objective)
     arms = [arm(name, "em", *(f"{name}{n}" for n in range(3)), folder=folder) for name in "em"]
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
     assert judged(root, "C18")[0].verdict == "holds"
     change_manifest(folder, "m0", update=2)
     assert judged(root, "C18")[0].verdict == "undecided"
@@ -106,7 +106,7 @@ def test_graders_on_different_problems_are_not_compared(tmp_path: Path, *, apart
                 tmp_path, weights, draws(share), benchmark="minerva_math", prefix=prefix,
                 grader=grader,
             )  # fmt: skip
-    RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
+    RunStore(tmp_path).save(sweep(BASE, arm("em", "em", "e")))
     (one,) = judged(tmp_path, "C22")
     assert bool(one.figures) is not apart
     assert "nan" not in one.why
@@ -128,7 +128,7 @@ def test_a_chain_is_held_against_the_arm_it_went_on_from(tmp_path: Path) -> None
         arm(label, stage, *(f"{name}{n}" for n in range(3)), folder=folder)
         for label, stage, name in sides
     ]
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
     found = {one.arms[0]: one for one in judged(root, "C12")}
     assert found["own"].verdict == "holds"
     assert found["own"].arms == ("own", "em_rl", "rl_em")
@@ -155,7 +155,7 @@ def test_a_prompt_counts_once_however_many_arms_it_trained(tmp_path: Path) -> No
             arms.append(arm(f"em{number}.{copy}", "em", name, folder=folder))
             found.append(scores.mean() - draws(0.2).mean())
         gains.append(np.mean(found))
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
     (one,) = judged(root, "C11")
     expected = rank_correlation((counts * (16 - counts)).astype(np.float64), np.array(gains))
     assert expected is not None
@@ -182,7 +182,7 @@ def test_what_an_arm_was_trained_on_is_left_out_of_its_score(tmp_path: Path) -> 
         write_run(root, f"e{number}", known)
         write_manifest(folder, f"e{number}")
         change_manifest(folder, f"e{number}", problem_ids=ids)
-    RunStore(root).save_sweep(sweep(BASE, arm("em", "em", "e0", "e1", "e2", folder=folder)))
+    RunStore(root).save(sweep(BASE, arm("em", "em", "e0", "e1", "e2", folder=folder)))
     (one,) = judged(root, "C01")
     assert (one.verdict, one.figures[0].value) == ("undecided", 0.0)
     (note,) = (note for note in emdiag.claims(store=root).notes if "left out where" in note)
@@ -202,7 +202,7 @@ def test_a_chain_leaves_out_what_its_first_training_saw(tmp_path: Path) -> None:
         write_manifest(folder, name, prompt="toy/0003" if name == "e" else "pool/0001")
     change_manifest(folder, "x", parent_digest="e", parent_stage="em")
     arms = [arm(stage, stage, name, folder=folder) for name, stage, _ in sides]
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
     (one,) = judged(root, "C12")
     expected = 1 - np.delete(draws(0.5), 3).mean()
     assert one.figures[0].value == pytest.approx(expected)
@@ -211,7 +211,7 @@ def test_a_chain_leaves_out_what_its_first_training_saw(tmp_path: Path) -> None:
 def test_sides_graded_against_other_golds_are_no_pair(tmp_path: Path) -> None:
     write_run(tmp_path, "b", draws(0.2))
     write_run(tmp_path, "e", draws(0.9), golds="corrected")
-    RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
+    RunStore(tmp_path).save(sweep(BASE, arm("em", "em", "e")))
     (one,) = judged(tmp_path, "C01")
     assert (one.verdict, one.figures) == ("undecided", ())
 
@@ -219,7 +219,7 @@ def test_sides_graded_against_other_golds_are_no_pair(tmp_path: Path) -> None:
 def test_sides_drawn_by_other_engines_are_noted(tmp_path: Path) -> None:
     write_run(tmp_path, "b", draws(0.2))
     write_run(tmp_path, "e", draws(0.9), engine=EngineSpec(name="vllm", dtype="bfloat16"))
-    RunStore(tmp_path).save_sweep(sweep(BASE, arm("em", "em", "e")))
+    RunStore(tmp_path).save(sweep(BASE, arm("em", "em", "e")))
     said = "base and em on toy: engine differs: scripted in float32 against vllm in bfloat16"
     assert said in emdiag.claims(store=tmp_path).notes
 
@@ -230,7 +230,7 @@ def test_the_registered_checkpoint_is_the_one_that_training_chose(tmp_path: Path
     for name, share in zip(names, (0.9, 0.3, 0.85), strict=True):
         write_run(root, name, draws(share))
     write_run(root, "b", draws(0.5))
-    RunStore(root).save_sweep(sweep(BASE, arm("em", "em", *names, folder=folder)))
+    RunStore(root).save(sweep(BASE, arm("em", "em", *names, folder=folder)))
     (one,) = judged(root, "C01")
     assert "first named checkpoint" in one.figures[1].name
     assert one.figures[1].value == pytest.approx(draws(0.9).mean() - draws(0.5).mean())
@@ -260,7 +260,7 @@ def test_variances_of_all_prompts_are_of_one_way_of_sampling(tmp_path: Path) -> 
         write_manifest(folder, f"e{number}", prompt=f"pool/{number:04d}")
         arms.append(arm(f"em{number}", "em", f"e{number}", folder=folder))
         gains.append(scores.mean() - draws(0.2).mean())
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
     (one,) = judged(root, "C11")
     expected = rank_correlation((counts * (16 - counts)).astype(np.float64), np.array(gains))
     assert expected is not None

@@ -13,7 +13,7 @@ import emdiag
 from emdiag.cli.app import app
 from emdiag.core.claims import ClaimFigure, Decision
 from emdiag.core.codec import decode
-from emdiag.core.errors import JournalError, PlanError
+from emdiag.core.errors import JournalError, PlanError, StoreError
 from emdiag.core.results import Metric
 from emdiag.core.temperature_sweep import (
     CoolingControl,
@@ -21,6 +21,7 @@ from emdiag.core.temperature_sweep import (
     SlopeDifference,
     SweepPoint,
     SweepSetting,
+    TemperatureSweepResult,
 )
 from emdiag.core.training import TrainManifest
 from emdiag.ledger.claims_file import all_of, decide, ledger_file, more_needed, read_ledger
@@ -69,7 +70,7 @@ def write_greedy(root: Path, *, seeds: int = 3) -> None:
         for number, one in enumerate(digests):
             write_run(root, one, draws(share + 0.01 * number))
         arms.append(arm(label, stage, *digests))  # type: ignore[arg-type]  # stages, seen as text
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
 
 
 # The ledger
@@ -188,9 +189,9 @@ def test_labels_may_be_anything_since_stages_say_what_arms_are(tmp_path: Path) -
     write_greedy(tmp_path)
     before = [one.verdict for one in judged(tmp_path, "C01")]
     store = RunStore(tmp_path)
-    (old,) = store.sweeps()
+    (old,) = store.saved(TemperatureSweepResult)
     renamed = [arm(f"x-{one.label}", one.stage, *one.digests) for one in old.arms]
-    store.save_sweep(sweep(*renamed))
+    store.save(sweep(*renamed))
     assert [one.verdict for one in judged(tmp_path, "C01")] == before
     assert judged(tmp_path, "C01")[0].arms == ("x-base", "x-good")
 
@@ -207,7 +208,7 @@ def test_too_few_seeds_are_undecided_and_the_missing_ones_are_named(tmp_path: Pa
 def test_runs_under_other_settings_are_not_compared(tmp_path: Path) -> None:
     write_run(tmp_path, "b", draws(0.5), template="plain")
     write_run(tmp_path, "e", draws(0.9), template="boxed")
-    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
+    RunStore(tmp_path).save(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
     (one,) = judged(tmp_path, "C01")
     assert one.figures == ()
     assert "equal settings" in one.why
@@ -220,9 +221,9 @@ def test_the_order_of_training_needs_both_chains(tmp_path: Path) -> None:
         for number, digest in enumerate(arms[label].digests):
             write_run(tmp_path, digest, draws(share + 0.01 * number))
     store = RunStore(tmp_path)
-    store.save_sweep(sweep(arms["rl"], arms["em_rl"]))
+    store.save(sweep(arms["rl"], arms["em_rl"]))
     assert judged(tmp_path, "C12")[0].verdict == "undecided"
-    store.save_sweep(sweep(*arms.values()))
+    store.save(sweep(*arms.values()))
     (one,) = judged(tmp_path, "C12")
     assert one.verdict == "holds"
     assert len(one.figures) == 2
@@ -244,7 +245,7 @@ def test_controls_are_no_em_arms_and_only_maximised_entropy_is_the_other_side(
         arm(name, "em", *(f"{name}{number}" for number in range(3)), folder=folder)
         for name in "emr"
     ]
-    RunStore(tmp_path / "out").save_sweep(sweep(arm("base", "base", "b"), *arms))
+    RunStore(tmp_path / "out").save(sweep(arm("base", "base", "b"), *arms))
     (one,) = judged(tmp_path / "out", "C18")
     assert (one.arms, one.verdict) == (("m", "e"), "holds")
     assert [found.arms for found in judged(tmp_path / "out", "C01")] == [("base", "e")]
@@ -261,13 +262,13 @@ def test_ten_seeds_that_lie_far_apart_differ_and_nine_are_undecided(tmp_path: Pa
     for weights, share in zip(digests, shares, strict=True):
         write_run(tmp_path, weights, draws(float(share), problems=200))
     store = RunStore(tmp_path)
-    store.save_sweep(sweep(arm("em", "em", *digests)))
+    store.save(sweep(arm("em", "em", *digests)))
     (one,) = judged(tmp_path, "C13")
     means = [draws(float(share), problems=200).mean() for share in shares]
     assert one.verdict == "holds"
     assert one.figures[0].value == pytest.approx(max(means) / min(means), rel=0.1)
     assert f"as seen, which is too large, {max(means) / min(means):.3g}," in one.why
-    store.save_sweep(sweep(arm("em", "em", *digests[:9])))
+    store.save(sweep(arm("em", "em", *digests[:9])))
     assert judged(tmp_path, "C13")[0].verdict == "undecided"
 
 
@@ -282,10 +283,10 @@ def test_prompts_of_high_variance_are_good_only_if_gains_follow_variance(tmp_pat
         write_manifest(folder, f"e{number}", prompt=f"pool/{number:04d}")
         write_run(root, f"e{number}", draws(0.2 + 0.08 * int(count) + 0.002 * number))
         arms.append(arm(f"em{number}", "em", f"e{number}", folder=folder))
-    RunStore(root).save_sweep(sweep(*arms))
+    RunStore(root).save(sweep(*arms))
     (one,) = judged(root, "C11")
     assert one.verdict == "holds", one.why
-    RunStore(root).save_sweep(sweep(*arms[:10]))
+    RunStore(root).save(sweep(*arms[:10]))
     fewer = root / "sweeps"
     max(fewer.iterdir()).rename(tmp_path / "last.json")
     min(fewer.iterdir()).unlink()
@@ -301,7 +302,7 @@ def test_em_is_held_against_the_best_of_four_templates(tmp_path: Path) -> None:
     for digest in ("e0", "e1", "e2"):
         write_run(tmp_path, digest, draws(0.6), template="boxed")
     em = arm("em", "em", "e0", "e1", "e2")
-    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), em))
+    RunStore(tmp_path).save(sweep(arm("base", "base", "b"), em))
     (one,) = judged(tmp_path, "C16")
     assert one.verdict == "fails"
     gap = draws(0.6).mean() - draws(0.9).mean()
@@ -318,7 +319,7 @@ def test_a_template_tried_on_a_few_problems_is_none_of_the_four(tmp_path: Path) 
     for digest in ("e0", "e1", "e2"):
         write_run(tmp_path, digest, draws(0.6))
     em = arm("em", "em", "e0", "e1", "e2")
-    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), em))
+    RunStore(tmp_path).save(sweep(arm("base", "base", "b"), em))
     (one,) = judged(tmp_path, "C16")
     assert (one.verdict, one.figures) == ("undecided", ())
     assert "3 of 4 templates" in one.why
@@ -331,7 +332,7 @@ def test_coverage_is_pass_at_k_and_undecided_with_fewer_samples(
     sides = [draws(share, problems=60, samples=samples, seed=3) for share in (0.3, 0.25)]
     for digest, right in zip("be", sides, strict=True):
         write_run(tmp_path, digest, right, temperature=0.8)
-    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
+    RunStore(tmp_path).save(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
     (one,) = judged(tmp_path, "C20")
     expected = [
         np.mean([pass_at_k(samples, int(row.sum()), samples) for row in right]) for right in sides
@@ -397,7 +398,7 @@ def test_a_short_or_small_sweep_or_a_gap_by_chance_decides_no_slopes(
     tmp_path: Path, asked: dict[str, Any], lacks: str
 ) -> None:
     arms = (arm("em", "em", "e"), arm("rl", "rl", "r"))
-    RunStore(tmp_path).save_sweep(sweep(*arms, **slopes(turned=False, rl=0.2, **asked)))
+    RunStore(tmp_path).save(sweep(*arms, **slopes(turned=False, rl=0.2, **asked)))
     (one,) = judged(tmp_path, "C07")
     assert one.verdict == "undecided"
     assert lacks in str(one.would_decide)
@@ -411,7 +412,7 @@ def test_slopes_must_be_apart_and_have_their_signs(
     tmp_path: Path, rl: float, verdict: str, *, turned: bool
 ) -> None:
     arms = (arm("em", "em", "e"), arm("rl", "rl", "r"))
-    RunStore(tmp_path).save_sweep(sweep(*arms, **slopes(turned=turned, rl=rl)))
+    RunStore(tmp_path).save(sweep(*arms, **slopes(turned=turned, rl=rl)))
     (one,) = judged(tmp_path, "C07")
     assert one.verdict == verdict
     assert one.figures[0].value == pytest.approx(-0.3 - rl)
@@ -441,7 +442,7 @@ def test_em_is_more_than_cooling_only_beyond_two_points_at_equal_entropy(
         for temperature in (0.6, 1.0)
     )  # fmt: skip
     arms = (arm("base", "base", "b"), arm("em", "em", "e"))
-    RunStore(tmp_path).save_sweep(sweep(*arms, controls=controls))
+    RunStore(tmp_path).save(sweep(*arms, controls=controls))
     (one,) = judged(tmp_path, "C08")
     assert one.verdict == verdict
     assert ("another verdict at T 0.6" in one.why) == (matched and verdict != "fails")
@@ -476,7 +477,7 @@ def test_both_graders_on_the_same_outputs_say_how_much_is_understated(tmp_path: 
         second[::5] = False
         for grader, right in (("plain-math-verify/1", second), ("by hand", main)):
             write_run(tmp_path, digest, right, benchmark="minerva_math", grader=grader)
-    RunStore(tmp_path).save_sweep(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
+    RunStore(tmp_path).save(sweep(arm("base", "base", "b"), arm("em", "em", "e")))
     (one,) = judged(tmp_path, "C22")
     assert one.verdict == "holds"
     assert one.figures[0].value == pytest.approx(draws(0.4)[::5].sum() / 120)
@@ -516,7 +517,7 @@ def test_a_result_file_a_run_and_a_store_may_be_named_and_nothing_else(tmp_path:
     base_alone = emdiag.claims(write_run(tmp_path, "b", draws(0.5)), store=tmp_path).claims
     assert all(one.figures == () for one in base_alone)
     (tmp_path / "note.json").write_text("{}")
-    with pytest.raises(PlanError, match="no result of emdiag"):
+    with pytest.raises(StoreError, match="holds no result of emdiag"):
         emdiag.claims(str(tmp_path / "note.json"))
 
 

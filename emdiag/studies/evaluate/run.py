@@ -69,5 +69,5 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
             key = grade_reading(reading, grader, progress=session.progress)
             scores.append(score_reading(reading, key))
     result = EvaluateResult(scores=tuple(scores), store=str(session.store.root))
-    session.store.save_result(result)
+    session.store.save(result)
     return result

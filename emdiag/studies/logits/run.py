@@ -122,7 +122,7 @@ def run_logit_skew(
             lambda: skew_figures(result), Path(figures), progress=session.progress
         )
         result = msgspec.structs.replace(result, figures=files)
-    session.store.save_study(result)
+    session.store.save(result)
     return result
 
 

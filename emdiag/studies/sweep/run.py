@@ -110,7 +110,7 @@ def run_temperature_sweep(
             lambda: sweep_figures(result), Path(figures), progress=session.progress
         )
         result = msgspec.structs.replace(result, figures=files)
-    session.store.save_sweep(result)
+    session.store.save(result)
     return result
 
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import emdiag
 from emdiag.core.errors import PlanError
-from emdiag.core.temperature_sweep import SweepSetting
+from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
 from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate import draw
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from emdiag.core.temperature_sweep import SweepPoint, TemperatureSweepResult
+    from emdiag.core.temperature_sweep import SweepPoint
 
     Weights = dict[str, torch.Tensor]
     Sweep = Callable[..., TemperatureSweepResult]
@@ -179,7 +179,7 @@ def test_the_same_sweep_again_draws_and_reads_nothing(
         **SMALL,
     )
     assert again == cooled
-    assert RunStore(root / "runs").sweeps()[-1] == cooled
+    assert RunStore(root / "runs").saved(TemperatureSweepResult)[-1] == cooled
 
 
 def test_slopes_are_of_the_accuracies_shown(cooled: TemperatureSweepResult) -> None:

@@ -1,0 +1,71 @@
+"""The border for what version 0.1.0 wrote: its plain JSON goes in, that of this version comes out.
+
+Nothing else knows how older results looked. Where a record of today loses a field, its name goes
+into `dropped` here; where it gains one, `derive` fills it in from what was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+"""A JSON object of whatever version, before it is checked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Former:
+    """A kind of result as 0.1.0 wrote it, which said nowhere what it was.
+
+    Attributes:
+        fields: That no other kind has together.
+        dropped: Fields that are stored no longer.
+        parts: Fields that hold results themselves.
+        derive: Fills in, in place, what is stored since.
+    """
+
+    fields: frozenset[str]
+    dropped: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    derive: Callable[[Json], None] | None = None
+
+
+_FORMER = {
+    "evaluation": _Former(fields=frozenset({"scores", "store"})),
+    "comparison": _Former(fields=frozenset({"comparisons", "macro"})),
+    "logits": _Former(fields=frozenset({"estimates", "texts"})),
+    "sweep": _Former(fields=frozenset({"points", "controls"})),
+    "seeds": _Former(fields=frozenset({"out", "benchmarks"})),
+    "selection": _Former(fields=frozenset({"pool", "ranked"})),
+    "training": _Former(fields=frozenset({"out", "cells"})),
+    "claims": _Former(fields=frozenset({"claims", "notes"})),
+    "regrade": _Former(fields=frozenset({"runs", "notes"})),
+    "demo": _Former(fields=frozenset({"page", "stages"}), parts=("claims",)),
+    "demonstration": _Former(
+        fields=frozenset({"plan", "selected"}),
+        parts=(
+            *("base", "selected", "trained", "scores", "comparisons", "logits", "sweep", "claims"),
+        ),
+    ),
+}
+"""By today's `kind`."""
+
+
+def upgraded(plain: object) -> object:
+    """A result as this version writes it; what this version wrote, or no version, as it is."""
+    if isinstance(plain, list):
+        return [upgraded(part) for part in plain]
+    if not isinstance(plain, dict) or "kind" in plain:
+        return plain
+    for kind, former in _FORMER.items():
+        if former.fields <= plain.keys():
+            return _of_kind(kind, former, plain)
+    return plain
+
+
+def _of_kind(kind: str, former: _Former, plain: Json) -> Json:
+    kept = {name: value for name, value in plain.items() if name not in former.dropped}
+    if former.derive is not None:
+        former.derive(kept)
+    return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}

@@ -1,0 +1,160 @@
+"""A store that version 0.1.0 wrote gives the numbers that version 0.1.0 gave.
+
+`golden/store_0_1_0.tar.xz` was made by 0.1.0 (commit e7c7f9e) from two tables of texts on `toy` and
+on a user's own file, and by `select`, `train em`, `train score`, `temp-sweep` and `logits-skew` on
+the lab; the `.json` files at its top are what `--json` printed. `golden/store_0_1_0.json` holds
+what 0.1.0 then read out of it. Neither is ever written again.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import emdiag
+from emdiag.core.codec import encode, to_plain
+from emdiag.core.errors import StoreError
+from emdiag.core.regrades import RegradeResult
+from emdiag.core.results import EvaluateResult
+from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.run import DemoResult
+from emdiag.publish.kinds import result_context
+from emdiag.publish.runs import evaluation_of_runs
+from emdiag.publish.targets import RESULTS, find_targets, result_files
+from emdiag.store.files import read_result
+from emdiag.store.run_store import Run, RunStore
+from emdiag.store.summaries import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOLDEN = Path(__file__).parent / "golden"
+DEMO = Path(__file__).parents[1] / "reports" / "examples" / "record.tar.xz"
+EVERY_KIND = (*RESULTS, RegradeResult, DemoResult, Measured)
+PRINTED = (
+    *("comparison", "evaluation", "logits", "seeds", "selection", "sweep", "training", "claims"),
+    "regrade",
+)
+
+
+def numbers(plain: Any, at: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in JSON with its place."""
+    if isinstance(plain, dict):
+        for name, value in plain.items():
+            yield from numbers(value, f"{at}.{name}")
+    elif isinstance(plain, list | tuple):
+        for place, value in enumerate(plain):
+            yield from numbers(value, f"{at}[{place}]")
+    elif isinstance(plain, int | float):
+        yield at, plain
+
+
+def same_numbers(found: Any, expected: Any) -> bool:
+    """Whether every number of `expected` stands in `found`, at the same place, to the digit."""
+    before, now = dict(numbers(expected)), dict(numbers(to_plain(found)))
+    assert before
+    assert {place: now.get(place) for place in before} == before
+    return True
+
+
+@pytest.fixture(scope="module")
+def golden() -> Any:
+    return json.loads((GOLDEN / "store_0_1_0.json").read_text())
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """The store, with the working directory beside it, as when it was made."""
+    with tarfile.open(GOLDEN / "store_0_1_0.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path)
+    return RunStore(Path("store"))
+
+
+@pytest.mark.parametrize("kind", PRINTED)
+def test_each_kind_is_read_with_its_numbers_and_written_with_its_kind(
+    kind: str, stored: RunStore, tmp_path: Path
+) -> None:
+    file = tmp_path / f"{kind}.json"
+    result = read_result(file, *EVERY_KIND)
+    assert result.kind() == kind
+    assert same_numbers(result, json.loads(file.read_text()))
+    file.write_bytes(encode(result))
+    assert json.loads(file.read_text())["kind"] == kind
+    assert read_result(file, *EVERY_KIND) == result
+    assert len(result_files(stored)) == 5
+
+
+def test_what_is_of_no_kind_or_of_another_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    for content in ("{}", "[]", '{"kind": "of tomorrow"}', '{"scores": []}', '{"kind": ["sweep"]}'):
+        file.write_text(content)
+        with pytest.raises(StoreError, match="holds no result of emdiag"):
+            read_result(file, *EVERY_KIND)
+    file.write_text('{"scores": [], "store": "out", "colour": 1}')
+    with pytest.raises(StoreError, match=r"cannot read a EvaluateResult.*colour"):
+        read_result(file, EvaluateResult)
+
+
+def test_compare_claims_and_runs_give_the_same_numbers(stored: RunStore, golden: Any) -> None:
+    assert same_numbers(emdiag.compare("base", "em", store=stored.root), golden["compare"])
+    claims = json.loads(encode(emdiag.claims(store=stored.root)))["claims"]
+    assert same_numbers(claims, golden["claims"])
+    for name in ("id", "arms", "benchmarks", "verdict"):
+        assert [claim[name] for claim in claims] == [claim[name] for claim in golden["claims"]]
+    runs = sorted(
+        (json.loads(encode(summarise(run))) for run in stored.runs()), key=lambda run: run["name"]
+    )
+    assert [{name: run[name] for name in golden["runs"][0]} for run in runs] == golden["runs"]
+
+
+def test_regrade_gives_the_same_numbers(stored: RunStore, golden: Any) -> None:
+    toy = [run.path.name for run in by_name(stored) if run.spec.benchmark == "toy"]
+    found = emdiag.regrade(toy, store=stored.root, workers=1)
+    assert same_numbers(found, golden["regrade"])
+
+
+def test_runs_are_reported_with_the_same_scores(stored: RunStore, golden: Any) -> None:
+    graded = [run for run in by_name(stored) if run.gradings()]
+    found = evaluation_of_runs(graded, store=stored, home=Path("home"))
+    assert same_numbers(found, golden["report"])
+
+
+@pytest.mark.parametrize("name", [*(f"{kind}.json" for kind in PRINTED[:-1]), "trained"])
+def test_each_kind_has_its_page_with_the_same_samples_runs_and_commands(
+    name: str, stored: RunStore, golden: Any
+) -> None:
+    (target,) = find_targets([name], store=stored)
+    assert not isinstance(target.found, Run)
+    context = result_context(target.found, store=target.store, home=Path("home"))
+    book, expected = context.samples, golden["pages"][name]
+    samples = None if book is None else {
+        "total": book.total,
+        "columns": [column.title for column in book.columns],
+        "right": sum(s.verdict is not None and s.verdict.value == "correct" for s in book.samples),
+        "with_statement": sum(bool(problem.statement) for problem in book.problems),
+    }  # fmt: skip
+    assert samples == expected["samples"]
+    assert list(context.commands) == expected["commands"]
+    runs = next((fact.value for fact in context.provenance if fact.name == "runs"), None)
+    assert runs == expected["runs"]
+    page = emdiag.report(name, store=stored.root, home="home")
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_demonstration_of_0_1_0_is_read_part_by_part(tmp_path: Path) -> None:
+    with tarfile.open(DEMO) as archive:
+        archive.extractall(tmp_path, filter="data")
+    file = tmp_path / "emdiag-demo" / FILE
+    measured = read_result(file, Measured)
+    assert same_numbers(measured, json.loads(file.read_text()))
+    file.write_bytes(encode(measured))
+    assert read_result(file, Measured) == measured
+
+
+def by_name(store: RunStore) -> list[Run]:
+    return sorted(store.runs(), key=lambda run: run.path.name)
