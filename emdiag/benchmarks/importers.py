@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import tomllib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,11 +20,13 @@ from emdiag.benchmarks.solutions import SOLUTIONS_FILE
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.files import write_atomically
 from emdiag.core.problems import Problem, Solution
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emdiag.benchmarks.rows import Row
     from emdiag.core.problems import BenchmarkCard
@@ -170,33 +169,18 @@ def _keep(note: ImportNote, content: bytes, *, solutions: bytes, target: Path) -
     written = target.with_name(SOLUTIONS_FILE)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target.with_name(SOURCE_FILE), encode(note) + b"\n")
+        write_atomically(target.with_name(SOURCE_FILE), encode(note) + b"\n")
         if solutions:
-            _write(written, solutions)
+            write_atomically(written, solutions)
         else:
             written.unlink(missing_ok=True)
-        _write(target, content)
+        write_atomically(target, content)
     except OSError as error:
         raise BenchmarkError(
             f"the problems cannot be written: {error.strerror}",
             file=target,
             hint="EMDIAG_HOME names another folder",
         ) from error
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Replace a file at once: a reader sees the old one or the whole new one."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.chmod(0o644)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _lines(records: Sequence[Record]) -> bytes:

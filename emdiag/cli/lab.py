@@ -56,8 +56,8 @@ def problems(
         from emdiag.benchmarks.custom import custom_name
         from emdiag.core.codec import encode
         from emdiag.core.errors import PlanError, StoreError
+        from emdiag.core.files import write_atomically
         from emdiag.lab.chain import training_problems
-        from emdiag.store.files import write_atomically
 
         if out.suffix != ".jsonl":
             raise PlanError(f"the file ends in {out.suffix!r}, expected .jsonl", file=out)

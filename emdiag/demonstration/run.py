@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
+from emdiag.core.files import write_atomically
 from emdiag.core.records import Result
 from emdiag.demonstration.measured import FILE, Measured
 from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
 from emdiag.demonstration.stages import Stages
 from emdiag.demonstration.story import tell
 from emdiag.ledger.run import claims
-from emdiag.store.files import write_atomically
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import open_session
 

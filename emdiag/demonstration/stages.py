@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
+from emdiag.core.files import write_atomically
 from emdiag.demonstration.measured import ChosenPrompt
 from emdiag.demonstration.plan import EM, MAXIMISED
 from emdiag.lab.chain import training_problems, writes_steps
-from emdiag.store.files import write_atomically
 from emdiag.studies.evaluate.plan import evaluate_plan
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.logits.plan import logit_skew_plan

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from math import cos, pi
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,12 +26,14 @@ from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
 from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
+from emdiag.core.files import replacing
 from emdiag.lab.chain import held_out_problems, training_documents
 from emdiag.lab.recipe import LabBuild, LabManifest, recipe_name
 from emdiag.resources import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
@@ -62,8 +62,7 @@ def build_lab(out: Path, *, recipe: LabRecipe, progress: Progress) -> LabBuild:
     """
     started = datetime.now(UTC)
     _prepare(out)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        folder = Path(scratch) / "checkpoint"
+    with replacing(out) as folder:
         tokenizer = lab_tokenizer()
         tokenizer.save_pretrained(folder)  # before it is used, or its padding would be stored
         check_tokenizer(folder)
@@ -82,7 +81,6 @@ def build_lab(out: Path, *, recipe: LabRecipe, progress: Progress) -> LabBuild:
         (folder / "emdiag.json").write_bytes(encode(manifest) + b"\n")
         if out.exists():
             out.rmdir()
-        folder.rename(out)
     return LabBuild(path=str(out), manifest=manifest)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -14,6 +13,7 @@ import seaborn as sns
 from matplotlib.colors import to_hex, to_rgb
 
 from emdiag.core.errors import StoreError
+from emdiag.core.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,16 +171,11 @@ def figure_svg(figure: Figure) -> str:
 
 
 def _write(figure: Figure, path: Path, **options: Any) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with style():
+        with style(), replacing(path) as partial:
             figure.savefig(partial, format=path.suffix[1:], **options)
-        partial.replace(path)
     except OSError as error:
         raise StoreError(
             f"cannot write: {error.strerror}", file=path, hint="make room or mend permissions"
         ) from error
-    finally:
-        with suppress(OSError):  # else it would hide why nothing was written
-            partial.unlink(missing_ok=True)

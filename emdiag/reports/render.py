@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from emdiag.core.errors import StoreError
+from emdiag.core.files import write_atomically
 from emdiag.reports.marks import visible
 from emdiag.reports.packing import packed
 from emdiag.reports.pictures import inline_svg
@@ -72,20 +71,15 @@ def write_page(page: Page, path: Path) -> Path:
         StoreError: The file cannot be written; what was there before is kept.
     """
     content = render(page)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(content, encoding="utf-8", newline="\n")
-        partial.replace(path)
+        write_atomically(path, content.encode())
     except OSError as error:
         raise StoreError(
             f"cannot write the page: {error.strerror}",
             file=path,
             hint="name another file with --out or --report, make room or mend permissions",
         ) from error
-    finally:
-        with suppress(OSError):  # as where a file stands in the place of a folder
-            partial.unlink()
     return path
 
 

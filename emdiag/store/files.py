@@ -1,9 +1,7 @@
-"""One record in one file: read strictly, written whole or not at all."""
+"""One record in one file: read strictly."""
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -63,18 +61,3 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
             file=path,
             hint="restore the file, or move it away",
         ) from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path`; a reader sees the old file or the new one, never a part.
-
-    Raises:
-        OSError: The disk is full or cannot be written; the old file is kept.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        with suppress(OSError):  # else it would hide why nothing was written
-            partial.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
+from emdiag.core.files import write_atomically
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.records import Record
 from emdiag.core.results import EvaluateResult
@@ -22,7 +23,7 @@ from emdiag.core.runs import (
     SampleEntropy,
 )
 from emdiag.core.sampling import Completion
-from emdiag.store.files import ResultT, read_record, read_result, write_atomically
+from emdiag.store.files import ResultT, read_record, read_result
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import RunMismatchError
+from emdiag.core.files import write_atomically
 from emdiag.core.moments import LogitTrace, PairSpec, PairTrace, ReadingSpec
 from emdiag.core.records import Record
-from emdiag.store.files import read_record, write_atomically
+from emdiag.store.files import read_record
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import StoreError
+from emdiag.core.files import write_atomically
 from emdiag.core.records import Record
 from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
-from emdiag.store.files import read_record, write_atomically
+from emdiag.store.files import read_record
 from emdiag.store.journal import read_journal
 
 if TYPE_CHECKING:

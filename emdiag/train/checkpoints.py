@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from transformers import GenerationConfig
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import CheckpointError
+from emdiag.core.files import replacing
 from emdiag.engines.checkpoint.quiet import quiet_transformers
 from emdiag.engines.checkpoint.resolve import tokenizer_files
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from emdiag.core.training import TrainManifest
-
-_PARTIAL = ".partial-"
 
 
 def save_checkpoint(
@@ -64,47 +62,20 @@ def save_checkpoint(
         (partial / "emdiag.json").write_bytes(encode(manifest) + b"\n")
 
 
-def remove_partial(cell: Path) -> None:
-    """Clear what an interrupted write left; nothing reads it, but it takes room."""
-    for path in cell.glob(f".*{_PARTIAL}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def partial_path(path: Path) -> Path:
-    """Where something is written before it gets its name."""
-    return path.with_name(f".{path.name}{_PARTIAL}{os.getpid()}")
-
-
-def flush(file: Path) -> None:
-    """Have the content of a file on the disk before anything points at it."""
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
 @contextmanager
 def _whole_or_nothing(folder: Path) -> Iterator[Path]:
-    partial = partial_path(folder)
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        for file in partial.iterdir():
-            file.chmod(0o644)  # safetensors writes for the owner alone
-            flush(file)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
+        with replacing(folder) as partial:
+            partial.mkdir(parents=True)
+            yield partial
+            for file in partial.iterdir():
+                file.chmod(0o644)  # safetensors writes for the owner alone
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"the checkpoint cannot be written: {getattr(error, 'strerror', None) or error}",
             folder=folder,
             hint="make room or mend permissions, then run the same command: it continues",
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

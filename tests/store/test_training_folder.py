@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from emdiag.core.errors import JournalError, StoreError
+from emdiag.core.files import write_atomically
 from emdiag.core.training import TrainFolder, UpdateRecord
 from emdiag.resources import lab_weights
-from emdiag.store import files
 from emdiag.store.journal import JournalWriter
 from emdiag.store.training_folder import (
     checkpoint_name,
@@ -97,7 +97,7 @@ def test_a_folder_cannot_point_outside_of_itself_or_at_nothing(
 ) -> None:
     with pytest.raises(StoreError, match=words):
         write_folder(tmp_path, folder)
-    files.write_atomically(tmp_path / "training.json", msgspec.json.encode(folder))
+    write_atomically(tmp_path / "training.json", msgspec.json.encode(folder))
     with pytest.raises(StoreError, match=words):
         read_folder(tmp_path)
 

@@ -7,9 +7,10 @@ import torch
 from transformers import Qwen2ForCausalLM
 
 from emdiag.core.errors import CheckpointError
+from emdiag.core.files import remove_partial
 from emdiag.core.training import TrainManifest, next_stage
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
-from emdiag.train.checkpoints import remove_partial, save_checkpoint
+from emdiag.train.checkpoints import save_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

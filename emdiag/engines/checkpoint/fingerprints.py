@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdiag.core.digest import digest
+from emdiag.core.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 CACHE_NAME = "fingerprints.json"
 _IGNORED_CONFIG = frozenset({"_name_or_path", "_commit_hash", "transformers_version"})
@@ -80,9 +79,6 @@ def _read_cache(home: Path) -> dict[str, Any]:
 def _write_cache(home: Path, content: dict[str, Any]) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=home, prefix=CACHE_NAME, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            json.dump(content, file)
-        Path(name).replace(home / CACHE_NAME)
+        write_atomically(home / CACHE_NAME, json.dumps(content).encode())
     except OSError as error:
         logger.warning("fingerprints are not remembered: %s", error)

@@ -10,6 +10,7 @@ from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, PlanError
+from emdiag.core.files import replacing
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[str, ...
     problems, notes = _problems(run, home=home)
     rows = _rows(run, problems)
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".jsonl":
-        file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-    else:
-        _write_parquet(rows, file)
+    with replacing(file) as partial:
+        if file.suffix == ".jsonl":
+            partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+        else:
+            _write_parquet(rows, partial)
     return len(rows), notes
 
 

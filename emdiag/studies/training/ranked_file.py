@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emdiag.core.problems import Problem
 
@@ -56,26 +55,15 @@ def write_ranked(
         json.dumps({**_row(problem), MARK: beside}, ensure_ascii=False, allow_nan=False)
         for problem, beside in zip(problems, figures, strict=True)
     ]
-    part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        part = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(rows) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.chmod(0o644)
-        part.replace(path)
+        write_atomically(path, ("\n".join(rows) + "\n").encode())
     except OSError as error:
         raise StoreError(
             f"the ranked problems cannot be written: {error.strerror}",
             file=path,
             hint="name another file with --out; the samples are kept and not drawn again",
         ) from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def _row(problem: Problem) -> dict[str, object]:

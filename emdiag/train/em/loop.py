@@ -15,6 +15,7 @@ import torch
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
+from emdiag.core.files import remove_partial
 from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
 from emdiag.core.training import TrainManifest, UpdateRecord, next_stage
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
@@ -23,7 +24,7 @@ from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.store.journal import JournalWriter
 from emdiag.store.provenance import now, start_session
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
-from emdiag.train.checkpoints import remove_partial, save_checkpoint
+from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.em.learner import Learner, Step
 from emdiag.train.em.objectives import Sampled, weigh

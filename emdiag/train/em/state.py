@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from emdiag.core.errors import StoreError
-from emdiag.train.checkpoints import flush, partial_path
+from emdiag.core.files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +36,9 @@ def save_state(cell: Path, optimizer: MasterAdamW, *, update: int) -> None:
             if name in moments:
                 tensors[f"{number}.{name}"] = moments[name].detach().cpu().contiguous()
     file = cell / STATE_FILE
-    partial = partial_path(file)
     try:
-        save_file(tensors, partial, metadata={"update": str(update)})
-        flush(partial)
-        partial.replace(file)
+        with replacing(file) as partial:
+            save_file(tensors, partial, metadata={"update": str(update)})
     except (OSError, SafetensorError) as error:
         raise StoreError(
             f"the state of training cannot be written: {getattr(error, 'strerror', None) or error}",
@@ -48,8 +46,6 @@ def save_state(cell: Path, optimizer: MasterAdamW, *, update: int) -> None:
             hint="make room (it takes three times the weights in float32), then run the same "
             "command: it continues; --state-every 0 keeps no state",
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_state(cell: Path, optimizer: MasterAdamW) -> int:

@@ -17,6 +17,7 @@ import torch
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed, prompts_digest
+from emdiag.core.files import remove_partial, write_atomically
 from emdiag.core.grades import Verdict
 from emdiag.core.problems import gold_of
 from emdiag.core.sampling import SamplingParams
@@ -24,11 +25,11 @@ from emdiag.core.training import TrainManifest, UpdateRecord, next_stage
 from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
 from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.hf.sampler import TransformersSampler
-from emdiag.store.files import read_record, write_atomically
+from emdiag.store.files import read_record
 from emdiag.store.journal import JournalWriter
 from emdiag.store.provenance import now, start_session
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
-from emdiag.train.checkpoints import remove_partial, save_checkpoint
+from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.held_out import HeldOut
 from emdiag.train.rl.first_reward import base_counts, compare_first, refuse_disagreement
 from emdiag.train.rl.plan import FirstReward, RLPlan

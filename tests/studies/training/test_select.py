@@ -12,6 +12,7 @@ from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.custom import load_custom
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.errors import BenchmarkError, PlanError, StoreError
+from emdiag.core.files import write_atomically
 from emdiag.core.selection import PromptFigures, SelectResult
 from emdiag.store.run_store import RunStore
 from emdiag.studies.training.criteria import RULES, rank
@@ -227,7 +228,11 @@ def test_a_full_disk_keeps_the_ranking_that_was_there(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("emdiag.studies.training.ranked_file.os.fsync", full)
+    def write(path: Path, content: bytes) -> None:  # the runs are stored, the ranking is not
+        monkeypatch.setattr("emdiag.core.files.os.fsync", full)
+        write_atomically(path, content)
+
+    monkeypatch.setattr("emdiag.studies.training.ranked_file.write_atomically", write)
     with pytest.raises(StoreError, match="No space left on device"):
         select(ref, out=out, by="majority")
     assert out.read_bytes() == before
