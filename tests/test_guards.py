@@ -50,7 +50,7 @@ LEAVES = {
     "pebble": {"grading"},
     "numpy": {"stats", "studies", "ledger", "engines", "lab", "measure", "plots"},
     "scipy": {"stats"},
-    "statsmodels": {"stats"},
+    "statsmodels": set(),
     "pyarrow": {"studies", "benchmarks"},
     "typer": {"cli"},
     "rich": {"cli"},

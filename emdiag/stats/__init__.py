@@ -1,1 +1,1 @@
-"""Arrays in, small records out; numpy, scipy and statsmodels only."""
+"""Arrays in, small records out; numpy and scipy only."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +22,12 @@ SHARED = 0.5
 def exact_mcnemar(*, wrong_to_right: int, right_to_wrong: int) -> float:
     """Two-sided p-value that flips go either way equally often.
 
-    Source: McNemar 1947, exact binomial form, by statsmodels.
+    1 where there is none.
+
+    Source: McNemar 1947, exact binomial form, by scipy.
     """
-    table = [[0, right_to_wrong], [wrong_to_right, 0]]
-    return float(mcnemar(table, exact=True).pvalue)
+    flips = wrong_to_right + right_to_wrong
+    return float(stats.binomtest(wrong_to_right, flips).pvalue) if flips else 1.0
 
 
 def sign_flip(differences: NDArray[np.float64], *, seed: int = 0) -> float:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 
 from emdiag.core.results import Interval
 from emdiag.stats.comparisons import conclude, detectable_gain, exact_mcnemar, holm, sign_flip
@@ -16,6 +17,13 @@ from emdiag.stats.comparisons import conclude, detectable_gain, exact_mcnemar, h
 def test_mcnemar_is_the_binomial_test_on_flips(up: int, down: int) -> None:
     expected = stats.binomtest(up, up + down).pvalue if up + down else 1.0
     assert exact_mcnemar(wrong_to_right=up, right_to_wrong=down) == pytest.approx(expected)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_mcnemar_is_that_of_statsmodels(up: int, down: int) -> None:
+    expected = mcnemar([[0, down], [up, 0]], exact=True).pvalue
+    found = exact_mcnemar(wrong_to_right=up, right_to_wrong=down)
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-300)
 
 
 def test_sign_flips_match_all_flips_done_by_hand() -> None:

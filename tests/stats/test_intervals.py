@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from emdiag.stats.intervals import (
     bootstrap_of_means,
@@ -29,6 +30,14 @@ def test_wilson_matches_its_closed_form(trials: int, data: st.DataObject) -> Non
     found = wilson(successes, trials)
     assert found.low == pytest.approx(max(0, centre - reach), abs=1e-9)
     assert found.high == pytest.approx(min(1, centre + reach), abs=1e-9)
+
+
+@given(st.integers(1, 2_000), st.sampled_from([0.9, 0.95, 0.99]), st.data())
+def test_wilson_is_that_of_statsmodels(trials: int, level: float, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials))
+    expected = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
+    found = wilson(successes, trials, level=level)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_bootstrap_agrees_with_a_plain_loop_over_resamples() -> None:
