@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag import resources
+from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard
 
@@ -25,7 +26,12 @@ def list_cards() -> list[BenchmarkCard]:
     Raises:
         BenchmarkError: A card cannot be read.
     """
-    return [_read_card(file) for file in _card_files().values()]
+    return [load_card(name) for name in card_names()]
+
+
+def card_names() -> list[str]:
+    """Names of all shipped cards, sorted."""
+    return list(_card_files())
 
 
 def load_card(name: str) -> BenchmarkCard:
@@ -39,9 +45,31 @@ def load_card(name: str) -> BenchmarkCard:
         raise BenchmarkError(
             f"there is no benchmark named {name!r}",
             known=", ".join(files),
+            accepted=f"one of these, {', '.join(SUFFIXES)} files, and folders with a {CARD_FILE}",
             hint=_closest(name, list(files)),
         )
-    return _read_card(files[name])
+    card = read_card(files[name])
+    if card.name != name:
+        raise BenchmarkError(
+            f"a card calls itself {card.name!r}, but its folder is {name!r}", file=files[name]
+        )
+    return card
+
+
+def read_card(file: Path) -> BenchmarkCard:
+    """The card in a file.
+
+    Raises:
+        BenchmarkError: It cannot be read; the error names the field.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), BenchmarkCard)
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise BenchmarkError(
+            f"a benchmark card cannot be read: {error}",
+            file=file,
+            hint="benchmarks/README.md lists the fields of a card",
+        ) from error
 
 
 def card_folder(name: str) -> Path:
@@ -57,22 +85,6 @@ def is_on_hub(card: BenchmarkCard) -> bool:
 def _card_files() -> dict[str, Path]:
     root = resources.data_dir("benchmarks")
     return {file.parent.name: file for file in sorted(root.glob(f"*/{CARD_FILE}"))}
-
-
-def _read_card(file: Path) -> BenchmarkCard:
-    try:
-        card = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), BenchmarkCard)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise BenchmarkError(
-            f"a benchmark card cannot be read: {error}",
-            file=file,
-            hint="benchmarks/README.md lists the fields of a card",
-        ) from error
-    if card.name != file.parent.name:
-        raise BenchmarkError(
-            f"a card calls itself {card.name!r}, but its folder is {file.parent.name!r}", file=file
-        )
-    return card
 
 
 def _closest(name: str, known: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 
 from emdiag.benchmarks import golds
-from emdiag.benchmarks.cards import list_cards
+from emdiag.benchmarks.cards import card_names, list_cards
 from emdiag.benchmarks.rows import SUFFIXES, nested_text, read_rows, refuse_repeats, text_field
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
@@ -39,7 +39,7 @@ def custom_name(path: Path) -> str:
         BenchmarkError: A benchmark of emdiag is called so.
     """
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-.") or "problems"
-    if name in {card.name for card in list_cards()}:
+    if name in card_names():
         raise BenchmarkError(
             f"a file of your own is called {name!r}, as a benchmark of emdiag is",
             file=path,
@@ -72,23 +72,7 @@ def load_custom(path: Path, *, require_answers: bool = True) -> tuple[BenchmarkC
             is called like a benchmark of emdiag.
     """
     name = custom_name(path)
-    rows = read_rows(path)
-    try:
-        problems = [
-            _problem(row, name, number, labelled=require_answers or _has_answer(row))
-            for number, row in enumerate(rows, start=1)
-            if not (require_answers and _is_training_row(row) and not _has_answer(row))
-        ]
-    except BenchmarkError as error:
-        raise BenchmarkError(
-            error.message, hint=error.hint, **{"file": path, **error.facts}
-        ) from error
-    if not problems:
-        raise BenchmarkError("no row of the file has an answer", file=path)
-    if all(_is_training_row(row) for row in rows):
-        first = {problem.statement: problem for problem in reversed(problems)}
-        problems = [problem for problem in problems if first[problem.statement] is problem]
-    refuse_repeats(problems, file=path)
+    rows, problems = read_problems(path, name, require_answers=require_answers)
     content = b"".join(encode(problem) + b"\n" for problem in problems)
     source = SourceSpec(
         origin=path.name, license="not stated", sha256=hashlib.sha256(content).hexdigest()
@@ -106,6 +90,34 @@ def load_custom(path: Path, *, require_answers: bool = True) -> tuple[BenchmarkC
         source=source,
     )
     return _as_its_benchmark(card, rows), problems
+
+
+def read_problems(
+    path: Path, name: str, *, require_answers: bool
+) -> tuple[list[Row], list[Problem]]:
+    """The rows of a file, and the problems of the benchmark `name` that they hold.
+
+    Raises:
+        BenchmarkError: As `load_custom`.
+    """
+    rows = read_rows(path)
+    try:
+        problems = [
+            _problem(row, name, number, labelled=require_answers or _has_answer(row))
+            for number, row in enumerate(rows, start=1)
+            if not (require_answers and _is_training_row(row) and not _has_answer(row))
+        ]
+    except BenchmarkError as error:
+        raise BenchmarkError(
+            error.message, hint=error.hint, **{"file": path, **error.facts}
+        ) from error
+    if not problems:
+        raise BenchmarkError("no row of the file has an answer", file=path)
+    if all(_is_training_row(row) for row in rows):
+        first = {problem.statement: problem for problem in reversed(problems)}
+        problems = [problem for problem in problems if first[problem.statement] is problem]
+    refuse_repeats(problems, file=path)
+    return rows, problems
 
 
 def _as_its_benchmark(card: BenchmarkCard, rows: Sequence[Row]) -> BenchmarkCard:

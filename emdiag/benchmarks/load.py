@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.benchmarks.cards import card_folder, is_on_hub
-from emdiag.benchmarks.custom import load_custom
 from emdiag.benchmarks.notes import read_note
 from emdiag.core.codec import decode
 from emdiag.core.errors import BenchmarkError
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emdiag.core.problems import BenchmarkCard
-
-__all__ = [
-    "absence_hint",
-    "check_content",
-    "load_custom",
-    "load_problems",
-    "parse_problems",
-    "problems_file",
-]
 
 PROBLEMS_FILE = "problems.jsonl"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.core.errors import EngineError
+from emdiag.core.errors import EmdiagError, EngineError, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from emdiag.core.sampling import SampleRequest, SamplingParams
+    from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
 
 
 def check_requests(
@@ -44,12 +44,40 @@ def check_requests(
                 problem=request.problem_id,
                 hint="give the template some text",
             )
-        if max_context is not None and length + params.max_tokens > max_context:
-            raise EngineError(
-                f"a prompt of {length} tokens and {params.max_tokens} new ones need "
-                f"{length + params.max_tokens} positions, and the model has {max_context}",
-                problem=request.problem_id,
-                hint=f"--max-tokens {max_context - length} fits"
-                if length < max_context
-                else "the prompt alone does not fit; leave the problem out",
-            )
+    check_room(requests, max_tokens=params.max_tokens, max_context=max_context, error=EngineError)
+
+
+def check_room(
+    prompts: Iterable[Prompt | SampleRequest],
+    *,
+    max_tokens: int,
+    max_context: int | None,
+    subject: str = "",
+    error: type[EmdiagError] = PlanError,
+) -> None:
+    """Refuse a prompt that leaves no room for `max_tokens`: its answers would be cut silently.
+
+    Args:
+        prompts: As the checkpoint reads them.
+        max_tokens: New tokens of a completion.
+        max_context: Tokens of prompt and completion the model has room for; None if unknown.
+        subject: Whose prompts they are, such as `base on chain`.
+        error: What is raised.
+
+    Raises:
+        EmdiagError: The longest prompt does not fit; of the class `error`.
+    """
+    if max_context is None:
+        return
+    longest = max(prompts, key=lambda prompt: len(prompt.token_ids), default=None)
+    length = len(longest.token_ids) if longest else 0
+    if longest is not None and length + max_tokens > max_context:
+        raise error(
+            f"{subject}{': ' * bool(subject)}a prompt of {length} tokens and {max_tokens} new ones "
+            "exceed the context",
+            problem=longest.problem_id,
+            context=f"{max_context} tokens",
+            hint=f"--max-tokens {max_context - length} is the most that fits"
+            if length < max_context
+            else "the prompt alone does not fit: leave the problem out",
+        )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.benchmarks.cards import load_card
-from emdiag.benchmarks.load import load_custom, load_problems
+from emdiag.benchmarks.custom import is_problems_file, load_custom
+from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.errors import BenchmarkError, PlanError
 from emdiag.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emdiag.core.problems import BenchmarkCard
     from emdiag.core.sampling import Prompt
@@ -53,8 +53,8 @@ def find_problems(names: Sequence[str], *, home: Path) -> Source:
             found=", ".join(names),
             hint="such as one_shot/0000 or chain/0012; `emdiag benchmarks list` shows all",
         )
-    card = load_card(benchmarks[0])
-    by_id = {problem.id: problem for problem in load_problems(card, home=home)}
+    card, problems = open_benchmark(benchmarks[0], home=home)
+    by_id = {problem.id: problem for problem in problems}
     missing = [name for name in names if name not in by_id]
     if missing:
         ids = list(by_id)
@@ -71,7 +71,7 @@ def read_prompt_file(path: Path, *, prompts: int) -> Source:
     Raises:
         BenchmarkError: The file cannot be read, or holds fewer problems or no text.
     """
-    if path.suffix in {".jsonl", ".parquet"}:
+    if is_problems_file(path.name):
         card, problems = load_custom(path, require_answers=False)
         if len(problems) < prompts:
             raise BenchmarkError(
@@ -101,11 +101,7 @@ def read_benchmark(name: str, *, home: Path, leave_out: Sequence[Problem], count
     Raises:
         BenchmarkError: It is unknown, absent or holds no other problem.
     """
-    if name.endswith((".jsonl", ".parquet")):
-        card, problems = load_custom(Path(name).expanduser(), require_answers=False)
-    else:
-        card = load_card(name)
-        problems = load_problems(card, home=home)
+    card, problems = open_benchmark(name, home=home, require_answers=False)
     found = spread(problems, leave_out=leave_out, count=count)
     if not found:
         raise BenchmarkError(f"{card.name} holds no problem that is not trained on")
@@ -140,25 +136,6 @@ def encode_source(
     found = load_template(template or source.template)
     filled = [fill(found, problem) for problem in source.problems]
     return encoder.encode(filled, chat=found.chat if chat is None else chat)
-
-
-def check_room(prompts: Sequence[Prompt], *, max_tokens: int, room: int | None) -> None:
-    """Refuse a prompt that leaves no room for its completion.
-
-    Raises:
-        PlanError: One does.
-    """
-    longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
-    length = len(longest.token_ids)
-    if room is not None and length + max_tokens > room:
-        raise PlanError(
-            f"a prompt of {length} tokens and {max_tokens} new ones exceed the context",
-            prompt=longest.problem_id,
-            context=f"{room} tokens",
-            hint=f"--max-tokens {room - length} is the most that fits"
-            if room > length
-            else "this checkpoint cannot read the prompt: take a shorter one",
-        )
 
 
 def _source(card: BenchmarkCard, problems: Sequence[Problem], others: Sequence[Problem]) -> Source:

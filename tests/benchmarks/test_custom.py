@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from emdiag.benchmarks.cards import load_card
-from emdiag.benchmarks.load import load_custom, load_problems
+from emdiag.benchmarks.custom import load_custom
+from emdiag.benchmarks.load import load_problems
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import BenchmarkError
 

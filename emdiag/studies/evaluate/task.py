@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.benchmarks.cards import load_card
-from emdiag.benchmarks.custom import is_problems_file, load_custom
-from emdiag.benchmarks.load import load_problems
+from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
-from emdiag.core.errors import PlanError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.runs import EngineSpec, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
+from emdiag.engines.requests import check_room
 from emdiag.store.run_store import Run
 from emdiag.store.training_folder import followed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from emdiag.engines.checkpoint.encoders import PromptEncoder
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
@@ -119,11 +118,7 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
 
 
 def _load_task(name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool) -> _Task:
-    if is_problems_file(name):
-        card, problems = load_custom(Path(name).expanduser(), require_answers=require_answers)
-    else:
-        card = load_card(name)
-        problems = load_problems(card, home=home)
+    card, problems = open_benchmark(name, home=home, require_answers=require_answers)
     return _Task(
         card=card, problems=tuple(problems), template=load_template(plan.template or card.template)
     )
@@ -175,21 +170,10 @@ def _read(
         samples=plan.samples,
         notes=encoder.notes,
     )
-    _check_room(reading, encoder.max_context)
+    check_room(
+        reading.prompts,
+        max_tokens=sampling.max_tokens,
+        max_context=encoder.max_context,
+        subject=reading.title,
+    )
     return reading
-
-
-def _check_room(reading: Reading, room: int | None) -> None:
-    """Refuse a prompt that leaves no room for `max_tokens`: its answers would be cut silently."""
-    wanted = reading.run.spec.sampling.max_tokens
-    longest = max(reading.prompts, key=lambda prompt: len(prompt.token_ids))
-    if room is not None and len(longest.token_ids) + wanted > room:
-        left = room - len(longest.token_ids)
-        raise PlanError(
-            f"{reading.title}: the longest prompt and {wanted} new tokens exceed the context",
-            prompt=f"{longest.problem_id}, {len(longest.token_ids)} tokens",
-            context=f"{room} tokens",
-            hint=f"--max-tokens {left} is the most that fits"
-            if left > 0
-            else "this checkpoint cannot read the benchmark's longest prompt",
-        )

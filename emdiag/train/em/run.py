@@ -20,6 +20,7 @@ from emdiag.core.training import (
 )
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
+from emdiag.engines.requests import check_room
 from emdiag.store.files import read_record
 from emdiag.store.locks import held
 from emdiag.store.session import open_session
@@ -29,7 +30,6 @@ from emdiag.train.em.plan import Cell, EMPlan, expand
 from emdiag.train.em.recipes import load_recipe
 from emdiag.train.prompts import (
     Source,
-    check_room,
     encode_source,
     find_problems,
     read_benchmark,
@@ -142,7 +142,9 @@ def _job(
         seed=cell.seed,
         stop_token_ids=encoder.stop_token_ids(),
     )
-    check_room([*prompts, *held_out], max_tokens=sampling.max_tokens, room=encoder.max_context)
+    check_room(
+        [*prompts, *held_out], max_tokens=sampling.max_tokens, max_context=encoder.max_context
+    )
     return Job(
         plan=plan,
         cell=cell,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.custom import is_problems_file
-from emdiag.benchmarks.load import load_custom, load_problems
+from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.sampling import Prompt
-from emdiag.train.prompts import check_room
+from emdiag.engines.requests import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
@@ -59,14 +58,15 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
         BenchmarkError: The benchmark or the template is unknown, absent or wrong.
         PlanError: Too few problems, or a prompt leaves no room for the answer.
     """
-    card, problems = _load(plan, home=home)
+    labelled = plan.recipe.reward == "correct"
+    card, problems = open_benchmark(plan.benchmark, home=home, require_answers=labelled)
     problems = problems[: plan.limit]
     template = load_template(plan.recipe.template or card.template)
     chat = template.chat if plan.recipe.chat is None else plan.recipe.chat
     prompts = encoder.encode([fill(template, problem) for problem in problems], chat=chat)
     kept_out = _held_out(problems, wanted=plan.held_out)
     max_tokens = plan.recipe.max_tokens or card.max_tokens
-    check_room(prompts, max_tokens=max_tokens, room=encoder.max_context)
+    check_room(prompts, max_tokens=max_tokens, max_context=encoder.max_context)
     pairs = list(zip(problems, prompts, strict=True))
     trained = [pair for pair in pairs if pair[0].id not in kept_out]
     notes = [*encoder.notes]
@@ -140,14 +140,6 @@ def _unequal(
         tokenizer_class=type(tokenizer).__name__,
         hint="train without the chat template (--no-chat), or repair the tokenizer files",
     )
-
-
-def _load(plan: RLPlan, *, home: Path) -> tuple[BenchmarkCard, list[Problem]]:
-    if is_problems_file(plan.benchmark):
-        labelled = plan.recipe.reward == "correct"
-        return load_custom(Path(plan.benchmark).expanduser(), require_answers=labelled)
-    card = load_card(plan.benchmark)
-    return card, load_problems(card, home=home)
 
 
 def _held_out(problems: Sequence[Problem], *, wanted: int) -> set[str]:
