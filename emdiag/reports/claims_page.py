@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.cautions import as_sentence, distinct
 from emdiag.findings.page import Cell, Page, Section, Statement, table
-from emdiag.reports.doubts import as_sentence, once
 from emdiag.reports.pieces import NOTHING, count, listed, number, percent_cell, points_cell
 
 if TYPE_CHECKING:
@@ -163,4 +163,4 @@ def claims_doubts(result: ClaimsResult) -> tuple[str, ...]:
     """The notes, and how many verdicts are open."""
     still = [one for one in result.claims if one.verdict == "undecided" and one.would_decide]
     found = [f"{_name(one)} is undecided; it would take: {one.would_decide}" for one in still]
-    return once(as_sentence(note) for note in (*result.notes, *found))
+    return distinct(as_sentence(note) for note in (*result.notes, *found))

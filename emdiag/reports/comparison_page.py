@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.cautions import as_sentence, distinct, few_problems
 from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import difference_figure
-from emdiag.reports.doubts import as_sentence, few_problems, once
 from emdiag.reports.pieces import (
     NOTHING,
     amount,
@@ -183,4 +183,4 @@ def _doubts(result: CompareResult) -> tuple[str, ...]:
         "One run of each checkpoint: another training seed could move the difference by more "
         "than its interval."
     )
-    return once(found)
+    return distinct(found)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.cautions import score_cautions
 from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import accuracy_figure, pass_at_k_figure
-from emdiag.reports.doubts import score_doubts
 from emdiag.reports.pieces import (
     NOTHING,
     how_sampled,
@@ -69,7 +69,7 @@ def evaluation_page(result: EvaluateResult, *, context: Context) -> Page:
             Section(heading="What the completions look like", tables=(_texts(scores),)),
             *_details(scores),
         ),
-        cautions=score_doubts(scores),
+        cautions=score_cautions(scores),
         context=context,
     )
 

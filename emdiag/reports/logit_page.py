@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
+from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
 from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.plots.logits.figures import skew_figures
-from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
 from emdiag.reports.logit_answers import arm_statements
 from emdiag.reports.logit_tables import detail_tables, main_table, published_table
 from emdiag.reports.pieces import count, listed, pictures
@@ -157,5 +157,5 @@ def _doubts(result: LogitSkewResult) -> tuple[str, ...]:
         found.append(
             f"Not defined on these texts, for some checkpoints: {listed(sorted(undefined))}."
         )
-    found += arm_doubts(result.arms)
-    return once([*(as_sentence(note) for note in result.notes), *found])
+    found += arm_cautions(result.arms)
+    return distinct([*(as_sentence(note) for note in result.notes), *found])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from emdiag.findings.cautions import as_sentence, distinct, few_problems, truncation
 from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import seeds_figure
-from emdiag.reports.doubts import as_sentence, few_problems, once, truncation
 from emdiag.reports.pieces import (
     NOTHING,
     count,
@@ -177,7 +177,7 @@ def _doubts(result: SeedScoresResult) -> tuple[str, ...]:
         cut = {_place(seed): seed.truncated_frac for group in one.groups for seed in group.seeds}
         found += truncation(cut)
         found += [f"{one.benchmark}: {as_sentence(note)}" for note in one.notes]
-    return once(found)
+    return distinct(found)
 
 
 def _single(groups: Sequence[SeedGroup]) -> list[str]:

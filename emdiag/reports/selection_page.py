@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.page import Cell, Page, Section, Statement, table
-from emdiag.reports.doubts import MUCH_TRUNCATED, as_sentence, once
 from emdiag.reports.pieces import NOTHING, count, number, percent, percent_cell
 
 if TYPE_CHECKING:
@@ -143,4 +143,4 @@ def _doubts(result: SelectResult) -> tuple[str, ...]:
     cut = sum(one.truncated_frac for one in result.ranked) / max(len(result.ranked), 1)
     if cut > MUCH_TRUNCATED:
         found.append(f"{100 * cut:.1f} % of all samples were cut off at the limit of new tokens.")
-    return once([*found, *(as_sentence(note) for note in result.notes)])
+    return distinct([*found, *(as_sentence(note) for note in result.notes)])

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from emdiag.findings.cautions import distinct
 from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.reports.claims_page import (
     claims_details,
@@ -13,7 +14,6 @@ from emdiag.reports.claims_page import (
     claims_section,
     verdicts_summary,
 )
-from emdiag.reports.doubts import once
 from emdiag.reports.pieces import count
 
 if TYPE_CHECKING:
@@ -152,4 +152,4 @@ def _is_named(row: Cell, words: str) -> bool:
 def _doubts(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[str, ...]:
     """Doubts of all chapters, each once, and those of the claims."""
     found = [doubt for chapter in chapters for doubt in chapter.page.cautions]
-    return once([*found, *(claims_doubts(claims) if claims is not None else ())])
+    return distinct([*found, *(claims_doubts(claims) if claims is not None else ())])

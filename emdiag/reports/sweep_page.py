@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
 from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.plots.sweep.figures import sweep_figures
-from emdiag.reports.doubts import arm_doubts, as_sentence, few_problems, once, truncation
 from emdiag.reports.pieces import amount, listed, percent, pictures, points
 from emdiag.reports.sweep_tables import (
     COOLING_TONES,
@@ -264,5 +264,5 @@ def _doubts(result: TemperatureSweepResult) -> tuple[str, ...]:
         for control in result.controls
         if not control.is_matched
     ]
-    found += arm_doubts(result.arms)
-    return once([*found, *(as_sentence(note) for note in result.notes)])
+    found += arm_cautions(result.arms)
+    return distinct([*found, *(as_sentence(note) for note in result.notes)])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.training import training_figure
-from emdiag.reports.doubts import MUCH_TRUNCATED, as_sentence, once
 from emdiag.reports.pieces import NOTHING, count, number, percent_cell, picture
 
 if TYPE_CHECKING:
@@ -259,4 +259,4 @@ def _doubts(updates: Runs, notes: Sequence[str]) -> tuple[str, ...]:
                 f"{_run_name(name)}: up to {100 * share:.1f} % of the samples of an update were "
                 "cut off at the limit of new tokens."
             )
-    return once([*found, *(as_sentence(note) for note in notes)])
+    return distinct([*found, *(as_sentence(note) for note in notes)])

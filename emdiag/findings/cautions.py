@@ -1,10 +1,10 @@
-"""What a reader should distrust in a result, beyond its own notes."""
+"""What a reader should know before trusting a number, beyond the notes of its record."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from emdiag.reports.pieces import count, listed, percent
+from emdiag.findings.numbers import count, listed, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -12,49 +12,50 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.results import BenchmarkScore
 
-FEW_PROBLEMS = 30
+FEW_PROBLEMS: Final = 30
 """Below this, intervals of a bootstrap are too narrow and single problems weigh much."""
 
-MUCH_TRUNCATED = 0.05
+MUCH_TRUNCATED: Final = 0.05
 """Above this share, a score says as much about the limit of new tokens as about the model."""
 
 
-def score_doubts(scores: Sequence[BenchmarkScore]) -> tuple[str, ...]:
+def score_cautions(scores: Sequence[BenchmarkScore]) -> tuple[str, ...]:
     """Of an evaluation, each a sentence: the gravest first, then the notes of the scores."""
-    found = [
-        *(doubt for score in scores for doubt in _of_score(score)),
-        *_mixed(scores),
-        *template_doubt(scores),
-        *one_seed([(s.label, s.checkpoint.stage, 1) for s in scores]),
-    ]
-    notes = [note for score in scores for note in score.notes]
-    return once(_by_note(found) + _by_note(notes))
+    return distinct(
+        [
+            *(caution for score in scores for caution in _of_score(score)),
+            *_mixed(scores),
+            *template_caution(scores),
+            *one_seed([(score.label, score.checkpoint.stage, 1) for score in scores]),
+            *(as_sentence(note) for score in scores for note in score.notes),
+        ]
+    )
 
 
 def _of_score(score: BenchmarkScore) -> list[str]:
     name = f"{score.label} on {score.benchmark}"
-    rates, found = score.rates, []
+    cautions = []
     if score.partial:
-        found.append(
-            f"Partial: {score.problems} of {count(score.problems_total, 'problem')} of "
+        cautions.append(
+            f"Partial: {score.problems:,} of {count(score.problems_total, 'problem')} of "
             f"{score.benchmark} were measured."
         )
-    found += few_problems({score.benchmark: score.problems})
-    found += truncation({name: rates.truncated_frac})
-    if rates.undecided_frac > 0:
-        found.append(
-            f"{name}: the grader could not decide {100 * rates.undecided_frac:.1f} % of samples; "
-            "they count as not right."
+    cautions += few_problems({score.benchmark: score.problems})
+    cautions += truncation({name: score.rates.truncated_frac})
+    if score.rates.undecided_frac > 0:
+        cautions.append(
+            f"{name}: the grader could not decide {100 * score.rates.undecided_frac:.1f} % of "
+            "samples; they count as not right."
         )
     if score.without_tagged is not None:
         metric = score.without_tagged
-        found.append(
+        cautions.append(
             f"{name}: some golds are doubtful; without these problems the score is "
             f"{percent(metric.value, metric.interval)}."
         )
     if score.interval is None:
-        found.append(f"{name}: no interval can be given, so nothing follows from the number.")
-    return found
+        cautions.append(f"{name}: no interval can be given, so nothing follows from the number.")
+    return cautions
 
 
 def truncation(shares: Mapping[str, float]) -> list[str]:
@@ -70,65 +71,66 @@ def truncation(shares: Mapping[str, float]) -> list[str]:
 def few_problems(problems: Mapping[str, int]) -> list[str]:
     """A sentence for each benchmark with fewer than `FEW_PROBLEMS` problems."""
     return [
-        f"{name} was measured on {count(many, 'problem')} only: below {FEW_PROBLEMS}, intervals "
-        "are rough and tend to be too narrow."
-        for name, many in problems.items()
-        if many < FEW_PROBLEMS
+        f"{name} was measured on {count(measured, 'problem')} only: below {FEW_PROBLEMS}, "
+        "intervals are rough and tend to be too narrow."
+        for name, measured in problems.items()
+        if measured < FEW_PROBLEMS
     ]
 
 
 def one_seed(arms: Iterable[tuple[str, str | None, int]]) -> list[str]:
     """Trained checkpoints, as (label, stage, seeds), of which one training seed was measured."""
-    alone = [label for label, stage, seeds in arms if stage not in {None, "base"} and seeds == 1]
-    if not alone:
+    single = [label for label, stage, seeds in arms if stage not in {None, "base"} and seeds == 1]
+    if not single:
         return []
-    names = listed(list(dict.fromkeys(alone)))
-    said = "the intervals are over problems and say nothing about another seed of the same recipe"
-    return [f"One training seed each for {names}: {said}."]
+    names = listed(list(dict.fromkeys(single)))
+    caution = (
+        f"One training seed each for {names}: the intervals are over problems and say nothing "
+        "about another seed of the same recipe."
+    )
+    return [caution]
 
 
-def arm_doubts(arms: Sequence[Arm]) -> list[str]:
+def arm_cautions(arms: Sequence[Arm]) -> list[str]:
     """The same for the arms of a study."""
     return one_seed((arm.label, arm.stage, len(arm.checkpoints)) for arm in arms)
 
 
-def template_doubt(scores: Sequence[BenchmarkScore]) -> list[str]:
+def template_caution(scores: Sequence[BenchmarkScore]) -> list[str]:
     """Whether a gain over the base could be one of format."""
     stages = {score.checkpoint.stage for score in scores}
     templates = sorted({score.template for score in scores})
     if "base" not in stages or len(stages) < 2 or len(templates) > 1:
         return []
-    said = "A base can score higher with another one, so a gain over it may be one of format"
-    return [f"Every checkpoint was asked with the template {templates[0]}. {said}."]
+    caution = (
+        f"All checkpoints were prompted with the template {templates[0]}. A base can score higher "
+        "with another one, so a gain over it may be one of format."
+    )
+    return [caution]
 
 
 def _mixed(scores: Sequence[BenchmarkScore]) -> list[str]:
-    found = []
+    cautions = []
     for what, values in (
         ("engines", {score.engine for score in scores}),
         ("templates", {score.template for score in scores}),
         ("ways to apply the chat template", {str(score.chat) for score in scores}),
     ):
         if len(values) > 1:
-            found.append(
+            cautions.append(
                 f"The scores come from different {what} ({listed(sorted(values))}): their "
                 "difference is not only one of the checkpoints."
             )
-    return found
+    return cautions
 
 
-def once(sentences: Iterable[str]) -> tuple[str, ...]:
-    """Each sentence the first time it is said."""
+def distinct(sentences: Iterable[str]) -> tuple[str, ...]:
+    """Each sentence once, where it comes first."""
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
-def _by_note(notes: Sequence[str]) -> list[str]:
-    """Notes as sentences: with a capital letter and a full stop."""
-    return [as_sentence(note) for note in notes]
-
-
 def as_sentence(note: str) -> str:
-    """A note with a capital letter and a full stop; names such as `em` keep their case."""
+    """A record's note with a capital letter and a full stop; names such as `em` keep their case."""
     text = note.strip()
     first = text.split(" ", 1)[0].rstrip(":,")
     if first.isalpha() and first.islower() and len(first) > 3:
