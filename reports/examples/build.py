@@ -20,7 +20,7 @@ from emdiag.demonstration.story import tell
 from emdiag.publish.kinds import result_page
 from emdiag.reports.render import write_page
 from emdiag.store.files import read_result
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,16 +41,15 @@ def build(target: Path) -> list[Path]:
     """Write every example page into `target`; returns where they are."""
     with recorded() as folder:
         found = read_result(folder / FILE, Measured)
-        store, home = RunStore(Path(FOLDER)), Path("home")
-        command = ("emdiag", "demo")
-        pages = [tell(found, target / "study.html", store=store, home=home, command=command)]
+        session = open_session(FOLDER, home="home", command=("emdiag", "demo"))
+        pages = [tell(found, target / "study.html", session=session)]
         parts: dict[str, Result] = {
             "evaluation": found.scores,
             "sweep": found.sweep,
             "logits": found.logits,
         }
         for name, result in parts.items():
-            page = result_page(result, store=store, home=home)
+            page = result_page(result, store=session.store, home=session.home)
             pages.append(write_page(page, target / f"{name}.html"))
     return pages
 
