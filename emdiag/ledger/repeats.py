@@ -24,6 +24,8 @@ from emdiag.stats.intervals import of_differences, wilson
 from emdiag.studies.stored.find_runs import graded, main_grading
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from emdiag.core.checkpoints import Arm
@@ -190,13 +192,13 @@ def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimRe
     )
 
 
-def _grades(run: Run) -> dict[Sample, Grade]:
+def _grades(run: Run) -> Mapping[Sample, Grade]:
     grading = main_grading(run)
     return run.grades(digest(grading)) if grading else {}
 
 
 def _rates(
-    grades: dict[Sample, Grade], shared: list[Sample], problems: list[str]
+    grades: Mapping[Sample, Grade], shared: list[Sample], problems: list[str]
 ) -> NDArray[np.float64]:
     right: dict[str, list[bool]] = {problem: [] for problem in problems}
     for sample in shared:

@@ -97,8 +97,8 @@ def _of_name(name: str, *, store: RunStore) -> list[Target]:
     if is_training_folder(path):
         return [Target(name=path.name, found=training_of(path), store=store)]
     if path.is_dir() and is_store(path):
-        return _of_store(path)
-    home = RunStore(path.resolve().parents[1]) if (path / "spec.json").is_file() else store
+        return _of_store(store.at(path))
+    home = store.at(path.resolve().parents[1]) if (path / "spec.json").is_file() else store
     run = find_run(name, store=home)
     if run is not None:
         return [Target(name=run.path.name, found=run, store=home)]
@@ -110,13 +110,12 @@ def _of_name(name: str, *, store: RunStore) -> list[Target]:
     )
 
 
-def _of_store(folder: Path) -> list[Target]:
+def _of_store(store: RunStore) -> list[Target]:
     """The last result of each kind and the claims; where there is no result, every run."""
-    store = RunStore(folder)
     files = result_files(store)
     last = {file.parent.name: file for file in files}
     if last:
-        measured = claims(store=folder)
+        measured = claims(store=store.root)
         told = [Target(name="claims", found=measured, store=store)] if measured.claims else []
         return [*(_of_file(file, store=store) for file in last.values()), *told]
     runs = [Target(name=run.path.name, found=run, store=store) for run in store.runs()]
@@ -128,7 +127,7 @@ def _of_store(folder: Path) -> list[Target]:
 def _of_file(path: Path, *, store: RunStore) -> Target:
     """A record in a file, whichever it is; its samples lie in the store around it, if any."""
     around = path.resolve().parents[1]
-    holder = store if around == store.root.resolve() or not is_store(around) else RunStore(around)
+    holder = store.at(around) if is_store(around) else store
     return Target(name=path.stem, found=read_result(path, *RESULTS), store=holder)
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from emdiag.core.codec import decode, encode
 from emdiag.core.errors import JournalError, StoreError
+from emdiag.core.grades import Grade
 from emdiag.core.records import Record
+from emdiag.core.runs import SampleEntropy
+from emdiag.core.sampling import Completion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO, Self
 
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", Completion, Grade, SampleEntropy)
 
 
 def read_journal(path: Path, kind: type[R]) -> Iterator[R]:
@@ -27,21 +32,31 @@ def read_journal(path: Path, kind: type[R]) -> Iterator[R]:
     Raises:
         JournalError: Another line cannot be read.
     """
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield decode(line, kind)
-            except msgspec.MsgspecError as error:
-                raise JournalError(
-                    f"line {number} is not a {kind.__name__}: {error}",
-                    file=path,
-                    hint="the line was changed by hand or by another version of emdiag; "
-                    "restore it, or move the run folder away to draw the run again",
-                ) from error
+    return _read(path, kind, _Place())
+
+
+class SampleJournal(Generic[S]):
+    """A journal's records by sample, held: no line is decoded twice.
+
+    Raises:
+        JournalError: On reading, a line that is not the last one cannot be read.
+    """
+
+    def __init__(self, path: Path, kind: type[S]) -> None:
+        self._path = path
+        self._kind: type[S] = kind
+        self._records: dict[tuple[str, int], S] = {}
+        self._place = _Place()
+
+    def records(self) -> Mapping[tuple[str, int], S]:
+        """Problem id and sample index to the record, those appended since the last look too."""
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size < self._place.byte:  # the run was removed or drawn anew
+            self._records, self._place = {}, _Place()
+        if size > self._place.byte:
+            for record in _read(self._path, self._kind, self._place):
+                self._records[record.problem_id, record.sample_index] = record
+        return self._records
 
 
 class JournalWriter(Generic[R]):
@@ -83,6 +98,36 @@ class JournalWriter(Generic[R]):
         assert self._file is not None
         self._file.close()
         self._file = None
+
+
+@dataclass
+class _Place:
+    """How far a journal is read."""
+
+    byte: int = 0
+    line: int = 0
+
+
+def _read(path: Path, kind: type[R], place: _Place) -> Iterator[R]:
+    """The records behind a place, which moves along."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        file.seek(place.byte)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = decode(line, kind)
+            except msgspec.MsgspecError as error:
+                raise JournalError(
+                    f"line {place.line + 1} is not a {kind.__name__}: {error}",
+                    file=path,
+                    hint="the line was changed by hand or by another version of emdiag; "
+                    "restore it, or move the run folder away to draw the run again",
+                ) from error
+            place.byte, place.line = place.byte + len(line), place.line + 1
+            yield record
 
 
 def _drop_torn_line(path: Path) -> None:

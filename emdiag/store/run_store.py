@@ -24,12 +24,12 @@ from emdiag.core.runs import (
 )
 from emdiag.core.sampling import Completion
 from emdiag.store.files import ResultT, read_record, read_result
-from emdiag.store.journal import JournalWriter, read_journal
+from emdiag.store.journal import JournalWriter, SampleJournal
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from emdiag.core.records import Result
@@ -43,31 +43,36 @@ _KEY_SHOWN = 12
 
 
 class Run:
-    """One run on disk: a specification, completions, grades and provenance."""
+    """One run on disk: a specification, completions, grades and provenance.
+
+    What was read is held, so that a command decodes each line once.
+    """
 
     def __init__(self, path: Path, spec: RunSpec) -> None:
         self.path = path
         self.spec = spec
         self.key = digest(spec)
+        self._completions = SampleJournal(path / "completions.jsonl", Completion)
+        self._grades: dict[str, SampleJournal[Grade]] = {}
+        self._entropies: dict[EntropySpec, SampleJournal[SampleEntropy]] = {}
 
     @property
     def short_key(self) -> str:
         """The first 12 digits of the key, as in the folder's name."""
         return self.key[:_KEY_SHOWN]
 
-    def completions(self) -> dict[Sample, Completion]:
+    def completions(self) -> Mapping[Sample, Completion]:
         """Every completion drawn so far.
 
         Raises:
             JournalError: A line cannot be read.
         """
-        found = read_journal(self.path / "completions.jsonl", Completion)
-        return {(c.problem_id, c.sample_index): c for c in found}
+        return self._completions.records()
 
-    def grades(self, grade_key: str) -> dict[Sample, Grade]:
+    def grades(self, grade_key: str) -> Mapping[Sample, Grade]:
         """Every grade given so far under one grading specification."""
-        found = read_journal(self._grades_path(grade_key), Grade)
-        return {(g.problem_id, g.sample_index): g for g in found}
+        journal = SampleJournal(self._grades_path(grade_key), Grade)
+        return self._grades.setdefault(grade_key, journal).records()
 
     def gradings(self) -> list[GradingSpec]:
         """Grading specifications of this run, the one used last at the end.
@@ -107,10 +112,10 @@ class Run:
         """Appends sessions; a session's second record replaces its first."""
         return JournalWriter(self.path / "provenance.jsonl")
 
-    def entropies(self, spec: EntropySpec) -> dict[Sample, SampleEntropy]:
+    def entropies(self, spec: EntropySpec) -> Mapping[Sample, SampleEntropy]:
         """Entropy along every completion that was read so."""
-        found = read_journal(self._entropies_path(spec), SampleEntropy)
-        return {(e.problem_id, e.sample_index): e for e in found}
+        journal = SampleJournal(self._entropies_path(spec), SampleEntropy)
+        return self._entropies.setdefault(spec, journal).records()
 
     def entropy_writer(self, spec: EntropySpec) -> JournalWriter[SampleEntropy]:
         """Appends entropies read as `spec` says; used inside `writing`."""
@@ -137,15 +142,24 @@ class Run:
 
 
 class RunStore:
-    """A folder of runs, `emdiag-out` unless said otherwise."""
+    """A folder of runs, `emdiag-out` unless said otherwise; each run is opened once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._runs: dict[Path, Run] = {}
+        self._others: dict[Path, RunStore] = {}
+
+    def at(self, root: Path) -> RunStore:
+        """The store in another folder; this one where it is the same folder."""
+        place = root.resolve()
+        return (
+            self if place == self.root.resolve() else self._others.setdefault(place, RunStore(root))
+        )
 
     def run(self, spec: RunSpec) -> Run:
         """The run of this specification; nothing is written yet."""
         name = f"{_file_name(spec.benchmark)}-{digest(spec)[:_KEY_SHOWN]}"
-        return Run(self.root / "runs" / name, spec)
+        return self._opened(self.root / "runs" / name, spec)
 
     def reference(self, benchmark: str, spec: ReferenceSpec) -> Path:
         """The folder for traces of texts that no run drew."""
@@ -183,7 +197,13 @@ class RunStore:
         files = sorted(
             (self.root / "runs").glob("*/spec.json"), key=lambda file: _last_write(file.parent)
         )
-        return [Run(file.parent, _read(file, RunSpec)) for file in files]
+        return [self._opened(file.parent, _read(file, RunSpec)) for file in files]
+
+    def _opened(self, path: Path, spec: RunSpec) -> Run:
+        run = self._runs.get(path)
+        if run is None or run.spec != spec:
+            run = self._runs[path] = Run(path, spec)
+        return run
 
 
 def _last_write(folder: Path) -> int:

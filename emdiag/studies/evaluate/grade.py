@@ -10,7 +10,7 @@ from emdiag.core.problems import gold_of
 from emdiag.core.runs import GradingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emdiag.core.grades import Judgement
     from emdiag.core.problems import Problem
@@ -52,7 +52,7 @@ def grade_reading(reading: Reading, grader: Grader, *, progress: Progress) -> st
 
 
 def _ungraded(
-    reading: Reading, drawn: dict[Sample, Completion], done: dict[Sample, Grade]
+    reading: Reading, drawn: Mapping[Sample, Completion], done: Mapping[Sample, Grade]
 ) -> dict[str, list[Completion]]:
     found: dict[str, list[Completion]] = {}
     for problem in reading.problems:
@@ -67,7 +67,7 @@ def _grade_part(
     reading: Reading,
     problems: Sequence[Problem],
     by_problem: dict[str, list[Completion]],
-    done: dict[Sample, Grade],
+    done: Mapping[Sample, Grade],
     grader: Grader,
 ) -> list[Grade]:
     golds = {problem.id: gold_of(problem, reading.card.grader) for problem in problems}
@@ -97,7 +97,7 @@ def _grade_part(
 def _classes(
     problems: Sequence[Problem],
     judged: Sequence[tuple[Completion, Judgement]],
-    done: dict[Sample, Grade],
+    done: Mapping[Sample, Grade],
     grader: Grader,
 ) -> dict[tuple[str, str], str]:
     """For each problem and answer, the answer that stands for its class.

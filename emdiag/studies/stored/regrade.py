@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from emdiag.core.sampling import Completion
     from emdiag.store.run_store import Run, Sample
 
-Grades = dict["Sample", Grade]
+Grades = Mapping["Sample", Grade]
 
 _AT_ONCE = 256
 
