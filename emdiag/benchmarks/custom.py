@@ -134,21 +134,21 @@ def _as_its_benchmark(card: BenchmarkCard, rows: Sequence[Row]) -> BenchmarkCard
 
 
 def _caveats(rows: Sequence[Row], problems: Sequence[Problem]) -> list[str]:
-    found = []
+    caveats = []
     roles = {message.get("role") for row in rows for message in _messages(row)}
     if "system" in roles:
-        found.append("System messages of the file are left out; the template's own is used.")
+        caveats.append("System messages of the file are left out; the template's own is used.")
     if len(problems) < len(rows):
-        found.append(
+        caveats.append(
             f"{len(rows) - len(problems)} of {len(rows)} rows are left out, since they repeat "
             "a statement or have no answer."
         )
     if all(r"\boxed{}" in problem.statement for problem in problems):
-        found.append(
+        caveats.append(
             r"Every statement asks for \boxed{} itself: the template boxed asks a second time, "
             "`--template plain --chat` does not."
         )
-    return found
+    return caveats
 
 
 def _problem(row: Row, name: str, number: int, *, labelled: bool) -> Problem:
@@ -184,8 +184,8 @@ def _problem(row: Row, name: str, number: int, *, labelled: bool) -> Problem:
 
 
 def _statement(row: Row, number: int) -> str:
-    asked = [field for field in STATEMENT_FIELDS if row.get(field) is not None]
-    texts = {row[field] for field in asked if isinstance(row[field], str)}
+    fields = [field for field in STATEMENT_FIELDS if row.get(field) is not None]
+    texts = {row[field] for field in fields if isinstance(row[field], str)}
     messages = _messages(row)
     if messages and not texts:
         users = [message for message in messages if message.get("role") == "user"]
@@ -199,7 +199,7 @@ def _statement(row: Row, number: int) -> str:
             f"row {number} must hold one of {', '.join(STATEMENT_FIELDS)} with text",
             found=", ".join(row) or "no fields",
         )
-    return text_field(row, asked[0], number=number)
+    return text_field(row, fields[0], number=number)
 
 
 def _messages(row: Row) -> list[Row]:

@@ -35,8 +35,8 @@ def latex_gold(raw: str) -> GoldText:
     """
     text = without_separators(scientific(without_dollars(raw)))
     unit = None
-    if found := _UNIT.fullmatch(text):
-        text, unit = found[1], found[2] + (found[3] or "")
+    if match := _UNIT.fullmatch(text):
+        text, unit = match[1], match[2] + (match[3] or "")
     text = _MEMBERSHIP.sub("", text)
     parts = members(text) or [raw]
     if len(parts) == 1 and text.startswith(r"\{") and text.endswith(r"\}"):
@@ -63,8 +63,8 @@ def last_box(text: str) -> str | None:
 
 def scientific(text: str) -> str:
     r"""`4.5e33` as `4.5 \times 10^{33}`, digit for digit; any other text unchanged."""
-    found = _E_NOTATION.fullmatch(text)
-    return rf"{found[1]} \times 10^{{{int(found[2])}}}" if found else text
+    match = _E_NOTATION.fullmatch(text)
+    return rf"{match[1]} \times 10^{{{int(match[2])}}}" if match else text
 
 
 def without_separators(text: str) -> str:
@@ -78,8 +78,8 @@ def whole_number(text: str) -> str:
 
     Not for measured quantities, where the zeros of `56.0` say how exact the value is.
     """
-    found = re.fullmatch(r"([+-]?\d+)\.0*", text)
-    return found[1] if found else text
+    match = re.fullmatch(r"([+-]?\d+)\.0*", text)
+    return match[1] if match else text
 
 
 def without_dollars(text: str) -> str:

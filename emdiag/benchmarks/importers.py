@@ -80,19 +80,19 @@ def import_files(
     if card.shipped:
         raise BenchmarkError(f"{card.name} is shipped with emdiag; there is nothing to import")
     rows = [row for file in files for row in read_rows(file)]
-    found = convert_rows(card.name, rows, file=files[0])
-    content, solutions = _lines(found.problems), _lines(found.solutions)
+    converted = convert_rows(card.name, rows, file=files[0])
+    content, solutions = _lines(converted.problems), _lines(converted.solutions)
     note = ImportNote(
         benchmark=card.name,
         source=source or ", ".join(file.name for file in files),
         source_sha256=_sha256(b"".join(file.read_bytes() for file in files)),
-        layout=found.layout,
+        layout=converted.layout,
         copy=check_content(card, content, file=files[0]),
-        size=len(found.problems),
+        size=len(converted.problems),
         sha256=_sha256(content),
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
         emdiag_version=resources.version(),
-        solutions=len(found.solutions),
+        solutions=len(converted.solutions),
         solutions_sha256=_sha256(solutions) if solutions else None,
     )
     _keep(note, content, solutions=solutions, target=problems_file(card, home=home))

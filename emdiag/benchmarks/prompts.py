@@ -100,14 +100,14 @@ def _read_template(file: Path) -> PromptTemplate:
             f"a prompt template cannot be opened: {error.strerror}", file=file
         ) from error
     try:
-        found = msgspec.convert(tomllib.loads(content.decode()), _TemplateFile)
+        template = msgspec.convert(tomllib.loads(content.decode()), _TemplateFile)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BenchmarkError(
             f"a prompt template cannot be read: {error}",
             file=file,
             hint="its keys are name, chat, user, plain and, if wanted, system",
         ) from error
-    for key, text in (("user", found.user), ("plain", found.plain)):
+    for key, text in (("user", template.user), ("plain", template.plain)):
         if text.count(PLACE) != 1:
             raise BenchmarkError(
                 f"{key!r} of a prompt template holds {PLACE} {text.count(PLACE)} times, "
@@ -115,10 +115,10 @@ def _read_template(file: Path) -> PromptTemplate:
                 file=file,
             )
     return PromptTemplate(
-        name=found.name,
-        chat=found.chat,
-        system=found.system,
-        user=found.user,
-        plain=found.plain,
+        name=template.name,
+        chat=template.chat,
+        system=template.system,
+        user=template.user,
+        plain=template.plain,
         sha256=hashlib.sha256(content).hexdigest(),
     )

@@ -51,8 +51,8 @@ def data_files(card: BenchmarkCard, folder: Path) -> list[Path]:
         BenchmarkError: There is none, or they are not the numbered parts of one.
     """
     source = card.source
-    found = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES)
-    chosen = found
+    files = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES)
+    chosen = files
     if source.file:
         chosen = [file for file in chosen if file == folder / source.file]
     if source.config:
@@ -67,7 +67,7 @@ def data_files(card: BenchmarkCard, folder: Path) -> list[Path]:
             f"{source.origin} does not hold one file for {card.name}",
             config=source.config,
             split=source.split,
-            found=", ".join(str(file.relative_to(folder)) for file in chosen or found) or "nothing",
+            found=", ".join(str(file.relative_to(folder)) for file in chosen or files) or "nothing",
             hint=_import_hint(card),
         )
     return chosen

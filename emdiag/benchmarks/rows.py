@@ -60,9 +60,9 @@ def text_field(row: Row, name: str, *, number: int) -> str:
     value = row.get(name)
     if isinstance(value, str) and value.strip():
         return value.strip()
-    found = "nothing" if value is None else f"{type(value).__name__} {str(value)[:60]!r}"
+    actual = "nothing" if value is None else f"{type(value).__name__} {str(value)[:60]!r}"
     raise BenchmarkError(
-        f"row {number}: field {name!r} must hold text, found {found}",
+        f"row {number}: field {name!r} must hold text, found {actual}",
         fields=", ".join(row),
     )
 
@@ -122,9 +122,9 @@ def refuse_repeats(problems: Sequence[Problem], *, file: Path) -> None:
         BenchmarkError: Names the two rows.
     """
     for what in ("statement", "id"):
-        seen: dict[str, int] = {}
+        first_rows: dict[str, int] = {}
         for number, problem in enumerate(problems, start=1):
-            first = seen.setdefault(getattr(problem, what), number)
+            first = first_rows.setdefault(getattr(problem, what), number)
             if first != number:
                 raise BenchmarkError(
                     f"row {number} repeats the {what} of row {first}",
@@ -143,14 +143,14 @@ def _json_lines(file: Path) -> list[Row]:
 
 
 def _json_list(file: Path) -> list[Row]:
-    found = _decoded(_text(file), file=file)
-    if not isinstance(found, list):
+    rows = _decoded(_text(file), file=file)
+    if not isinstance(rows, list):
         raise BenchmarkError(
-            f"expected a list of rows, found {type(found).__name__}",
+            f"expected a list of rows, found {type(rows).__name__}",
             file=file,
             hint="JSON with one row a line has the suffix .jsonl",
         )
-    return [_row(value, number=number, file=file) for number, value in enumerate(found, start=1)]
+    return [_row(value, number=number, file=file) for number, value in enumerate(rows, start=1)]
 
 
 def _text(file: Path) -> str:

@@ -44,7 +44,7 @@ def load_solutions(card: BenchmarkCard, *, home: Path) -> dict[str, str]:
             file=file,
             hint=absence_hint(card),
         )
-    found = {}
+    texts = {}
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             solution = decode(line, Solution)
@@ -52,5 +52,5 @@ def load_solutions(card: BenchmarkCard, *, home: Path) -> dict[str, str]:
             raise BenchmarkError(
                 f"line {number} is not a solution: {error}", file=file, hint=absence_hint(card)
             ) from error
-        found[solution.problem_id] = solution.text
-    return found
+        texts[solution.problem_id] = solution.text
+    return texts

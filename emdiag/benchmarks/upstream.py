@@ -140,12 +140,12 @@ def _math(row: Row, number: int) -> Problem:
 
 
 def _slug(unique_id: str, *, number: int) -> str:
-    found = re.fullmatch(r"test/([a-z_]+)/(\d+)\.json", unique_id)
-    if not found:
+    match = re.fullmatch(r"test/([a-z_]+)/(\d+)\.json", unique_id)
+    if not match:
         raise BenchmarkError(
             f"row {number}: 'unique_id' is {unique_id!r}, expected test/SUBJECT/NUMBER.json"
         )
-    return f"{found[1]}-{found[2]}"
+    return f"{match[1]}-{match[2]}"
 
 
 # One of the two layouts names no course; rows are grouped by course in both.
@@ -181,7 +181,7 @@ def _minerva_answer(row: Row, number: int) -> Problem:
 def _minerva(statement: str, raw: str, number: int) -> Problem:
     text = raw.replace("np.arc", r"\arc")  # one gold is code
     text = re.sub(r"(?<=\d)\.(?=/)", "", text)  # -1./3
-    text = re.sub(r"\\exp\{([^{}]*)\}", lambda found: f"e^{{{found[1].replace('*', ' ')}}}", text)
+    text = re.sub(r"\\exp\{([^{}]*)\}", lambda match: f"e^{{{match[1].replace('*', ' ')}}}", text)
     gold = golds.latex_gold(text)
     return Problem(
         id=f"minerva_math/{number - 1:04d}",
@@ -271,8 +271,8 @@ def _error(row: Row, *, number: int) -> str | None:
 def _amc(question: str) -> ToProblem:
     def problem(row: Row, number: int) -> Problem:
         url = text_field(row, "url", number=number)
-        found = re.search(r"2023_AMC_(12[AB])_Problems/Problem_(\d+)$", url)
-        if not found:
+        match = re.search(r"2023_AMC_(12[AB])_Problems/Problem_(\d+)$", url)
+        if not match:
             raise BenchmarkError(
                 f"row {number}: 'url' names no problem of AMC 12 2023",
                 found=url,
@@ -280,13 +280,13 @@ def _amc(question: str) -> ToProblem:
             )
         raw = str(_number(row, "answer", number=number))
         return Problem(
-            id=f"amc23/{found[1]}-{int(found[2]):02d}",
+            id=f"amc23/{match[1]}-{int(match[2]):02d}",
             benchmark="amc23",
             statement=text_field(row, question, number=number),
             answer=golds.whole_number(raw),
             answer_raw=raw,
             answer_type="number",
-            subject=f"AMC {found[1]}",
+            subject=f"AMC {match[1]}",
         )
 
     return problem

@@ -102,7 +102,7 @@ def run_demo(plan: DemoPlan, session: Session) -> DemoResult:
         logits = stages.logits()
     with clock.stage("claims and the page"):
         verdicts = claims([str(store.root), str(again.root)], store=store.root)
-        found = Measured(
+        measured = Measured(
             plan=plan,
             base=base,
             selected=selected,
@@ -115,8 +115,8 @@ def run_demo(plan: DemoPlan, session: Session) -> DemoResult:
             sweep=sweep,
             claims=verdicts,
         )
-        write_atomically(plan.folder / FILE, encode(found))
-        page = tell(found, plan.page, session=session)
+        write_atomically(plan.folder / FILE, encode(measured))
+        page = tell(measured, plan.page, session=session)
     return DemoResult(
         page=str(page), stages=tuple(clock.times), claims=verdicts, has_rl=plan.has_rl
     )

@@ -84,19 +84,21 @@ class Stages:
         for (problem_id, index), completion in run.completions().items():
             if index < selected.samples:
                 steps.setdefault(problem_id, []).append(writes_steps(completion.text))
-        figures = {one.problem_id: one for one in selected.ranked}
+        figures = {prompt.problem_id: prompt for prompt in selected.ranked}
         mixed = sorted(
-            (sum(found) / len(found), problem_id)
-            for problem_id, found in steps.items()
-            if problem_id in figures and 0 < sum(found) < len(found)
+            (sum(are_stepwise) / len(are_stepwise), problem_id)
+            for problem_id, are_stepwise in steps.items()
+            if problem_id in figures and 0 < sum(are_stepwise) < len(are_stepwise)
         )
         if len(mixed) < 2:
             raise MeasurementError(
                 f"{len(mixed)} prompts of the pool are answered in both ways, expected two",
                 hint="take a larger pool",
             )
-        problems = {one.id: one for one in training_problems(self._plan.pool, seed=POOL_SEED)}
-        ranks = {one.problem_id: rank for rank, one in enumerate(selected.ranked, start=1)}
+        problems = {
+            prompt.id: prompt for prompt in training_problems(self._plan.pool, seed=POOL_SEED)
+        }
+        ranks = {prompt.problem_id: rank for rank, prompt in enumerate(selected.ranked, start=1)}
         chosen = []
         for name, (share, problem_id) in (("good", mixed[-1]), ("bad", mixed[0])):
             self._write(f"{name}-prompt.jsonl", [problems[problem_id]])

@@ -26,47 +26,47 @@ QUESTION = (
 )
 
 
-def tell(found: Measured, page: Path, *, session: Session) -> Path:
+def tell(measured: Measured, page: Path, *, session: Session) -> Path:
     """Write the page; returns where it is.
 
     Args:
-        found: As measured.
+        measured: Every result.
         page: Where it goes.
         session: Where the samples lie.
 
     Raises:
         StoreError: A run cannot be read, or the page cannot be written.
     """
-    told = study_of(
-        chapters(found, store=session.store),
+    study = study_of(
+        chapters(measured, store=session.store),
         home=session.home,
         title=TITLE,
         question=QUESTION,
         command=session.command,
     )
-    return write_page(told, page)
+    return write_page(study, page)
 
 
-def chapters(found: Measured, *, store: RunStore) -> list[Found]:
+def chapters(measured: Measured, *, store: RunStore) -> list[Found]:
     """The results in the order of the story, each with what leads to it."""
-    plan = found.plan
-    good, bad, maximised, *rl = found.trained
-    told: list[tuple[str, Result, tuple[str, ...]]] = [
-        ("The base can, and is undecided", found.base, _of_base()),
-        ("Which prompt to train on", found.selected, _of_selection(found)),
+    plan = measured.plan
+    good, bad, maximised, *rl = measured.trained
+    parts: list[tuple[str, Result, tuple[str, ...]]] = [
+        ("The base can, and is undecided", measured.base, _of_base()),
+        ("Which prompt to train on", measured.selected, _of_selection(measured)),
         ("Entropy minimised on the good prompt", good, _of_good(plan)),
         ("Entropy minimised on the bad prompt", bad, ("The same recipe, another prompt.",)),
         ("A control: entropy maximised", maximised, _of_maximised()),
     ]
-    told += [("Reinforcement learning", one, _of_rl(plan)) for one in rl]
-    told.append(("How often each is right", found.scores, _of_scores(plan)))
-    for comparison in found.comparisons:
+    parts += [("Reinforcement learning", training, _of_rl(plan)) for training in rl]
+    parts.append(("How often each is right", measured.scores, _of_scores(plan)))
+    for comparison in measured.comparisons:
         label = comparison.comparisons[0].right
-        told.append((f"{label} against base, problem by problem", comparison, ()))
-    told += [
-        ("What happened to the distribution", found.logits, _of_logits()),
-        ("Temperature, and a base that is as decided", found.sweep, _of_sweep()),
-        ("Claims", found.claims, ()),
+        parts.append((f"{label} against base, problem by problem", comparison, ()))
+    parts += [
+        ("What happened to the distribution", measured.logits, _of_logits()),
+        ("Temperature, and a base that is as decided", measured.sweep, _of_sweep()),
+        ("Claims", measured.claims, ()),
     ]
     return [
         Found(
@@ -77,7 +77,7 @@ def chapters(found: Measured, *, store: RunStore) -> list[Found]:
             words=words,
             is_brief=isinstance(result, SelectResult | TrainResult | CompareResult),
         )
-        for heading, result, words in told
+        for heading, result, words in parts
     ]
 
 
@@ -92,8 +92,8 @@ def _of_base() -> tuple[str, ...]:
     )
 
 
-def _of_selection(found: Measured) -> tuple[str, ...]:
-    good, bad = found.good, found.bad
+def _of_selection(measured: Measured) -> tuple[str, ...]:
+    good, bad = measured.good, measured.bad
     return (
         (
             "The paper chooses a prompt whose outcomes vary most. Two prompts of the pool are "
@@ -106,14 +106,14 @@ def _of_selection(found: Measured) -> tuple[str, ...]:
     )
 
 
-def _prompt(name: str, one: ChosenPrompt) -> str:
-    figures = one.figures
+def _prompt(name: str, chosen: ChosenPrompt) -> str:
+    figures = chosen.figures
     variance = figures.outcome_variance
-    said = "" if variance is None else f", outcome variance {variance:.3f}"
+    spread = "" if variance is None else f", outcome variance {variance:.3f}"
     rate = figures.pass_rate or 0.0
     return (
-        f"the {name} one ({figures.problem_id}: {100 * one.steps:.0f} % of {figures.samples} "
-        f"samples step by step, {100 * rate:.0f} % right{said})"
+        f"the {name} one ({figures.problem_id}: {100 * chosen.steps:.0f} % of {figures.samples} "
+        f"samples step by step, {100 * rate:.0f} % right{spread})"
     )
 
 

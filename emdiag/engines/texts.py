@@ -33,10 +33,10 @@ def completion_text(
     """
     ended = bool(token_ids) and token_ids[-1] in stop_token_ids
     text = decode(token_ids[:-1] if ended else token_ids)
-    found = [(text.find(word) + len(word), -len(word)) for word in stop if word in text]
-    if not found:
+    ends = [(text.find(word) + len(word), -len(word)) for word in stop if word in text]
+    if not ends:
         return text
-    end, length = min(found)
+    end, length = min(ends)
     return text[: end + length]
 
 

@@ -95,8 +95,8 @@ def _between(values: Tensor, slopes: Tensor) -> Tensor:
     width = (betas[cold] / betas[hot])[:, 0].log()
     y0, y1 = (values.gather(1, place)[:, 0] for place in (hot, cold))
     m0, m1 = (slopes.gather(1, place)[:, 0] * width for place in (hot, cold))
-    found = betas[hot[:, 0]] * (_where_slope_is_zero(y0, y1, m0, m1) * width).exp()
-    return found.where(is_inside, torch.nan)
+    least = betas[hot[:, 0]] * (_where_slope_is_zero(y0, y1, m0, m1) * width).exp()
+    return least.where(is_inside, torch.nan)
 
 
 def _where_slope_is_zero(y0: Tensor, y1: Tensor, m0: Tensor, m1: Tensor) -> Tensor:

@@ -36,16 +36,18 @@ def pair_traces(
     Raises:
         MeasurementError: A logit of either is not a finite number, or there are too few.
     """
-    own, of_base = (Reduction(one, positions=text.positions) for one in (read, base_read))
+    own, of_base = (
+        Reduction(side_read, positions=text.positions) for side_read in (read, base_read)
+    )
     pairs = _Pairs()
 
-    def take_in(chunk: Tensor, beside: Tensor, start: int) -> None:
-        both = zip(blocks(chunk, start), blocks(beside.to(chunk.device), start), strict=True)
-        for (mine, at), (others, _) in both:
-            shape = own.add(mine, at)
+    def take_in(chunk: Tensor, base_chunk: Tensor, start: int) -> None:
+        both = zip(blocks(chunk, start), blocks(base_chunk.to(chunk.device), start), strict=True)
+        for (block, at), (base_block, _) in both:
+            shape = own.add(block, at)
             pairs.add(
-                _Side(logits=others.to(mine.dtype), shape=of_base.shape_of(others, at)),
-                _Side(logits=mine, shape=shape),
+                _Side(logits=base_block.to(block.dtype), shape=of_base.shape_of(base_block, at)),
+                _Side(logits=block, shape=shape),
             )
 
     for start in range(0, text.positions, text.chunk_positions):
@@ -77,17 +79,17 @@ class _Pairs:
         self._curve: list[Tensor] = []
         self._shifts: list[Tensor] = []
 
-    def add(self, base: _Side, mine: _Side) -> None:
+    def add(self, base: _Side, own: _Side) -> None:
         """Take in one block of both."""
-        weight = self._add_divergences(base, mine)
+        weight = self._add_divergences(base, own)
         cooling = Cooling.of(
-            base.logits, highest=base.shape.highest, weight=weight, entropy=mine.shape.entropy
+            base.logits, highest=base.shape.highest, weight=weight, entropy=own.shape.entropy
         )
         values, slopes = cooling.curve()
         temperature, left = cooling.best(values, slopes)
         self._curve.append(values)
         self._keep(cooling_temperature=temperature, cooled_kl_nats=left)
-        self._add_order(base, mine, weight)
+        self._add_order(base, own, weight)
 
     def trace(self, read: Read) -> PairTrace:
         """Everything that came in."""
@@ -105,9 +107,9 @@ class _Pairs:
             **columns,
         )
 
-    def _add_divergences(self, base: _Side, mine: _Side) -> Tensor:
+    def _add_divergences(self, base: _Side, own: _Side) -> Tensor:
         """KL both ways and Jensen-Shannon; the checkpoint's probabilities, `[position, vocab]`."""
-        before, after = base.log_probs(), mine.log_probs()
+        before, after = base.log_probs(), own.log_probs()
         weight, base_weight = after.exp(), before.exp()
         gap = after.sub_(before)
         kl = (weight * gap).sum(dim=1, dtype=torch.float64)
@@ -122,28 +124,28 @@ class _Pairs:
         )
         return weight
 
-    def _add_order(self, base: _Side, mine: _Side, weight: Tensor) -> None:
+    def _add_order(self, base: _Side, own: _Side, weight: Tensor) -> None:
         """What became of the base's ranking."""
         size = base.logits.shape[1]
         top = base.logits.topk(min(_LAST_RANK, size), dim=1)
-        beside = mine.logits.gather(1, top.indices)
-        all_shifts = (mine.shape.mean - base.shape.mean) * size
-        self._shifts.append(_shift_by_rank(top.values, beside, all_shifts, size))
+        own_values = own.logits.gather(1, top.indices)
+        all_shifts = (own.shape.mean - base.shape.mean) * size
+        self._shifts.append(_shift_by_rank(top.values, own_values, all_shifts, size))
         ranked = min(RANKED, size)
-        before, after = top.values[:, :ranked], beside[:, :ranked]
+        before, after = top.values[:, :ranked], own_values[:, :ranked]
         # Of tokens that the base gives the same logit none comes first.
         order = _by_base_then_checkpoint(before, after)
         chosen = weight.gather(1, top.indices[:, :ranked].gather(1, order)).double()
-        first = mine.logits.topk(min(OVERLAP, size), dim=1).indices
+        first = own.logits.topk(min(OVERLAP, size), dim=1).indices
         shared = (first[:, :, None] == top.indices[:, None, : first.shape[1]]).any(dim=2)
         self._keep(
             kendall_tau=kendall_tau(before, after),
             overlap_frac=shared.double().mean(dim=1),
-            reranking_kl_nats=reranking_kl(chosen, others=size - ranked),
+            reranking_kl_nats=reranking_kl(chosen, remaining=size - ranked),
         )
 
-    def _keep(self, **found: Tensor) -> None:
-        for name, column in found.items():
+    def _keep(self, **columns: Tensor) -> None:
+        for name, column in columns.items():
             self._columns[name].append(column)
 
 
@@ -157,14 +159,14 @@ def _by_base_then_checkpoint(before: Tensor, after: Tensor) -> Tensor:
 def _shift_by_rank(before: Tensor, after: Tensor, all_shifts: Tensor, size: int) -> Tensor:
     """Mean shift of the tokens in each bucket, `[position, bucket]`; nan for an empty bucket."""
     shifts = after.double() - before.double()
-    found = []
+    means = []
     for first, last in RANK_BUCKETS:
         if last is None:
             rest = size - shifts.shape[1]
-            found.append(
+            means.append(
                 (all_shifts - shifts.sum(dim=1)) / rest if rest else all_shifts * torch.nan
             )
         else:
             part = shifts[:, first - 1 : last]
-            found.append(part.mean(dim=1) if part.shape[1] else all_shifts * torch.nan)
-    return torch.stack(found, dim=1)
+            means.append(part.mean(dim=1) if part.shape[1] else all_shifts * torch.nan)
+    return torch.stack(means, dim=1)

@@ -160,27 +160,27 @@ class PairFigures:
     centred_shift: Floats
 
 
-def pair_figures(pairs: Sequence[PairTrace], *, mine: Positions, base: Positions) -> PairFigures:
+def pair_figures(pairs: Sequence[PairTrace], *, own: Positions, base: Positions) -> PairFigures:
     """Figures of pair traces.
 
     Args:
         pairs: Of the same texts, in the same order, as both readings.
-        mine: The checkpoint's reading.
+        own: The checkpoint's reading.
         base: The base's.
     """
     figures = {
         "kl_nats": _joined(pairs, "kl_nats"),
         "reverse_kl_nats": _joined(pairs, "reverse_kl_nats"),
         "js_nats": _joined(pairs, "js_nats"),
-        "top1_flips_frac": (mine.top1 != base.top1).astype(np.float64),
+        "top1_flips_frac": (own.top1 != base.top1).astype(np.float64),
         "kendall_tau": _joined(pairs, "kendall_tau"),
         "overlap_frac": _joined(pairs, "overlap_frac"),
         "kl_after_own_temperatures_nats": _joined(pairs, "cooled_kl_nats"),
         "reranking_nats": _joined(pairs, "reranking_kl_nats"),
     }
     shifts = np.array([trace.shift_by_rank for trace in pairs], dtype=np.float64)  # None is nan
-    of_mean = mine.by_text(mine.figures["mean"] - base.figures["mean"])
-    of_log_sum = mine.by_text(mine.log_sum_exp - base.log_sum_exp)
+    of_mean = own.by_text(own.figures["mean"] - base.figures["mean"])
+    of_log_sum = own.by_text(own.log_sum_exp - base.log_sum_exp)
     return PairFigures(
         figures=figures,
         log_temperatures=np.log(_joined(pairs, "cooling_temperature")),
@@ -210,8 +210,8 @@ def texts_to_problems(values: Floats, base: Positions) -> Floats:
     weights[owner, np.arange(len(lengths))] = lengths
     totals = weights.sum(axis=1, keepdims=True)
     weights = np.divide(weights, totals, out=np.full_like(weights, np.nan), where=totals > 0)
-    found: Floats = weights @ values
-    return found
+    means: Floats = weights @ values
+    return means
 
 
 def _columns(traces: Sequence[LogitTrace], prefix: str, count: int) -> MomentColumns:

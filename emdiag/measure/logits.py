@@ -148,7 +148,7 @@ class Reduction:
         columns: dict[str, Any] = {
             name: tuple(torch.cat(parts).tolist()) for name, parts in self._columns.items()
         }
-        others = tuple(
+        entropies = tuple(
             columns.pop(f"entropy at {temperature}")
             for temperature in self._read.entropy_temperatures
         )
@@ -156,7 +156,7 @@ class Reduction:
             problem_id=self._read.problem_id,
             sample_index=self._read.sample_index,
             vocab_size=self._read.vocab_size,
-            entropies_nats=others,
+            entropies_nats=entropies,
             histogram=histogram(self._histograms["histogram"]),
             centred_histogram=histogram(self._histograms["centred_histogram"]),
             **columns,
@@ -237,8 +237,8 @@ class Reduction:
         before = self._histograms.get(name)
         self._histograms[name] = counts if before is None else before + counts
 
-    def _keep(self, found: dict[str, Tensor]) -> None:
-        for name, column in found.items():
+    def _keep(self, columns: dict[str, Tensor]) -> None:
+        for name, column in columns.items():
             self._columns[name].append(column)
 
     def _refuse_nonfinite(self, logits: Tensor, mean: Tensor, at: int) -> None:

@@ -18,19 +18,21 @@ def kendall_tau(before: Tensor, after: Tensor) -> Tensor:
 
     Source: Kendall 1945, Biometrika 33(3).
     """
-    found = []
+    coefficients = []
     rows = max(1, _COMPARED_AT_ONCE // before.shape[1] ** 2)
-    for one, other in zip(torch.split(before, rows), torch.split(after, rows), strict=True):
-        left, right = (torch.sign(x[:, :, None] - x[:, None, :]).flatten(1) for x in (one, other))
+    for first, second in zip(torch.split(before, rows), torch.split(after, rows), strict=True):
+        left, right = (
+            torch.sign(x[:, :, None] - x[:, None, :]).flatten(1) for x in (first, second)
+        )
         agree = (left * right).sum(dim=1, dtype=torch.float64)
         untied = left.abs().sum(dim=1, dtype=torch.float64) * right.abs().sum(
             dim=1, dtype=torch.float64
         )
-        found.append(agree / untied.sqrt())  # 0/0 is nan
-    return torch.cat(found)
+        coefficients.append(agree / untied.sqrt())  # 0/0 is nan
+    return torch.cat(coefficients)
 
 
-def reranking_kl(ordered: Tensor, *, others: int) -> Tensor:
+def reranking_kl(ordered: Tensor, *, remaining: int) -> Tensor:
     """Least KL, in nats, from p to any q that never rises along the given order, `[position]`.
 
     The tokens that are not given count as one block that comes last, whatever their order. The
@@ -38,16 +40,16 @@ def reranking_kl(ordered: Tensor, *, others: int) -> Tensor:
 
     Args:
         ordered: Probabilities of the first tokens, in order, float64 `[position, token]`.
-        others: How many tokens come after them.
+        remaining: How many tokens come after them.
 
     Source: Robertson, Wright and Dykstra 1988, Order Restricted Statistical Inference, theorems
     1.4.4 and 1.5.1 (the same q for every Bregman divergence, hence for KL).
     """
     rest = (1 - ordered.sum(dim=1, keepdim=True)).clamp(min=0)
-    mass = torch.cat([ordered, rest], dim=1) if others else ordered
+    mass = torch.cat([ordered, rest], dim=1) if remaining else ordered
     sizes = torch.ones(mass.shape[1], dtype=mass.dtype, device=mass.device)
-    if others:
-        sizes[-1] = others
+    if remaining:
+        sizes[-1] = remaining
     rows = max(1, _COMPARED_AT_ONCE // mass.shape[1] ** 2)
     return torch.cat([_antitonic_kl(part, sizes) for part in torch.split(mass, rows)])
 

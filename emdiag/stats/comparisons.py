@@ -40,7 +40,7 @@ def sign_flip(differences: NDArray[np.float64], *, seed: int = 0) -> float:
     """
     if not differences.any():
         return 1.0
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (differences,),
         np.mean,
         permutation_type="samples",
@@ -49,7 +49,7 @@ def sign_flip(differences: NDArray[np.float64], *, seed: int = 0) -> float:
         batch=max(1, 4_000_000 // differences.size),
         rng=np.random.default_rng(seed),
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -61,11 +61,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
     """
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, least = [0.0] * len(p_values), 0.0
+    adjusted, least = [0.0] * len(p_values), 0.0
     for place, number in enumerate(order):
         least = max(least, min(1.0, (len(p_values) - place) * p_values[number]))
-        found[number] = least
-    return found
+        adjusted[number] = least
+    return adjusted
 
 
 def conclude(interval: Interval | None, *, p_value: float | None, margin: float) -> Conclusion:

@@ -64,15 +64,15 @@ def shares_over_problems(
         draws: Resamples.
         seed: Equal seeds give equal intervals.
     """
-    found: list[Interval | None] = [None] * len(values)
+    intervals: list[Interval | None] = [None] * len(values)
     spread = [number for number, row in enumerate(values) if row.size > 1 and np.ptp(row) > 0]
     for number in set(range(len(values))) - set(spread):
-        found[number] = over_problems(list(values[number]), level=level)
+        intervals[number] = over_problems(list(values[number]), level=level)
     if spread:
-        made = _percentiles(values[spread], level=level, draws=draws, seed=seed)
-        for number, interval in zip(spread, made, strict=True):
-            found[number] = interval
-    return found
+        resampled = _percentiles(values[spread], level=level, draws=draws, seed=seed)
+        for number, interval in zip(spread, resampled, strict=True):
+            intervals[number] = interval
+    return intervals
 
 
 def of_differences(
@@ -144,11 +144,11 @@ def _over_both_levels(
         of_seeds = random.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size) / (seeds - 1)
         of_problems = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
         means.append([np.einsum("dp,dp->d", of_seeds @ rows, of_problems) for rows in values])
-    found = []
+    intervals = []
     for rows, drawn in zip(values, np.concatenate(means, axis=1), strict=True):
         tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, _degrees_of_freedom(rows)))
         low, high = np.quantile(drawn, [tail, 1 - tail])
-        found.append(
+        intervals.append(
             Interval(
                 low=float(low),
                 high=float(high),
@@ -156,7 +156,7 @@ def _over_both_levels(
                 method="bootstrap over seeds and problems",
             )
         )
-    return found
+    return intervals
 
 
 def _degrees_of_freedom(values: NDArray[np.float64]) -> float:
@@ -194,7 +194,7 @@ def bootstrap_of_means(
         means: NDArray[np.float64] = sum(np.mean(sample, axis=axis) for sample in samples)
         return means / len(samples)
 
-    found = stats.bootstrap(
+    bounds = stats.bootstrap(
         tuple(clusters),
         mean_of_means,
         n_resamples=draws,
@@ -205,7 +205,10 @@ def bootstrap_of_means(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(
-        low=float(found.low), high=float(found.high), level=level, method="bootstrap over problems"
+        low=float(bounds.low),
+        high=float(bounds.high),
+        level=level,
+        method="bootstrap over problems",
     )
 
 
@@ -244,17 +247,17 @@ def intervals_of(
     """
     rows = values[:, None, :] if values.ndim == 2 else values
     resample = _over_both_levels if rows.shape[1] > 1 else _over_problems_alone
-    found: list[Interval | None] = [None] * len(rows)
-    there = ~np.isnan(rows).any(axis=1)
-    for problems in np.unique(there, axis=0):
-        alike = np.flatnonzero((there == problems).all(axis=1))
-        kept = rows[alike][:, :, problems]
+    intervals: list[Interval | None] = [None] * len(rows)
+    is_defined = ~np.isnan(rows).any(axis=1)
+    for problems in np.unique(is_defined, axis=0):
+        of_same_problems = np.flatnonzero((is_defined == problems).all(axis=1))
+        kept = rows[of_same_problems][:, :, problems]
         spread = [_spreads(row) for row in kept]
         if any(spread):
-            made = resample(kept[spread], level=level, draws=draws, seed=seed)
-            for index, interval in zip(alike[spread], made, strict=True):
-                found[index] = interval
-    return found
+            resampled = resample(kept[spread], level=level, draws=draws, seed=seed)
+            for index, interval in zip(of_same_problems[spread], resampled, strict=True):
+                intervals[index] = interval
+    return intervals
 
 
 def _spreads(row: NDArray[np.float64]) -> bool:
@@ -315,8 +318,8 @@ def _drawn_seeds(
     """Means over resampled seeds, `[draws, problems]`."""
     seeds = len(values)
     weights = random.multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (seeds - 1)
-    found: NDArray[np.float64] = weights @ values
-    return found
+    means: NDArray[np.float64] = weights @ values
+    return means
 
 
 def _freedom_of_two(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
@@ -362,7 +365,7 @@ def _percentiles(
         seed: Of the resamples.
         tail: Left out at either end; half of what `level` leaves, unless moved out.
     """
-    found = stats.bootstrap(
+    bounds = stats.bootstrap(
         (values,),
         np.mean,
         axis=-1,
@@ -375,5 +378,5 @@ def _percentiles(
     ).confidence_interval
     return [
         Interval(low=float(low), high=float(high), level=level, method="bootstrap over problems")
-        for low, high in zip(np.atleast_1d(found.low), np.atleast_1d(found.high), strict=True)
+        for low, high in zip(np.atleast_1d(bounds.low), np.atleast_1d(bounds.high), strict=True)
     ]

@@ -90,14 +90,14 @@ def expected_best(means: Sequence[float], n: int) -> float:
     return sum(value * comb(place, n - 1) for place, value in enumerate(ordered)) / total
 
 
-def _crossed(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def _crossed(half: NDArray[np.float64], other_half: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of the two logarithms of best over worst, each chosen by one and measured on the other.
 
     Both are `[draws, seeds]`, the result is `[draws]`.
     """
-    rows = np.arange(len(one))
-    logs = np.zeros(len(one))
-    for chooses, measures in ((one, other), (other, one)):
+    rows = np.arange(len(half))
+    logs = np.zeros(len(half))
+    for chooses, measures in ((half, other_half), (other_half, half)):
         best, worst = chooses.argmax(axis=1), chooses.argmin(axis=1)
         logs += np.log(measures[rows, best] / measures[rows, worst]) / 2
     return logs
@@ -108,9 +108,9 @@ def _resampled(rates: NDArray[np.float64], *, draws: int, seed: int) -> NDArray[
     problems = rates.shape[1]
     random = np.random.default_rng(seed)
     batch = max(1, 2_000_000 // problems)
-    found = []
+    means = []
     for start in range(0, draws, batch):
         size = min(batch, draws - start)
         weights = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
-        found.append(weights @ rates.T)
-    return np.concatenate(found)
+        means.append(weights @ rates.T)
+    return np.concatenate(means)

@@ -32,8 +32,8 @@ def slope_weights(places: Sequence[float]) -> NDArray[np.float64]:
     if spread == 0:
         msg = f"a slope needs two places, and all of these are one: {list(places)}"
         raise ValueError(msg)
-    found: NDArray[np.float64] = centred / spread
-    return found
+    weights: NDArray[np.float64] = centred / spread
+    return weights
 
 
 def place_of(value: float, curve: Mapping[float, float]) -> float | None:

@@ -41,7 +41,7 @@ def agreeing_rate(
         law = stats.hypergeom(total, right + other_right, samples)
         pmf = np.asarray(law.pmf(np.arange(samples + 1)), dtype=np.float64)
         chances = np.convolve(chances, pmf).astype(np.float64)
-    found = sum(right for right, _ in first)
+    successes = sum(right for right, _ in first)
     samples = sum(count for _, count in first)
     tail = (1 - level) / 2
     below = np.cumsum(chances)
@@ -53,5 +53,5 @@ def agreeing_rate(
         level=level,
         method="exact, by problem",
     )
-    at_most_as_likely = chances <= chances[found] * (1 + 1e-9)
+    at_most_as_likely = chances <= chances[successes] * (1 + 1e-9)
     return interval, float(min(1.0, chances[at_most_as_likely].sum()))

@@ -60,13 +60,13 @@ def version_notes(sessions: Sequence[Provenance]) -> tuple[str, ...]:
     """What differs between sessions that belong together; a reader should know."""
     notes = []
     for name in sorted({name for session in sessions for name in session.versions}):
-        found = sorted({s.versions[name] for s in sessions if name in s.versions})
-        if len(found) > 1:
-            notes.append(f"with {name} {' and '.join(found)}")
+        values = sorted({s.versions[name] for s in sessions if name in s.versions})
+        if len(values) > 1:
+            notes.append(f"with {name} {' and '.join(values)}")
     for what in ("device", "emdiag_version"):
-        found = sorted({str(getattr(session, what)) for session in sessions})
-        if len(found) > 1:
-            notes.append(f"with {what.removeprefix('emdiag_')} {' and '.join(found)}")
+        values = sorted({str(getattr(session, what)) for session in sessions})
+        if len(values) > 1:
+            notes.append(f"with {what.removeprefix('emdiag_')} {' and '.join(values)}")
     return tuple(notes)
 
 

@@ -51,18 +51,18 @@ class TraceFolder:
         Raises:
             JournalError: A line cannot be read.
         """
-        found = read_journal(self.path / "traces.jsonl", LogitTrace)
-        return {(trace.problem_id, trace.sample_index): trace for trace in found}
+        traces = read_journal(self.path / "traces.jsonl", LogitTrace)
+        return {(trace.problem_id, trace.sample_index): trace for trace in traces}
 
     def samples(self) -> set[Sample]:
         """Which texts have a trace; reads less than `traces` does."""
-        found = read_journal(self.path / "traces.jsonl", _Key)
-        return {(trace.problem_id, trace.sample_index) for trace in found}
+        keys = read_journal(self.path / "traces.jsonl", _Key)
+        return {(trace.problem_id, trace.sample_index) for trace in keys}
 
     def paired_samples(self, base: ReadingSpec) -> set[Sample]:
         """Which texts have a pair trace with this base."""
-        found = read_journal(self._pairs_path(base), _Key)
-        return {(trace.problem_id, trace.sample_index) for trace in found}
+        keys = read_journal(self._pairs_path(base), _Key)
+        return {(trace.problem_id, trace.sample_index) for trace in keys}
 
     def provenance(self) -> list[Provenance]:
         """One record for each session that read these texts, in order."""
@@ -70,8 +70,8 @@ class TraceFolder:
 
     def pairs(self, base: ReadingSpec) -> dict[Sample, PairTrace]:
         """Every pair trace with this base kept so far."""
-        found = read_journal(self._pairs_path(base), PairTrace)
-        return {(trace.problem_id, trace.sample_index): trace for trace in found}
+        pairs = read_journal(self._pairs_path(base), PairTrace)
+        return {(trace.problem_id, trace.sample_index): trace for trace in pairs}
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -80,8 +80,8 @@ def read_updates(cell: Path) -> list[UpdateRecord]:
     Raises:
         JournalError: A line that is not the last one cannot be read.
     """
-    found = {record.update: record for record in read_journal(cell / UPDATES_FILE, UpdateRecord)}
-    return [found[update] for update in sorted(found)]
+    records = {record.update: record for record in read_journal(cell / UPDATES_FILE, UpdateRecord)}
+    return [records[update] for update in sorted(records)]
 
 
 def chosen_checkpoint(path: Path) -> Path:
@@ -100,16 +100,16 @@ def chosen_checkpoint(path: Path) -> Path:
             f"{path / folder.cells[0] / checkpoint_name(folder.saved_updates[-1])}, "
             "or score all of them with `emdiag train score`",
         )
-    found = path / folder.chosen
-    if not found.is_dir():
-        done = read_updates(found.parent)
+    checkpoint = path / folder.chosen
+    if not checkpoint.is_dir():
+        done = read_updates(checkpoint.parent)
         raise StoreError(
             f"training has not come to {folder.chosen} yet",
             folder=path,
             done=f"update {done[-1].update}" if done else "not begun",
             hint="run the same `emdiag train` command again: it continues",
         )
-    return found
+    return checkpoint
 
 
 def followed(ref: str) -> str:

@@ -30,13 +30,13 @@ class Source:
     Attributes:
         template: Name, or path of a `.toml` file.
         max_tokens: New tokens at most, by the benchmark's card.
-        others: Problems of the same benchmark, for holding out.
+        benchmark_problems: All problems of the same benchmark, for holding out.
     """
 
     problems: tuple[Problem, ...]
     template: str
     max_tokens: int
-    others: tuple[Problem, ...] = ()
+    benchmark_problems: tuple[Problem, ...] = ()
 
 
 def find_problems(names: Sequence[str], *, home: Path) -> Source:
@@ -102,10 +102,10 @@ def read_benchmark(name: str, *, home: Path, leave_out: Sequence[Problem], count
         BenchmarkError: It is unknown, absent or holds no other problem.
     """
     card, problems = open_benchmark(name, home=home, require_answers=False)
-    found = spread(problems, leave_out=leave_out, count=count)
-    if not found:
+    held_out = spread(problems, leave_out=leave_out, count=count)
+    if not held_out:
         raise BenchmarkError(f"{card.name} holds no problem that is not trained on")
-    return _source(card, found, problems)
+    return _source(card, held_out, problems)
 
 
 def spread(
@@ -133,15 +133,17 @@ def encode_source(
         BenchmarkError: There is no such template.
         CheckpointError: The tokenizer loses characters, or has no chat template to apply.
     """
-    found = load_template(template or source.template)
-    filled = [fill(found, problem) for problem in source.problems]
-    return encoder.encode(filled, chat=found.chat if chat is None else chat)
+    prompt_template = load_template(template or source.template)
+    filled = [fill(prompt_template, problem) for problem in source.problems]
+    return encoder.encode(filled, chat=prompt_template.chat if chat is None else chat)
 
 
-def _source(card: BenchmarkCard, problems: Sequence[Problem], others: Sequence[Problem]) -> Source:
+def _source(
+    card: BenchmarkCard, problems: Sequence[Problem], benchmark_problems: Sequence[Problem]
+) -> Source:
     return Source(
         problems=tuple(problems),
         template=card.template,
         max_tokens=card.max_tokens,
-        others=tuple(others),
+        benchmark_problems=tuple(benchmark_problems),
     )

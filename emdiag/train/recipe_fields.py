@@ -41,15 +41,15 @@ def changed(recipe: R, changes: Mapping[str, object]) -> R:
             )
     read = {field: _read(recipe, field, value) for field, value in wanted.items()}
     try:
-        found = msgspec.convert({**before, **read}, type(recipe), strict=False)
+        after_reading = msgspec.convert({**before, **read}, type(recipe), strict=False)
     except msgspec.ValidationError as error:
         raise PlanError(f"a field of the recipe does not fit: {error}") from error
-    after = msgspec.structs.asdict(found)
+    after = msgspec.structs.asdict(after_reading)
     moved = [f"{field}={after[field]}" for field in wanted if after[field] != before[field]]
     if not moved:
         return recipe
     name = before["name"] + ("" if _WITH in before["name"] else _WITH.rstrip())
-    return msgspec.structs.replace(found, name=" ".join([name, *moved]))
+    return msgspec.structs.replace(after_reading, name=" ".join([name, *moved]))
 
 
 def _read(recipe: Record, field: str, value: object) -> object:

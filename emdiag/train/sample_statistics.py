@@ -37,9 +37,9 @@ def describe(completions: Sequence[Completion]) -> SampleFigures:
     Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
     where most samples give none its share is small.
     """
-    found = [extract(completion.text) for completion in completions]
+    extractions = [extract(completion.text) for completion in completions]
     answers: dict[str, Counter[str]] = {}
-    for completion, extraction in zip(completions, found, strict=True):
+    for completion, extraction in zip(completions, extractions, strict=True):
         if extraction.answer is not None:
             answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
     count = len(completions)
@@ -50,7 +50,7 @@ def describe(completions: Sequence[Completion]) -> SampleFigures:
         longest_tokens=max(lengths),
         truncated_frac=sum(c.finish_reason == "length" for c in completions) / count,
         repeated_frac=sum(repeated_share(c.text) > REPEATED_ABOVE for c in completions) / count,
-        boxed_frac=sum(extraction.boxed for extraction in found) / count,
+        boxed_frac=sum(extraction.boxed for extraction in extractions) / count,
         majority_frac=sum(max(counts.values()) for counts in answers.values()) / count,
     )
 

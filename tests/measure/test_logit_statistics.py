@@ -71,7 +71,7 @@ def beside() -> PairFigures:
             ReadText(states=torch.tensor(mine), head=None),
         )
         pairs.append(pair_traces(*args, base_read=read, read=read)[1])
-    return pair_figures(pairs, mine=positions(2), base=positions(1))
+    return pair_figures(pairs, own=positions(2), base=positions(1))
 
 
 @pytest.fixture(scope="module")

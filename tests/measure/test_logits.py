@@ -338,7 +338,7 @@ def test_reranking_is_the_least_divergence_to_anything_in_the_bases_order(
     random = np.random.default_rng(seed)
     p = random.dirichlet(np.full(tokens + bool(others), 0.7))
     mass = p[:tokens]
-    found = reranking_kl(torch.tensor(mass)[None], others=others).item()
+    found = reranking_kl(torch.tensor(mass)[None], remaining=others).item()
     sizes = np.ones(len(p))
     if others:
         sizes[-1] = others

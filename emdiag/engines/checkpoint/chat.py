@@ -65,8 +65,8 @@ def turn_end_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
         text = _render(tokenizer, turns, answer_next=False)
     except TemplateError:
         return None
-    _, found, tail = text.rpartition(_MARK)
-    if not found or not tail.strip():
+    _, mark, tail = text.rpartition(_MARK)
+    if not mark or not tail.strip():
         return None
     ids: list[int] = tokenizer(tail.lstrip(), add_special_tokens=False)["input_ids"]
     return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder else None

@@ -163,8 +163,8 @@ def _resolve_file(path: Path, *, ref: str, label: str, home: Path | None) -> Che
                 hint="give the folder that holds config.json and model.safetensors",
             )
     value = file_sha256(path, home=home)
-    found = str(path.resolve())
-    return CheckpointRef(label=label, ref=ref, path=found, digest=value, tokenizer_digest=value)
+    resolved = str(path.resolve())
+    return CheckpointRef(label=label, ref=ref, path=resolved, digest=value, tokenizer_digest=value)
 
 
 def _fetch(ref: str, *, trust_remote_code: bool) -> Path:
@@ -211,5 +211,5 @@ def _origin(path: Path) -> dict[str, Any]:
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(found)
+    files = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return sorted(files)

@@ -179,15 +179,15 @@ def stop_token_ids(
     They come from the generation configuration, the model's configuration, the tokenizer, and
     the end of the assistant's turn in the chat template.
     """
-    found = {*_ids(getattr(config, "eos_token_id", None)), *_ids(tokenizer.eos_token_id)}
-    found |= {*_ids(getattr(config.get_text_config(), "eos_token_id", None))}
+    stop_ids = {*_ids(getattr(config, "eos_token_id", None)), *_ids(tokenizer.eos_token_id)}
+    stop_ids |= {*_ids(getattr(config.get_text_config(), "eos_token_id", None))}
     if (Path(path) / "generation_config.json").is_file():
         generation = GenerationConfig.from_pretrained(path, local_files_only=True)
-        found |= {*_ids(generation.eos_token_id)}
+        stop_ids |= {*_ids(generation.eos_token_id)}
     turn_end = turn_end_token(tokenizer)
     if turn_end is not None:
-        found.add(turn_end)
-    return tuple(sorted(found))
+        stop_ids.add(turn_end)
+    return tuple(sorted(stop_ids))
 
 
 def max_context(config: PreTrainedConfig) -> int | None:

@@ -77,14 +77,14 @@ def shared_vocabulary(
     size = min(sizes.values())
     tokenizer = open_tokenizer(first.path, trust_remote_code=trust_remote_code)
     known = _tokens(tokenizer)
-    notes, seen = [], {first.tokenizer_digest}
+    notes, digests = [], {first.tokenizer_digest}
     for other in checkpoints[1:]:
-        if other.tokenizer_digest in seen:
+        if other.tokenizer_digest in digests:
             continue
-        seen.add(other.tokenizer_digest)
-        found = _tokens(open_tokenizer(other.path, trust_remote_code=trust_remote_code))
-        _refuse_other_meanings(first.label, known, other.label, found)
-        if extra := found.keys() ^ known.keys():
+        digests.add(other.tokenizer_digest)
+        tokens = _tokens(open_tokenizer(other.path, trust_remote_code=trust_remote_code))
+        _refuse_other_meanings(first.label, known, other.label, tokens)
+        if extra := tokens.keys() ^ known.keys():
             notes.append(
                 f"{len(extra)} token ids are known to only one of the tokenizers of {first.label} "
                 f"and {other.label}; all others mean the same"
@@ -113,12 +113,12 @@ def check_same_tokens(shared: SharedVocabulary, writer: CheckpointRef) -> None:
         CheckpointError: As `shared_vocabulary`, or it knows tokens that the readers do not have.
     """
     known = _tokens(shared.tokenizer)
-    found = _tokens(open_tokenizer(writer.path))
-    _refuse_other_meanings("the checkpoints", known, writer.label, found)
-    if unknown := found.keys() - known.keys():
+    written = _tokens(open_tokenizer(writer.path))
+    _refuse_other_meanings("the checkpoints", known, writer.label, written)
+    if unknown := written.keys() - known.keys():
         raise CheckpointError(
             f"{writer.label} writes with {len(unknown)} tokens that the checkpoints do not know",
-            examples=", ".join(repr(found[id_]) for id_ in sorted(unknown)[:_SHOWN]),
+            examples=", ".join(repr(written[id_]) for id_ in sorted(unknown)[:_SHOWN]),
             hint="take a reference with the same tokenizer",
         )
 
@@ -134,11 +134,11 @@ def _tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 
 
 def _refuse_other_meanings(
-    first: str, known: dict[int, str], other: str, found: dict[int, str]
+    first: str, known: dict[int, str], other: str, tokens: dict[int, str]
 ) -> None:
-    differing = sorted(id_ for id_ in known.keys() & found.keys() if known[id_] != found[id_])
+    differing = sorted(id_ for id_ in known.keys() & tokens.keys() if known[id_] != tokens[id_])
     if differing:
-        shown = [f"{id_}: {known[id_]!r} and {found[id_]!r}" for id_ in differing[:_SHOWN]]
+        shown = [f"{id_}: {known[id_]!r} and {tokens[id_]!r}" for id_ in differing[:_SHOWN]]
         raise CheckpointError(
             f"{len(differing)} token ids mean something else to {first} than to {other}, so the "
             "same token ids cannot be read by all",

@@ -28,11 +28,11 @@ def read_entropies(
         One value for each completion token, in nats, between 0 and log(vocab).
     """
     for text in reader.read(texts):
-        found: list[float] = []
+        entropies: list[float] = []
         for start in range(0, text.positions, text.chunk_positions):
             logits = text.logits(start, start + text.chunk_positions)
-            found += entropy(logits, temperature=temperature).tolist()
-        yield found
+            entropies += entropy(logits, temperature=temperature).tolist()
+        yield entropies
 
 
 def entropy(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
@@ -44,5 +44,5 @@ def entropy(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
     """
     precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
     log_p = torch.log_softmax(precise / temperature, dim=-1)
-    found: Tensor = torch.special.entr(log_p.exp()).sum(dim=-1)
-    return found
+    nats: Tensor = torch.special.entr(log_p.exp()).sum(dim=-1)
+    return nats

@@ -81,16 +81,16 @@ class ReadAgain:
     positions: int
     vocab_size: int
     chunk_positions: int
-    _found: ReadText | None = field(default=None)
+    _read: ReadText | None = field(default=None)
 
     def logits(self, start: int, stop: int) -> Tensor:
         """As `ReadText.logits`; the text is read once for all of its positions."""
-        if self._found is None:
-            self._found = next(self.reader.read([self.text]))
-        found = self._found.logits(start, stop)
+        if self._read is None:
+            self._read = next(self.reader.read([self.text]))
+        logits = self._read.logits(start, stop)
         if stop >= self.positions:
-            self._found = None
-        return found
+            self._read = None
+        return logits
 
 
 KeptText = ReadText | ReadAgain
@@ -133,20 +133,20 @@ class ModelReader:
         for part in _parts(texts, CPU_TOKENS if on_cpu else DEVICE_TOKENS):
             yield from self._read_part(part)
 
-    def keep(self, text: Text, found: ReadText) -> KeptText:
+    def keep(self, text: Text, read: ReadText) -> KeptText:
         """A reading that can be used after others: hidden states in main memory.
 
         A model without a plain head keeps nothing and reads the text again; it must stay open.
         """
-        if found.head is None:
+        if read.head is None:
             return ReadAgain(
                 reader=self,
                 text=text,
-                positions=found.positions,
-                vocab_size=found.vocab_size,
-                chunk_positions=found.chunk_positions,
+                positions=read.positions,
+                vocab_size=read.vocab_size,
+                chunk_positions=read.chunk_positions,
             )
-        return ReadText(states=found.states.to("cpu", copy=True), head=found.head)
+        return ReadText(states=read.states.to("cpu", copy=True), head=read.head)
 
     def close(self) -> None:
         """Free the network, give the threads back; kept texts still have their head."""

@@ -45,13 +45,13 @@ class OutputHead:
         Args:
             hidden: Last hidden states, `[..., hidden]`, in the dtype of the weight.
         """
-        found = nn.functional.linear(hidden, self.weight, self.bias)
-        found = found.to(torch.float64 if found.dtype == torch.float64 else torch.float32)
+        logits = nn.functional.linear(hidden, self.weight, self.bias)
+        logits = logits.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
         if self.scale != 1:
-            found = found * self.scale
+            logits = logits * self.scale
         if self.soft_cap is not None:
-            found = torch.tanh(found / self.soft_cap) * self.soft_cap
-        return found
+            logits = torch.tanh(logits / self.soft_cap) * self.soft_cap
+        return logits
 
     def chunk_positions(self) -> int:
         """Positions whose logits are held at a time."""

@@ -55,9 +55,9 @@ class RowLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library's 
         """Take over the rows of `other` below one's own; the shorter are padded on the left."""
         length = max(self._end - self._start, other._end - other._start)
         capacity = length + _slack(length)
-        mine, theirs = self._parts(), other._parts()
+        parts, other_parts = self._parts(), other._parts()
         self._buffers = []
-        for left, right in zip(mine, theirs, strict=True):
+        for left, right in zip(parts, other_parts, strict=True):
             rows, heads, _, width = left.shape
             # Zeros, not leftovers: padding is masked, but 0 times nan would still be nan.
             buffer = left.new_zeros(rows + right.shape[0], heads, capacity, width)
@@ -107,8 +107,8 @@ class RowCache(Cache):
 
     def join(self, other: RowCache) -> None:
         """Take over the rows of `other` below one's own."""
-        for mine, theirs in zip(self._row_layers, other._row_layers, strict=True):
-            mine.join(theirs)
+        for layer, other_layer in zip(self._row_layers, other._row_layers, strict=True):
+            layer.join(other_layer)
 
     @property
     def _row_layers(self) -> list[RowLayer]:

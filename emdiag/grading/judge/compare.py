@@ -109,7 +109,7 @@ def equal(gold: Shape, answer: Shape, terms: Terms) -> bool:
         case Choice():
             return _choice(gold, answer, terms)
         case Many():
-            return _many(gold, answer, terms)
+            return _same_many(gold, answer, terms)
         case Relation():
             return isinstance(answer, Relation) and terms.symbolic.same_relation(
                 (gold.left, gold.sign, gold.right), (answer.left, answer.sign, answer.right)
@@ -223,8 +223,8 @@ def _same_magnitude(gold: Value, answer: Value, terms: Terms) -> bool:
 def _quantity(value: Value, symbolic: Symbolic) -> Quantity | None:
     if value.number is not None:
         return Quantity(value=value.number.value, number=value.number)
-    found = symbolic.value(value.text)
-    return None if found is None else Quantity(value=found)
+    number = symbolic.value(value.text)
+    return None if number is None else Quantity(value=number)
 
 
 def _words(gold: Words, answer: Shape) -> bool:
@@ -264,7 +264,7 @@ def _gold_is_no_choice(gold: Shape, answer: Choice, terms: Terms) -> bool:
     return bool(answer.rest) and equal(gold, read(answer.rest, loose=True), terms)
 
 
-def _many(gold: Many, answer: Shape, terms: Terms) -> bool:
+def _same_many(gold: Many, answer: Shape, terms: Terms) -> bool:
     match gold.kind:
         case "list" | "set":
             members = _members(answer)
@@ -358,11 +358,11 @@ def _unordered(gold: Sequence[Shape], answer: Sequence[Shape], terms: Terms) -> 
 
     taken: dict[int, int] = {}
 
-    def place(left: int, seen: set[int]) -> bool:
+    def place(left: int, visited: set[int]) -> bool:
         for right in range(len(answer)):
-            if right not in seen and fits(left, right):
-                seen.add(right)
-                if right not in taken or place(taken[right], seen):
+            if right not in visited and fits(left, right):
+                visited.add(right)
+                if right not in taken or place(taken[right], visited):
                     taken[right] = left
                     return True
         return False

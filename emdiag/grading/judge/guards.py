@@ -40,18 +40,18 @@ def check(text: str) -> None:
 
 
 def _is_huge(text: str) -> bool:
-    if any(_above(found, MAX_POWER) for found in _POWER.findall(text)):
+    if any(_above(digits, MAX_POWER) for digits in _POWER.findall(text)):
         return True
     for base, power, more in _TOWER.findall(text):
         if more or _above(power, 400) or int(power) * log10(int(base[:15]) + 1) > log10(MAX_POWER):
             return True
-    if any(_above(found, MAX_FACTORIAL) for found in _FACTORIAL.findall(text)):
+    if any(_above(digits, MAX_FACTORIAL) for digits in _FACTORIAL.findall(text)):
         return True
     if _POWER_FACTORIAL.search(text):
         return True
     if any(_above(tens, 4) or _above(top, 10_000) for tens, top in _SERIES.findall(text)):
         return True
-    return any(_is_huge_number(found) for found in _BINOMIAL.findall(text))
+    return any(_is_huge_number(digits) for digits in _BINOMIAL.findall(text))
 
 
 def _is_huge_number(text: str) -> bool:

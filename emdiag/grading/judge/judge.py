@@ -119,14 +119,14 @@ def _prepared(gold: Gold) -> _Prepared:
 
 def _bare(gold: str) -> str:
     """The answer in a gold that may be a whole solution with a box, or end in `#### 18`."""
-    found = extract(gold) if "\\boxed" in gold or "####" in gold else None
-    return (found.answer if found and found.answer else gold)[:MAX_ANSWER]
+    extraction = extract(gold) if "\\boxed" in gold or "####" in gold else None
+    return (extraction.answer if extraction and extraction.answer else gold)[:MAX_ANSWER]
 
 
 def _has_plain_unit(text: str) -> bool:
     """Whether a gold such as `12 cm` ends in a unit of several letters without `text`."""
-    found = re.search(r"\d\s*([A-Za-z]{2,}(?:\s*\^\s*\{?\d\}?)?|/\s*[A-Za-z]+)+$", text)
-    return found is not None and unit_name(found[0].lstrip("0123456789 ")) is not None
+    match = re.search(r"\d\s*([A-Za-z]{2,}(?:\s*\^\s*\{?\d\}?)?|/\s*[A-Za-z]+)+$", text)
+    return match is not None and unit_name(match[0].lstrip("0123456789 ")) is not None
 
 
 def _in_order(shape: Shape) -> Shape:

@@ -89,9 +89,9 @@ class Algebra:
             self.unread = True
             return False
         if isinstance(left, sympy.Expr) and isinstance(right, sympy.Expr):
-            found = _equal_everywhere(left, right)
-            if found is not None:
-                return found
+            is_equal = _equal_everywhere(left, right)
+            if is_equal is not None:
+                return is_equal
         return bool(verify(left, right, timeout_seconds=None))
 
     def same_relation(self, gold: Side, answer: Side) -> bool:
@@ -147,8 +147,8 @@ def _parsed(text: str) -> object | None:
         return None
 
 
-def _exact(found: re.Match[str]) -> str:
-    whole, part = found[1], found[2]
+def _exact(match: re.Match[str]) -> str:
+    whole, part = match[1], match[2]
     return rf"\frac{{{int((whole + part) or 0)}}}{{{10 ** len(part)}}}"
 
 
@@ -203,12 +203,12 @@ def _equal_everywhere(left: sympy.Expr, right: sympy.Expr) -> bool | None:
         return _agree_at(left, right, _points(names), complex_too=True)
     written = any(str(symbol) == "i" for x in (left, right) for symbol in x.free_symbols)
     written = written or left.has(sympy.I) or right.has(sympy.I) or not names
-    found = _agree_at(left, right, _points(names), complex_too=written)
-    if found is None and not written:
-        found = _agree_at(left, right, _points(names), complex_too=True)
-    if found is not True and names and (left.has(*_INTEGER_ONLY) or right.has(*_INTEGER_ONLY)):
+    agree = _agree_at(left, right, _points(names), complex_too=written)
+    if agree is None and not written:
+        agree = _agree_at(left, right, _points(names), complex_too=True)
+    if agree is not True and names and (left.has(*_INTEGER_ONLY) or right.has(*_INTEGER_ONLY)):
         return bool(_agree_at(left, right, _integer_points(names), complex_too=True))
-    return found
+    return agree
 
 
 def _agree_at(

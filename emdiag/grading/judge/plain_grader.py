@@ -26,11 +26,11 @@ logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 def judge_plain(gold: Gold, completion: str) -> tuple[Outcome, str | None]:
     """The verdict on a whole completion, and the text of the answer that was found in it."""
-    found = parse(completion, parsing_timeout=None)
-    if not found:
+    parsed = parse(completion, parsing_timeout=None)
+    if not parsed:
         return Outcome(Verdict.NO_ANSWER, "Math-Verify finds nothing that it can read"), None
-    right = verify(parse(_marked(gold.answer), parsing_timeout=None), found, timeout_seconds=None)
-    extracted = str(found[-1])[:MAX_ANSWER]
+    right = verify(parse(_marked(gold.answer), parsing_timeout=None), parsed, timeout_seconds=None)
+    extracted = str(parsed[-1])[:MAX_ANSWER]
     return Outcome(Verdict.CORRECT if right else Verdict.WRONG), extracted
 
 

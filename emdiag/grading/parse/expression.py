@@ -85,10 +85,10 @@ def read(text: str, *, loose: bool) -> Shape:
         if parts[0][1] == "or" and all(_is_range(item) for item in items):
             kind = "union"
         return Many(kind=kind, items=items, text=text)
-    return _one(text if not parts else parts[0][0], loose=loose)
+    return _without_commas(text if not parts else parts[0][0], loose=loose)
 
 
-def _one(text: str, *, loose: bool) -> Shape:
+def _without_commas(text: str, *, loose: bool) -> Shape:
     """The shape of a text without top-level commas."""
     shape = _layout(text, loose=loose) or _related(text, loose=loose)
     if shape is not None:
@@ -136,8 +136,8 @@ def _plain(text: str, *, loose: bool) -> Shape:
 def value(text: str, *, loose: bool) -> Value:
     """One value without its unit, percent sign and degrees."""
     unit: str | None = None
-    found = measure(text, loose=loose)
-    text, unit = found.value, found.unit
+    measured = measure(text, loose=loose)
+    text, unit = measured.value, measured.unit
     percent = text.endswith("%")
     if percent:
         text = trim(text[:-1].removesuffix("\\"))
@@ -150,9 +150,9 @@ def value(text: str, *, loose: bool) -> Value:
     if enclosed is not None and enclosed[0] != "{":
         text = trim(enclosed[1])
     number = parse_number(text)
-    if found.power and number is not None:
-        number = shifted(number, found.power)
-        text = rf"{text} \cdot 10^{{{found.power}}}"
+    if measured.power and number is not None:
+        number = shifted(number, measured.power)
+        text = rf"{text} \cdot 10^{{{measured.power}}}"
     return Value(text=text, number=number, unit=unit, percent=percent)
 
 
@@ -183,9 +183,9 @@ def _enclosed(opener: str, inner: str, closer: str, *, text: str, loose: bool) -
 
 def _related(text: str, *, loose: bool) -> Shape | None:
     """The shape of an equation, an inequality or a membership; None without a relation sign."""
-    found = split_keeping(text, _RELATIONS - {"|"})
-    signs = [sign for _, sign in found if sign]
-    sides = [side for side, _ in found]
+    parts = split_keeping(text, _RELATIONS - {"|"})
+    signs = [sign for _, sign in parts if sign]
+    sides = [side for side, _ in parts]
     if not signs:
         return None
     if r"\approx" in signs:
@@ -270,12 +270,12 @@ def split_cells(row: str) -> list[str]:
 
 
 def _based(text: str) -> Value | None:
-    found = _BASE.fullmatch(text)
-    if found is None:
+    match = _BASE.fullmatch(text)
+    if match is None:
         return None
-    name = next(group for group in found.groups()[1:] if group)
+    name = next(group for group in match.groups()[1:] if group)
     base = int(name) if name.isdigit() and len(name) < 4 else _BASE_WORDS.get(name)
-    digits = found[1].lstrip("0") or "0"
+    digits = match[1].lstrip("0") or "0"
     if base is None or base < 2 or (digits[0] not in "-0123456789" and base < 11):
         return None
     number = parse_number(digits) if digits.lstrip("-").replace(".", "", 1).isdigit() else None

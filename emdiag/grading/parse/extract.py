@@ -104,7 +104,7 @@ def answer_start(completion: str) -> int | None:
     if boxes:
         start = boxes[-1].start
     else:
-        announced = [found.start() for found in _ANNOUNCED.finditer(completion)]
+        announced = [match.start() for match in _ANNOUNCED.finditer(completion)]
         start = announced[-1] if announced else 0
     return start or None
 
@@ -112,7 +112,7 @@ def answer_start(completion: str) -> int | None:
 def _boxes(text: str) -> tuple[list[_Box], bool]:
     """Outermost closed boxes that are not empty, in order, and whether one behind them is open."""
     stack: list[tuple[int, int] | None] = []
-    found: list[_Box] = []
+    boxes: list[_Box] = []
     for token in _TOKEN.finditer(text):
         word = token[0]
         if word == "{":
@@ -120,26 +120,26 @@ def _boxes(text: str) -> tuple[list[_Box], bool]:
         elif word == "}":
             opened = stack.pop() if stack else None
             if opened is not None:
-                _close(found, text, opened, token.start())
+                _close(boxes, text, opened, token.start())
         elif "box" in word and word[-1] == "{":
             stack.append((token.start(), token.end()))
         elif "box" in word and word[-1].isdigit():  # `\boxed 5`
             number = _NUMBER.search(word)
             assert number is not None
             start = token.start()
-            found.append(_Box(start, start + number.start(), token.end()))
-    last = found[-1].start if found else -1
-    return found, any(opened is not None and opened[0] > last for opened in stack)
+            boxes.append(_Box(start, start + number.start(), token.end()))
+    last = boxes[-1].start if boxes else -1
+    return boxes, any(opened is not None and opened[0] > last for opened in stack)
 
 
-def _close(found: list[_Box], text: str, opened: tuple[int, int], end: int) -> None:
+def _close(boxes: list[_Box], text: str, opened: tuple[int, int], end: int) -> None:
     """Add a box that closes at `end`, in place of the boxes within it; empty ones do not count."""
     start, inside = opened
     long = end - inside > SHORT
     if long or text[inside:end].strip(" \n\t\\,.;:$~"):
-        while found and found[-1].start > start:
-            found.pop()
-        found.append(_Box(start, inside, end))
+        while boxes and boxes[-1].start > start:
+            boxes.pop()
+        boxes.append(_Box(start, inside, end))
 
 
 def _is_list(answer: str) -> bool:
@@ -166,8 +166,8 @@ def _joined(text: str, boxes: list[_Box], members: int) -> str | None:
 
 def _announced(text: str) -> Extraction | None:
     last = None
-    for found in _ANNOUNCED.finditer(text):
-        last = found
+    for match in _ANNOUNCED.finditer(text):
+        last = match
     if last is None:
         return None
     rest = text[last.end() : last.end() + LOOKED_AT].lstrip(" \t*:\n")
@@ -186,5 +186,5 @@ def _alone(text: str) -> Extraction:
     if len(text) <= SHORT and not _SENTENCE.search(text) and not _PROSE.search(text):
         return Extraction(answer=text, note="no box: the whole completion is taken")
     numbers = _NUMBER.findall(text[-2000:])
-    seen = f"; its last number, {numbers[-1][:40]}, is not judged" if numbers else ""
-    return Extraction(answer=None, note=f"no box and no answer line{seen}")
+    remark = f"; its last number, {numbers[-1][:40]}, is not judged" if numbers else ""
+    return Extraction(answer=None, note=f"no box and no answer line{remark}")

@@ -51,7 +51,7 @@ def tidy(text: str) -> str:
     text = re.sub(r"\s+", " ", plain_characters(text))
     text = re.sub(r"\\\\\[[^\]]{0,12}\]", r"\\\\", text)  # a line break with a height
     text = re.sub(r"(?<!\\)\\[()\[\]]", " ", text)
-    text = _THOUSANDS.sub(lambda found: re.sub(r"[^\d]", "", found[0]), text)
+    text = _THOUSANDS.sub(lambda match: re.sub(r"[^\d]", "", match[0]), text)
     text = _DROPPED.sub(" ", text)
     text = _SPACES.sub(" ", text.replace(r"\!", ""))
     text = re.sub(r"(?<!\\)\$", "", text)
@@ -92,18 +92,18 @@ def has_angle(text: str) -> bool:
 def unboxed(text: str) -> str:
     r"""`text` without `\boxed{}` around all or part of it."""
     for _ in range(8):
-        found = re.search(r"\\(?:boxed|fbox)\s*\{", text)
-        if found is None:
+        match = re.search(r"\\(?:boxed|fbox)\s*\{", text)
+        if match is None:
             break
-        end = _closing(text, found.end() - 1)
+        end = _closing(text, match.end() - 1)
         if end is None:
             break
-        text = text[: found.start()] + text[found.end() : end] + text[end + 1 :]
+        text = text[: match.start()] + text[match.end() : end] + text[end + 1 :]
     return text
 
 
 def _names(text: str) -> str:
-    text = re.sub(r"\\([a-zA-Z]+)\*?", lambda found: _NAMES.get(found[1], found[0]), text)
+    text = re.sub(r"\\([a-zA-Z]+)\*?", lambda match: _NAMES.get(match[1], match[0]), text)
     text = re.sub(r"\\math(?:rm|normal)\s*\{\s*([eid])\s*\}", r"\1", text)
     text = re.sub(r"\\(?:mathrm|mathnormal)(?![a-zA-Z])", r"\\text", text)
     text = re.sub(
@@ -115,8 +115,8 @@ def _names(text: str) -> str:
     return re.sub(r"\^\s*\{?\s*\\degree\s*\}?", r"\\degree ", text)
 
 
-def _operator(found: re.Match[str]) -> str:
-    name = found[1]
+def _operator(match: re.Match[str]) -> str:
+    name = match[1]
     known = re.fullmatch(_FUNCTIONS, name) or name in {"lcm", "gcd", "max", "min", "det"}
     return rf"\{name} " if known else rf"\text{{{name}}}"
 
@@ -130,8 +130,8 @@ def _words(text: str) -> str:
     return re.sub(r"(?<=[\d}\w)])\s*\bdegrees?\b(?:\s+Celsius\b)?", _degrees, text)
 
 
-def _degrees(found: re.Match[str]) -> str:
-    return r"\degree \text{C}" if "Celsius" in found[0] else r"\degree "
+def _degrees(match: re.Match[str]) -> str:
+    return r"\degree \text{C}" if "Celsius" in match[0] else r"\degree "
 
 
 _SPELLED = {
@@ -141,8 +141,8 @@ _SPELLED = {
 }  # fmt: skip
 
 
-def _word(found: re.Match[str]) -> str:
-    word = " ".join(found[1].split())
+def _word(match: re.Match[str]) -> str:
+    word = " ".join(match[1].split())
     bare = word.strip(" .,;:").lower()
     if bare in _SPELLED:
         return ", " if not bare and "," in word else _SPELLED[bare]
@@ -150,7 +150,7 @@ def _word(found: re.Match[str]) -> str:
         return word
     if re.match(r"\d", word) or (re.search(r"\d", word) and " " in word):
         return f" {word} "  # a value with words around it
-    return rf"\text {{{word}}}" if found[0].startswith(r"\text{") else rf"\text{{{word}}}"
+    return rf"\text {{{word}}}" if match[0].startswith(r"\text{") else rf"\text{{{word}}}"
 
 
 def _operators(text: str) -> str:
@@ -172,37 +172,37 @@ def _outside_text(text: str) -> str:
     return "".join(parts)
 
 
-def _function(found: re.Match[str]) -> str:
-    name = {"oo": "infty", "infinity": "infty"}.get(found[1], found[1])
+def _function(match: re.Match[str]) -> str:
+    name = {"oo": "infty", "infinity": "infty"}.get(match[1], match[1])
     return rf"\{name} "
 
 
 def _power_of_bracket(text: str) -> str:
     """`x^(n+1)` and `sqrt(2)` with braces in place of the brackets."""
     out, at = [], 0
-    for found in re.finditer(r"(?:\^|\\sqrt)\s*\(", text):
-        end = _closing(text, found.end() - 1) if found.start() >= at else None
+    for match in re.finditer(r"(?:\^|\\sqrt)\s*\(", text):
+        end = _closing(text, match.end() - 1) if match.start() >= at else None
         if end is not None:
-            head = "^" if found[0][0] == "^" else r"\sqrt"
-            inner = _power_of_bracket(text[found.end() : end])
-            out.append(f"{text[at : found.start()]}{head}{{{inner}}}")
+            head = "^" if match[0][0] == "^" else r"\sqrt"
+            inner = _power_of_bracket(text[match.end() : end])
+            out.append(f"{text[at : match.start()]}{head}{{{inner}}}")
             at = end + 1
     return "".join([*out, text[at:]])
 
 
 def _arguments(text: str) -> str:
     r"""Braces around the arguments of `\frac43`, `\sqrt2` and the like, innermost first."""
-    for found in reversed(list(_WITH_ARGUMENTS.finditer(text))):
-        at = found.end()
-        if found[1] == "sqrt":
+    for match in reversed(list(_WITH_ARGUMENTS.finditer(text))):
+        at = match.end()
+        if match[1] == "sqrt":
             order = re.match(r"\s*\[[^\[\]]*\]", text[at:])
             at += order.end() if order else 0
         pieces = []
-        for _ in range(1 if found[1] == "sqrt" else 2):
+        for _ in range(1 if match[1] == "sqrt" else 2):
             piece, at = _argument(text, at)
             pieces.append(piece)
         if all(pieces):
-            head = text[: found.end()] + (order[0].strip() if found[1] == "sqrt" and order else "")
+            head = text[: match.end()] + (order[0].strip() if match[1] == "sqrt" and order else "")
             text = head + "".join(f"{{{piece}}}" for piece in pieces) + text[at:]
     return text
 
@@ -217,8 +217,8 @@ def _argument(text: str, at: int) -> tuple[str, int]:
         end = _closing(text, at)
         return ("", at) if end is None else (text[at + 1 : end].strip() or " ", end + 1)
     if text[at] == "\\":
-        found = re.match(r"\\[a-zA-Z]+(?:\{[^{}]*\}){0,2}", text[at:])
-        return (found[0], at + found.end()) if found else ("", at)
+        match = re.match(r"\\[a-zA-Z]+(?:\{[^{}]*\}){0,2}", text[at:])
+        return (match[0], at + match.end()) if match else ("", at)
     return text[at], at + 1
 
 

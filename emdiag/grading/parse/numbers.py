@@ -199,52 +199,52 @@ def _short_decimal(value: Fraction) -> bool:
 
 
 def _literal(text: str) -> Number | None:
-    found = _LITERAL.fullmatch(text)
-    if found is None:
+    match = _LITERAL.fullmatch(text)
+    if match is None:
         return None
     return _decimal(
-        found[1], found[2], int(found[3] or 0), point=bool(found[3]), cut=bool(found[4])
+        match[1], match[2], int(match[3] or 0), point=bool(match[3]), cut=bool(match[4])
     )
 
 
 def _scientific(text: str) -> Number | None:
-    found = _SCIENTIFIC.fullmatch(text)
-    if found is None:
+    match = _SCIENTIFIC.fullmatch(text)
+    if match is None:
         return None
-    power = int(found[4]) * (-1 if found[3] == "-" else 1)
-    return _decimal(found[1], found[2] or "1", power, point=True)
+    power = int(match[4]) * (-1 if match[3] == "-" else 1)
+    return _decimal(match[1], match[2] or "1", power, point=True)
 
 
 def _grouped(text: str) -> Number | None:
-    found = _GROUPED.fullmatch(text)
-    return _decimal(found[1], re.sub("[ ,]", "", found[2]), 0) if found else None
+    match = _GROUPED.fullmatch(text)
+    return _decimal(match[1], re.sub("[ ,]", "", match[2]), 0) if match else None
 
 
 def _repeating(text: str) -> Number | None:
-    found = _REPEATING.fullmatch(text)
-    if found is None:
+    match = _REPEATING.fullmatch(text)
+    if match is None:
         return None
-    start, block = found[3], found[4]
-    whole = Fraction(int((found[2] + start) or 0), 10 ** len(start))
+    start, block = match[3], match[4]
+    whole = Fraction(int((match[2] + start) or 0), 10 ** len(start))
     value = whole + Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(start))
-    return _ratio(-value if found[1] == "-" else value)
+    return _ratio(-value if match[1] == "-" else value)
 
 
 def _mixed(text: str) -> Number | None:
-    found = _MIXED.fullmatch(text)
-    if found is None:
+    match = _MIXED.fullmatch(text)
+    if match is None:
         return None
-    above, below = int(found[3] or found[5]), int(found[4] or found[6])
+    above, below = int(match[3] or match[5]), int(match[4] or match[6])
     if not 0 < above < below:
         return None
-    value = int(found[2]) + Fraction(above, below)
-    return _ratio(-value if found[1] == "-" else value)
+    value = int(match[2]) + Fraction(above, below)
+    return _ratio(-value if match[1] == "-" else value)
 
 
 def _fraction(text: str) -> Number | None:
-    found = _FRACTION.fullmatch(text)
-    sign, parts = (found[1], (found[2], found[3])) if found else ("", ())
-    if not found:
+    match = _FRACTION.fullmatch(text)
+    sign, parts = (match[1], (match[2], match[3])) if match else ("", ())
+    if not match:
         slash = _SLASH.fullmatch(text)
         parts = (slash[1], slash[2]) if slash else ()
     if not parts:

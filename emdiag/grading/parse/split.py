@@ -49,13 +49,13 @@ def unwrapped(text: str) -> tuple[str, str, str] | None:
 
     `(1,2]` is enclosed as well; `(x+1)(x-1)` is not. `\langle` counts as a round bracket.
     """
-    found = tokens(text.strip())
-    if len(found) < 3 or found[0][0] not in _OUTER or found[-1][0] not in _OUTER_CLOSE:
+    parts = tokens(text.strip())
+    if len(parts) < 3 or parts[0][0] not in _OUTER or parts[-1][0] not in _OUTER_CLOSE:
         return None
-    if found[-1][1] != 1 or any(token in _CLOSE and depth == 1 for token, depth in found[1:-1]):
+    if parts[-1][1] != 1 or any(token in _CLOSE and depth == 1 for token, depth in parts[1:-1]):
         return None
-    inner = "".join(token for token, _ in found[1:-1]).strip()
-    return _OUTER[found[0][0]], inner, _OUTER_CLOSE[found[-1][0]]
+    inner = "".join(token for token, _ in parts[1:-1]).strip()
+    return _OUTER[parts[0][0]], inner, _OUTER_CLOSE[parts[-1][0]]
 
 
 def max_depth(text: str) -> int:

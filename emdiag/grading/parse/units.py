@@ -88,9 +88,9 @@ def measure(text: str, *, loose: bool) -> Measured:
         if text.startswith((r"\$", r"-\$")):
             return measure(text, loose=loose)
     text = _REMARK.sub("", text)
-    found = (_LOOSE_TAIL if loose else _TEXT_TAIL).search(text)
-    if found is not None and _can_be_value(text[: found.start()]):
-        return _measured(text[: found.start()].strip(), found[1])
+    match = (_LOOSE_TAIL if loose else _TEXT_TAIL).search(text)
+    if match is not None and _can_be_value(text[: match.start()]):
+        return _measured(text[: match.start()].strip(), match[1])
     if loose:
         words = _WORD_TAIL.search(text)
         if words is not None and re.search(r"\d", text[: words.start()]):
@@ -103,7 +103,7 @@ def unit_name(text: str) -> str | None:
     powers: dict[str, int] = {}
     text = text.replace(r"\degree", r"\text{degree}").replace("$", "")
     text = re.sub(r"\\frac\s*\{(.*?)\}\s*\{(\s*\\text\{.*)\}", r"\1/\2", text)
-    text = re.sub(r"\\text\{([^{}]*)\}", lambda found: rf" {found[1].replace('.', '')} ", text)
+    text = re.sub(r"\\text\{([^{}]*)\}", lambda match: rf" {match[1].replace('.', '')} ", text)
     factor = sign = 1
     for divided, _, word, power in _ATOMS.findall(text):
         sign = -1 if divided else sign

@@ -19,7 +19,7 @@ _SAME = {
     "sunday": ("sun",), "north": ("due north",), "south": ("due south",), "east": ("due east",),
     "west": ("due west",), "infinitely many": ("infinite", "infinitely many solutions"),
 }  # fmt: skip
-_CANONICAL = {other: name for name, others in _SAME.items() for other in others}
+_CANONICAL = {synonym: name for name, synonyms in _SAME.items() for synonym in synonyms}
 _NUMERALS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
     "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
@@ -57,7 +57,7 @@ def choice(text: str) -> tuple[str, str] | None:
     letter = _LETTER.fullmatch(text.strip())
     if letter is not None:
         return letter[1] or letter[2], ""
-    found = _CHOICE.fullmatch(text.strip())
-    if found is None or re.match(r"[\^_(+*/=!-]|\\cdot", found[3]):
+    match = _CHOICE.fullmatch(text.strip())
+    if match is None or re.match(r"[\^_(+*/=!-]|\\cdot", match[3]):
         return None
-    return (found[1] or found[2]).upper(), found[3].strip()
+    return (match[1] or match[2]).upper(), match[3].strip()

@@ -108,12 +108,12 @@ class GraderPool:
         self._test_here()
         waiting: deque[tuple[Gold, Extraction]] = deque()
         for gold, completion in pairs:
-            found = extract(completion, members=members(gold))
+            extraction = extract(completion, members=members(gold))
             if self._rules.reads_whole_text:
-                found = Extraction(answer=completion, boxed=found.boxed)
-            if found.answer is not None:
-                self._submit((gold, found.answer))
-            waiting.append((gold, found))
+                extraction = Extraction(answer=completion, boxed=extraction.boxed)
+            if extraction.answer is not None:
+                self._submit((gold, extraction.answer))
+            waiting.append((gold, extraction))
             while waiting and (len(waiting) > AHEAD * self._workers or self._is_ready(waiting[0])):
                 yield self._judgement(*waiting.popleft())
         while waiting:
@@ -136,9 +136,11 @@ class GraderPool:
     def _test_here(self) -> None:
         """Check the verdicts that need no worker."""
         for gold, answer, expected in self._rules.tests_here:
-            found = quick(Gold(answer=gold), answer)
-            if found is None or found.verdict != expected:
-                raise _failed_self_test(gold, answer, expected, str(found and found.verdict))
+            judgement = quick(Gold(answer=gold), answer)
+            if judgement is None or judgement.verdict != expected:
+                raise _failed_self_test(
+                    gold, answer, expected, str(judgement and judgement.verdict)
+                )
 
     def _submit(self, pair: Pair) -> None:
         if pair in self._known:
@@ -199,8 +201,8 @@ class GraderPool:
                 raise _failed_self_test(gold, answer, expected, f"{verdict} ({note})")
 
     def _is_ready(self, item: tuple[Gold, Extraction]) -> bool:
-        gold, found = item
-        known = None if found.answer is None else self._known[gold, found.answer]
+        gold, extraction = item
+        known = None if extraction.answer is None else self._known[gold, extraction.answer]
         return not isinstance(known, Future) or known.done()
 
     def _decided(self, pair: Pair) -> Decided:
@@ -226,20 +228,20 @@ class GraderPool:
                     future = self._schedule(pair, self._deadline_s)
         return Decided(undecided, "the grading processes die before they can judge", 0.0)
 
-    def _judgement(self, gold: Gold, found: Extraction) -> Judgement:
-        if found.answer is None:
+    def _judgement(self, gold: Gold, extraction: Extraction) -> Judgement:
+        if extraction.answer is None:
             return Judgement(
                 verdict=Verdict.NO_ANSWER, extracted=None, boxed=False, elapsed_s=0.0,
-                note=found.note,
+                note=extraction.note,
             )  # fmt: skip
-        decided = self._decided((gold, found.answer))
-        notes = [text for text in (found.note, decided.note) if text]
+        decided = self._decided((gold, extraction.answer))
+        notes = [text for text in (extraction.note, decided.note) if text]
         empty = decided.verdict == Verdict.NO_ANSWER
-        answer = decided.extracted if self._rules.reads_whole_text else found.answer
+        answer = decided.extracted if self._rules.reads_whole_text else extraction.answer
         return Judgement(
             verdict=Verdict(decided.verdict),
             extracted=None if empty or answer is None else _readable(answer[:MAX_ANSWER]),
-            boxed=found.boxed and not empty,
+            boxed=extraction.boxed and not empty,
             elapsed_s=decided.elapsed_s,
             note="; ".join(notes) or None,
         )
@@ -250,9 +252,9 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _failed_self_test(gold: str, answer: str, expected: Verdict, found: str) -> GraderError:
+def _failed_self_test(gold: str, answer: str, expected: Verdict, verdict: str) -> GraderError:
     return GraderError(
         "the grader fails its self-test, so it would not be right about models either",
         hint="reinstall math-verify and its parser: pip install --force-reinstall math-verify",
-        gold=gold, answer=answer, expected=expected.value, found=found, **versions(),
+        gold=gold, answer=answer, expected=expected.value, found=verdict, **versions(),
     )  # fmt: skip

@@ -232,7 +232,7 @@ class _Study:
                     for member in arm.members
                 ]
                 pairs = [] if is_base else [
-                    pair_figures(self._pairs(member.label, texts), mine=mine, base=base)
+                    pair_figures(self._pairs(member.label, texts), own=mine, base=base)
                     for member, mine in zip(arm.members, members, strict=True)
                 ]  # fmt: skip
                 one = Seen(

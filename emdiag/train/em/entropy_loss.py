@@ -55,10 +55,10 @@ def weighted_loss(hidden: Tensor, head: OutputHead, terms: Terms) -> tuple[Tenso
 
     Source: Gao et al. 2025, arXiv:2505.20282, for the entropy; the gradient is derived above.
     """
-    found: tuple[Tensor, Tensor] = _Chunked.apply(  # type: ignore[no-untyped-call] # no stub
+    sums: tuple[Tensor, Tensor] = _Chunked.apply(  # type: ignore[no-untyped-call] # no stub
         hidden, head.weight, head.bias, head, terms
     )
-    return found
+    return sums
 
 
 def whole_loss(logits: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:

@@ -150,7 +150,7 @@ class Learner:
 
     def entropies(self, rows: Sequence[Row]) -> list[list[float]]:
         """For each row, the entropies of its counted distributions at the loss temperature."""
-        found: dict[int, list[float]] = {}
+        by_row: dict[int, list[float]] = {}
         for part in self._parts(rows, range(len(rows))):
             zero = torch.zeros(sum(len(rows[n].positions) for n in part))
             with torch.no_grad():
@@ -158,8 +158,8 @@ class Learner:
             spread = values.tolist()
             for number in part:
                 length = len(rows[number].positions)
-                found[number], spread = spread[:length], spread[length:]
-        return [found[number] for number in range(len(rows))]
+                by_row[number], spread = spread[:length], spread[length:]
+        return [by_row[number] for number in range(len(rows))]
 
     def _accumulate(self, rows: Sequence[Row], token_weights: Sequence[TokenWeights]) -> float:
         """The gradient of all rows, summed into the weights; the loss over all devices."""
@@ -180,9 +180,9 @@ class Learner:
         whole = self._accelerator.reduce(total.to(self._accelerator.device), reduction="sum")
         return float(whole)
 
-    def _parts(self, rows: Sequence[Row], mine: Sequence[int]) -> Iterator[list[int]]:
+    def _parts(self, rows: Sequence[Row], numbers: Sequence[int]) -> Iterator[list[int]]:
         """Numbers of rows for one forward pass each, rows of like length together."""
-        order = sorted(mine, key=lambda number: (-len(rows[number].token_ids), number))
+        order = sorted(numbers, key=lambda number: (-len(rows[number].token_ids), number))
         for start in range(0, len(order), self._micro_batch):
             yield order[start : start + self._micro_batch]
 
@@ -193,9 +193,9 @@ class Learner:
         batch = pad_rows([row.token_ids for row in rows], side=self._padding)
         width = batch.token_ids.shape[1]
         starts = [width - len(r.token_ids) if self._padding == "left" else 0 for r in rows]
-        seen = batch.is_token.clone()
+        is_attended = batch.is_token.clone()
         for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
-            seen[number, start : start + len(row.token_ids)] = torch.tensor(row.seen)
+            is_attended[number, start : start + len(row.token_ids)] = torch.tensor(row.is_attended)
         where = [
             (number, start + position)
             for number, (row, start) in enumerate(zip(rows, starts, strict=True))
@@ -208,14 +208,14 @@ class Learner:
             temperature=self._recipe.effective_loss_temperature,
             dtype=self.model.dtype if self._recipe.loss_dtype == "weights" else torch.float32,
         )
-        found: tuple[Tensor, Tensor] = self.module(
+        sums: tuple[Tensor, Tensor] = self.module(
             token_ids=batch.token_ids.to(device),
-            seen=seen.long().to(device),
+            is_attended=is_attended.long().to(device),
             positions=batch.positions.to(device),
             where=torch.tensor(where).long().reshape(-1, 2).to(device),
             terms=terms,
         )
-        return found
+        return sums
 
     def _distance(self, before: Sequence[Tensor]) -> float:
         total = torch.zeros((), dtype=torch.float64, device=self._accelerator.device)
@@ -242,18 +242,24 @@ class LossModule(nn.Module):
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
 
     def forward(
-        self, *, token_ids: Tensor, seen: Tensor, positions: Tensor, where: Tensor, terms: Terms
+        self,
+        *,
+        token_ids: Tensor,
+        is_attended: Tensor,
+        positions: Tensor,
+        where: Tensor,
+        terms: Terms,
     ) -> tuple[Tensor, Tensor]:
         """Loss and entropies of the counted positions.
 
         Args:
             token_ids: `[row, position]`.
-            seen: Attention mask, `[row, position]`.
+            is_attended: Attention mask, `[row, position]`.
             positions: Position ids, `[row, position]`.
             where: Row and column of every counted position, `[counted, 2]`.
             terms: Of the counted positions, in the same order.
         """
-        inputs: dict[str, Any] = {"input_ids": token_ids, "attention_mask": seen}
+        inputs: dict[str, Any] = {"input_ids": token_ids, "attention_mask": is_attended}
         if self._takes_positions:
             inputs["position_ids"] = positions
         rows, columns = where.unbind(dim=1)

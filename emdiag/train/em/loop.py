@@ -222,9 +222,11 @@ class _Trainer:
             for index in range(self.recipe.samples)
             for prompt in [self.job.prompts[index % len(self.job.prompts)]]
         ]
-        mine = requests[self.accelerator.process_index :: self.accelerator.num_processes]
+        own_requests = requests[self.accelerator.process_index :: self.accelerator.num_processes]
         self._mode(learning=False)
-        return gather(list(self.sampler.sample(mine, params=self.job.sampling)), self.accelerator)
+        return gather(
+            list(self.sampler.sample(own_requests, params=self.job.sampling)), self.accelerator
+        )
 
     def _figures(
         self,
@@ -286,8 +288,8 @@ class _Trainer:
         self.accelerator.wait_for_everyone()
 
     def _keep_state(self, update: int) -> None:
-        every = self.job.plan.state_every
-        wanted = every and update % every == 0 and update < self.job.updates
+        interval = self.job.plan.state_every
+        wanted = interval and update % interval == 0 and update < self.job.updates
         if wanted and self.accelerator.is_main_process and not is_sharded(self.accelerator):
             save_state(self.job.folder, self.learner.optimizer, update=update)
 

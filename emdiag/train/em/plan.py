@@ -178,10 +178,10 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
-        if not found or (found[2] and int(found[2]) < int(found[1])):
+        match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
             raise PlanError(f"seeds are written as 3, 0,2,5 or 0..4; found {text!r}")
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
     return tuple(seeds)
 
 

@@ -134,12 +134,12 @@ def load_recipe(name: str, changes: Mapping[str, object] | None = None) -> EMRec
     Raises:
         PlanError: There is no such preset or field, or a value does not fit its field.
     """
-    found = next((preset for preset in PRESETS if preset.name == name), None)
-    if found is None:
+    preset = next((preset for preset in PRESETS if preset.name == name), None)
+    if preset is None:
         raise PlanError(
             f"there is no recipe {name!r}", known=", ".join(preset.name for preset in PRESETS)
         )
-    return change_recipe(found, changes or {})
+    return change_recipe(preset, changes or {})
 
 
 def change_recipe(recipe: EMRecipe, changes: Mapping[str, object]) -> EMRecipe:
@@ -148,9 +148,9 @@ def change_recipe(recipe: EMRecipe, changes: Mapping[str, object]) -> EMRecipe:
     Raises:
         PlanError: As `load_recipe`.
     """
-    found = changed(recipe, changes)
-    _check(found)
-    return found
+    after = changed(recipe, changes)
+    _check(after)
+    return after
 
 
 def _check(recipe: EMRecipe) -> None:

@@ -22,7 +22,7 @@ class Row:
 
     Attributes:
         token_ids: Prompt and completion.
-        seen: For each token, whether attention may look at it.
+        is_attended: For each token, whether attention may look at it.
         positions: Whose distributions count, ascending; position t predicts the token at t + 1.
         targets: The token that was drawn at each of `positions`; that of the end token is 0,
             since nothing was drawn there.
@@ -30,7 +30,7 @@ class Row:
     """
 
     token_ids: tuple[int, ...]
-    seen: tuple[bool, ...]
+    is_attended: tuple[bool, ...]
     positions: tuple[int, ...]
     targets: tuple[int, ...]
     group: int
@@ -68,7 +68,7 @@ def form_rows(
         rows.append(
             Row(
                 token_ids=token_ids,
-                seen=tuple(not pad for pad in is_pad),
+                is_attended=tuple(not pad for pad in is_pad),
                 positions=positions,
                 targets=tuple((*token_ids, 0)[place + 1] for place in positions),
                 group=group,

@@ -112,9 +112,9 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
     out, progress = Path(plan.out), session.progress
     if not is_main:
         return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
-    asked = _asked(plan, jobs)
+    folder = _folder_of(plan, jobs)
     with held(out, what="this training folder"):
-        register(out, asked)
+        register(out, folder)
         return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
 
 
@@ -167,11 +167,11 @@ def _held_out(
     if plan.held_out == "none":
         return []
     if plan.held_out is not None:
-        found = read_benchmark(plan.held_out, home=home, leave_out=source.problems, count=count)
+        held_out = read_benchmark(plan.held_out, home=home, leave_out=source.problems, count=count)
     else:
-        others = spread(source.others, leave_out=source.problems, count=count)
-        found = replace(source, problems=tuple(others))
-    return encode_source(found, encoder, template=None, chat=chat)
+        untrained = spread(source.benchmark_problems, leave_out=source.problems, count=count)
+        held_out = replace(source, problems=tuple(untrained))
+    return encode_source(held_out, encoder, template=None, chat=chat)
 
 
 def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
@@ -187,7 +187,7 @@ def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
     return notes
 
 
-def _asked(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
+def _folder_of(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
     """What `training.json` is to say of this plan.
 
     Raises:

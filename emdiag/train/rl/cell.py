@@ -173,12 +173,12 @@ class _CellTrainer:
 
     def _watch(self, rows: Sequence[int]) -> UpdateWatch:
         job = self.job
-        asked = [
+        questions = [
             (prompt, gold_of(problem, job.problems.card.grader))
             for problem, prompt in zip(job.problems.problems, job.problems.prompts, strict=True)
         ]
         return UpdateWatch(
-            [asked[number] for number in rows],
+            [questions[number] for number in rows],
             recipe=job.recipe,
             params=job.sampling,
             grader=self.grader,
@@ -232,8 +232,8 @@ class _CellTrainer:
         self.stage.advance(tokens=record.tokens)
 
     def _record(self, record: UpdateRecord) -> None:
-        every = self.job.plan.held_out_every
-        wanted = record.update % every == 0 or record.update == self.job.recipe.updates
+        interval = self.job.plan.held_out_every
+        wanted = record.update % interval == 0 or record.update == self.job.recipe.updates
         began = time.perf_counter()
         was_training = self.model.training
         self.model.train(mode=False)

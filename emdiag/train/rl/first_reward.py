@@ -56,10 +56,12 @@ def base_counts(
         for index in range(samples)
     ]
     drawn = list(sampler.sample(requests, params=params))
-    found = grader.grade((golds[one.problem_id], one.text) for one in drawn)
+    judgements = grader.grade(
+        (golds[completion.problem_id], completion.text) for completion in drawn
+    )
     right = dict.fromkeys(distinct, 0)
-    for one, judgement in zip(drawn, found, strict=True):
-        right[one.problem_id] += judgement.verdict is Verdict.CORRECT
+    for completion, judgement in zip(drawn, judgements, strict=True):
+        right[completion.problem_id] += judgement.verdict is Verdict.CORRECT
     return {name: (count, samples) for name, count in right.items()}
 
 
@@ -91,19 +93,19 @@ def compare_first(
     )
 
 
-def refuse_disagreement(found: FirstReward) -> None:
+def refuse_disagreement(first: FirstReward) -> None:
     """Stop a training that would learn from something else than is evaluated.
 
     Raises:
         TrainingError: The two rates differ by more than chance.
     """
-    if found.agrees:
+    if first.agrees:
         return
     raise TrainingError(
         "TRL's first samples are not right as often as the checkpoint is under evaluation",
-        accuracy=f"{found.accuracy:.3f} of {found.samples} samples by TRL",
-        base=f"{found.base_accuracy:.3f} of {found.base_samples} samples by emdiag's engine",
-        expected=f"{found.expected.low:.3f} to {found.expected.high:.3f} (p = {found.p_value:.2g})",
+        accuracy=f"{first.accuracy:.3f} of {first.samples} samples by TRL",
+        base=f"{first.base_accuracy:.3f} of {first.base_samples} samples by emdiag's engine",
+        expected=f"{first.expected.low:.3f} to {first.expected.high:.3f} (p = {first.p_value:.2g})",
         hint="nothing was trained; prompts, stop tokens or reward differ between the two. "
         "--no-first-reward-check trains anyway and says so in the checkpoint",
     )

@@ -118,25 +118,25 @@ def texts_for_trl(prompts: Sequence[Prompt], tokenizer: PreTrainedTokenizerBase)
         candidates = [prompt.text]
         if begin and prompt.text.startswith(str(begin)):
             candidates.append(prompt.text.removeprefix(str(begin)))
-        found = [tuple(tokenizer(text=[text])["input_ids"][0]) for text in candidates]
-        if prompt.token_ids not in found:
-            raise _unequal(prompt, found[0], tokenizer)
-        texts.append(candidates[found.index(prompt.token_ids)])
+        encodings = [tuple(tokenizer(text=[text])["input_ids"][0]) for text in candidates]
+        if prompt.token_ids not in encodings:
+            raise _unequal(prompt, encodings[0], tokenizer)
+        texts.append(candidates[encodings.index(prompt.token_ids)])
     return texts
 
 
 def _unequal(
-    prompt: Prompt, found: tuple[int, ...], tokenizer: PreTrainedTokenizerBase
+    prompt: Prompt, encoded: tuple[int, ...], tokenizer: PreTrainedTokenizerBase
 ) -> CheckpointError:
-    pairs = zip(prompt.token_ids, found, strict=False)
-    shorter = min(len(prompt.token_ids), len(found))
-    place = next((at for at, (ours, trl) in enumerate(pairs) if ours != trl), shorter)
+    pairs = zip(prompt.token_ids, encoded, strict=False)
+    shorter = min(len(prompt.token_ids), len(encoded))
+    place = next((at for at, (expected, trl) in enumerate(pairs) if expected != trl), shorter)
     return CheckpointError(
         "TRL would read a prompt as other tokens than evaluation does",
         problem=prompt.problem_id,
         position=place,
         evaluation=f"{prompt.token_ids[place : place + 4]} of {len(prompt.token_ids)}",
-        trl=f"{found[place : place + 4]} of {len(found)}",
+        trl=f"{encoded[place : place + 4]} of {len(encoded)}",
         tokenizer_class=type(tokenizer).__name__,
         hint="train without the chat template (--no-chat), or repair the tokenizer files",
     )

@@ -101,9 +101,9 @@ def load_rl_recipe(name: str, changes: Mapping[str, object] | None = None) -> RL
     """
     if name not in PRESETS:
         raise PlanError(f"there is no RL recipe {name!r}", known=", ".join(PRESETS))
-    found = changed(PRESETS[name], changes or {})
-    check_rl_recipe(found)
-    return found
+    recipe = changed(PRESETS[name], changes or {})
+    check_rl_recipe(recipe)
+    return recipe
 
 
 def check_rl_recipe(recipe: RLRecipe) -> None:

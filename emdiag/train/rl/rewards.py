@@ -48,7 +48,7 @@ def judge(
 ) -> JudgedSamples:
     """Samples with verdicts and classes of equal answers; a deadline bounds each comparison."""
     judgements = tuple(grader.grade(zip(golds, texts, strict=True)))
-    answers = [found.extracted for found in judgements]
+    answers = [judgement.extracted for judgement in judgements]
     groups = [answers[start : start + group_size] for start in range(0, len(answers), group_size)]
     given = [[answer for answer in group if answer is not None] for group in groups]
     named = [iter(names) for names in grader.classes(given)]
@@ -77,7 +77,7 @@ def reward_of(name: RewardName, samples: JudgedSamples) -> list[float]:
 
 def correct(samples: JudgedSamples) -> list[float]:
     """1 for a right answer; a comparison that stays undecided earns nothing."""
-    return [float(found.verdict is Verdict.CORRECT) for found in samples.judgements]
+    return [float(judgement.verdict is Verdict.CORRECT) for judgement in samples.judgements]
 
 
 def boxed(samples: JudgedSamples) -> list[float]:
@@ -85,7 +85,7 @@ def boxed(samples: JudgedSamples) -> list[float]:
 
     Source: the format reward of Shao et al. 2025, arXiv:2506.10947.
     """
-    return [float(found.boxed) for found in samples.judgements]
+    return [float(judgement.boxed) for judgement in samples.judgements]
 
 
 def coin(samples: JudgedSamples) -> list[float]:

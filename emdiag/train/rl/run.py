@@ -123,7 +123,7 @@ def run_rl(plan: RLPlan, session: Session, *, out: Path) -> TrainResult:
         held(out, what="this training folder"),
         GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader,
     ):
-        folder = register(out, _asked(plan, jobs))
+        folder = register(out, _folder_of(plan, jobs))
         trained = [(job, train_cell(job, grader=grader, progress=session.progress)) for job in jobs]
     return TrainResult(
         out=str(out),
@@ -185,7 +185,7 @@ def _cell_name(plan: RLPlan, seed: int) -> str:
     return f"seed-{seed}" if len(plan.seeds) > 1 else "."
 
 
-def _asked(plan: RLPlan, jobs: Sequence[RLJob]) -> TrainFolder:
+def _folder_of(plan: RLPlan, jobs: Sequence[RLJob]) -> TrainFolder:
     """What `training.json` is to say of this plan."""
     last = checkpoint_name(plan.recipe.updates)
     names = tuple(_cell_name(plan, seed) for seed in plan.seeds)

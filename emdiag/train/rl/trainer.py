@@ -201,7 +201,7 @@ def trl_version() -> str:
 
 def _check_sampling(trainer: GRPOTrainer, stop_token_ids: Sequence[int]) -> None:
     """Compare what TRL will hand to `generate` with what it was told."""
-    told: dict[str, Any] = {
+    expected: dict[str, Any] = {
         "do_sample": True,
         "temperature": trainer.temperature,
         "top_k": 0,
@@ -209,14 +209,14 @@ def _check_sampling(trainer: GRPOTrainer, stop_token_ids: Sequence[int]) -> None
         "repetition_penalty": 1.0,
         "max_new_tokens": trainer.max_completion_length,
     }
-    found = {name: getattr(trainer.generation_config, name) for name in told}
-    told["stop token ids"] = sorted(stop_token_ids)
-    found["stop token ids"] = sorted(trainer.eos_token_ids)
-    if found != told:
+    actual = {name: getattr(trainer.generation_config, name) for name in expected}
+    expected["stop token ids"] = sorted(stop_token_ids)
+    actual["stop token ids"] = sorted(trainer.eos_token_ids)
+    if actual != expected:
         raise EngineError(
             "TRL would sample in another way than it was told",
-            told=told,
-            found=found,
+            told=expected,
+            found=actual,
             hint="install the release of TRL that emdiag is pinned to: pip install 'emdiag[rl]'",
         )
 

@@ -83,7 +83,7 @@ class UpdateWatch(TrainerCallback):
         completion_ids: Sequence[Sequence[int]],
         row: Sequence[int],
         trainer_state: TrainerState,
-        **_others: object,
+        **_unused: object,
     ) -> list[float]:
         """The reward of every sample of an update, in TRL's order: groups side by side.
 

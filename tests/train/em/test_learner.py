@@ -307,7 +307,13 @@ def test_small_steps_are_not_lost_in_half_precision(new_model: Callable[..., Any
 def test_rows_without_a_counted_position_are_no_error(new_model: Callable[..., Any]) -> None:
     made = learner(new_model(), micro_batch=1)
     rows: list[Row] = list(sampled(EMRecipe()).rows)
-    rows[1] = Row(token_ids=rows[1].token_ids, seen=rows[1].seen, positions=(), targets=(), group=0)
+    rows[1] = Row(
+        token_ids=rows[1].token_ids,
+        is_attended=rows[1].is_attended,
+        positions=(),
+        targets=(),
+        group=0,
+    )
     batch = Sampled(completions=completions(), rows=rows, entropy_of=list)
     weights = token_entropy(batch, EMRecipe())
     assert math.isfinite(made.learn(rows, weights, seed=0).loss)

@@ -33,7 +33,7 @@ def test_every_completion_token_counts_once_the_end_token_included() -> None:
     assert row.token_ids == (6, 7, 10, 11, PAD)
     assert row.positions == (1, 2, 3)  # those that 10, 11 and the end token were drawn from
     assert row.targets == (10, 11, PAD)
-    assert all(row.seen)
+    assert all(row.is_attended)
 
 
 def test_a_mask_on_the_tokens_own_positions_leaves_out_the_first_choice() -> None:
@@ -58,7 +58,7 @@ def test_padding_known_by_its_id_takes_the_end_token_out_of_attention_and_loss()
     """T4: where the pad token is the end token, ending is never trained."""
     (row,) = rows(EMRecipe(pad_by_id=True), ("p/short", (10, 11, PAD)))
     assert row.positions == (1, 2)
-    assert row.seen == (True, True, True, True, False)
+    assert row.is_attended == (True, True, True, True, False)
 
 
 def test_a_mean_over_micro_batches_gives_the_tokens_of_short_samples_more_weight() -> None:
