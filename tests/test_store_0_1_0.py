@@ -20,7 +20,7 @@ from emdiag.core.codec import encode, to_plain
 from emdiag.core.errors import StoreError
 from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import EvaluateResult
-from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.measured import FILE, DemoMeasurements
 from emdiag.demonstration.run import DemoResult
 from emdiag.publish.kinds import result_context
 from emdiag.publish.runs import evaluation_of_runs
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 DEMO = Path(__file__).parents[1] / "reports" / "examples" / "record.tar.xz"
-EVERY_KIND = (*RESULTS, RegradeResult, DemoResult, Measured)
+EVERY_KIND = (*RESULTS, RegradeResult, DemoResult, DemoMeasurements)
 PRINTED = (
     *("comparison", "evaluation", "logits", "seeds", "selection", "sweep", "training", "claims"),
     "regrade",
@@ -150,10 +150,10 @@ def test_a_demonstration_of_0_1_0_is_read_part_by_part(tmp_path: Path) -> None:
     with tarfile.open(DEMO) as archive:
         archive.extractall(tmp_path, filter="data")
     file = tmp_path / "emdiag-demo" / FILE
-    measured = read_result(file, Measured)
+    measured = read_result(file, DemoMeasurements)
     assert same_numbers(measured, json.loads(file.read_text()))
     file.write_bytes(encode(measured))
-    assert read_result(file, Measured) == measured
+    assert read_result(file, DemoMeasurements) == measured
 
 
 def by_name(store: RunStore) -> list[Run]:

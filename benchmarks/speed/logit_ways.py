@@ -23,7 +23,7 @@ from em_ways import read_model
 
 from emdiag.engines.hf.logit_reader import ModelReader
 from emdiag.measure.logit_pairs import pair_traces
-from emdiag.measure.logits import Read, trace
+from emdiag.measure.logits import TracedText, trace
 from emdiag.stats.moments import MomentColumns
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def paired_way(base: ModelReader, reader: ModelReader, texts: Sequence[Text]) ->
         pair_traces(kept[number], found, base_read=read, read=read)
 
 
-def read_of(number: int, text: Text, vocab_size: int) -> Read:
-    return Read(
+def read_of(number: int, text: Text, vocab_size: int) -> TracedText:
+    return TracedText(
         name="speed",
         problem_id=str(number),
         sample_index=0,

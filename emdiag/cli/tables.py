@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         Interval,
         Metric,
     )
-    from emdiag.core.selection import PromptFigures, SelectResult
+    from emdiag.core.selection import PromptStatistics, SelectResult
 
 FLIPS_SHOWN = 12
 STATEMENT_SHOWN = 240
@@ -112,7 +112,7 @@ def percent(value: float, interval: Interval | None = None) -> str:
     return f"{100 * value:.1f} {interval.ends(scale=100)}"
 
 
-def _prompt_row(figures: PromptFigures) -> dict[str, str]:
+def _prompt_row(figures: PromptStatistics) -> dict[str, str]:
     """Column to cell; a column that ends in * uses labels."""
     rate, right = figures.pass_rate, figures.majority_correct
     return {

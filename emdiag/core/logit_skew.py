@@ -9,11 +9,11 @@ from emdiag.core.moments import Histogram
 from emdiag.core.records import Record, Result
 from emdiag.core.results import Direction, Interval
 
-Kind = Literal["per_token", "pooled"]
+StatisticKind = Literal["per_token", "pooled"]
 """`per_token`: found at every position, averaged over positions, then over problems; `pooled`: of
 all values of all positions together."""
 
-Source = Literal["raw", "log_prob", "processed"]
+LogitSource = Literal["raw", "log_prob", "processed"]
 """`raw`: the model's logits; `log_prob`: those minus the log-sum-exp of their position;
 `processed`: after temperature and top-k, as a sampler sees them."""
 
@@ -59,8 +59,8 @@ class LogitEstimate(Record, frozen=True, kw_only=True):
     checkpoint: str
     text: str
     statistic: str
-    kind: Kind
-    source: Source
+    kind: StatisticKind
+    source: LogitSource
     part: str | None
     value: float | None
     interval: Interval | None
@@ -144,7 +144,7 @@ class TopTokenFlow(Record, frozen=True, kw_only=True):
     share: float
 
 
-Quantity = Literal["logits", "centred logits", "per-token skewness"]
+LogitQuantity = Literal["logits", "centred logits", "per-token skewness"]
 """`centred logits` are less the mean of their position."""
 
 
@@ -153,7 +153,7 @@ class NamedHistogram(Record, frozen=True, kw_only=True):
 
     checkpoint: str
     text: str
-    quantity: Quantity
+    quantity: LogitQuantity
     histogram: Histogram
 
 

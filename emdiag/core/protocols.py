@@ -109,7 +109,7 @@ class Grader(Protocol):
         ...
 
 
-class Stage(Protocol):
+class ProgressStage(Protocol):
     """One bar of progress."""
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
@@ -124,7 +124,9 @@ class Stage(Protocol):
 class Progress(Protocol):
     """Where long work says how far it is."""
 
-    def stage(self, title: str, *, total: int, done: int = 0) -> AbstractContextManager[Stage]:
+    def stage(
+        self, title: str, *, total: int, done: int = 0
+    ) -> AbstractContextManager[ProgressStage]:
         """Open a bar of `total` items, `done` of which were finished before."""
         ...
 

@@ -14,7 +14,7 @@ Criterion = Literal[
 """What prompts are ranked by. `outcome-variance` needs labels, the others do not."""
 
 
-class PromptFigures(Record, frozen=True, kw_only=True):
+class PromptStatistics(Record, frozen=True, kw_only=True):
     """How a checkpoint behaves on one prompt, over its samples.
 
     Samples without an answer form one class of their own among the classes of equal answers, so a
@@ -87,7 +87,7 @@ class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):
     best: Literal["highest", "lowest"]
     meaning: str
     used_labels: bool
-    ranked: tuple[PromptFigures, ...]
+    ranked: tuple[PromptStatistics, ...]
     tied: int
     file: str
     notes: tuple[str, ...]

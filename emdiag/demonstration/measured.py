@@ -6,7 +6,7 @@ from emdiag.core.claims import ClaimsResult
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Record, Result
 from emdiag.core.results import CompareResult, EvaluateResult
-from emdiag.core.selection import PromptFigures, SelectResult
+from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
 from emdiag.demonstration.plan import DemoPlan
@@ -22,12 +22,12 @@ class ChosenPrompt(Record, frozen=True, kw_only=True):
         rank: Of the prompt, by the criterion of the selection; 1 is its first.
     """
 
-    figures: PromptFigures
+    figures: PromptStatistics
     steps: float
     rank: int
 
 
-class Measured(Result, frozen=True, kw_only=True, tag="demonstration"):
+class DemoMeasurements(Result, frozen=True, kw_only=True, tag="demonstration"):
     """Everything the stages found.
 
     Attributes:

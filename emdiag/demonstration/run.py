@@ -10,7 +10,7 @@ from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
 from emdiag.core.files import write_atomically
 from emdiag.core.records import Result
-from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.measured import FILE, DemoMeasurements
 from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
 from emdiag.demonstration.stages import Stages
 from emdiag.demonstration.story import tell
@@ -102,7 +102,7 @@ def run_demo(plan: DemoPlan, session: Session) -> DemoResult:
         logits = stages.logits()
     with clock.stage("claims and the page"):
         verdicts = claims([str(store.root), str(again.root)], store=store.root)
-        measured = Measured(
+        measured = DemoMeasurements(
             plan=plan,
             base=base,
             selected=selected,

@@ -13,7 +13,7 @@ from emdiag.reports.render import write_page
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emdiag.demonstration.measured import ChosenPrompt, Measured
+    from emdiag.demonstration.measured import ChosenPrompt, DemoMeasurements
     from emdiag.demonstration.plan import DemoPlan
     from emdiag.publish.targets import Result
     from emdiag.store.run_store import RunStore
@@ -26,7 +26,7 @@ QUESTION = (
 )
 
 
-def tell(measured: Measured, page: Path, *, session: Session) -> Path:
+def tell(measured: DemoMeasurements, page: Path, *, session: Session) -> Path:
     """Write the page; returns where it is.
 
     Args:
@@ -47,7 +47,7 @@ def tell(measured: Measured, page: Path, *, session: Session) -> Path:
     return write_page(study, page)
 
 
-def chapters(measured: Measured, *, store: RunStore) -> list[Found]:
+def chapters(measured: DemoMeasurements, *, store: RunStore) -> list[Found]:
     """The results in the order of the story, each with what leads to it."""
     plan = measured.plan
     good, bad, maximised, *rl = measured.trained
@@ -92,7 +92,7 @@ def _of_base() -> tuple[str, ...]:
     )
 
 
-def _of_selection(measured: Measured) -> tuple[str, ...]:
+def _of_selection(measured: DemoMeasurements) -> tuple[str, ...]:
     good, bad = measured.good, measured.bad
     return (
         (

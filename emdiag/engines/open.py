@@ -6,9 +6,8 @@ from importlib import metadata, util
 from typing import TYPE_CHECKING, cast, get_args
 
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
-from emdiag.core.runs import EngineSpec
+from emdiag.core.runs import EngineName, EngineSpec
 from emdiag.engines.checkpoint.encoders import ByteEncoder
-from emdiag.engines.options import EngineName
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:

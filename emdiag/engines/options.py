@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EngineName = Literal["transformers", "vllm", "scripted"]
-"""Names of the engines; `auto` is resolved to one of them before anything is loaded."""
+DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-
-Side = Literal["left", "right"]
+PaddingSide = Literal["left", "right"]
 """Where rows of different lengths are filled up."""
 
 
@@ -33,7 +30,7 @@ class EngineOptions:
             torch's own choice otherwise.
     """
 
-    dtype: Dtype = "auto"
+    dtype: DtypeName = "auto"
     device: str = "auto"
     batch_size: int | None = None
     gpu_memory_utilization: float = 0.9

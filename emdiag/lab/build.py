@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-    from emdiag.core.protocols import Progress, Stage
+    from emdiag.core.protocols import Progress, ProgressStage
     from emdiag.lab.recipe import LabRecipe
 
 END = "<|endoftext|>"
@@ -169,7 +169,7 @@ def _new_model(recipe: LabRecipe, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM
 
 
 def _pretrain(
-    model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, *, recipe: LabRecipe, stage: Stage
+    model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, *, recipe: LabRecipe, stage: ProgressStage
 ) -> float:
     """Mean loss of the last updates, in nats per token."""
     model.train()

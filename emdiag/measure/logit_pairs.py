@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, PairTrace
 from emdiag.measure.cooling import Cooling
-from emdiag.measure.logits import Read, Reduction, Shape, blocks, counted
+from emdiag.measure.logits import BlockShape, Reduction, TracedText, blocks, counted
 from emdiag.measure.ranking import kendall_tau, reranking_kl
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LAST_RANK = max(last for _, last in RANK_BUCKETS if last is not None)
 
 
 def pair_traces(
-    base: TextLogits[Tensor], text: TextLogits[Tensor], *, base_read: Read, read: Read
+    base: TextLogits[Tensor], text: TextLogits[Tensor], *, base_read: TracedText, read: TracedText
 ) -> tuple[LogitTrace, PairTrace]:
     """What is kept of a checkpoint's logits along a text, alone and beside the base's.
 
@@ -46,8 +46,10 @@ def pair_traces(
         for (block, at), (base_block, _) in both:
             shape = own.add(block, at)
             pairs.add(
-                _Side(logits=base_block.to(block.dtype), shape=of_base.shape_of(base_block, at)),
-                _Side(logits=block, shape=shape),
+                _BlockLogits(
+                    logits=base_block.to(block.dtype), shape=of_base.shape_of(base_block, at)
+                ),
+                _BlockLogits(logits=block, shape=shape),
             )
 
     for start in range(0, text.positions, text.chunk_positions):
@@ -61,11 +63,11 @@ def pair_traces(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Side:
+class _BlockLogits:
     """One checkpoint's logits in a block, `[position, vocab]`."""
 
     logits: Tensor
-    shape: Shape
+    shape: BlockShape
 
     def log_probs(self) -> Tensor:
         return self.logits - self.shape.log_sum_exp[:, None].to(self.logits.dtype)
@@ -79,7 +81,7 @@ class _Pairs:
         self._curve: list[Tensor] = []
         self._shifts: list[Tensor] = []
 
-    def add(self, base: _Side, own: _Side) -> None:
+    def add(self, base: _BlockLogits, own: _BlockLogits) -> None:
         """Take in one block of both."""
         weight = self._add_divergences(base, own)
         cooling = Cooling.of(
@@ -91,7 +93,7 @@ class _Pairs:
         self._keep(cooling_temperature=temperature, cooled_kl_nats=left)
         self._add_order(base, own, weight)
 
-    def trace(self, read: Read) -> PairTrace:
+    def trace(self, read: TracedText) -> PairTrace:
         """Everything that came in."""
         columns: dict[str, Any] = {
             name: tuple(torch.cat(parts).tolist()) for name, parts in self._columns.items()
@@ -107,7 +109,7 @@ class _Pairs:
             **columns,
         )
 
-    def _add_divergences(self, base: _Side, own: _Side) -> Tensor:
+    def _add_divergences(self, base: _BlockLogits, own: _BlockLogits) -> Tensor:
         """KL both ways and Jensen-Shannon; the checkpoint's probabilities, `[position, vocab]`."""
         before, after = base.log_probs(), own.log_probs()
         weight, base_weight = after.exp(), before.exp()
@@ -124,7 +126,7 @@ class _Pairs:
         )
         return weight
 
-    def _add_order(self, base: _Side, own: _Side, weight: Tensor) -> None:
+    def _add_order(self, base: _BlockLogits, own: _BlockLogits, weight: Tensor) -> None:
         """What became of the base's ranking."""
         size = base.logits.shape[1]
         top = base.logits.topk(min(_LAST_RANK, size), dim=1)

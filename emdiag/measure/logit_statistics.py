@@ -1,4 +1,4 @@
-"""Traces to figures of every position, and positions to one figure for each problem."""
+"""Traces to statistics of every position, and positions to one value for each problem."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Positions:
         text: Which text each position belongs to, `[position]`.
         offset: Place in its text, from 0, `[position]`.
         decile: Tenth of its text, 1 to 10, `[position]`.
-        figures: Name to one figure for each position, `[position]`; nan where not defined.
+        statistics: Name to one value for each position, `[position]`; nan where not defined.
         moments: Of all logits of each position.
         top: Of the `TOP_LOGITS` highest.
         zeros, top_zeros: Logits that are exactly 0, of all and of the highest, `[position]`.
@@ -51,7 +51,7 @@ class Positions:
     text: NDArray[np.int64]
     offset: NDArray[np.int64]
     decile: NDArray[np.int64]
-    figures: Mapping[str, Floats]
+    statistics: Mapping[str, Floats]
     moments: MomentColumns
     top: MomentColumns
     zeros: NDArray[np.int64]
@@ -101,7 +101,7 @@ def positions_of(
     moments = _columns(traces, "", size)
     lse = _joined(traces, "log_sum_exp")
     entropy = _joined(traces, "entropy_nats")
-    figures = {
+    statistics = {
         "mean": moments.mean,
         "sigma": moments.sigma(),
         "skewness": moments.skewness(),
@@ -113,10 +113,10 @@ def positions_of(
         "self_certainty_nats": lse - moments.mean - np.log(size),
     }
     for name in _KEPT:
-        figures[name] = _joined(traces, name)
+        statistics[name] = _joined(traces, name)
     for number, temperature in enumerate(temperatures):
         values = [np.array(trace.entropies_nats[number]) for trace in traces]
-        figures[f"entropy_nats_at_{temperature:g}"] = np.concatenate(values)
+        statistics[f"entropy_nats_at_{temperature:g}"] = np.concatenate(values)
     histogram, centred = traces[0].histogram, traces[0].centred_histogram
     for trace in traces[1:]:
         histogram = histogram.merge(trace.histogram)
@@ -127,7 +127,7 @@ def positions_of(
         text=np.repeat(np.arange(len(traces)), lengths),
         offset=np.concatenate([np.arange(length) for length in lengths]),
         decile=np.concatenate([decile_of(length) for length in lengths]),
-        figures=figures,
+        statistics=statistics,
         moments=moments,
         top=_columns(traces, "top_", min(size, TOP_LOGITS)),
         zeros=_joined(traces, "zeros").astype(np.int64),
@@ -140,11 +140,11 @@ def positions_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairFigures:
+class PairStatistics:
     """What a checkpoint is beside the base, on the same positions.
 
     Attributes:
-        figures: Name to one figure for each position, `[position]`; nan where not defined.
+        statistics: Name to one value for each position, `[position]`; nan where not defined.
         log_temperatures: Logarithm of the base's best temperature at each position, `[position]`;
             nan where it lies outside of those tried.
         curves: KL to the base at each of `COOLING_TEMPERATURES`, `[text, temperature]`.
@@ -153,14 +153,16 @@ class PairFigures:
             a bucket beyond the vocabulary.
     """
 
-    figures: Mapping[str, Floats]
+    statistics: Mapping[str, Floats]
     log_temperatures: Floats
     curves: Floats
     log_prob_shift: Floats
     centred_shift: Floats
 
 
-def pair_figures(pairs: Sequence[PairTrace], *, own: Positions, base: Positions) -> PairFigures:
+def pair_statistics(
+    pairs: Sequence[PairTrace], *, own: Positions, base: Positions
+) -> PairStatistics:
     """Figures of pair traces.
 
     Args:
@@ -168,7 +170,7 @@ def pair_figures(pairs: Sequence[PairTrace], *, own: Positions, base: Positions)
         own: The checkpoint's reading.
         base: The base's.
     """
-    figures = {
+    statistics = {
         "kl_nats": _joined(pairs, "kl_nats"),
         "reverse_kl_nats": _joined(pairs, "reverse_kl_nats"),
         "js_nats": _joined(pairs, "js_nats"),
@@ -179,10 +181,10 @@ def pair_figures(pairs: Sequence[PairTrace], *, own: Positions, base: Positions)
         "reranking_nats": _joined(pairs, "reranking_kl_nats"),
     }
     shifts = np.array([trace.shift_by_rank for trace in pairs], dtype=np.float64)  # None is nan
-    of_mean = own.by_text(own.figures["mean"] - base.figures["mean"])
+    of_mean = own.by_text(own.statistics["mean"] - base.statistics["mean"])
     of_log_sum = own.by_text(own.log_sum_exp - base.log_sum_exp)
-    return PairFigures(
-        figures=figures,
+    return PairStatistics(
+        statistics=statistics,
         log_temperatures=np.log(_joined(pairs, "cooling_temperature")),
         curves=np.array([trace.cooling_curve_nats for trace in pairs]),
         log_prob_shift=shifts - of_log_sum[:, None],
@@ -192,13 +194,13 @@ def pair_figures(pairs: Sequence[PairTrace], *, own: Positions, base: Positions)
 
 def forking(base: Positions) -> NDArray[np.bool_]:
     """Where the base is most undecided: `FORKING_FRAC` of all positions, ties included."""
-    entropy = base.figures["entropy_nats"]
+    entropy = base.statistics["entropy_nats"]
     chosen: NDArray[np.bool_] = entropy >= np.quantile(entropy, 1 - FORKING_FRAC)
     return chosen
 
 
 def texts_to_problems(values: Floats, base: Positions) -> Floats:
-    """Figures of texts, `[text, ...]`, to figures of problems, weighted by positions.
+    """Figures of texts, `[text, ...]`, to statistics of problems, weighted by positions.
 
     Nan where a problem has no text.
     """

@@ -40,7 +40,7 @@ _SORTED_AT_FIRST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class TracedText:
     """Which text is read, and how.
 
     Attributes:
@@ -58,7 +58,7 @@ class Read:
     entropy_temperatures: tuple[float, ...] = ()
 
 
-def trace(text: TextLogits[Tensor], read: Read) -> LogitTrace:
+def trace(text: TextLogits[Tensor], read: TracedText) -> LogitTrace:
     """What is kept of a text's logits.
 
     Raises:
@@ -72,7 +72,7 @@ def trace(text: TextLogits[Tensor], read: Read) -> LogitTrace:
     return reduction.trace()
 
 
-def counted(chunk: Tensor, read: Read) -> Tensor:
+def counted(chunk: Tensor, read: TracedText) -> Tensor:
     """The logits that are counted, `[position, vocab_size]`.
 
     Raises:
@@ -95,7 +95,7 @@ def blocks(chunk: Tensor, start: int) -> Iterator[tuple[Tensor, int]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class BlockShape:
     """What a block's other statistics are made of, `[position]`.
 
     Attributes:
@@ -114,7 +114,7 @@ class Shape:
 class Reduction:
     """The rows of one trace as they come in, block by block."""
 
-    def __init__(self, read: Read, *, positions: int) -> None:
+    def __init__(self, read: TracedText, *, positions: int) -> None:
         assert len(read.written) == positions, "one token for each position"
         self._read = read
         self._columns: dict[str, list[Tensor]] = defaultdict(list)
@@ -129,7 +129,7 @@ class Reduction:
         for part, at in blocks(chunk, start):
             self.add(part, at)
 
-    def add(self, logits: Tensor, at: int) -> Shape:
+    def add(self, logits: Tensor, at: int) -> BlockShape:
         """Take in the logits of a block, `[position, vocab]`, the first of them of position `at`.
 
         Raises:
@@ -162,7 +162,7 @@ class Reduction:
             **columns,
         )
 
-    def shape_of(self, logits: Tensor, at: int) -> Shape:
+    def shape_of(self, logits: Tensor, at: int) -> BlockShape:
         """What a block's statistics are made of; nothing is taken in.
 
         Raises:
@@ -172,7 +172,7 @@ class Reduction:
         highest, top1 = logits.max(dim=1)  # the first of those that tie
         self._refuse_nonfinite(logits, mean, at)
         log_sum, entropy = _softmax(logits - highest[:, None], 1.0)
-        return Shape(
+        return BlockShape(
             mean=mean,
             highest=highest.double(),
             top1=top1,
@@ -180,7 +180,7 @@ class Reduction:
             entropy=entropy,
         )
 
-    def _add_moments(self, logits: Tensor, shape: Shape) -> None:
+    def _add_moments(self, logits: Tensor, shape: BlockShape) -> None:
         away = logits.to(torch.float64, copy=True).sub_(shape.mean[:, None])
         square = away * away
         self._keep(
@@ -193,7 +193,7 @@ class Reduction:
             }
         )
 
-    def _add_probabilities(self, logits: Tensor, shape: Shape, at: int) -> None:
+    def _add_probabilities(self, logits: Tensor, shape: BlockShape, at: int) -> None:
         tokens = torch.tensor(self._read.written[at : at + len(logits)], device=logits.device)
         chosen = logits.gather(1, tokens[:, None])
         for temperature in self._read.entropy_temperatures:
@@ -210,7 +210,7 @@ class Reduction:
             }
         )
 
-    def _add_top(self, logits: Tensor, shape: Shape) -> None:
+    def _add_top(self, logits: Tensor, shape: BlockShape) -> None:
         size = logits.shape[1]
         top = logits.topk(min(_SORTED_AT_FIRST, size), dim=1).values.double()
         margin = top[:, 0] - top[:, 1] if size > 1 else torch.zeros_like(top[:, 0])

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from emdiag.core.grades import Verdict
-from emdiag.core.selection import PromptFigures
+from emdiag.core.selection import PromptStatistics
 from emdiag.stats.agreement import agreement, answer_entropy
 from emdiag.stats.intervals import wilson
 from emdiag.stats.pass_at_k import outcome_variance
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from emdiag.core.sampling import Completion
 
 
-def prompt_figures(
+def prompt_statistics(
     problem: Problem,
     completions: Sequence[Completion],
     classes: Sequence[str | None],
     *,
     verdicts: Sequence[Verdict] | None,
     token_entropies: Sequence[Sequence[float]] | None,
-) -> PromptFigures:
+) -> PromptStatistics:
     """How a checkpoint behaves on one prompt.
 
     Args:
@@ -43,7 +43,7 @@ def prompt_figures(
     right = None if verdicts is None else [verdict is Verdict.CORRECT for verdict in verdicts]
     majority, largest = counts.most_common(1)[0]  # the earliest of the largest
     tokens = [value for values in token_entropies or () for value in values]
-    return PromptFigures(
+    return PromptStatistics(
         problem_id=problem.id,
         statement=problem.statement,
         samples=samples,

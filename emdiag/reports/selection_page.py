@@ -11,7 +11,7 @@ from emdiag.reports.pieces import NOTHING, count, number, percent, percent_cell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.selection import PromptFigures, SelectResult
+    from emdiag.core.selection import PromptStatistics, SelectResult
     from emdiag.findings.page import Context, Row, Table
 
 SHOWN = 20
@@ -85,7 +85,7 @@ def _short(text: str) -> str:
     return f"{line[:_STATEMENT_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _table(result: SelectResult, ranked: Sequence[PromptFigures], *, start: int) -> Table:
+def _table(result: SelectResult, ranked: Sequence[PromptStatistics], *, start: int) -> Table:
     rows: list[Row] = []
     for place, one in enumerate(ranked, start=start):
         rate = one.pass_rate

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _KEY_SHOWN = 12
 
 
-class _Key(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+class _SampleKey(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """The part of a trace that says which text it is of; the rest is skipped."""
 
     problem_id: str
@@ -56,12 +56,12 @@ class TraceFolder:
 
     def samples(self) -> set[Sample]:
         """Which texts have a trace; reads less than `traces` does."""
-        keys = read_journal(self.path / "traces.jsonl", _Key)
+        keys = read_journal(self.path / "traces.jsonl", _SampleKey)
         return {(trace.problem_id, trace.sample_index) for trace in keys}
 
     def paired_samples(self, base: ReadingSpec) -> set[Sample]:
         """Which texts have a pair trace with this base."""
-        keys = read_journal(self._pairs_path(base), _Key)
+        keys = read_journal(self._pairs_path(base), _SampleKey)
         return {(trace.problem_id, trace.sample_index) for trace in keys}
 
     def provenance(self) -> list[Provenance]:

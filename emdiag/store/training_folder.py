@@ -131,12 +131,12 @@ def read_manifest(folder: str) -> TrainManifest | None:
     """
     file = Path(folder).expanduser() / MANIFEST_FILE
     hint = "restore the file, or train the checkpoint again"
-    if not file.is_file() or read_record(file, _Trained, hint=hint).method is None:
+    if not file.is_file() or read_record(file, _MethodOnly, hint=hint).method is None:
         return None
     return read_record(file, TrainManifest, hint=hint)
 
 
-class _Trained(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+class _MethodOnly(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Whether training wrote a manifest; the lab's own has no method."""
 
     method: str | None = None

@@ -24,7 +24,7 @@ FILE_MAX_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ProblemSource:
     """Problems with the way their benchmark asks them.
 
     Attributes:
@@ -39,7 +39,7 @@ class Source:
     benchmark_problems: tuple[Problem, ...] = ()
 
 
-def find_problems(names: Sequence[str], *, home: Path) -> Source:
+def find_problems(names: Sequence[str], *, home: Path) -> ProblemSource:
     """The problems called `BENCHMARK/ID`, all of one benchmark.
 
     Raises:
@@ -65,7 +65,7 @@ def find_problems(names: Sequence[str], *, home: Path) -> Source:
     return _source(card, [by_id[name] for name in dict.fromkeys(names)], list(by_id.values()))
 
 
-def read_prompt_file(path: Path, *, prompts: int) -> Source:
+def read_prompt_file(path: Path, *, prompts: int) -> ProblemSource:
     """The first problems of a problems file, or the text of any other file as one prompt.
 
     Raises:
@@ -92,10 +92,12 @@ def read_prompt_file(path: Path, *, prompts: int) -> Source:
         answer="",
         answer_raw="",
     )
-    return Source(problems=(problem,), template="plain", max_tokens=FILE_MAX_TOKENS)
+    return ProblemSource(problems=(problem,), template="plain", max_tokens=FILE_MAX_TOKENS)
 
 
-def read_benchmark(name: str, *, home: Path, leave_out: Sequence[Problem], count: int) -> Source:
+def read_benchmark(
+    name: str, *, home: Path, leave_out: Sequence[Problem], count: int
+) -> ProblemSource:
     """Problems of a benchmark or problems file that are not trained on, spread over it evenly.
 
     Raises:
@@ -119,7 +121,7 @@ def spread(
 
 
 def encode_source(
-    source: Source, encoder: PromptEncoder, *, template: str | None, chat: bool | None
+    source: ProblemSource, encoder: PromptEncoder, *, template: str | None, chat: bool | None
 ) -> list[Prompt]:
     """The problems as the checkpoint reads them.
 
@@ -140,8 +142,8 @@ def encode_source(
 
 def _source(
     card: BenchmarkCard, problems: Sequence[Problem], benchmark_problems: Sequence[Problem]
-) -> Source:
-    return Source(
+) -> ProblemSource:
+    return ProblemSource(
         problems=tuple(problems),
         template=card.template,
         max_tokens=card.max_tokens,

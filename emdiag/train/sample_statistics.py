@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emdiag.core.sampling import Completion
 
 
-class SampleFigures(Record, frozen=True, kw_only=True):
+class SampleStatistics(Record, frozen=True, kw_only=True):
     """Fields of `UpdateRecord` that the samples decide."""
 
     samples: int
@@ -31,7 +31,7 @@ class SampleFigures(Record, frozen=True, kw_only=True):
     majority_frac: float
 
 
-def describe(completions: Sequence[Completion]) -> SampleFigures:
+def describe(completions: Sequence[Completion]) -> SampleStatistics:
     """Figures of at least one completion.
 
     Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
@@ -44,7 +44,7 @@ def describe(completions: Sequence[Completion]) -> SampleFigures:
             answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
     count = len(completions)
     lengths = [len(completion.token_ids) for completion in completions]
-    return SampleFigures(
+    return SampleStatistics(
         samples=count,
         mean_tokens=sum(lengths) / count,
         longest_tokens=max(lengths),

@@ -12,7 +12,7 @@ import typer
 
 from emdiag.cli.app import app
 from emdiag.core.codec import decode
-from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.measured import FILE, DemoMeasurements
 from emdiag.demonstration.plan import DemoPlan
 from emdiag.demonstration.run import run_demo
 from emdiag.store.session import open_session
@@ -104,7 +104,7 @@ def test_the_same_demonstration_again_draws_nothing(
 def test_what_was_measured_is_kept_as_one_record(made: tuple[DemoPlan, DemoResult]) -> None:
     plan, result = made
     content = (plan.folder / FILE).read_bytes()
-    found = decode(content, Measured)
+    found = decode(content, DemoMeasurements)
     assert found.claims == result.claims
     assert found.plan == plan
     assert json.loads(content)["good"]["steps"] > json.loads(content)["bad"]["steps"]

@@ -15,17 +15,17 @@ from emdiag.engines.hf.logit_reader import ReadText
 from emdiag.measure.logit_pairs import pair_traces
 from emdiag.measure.logit_statistics import (
     forking,
-    pair_figures,
+    pair_statistics,
     positions_of,
     texts_to_problems,
 )
-from emdiag.measure.logits import Read, trace
+from emdiag.measure.logits import TracedText, trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emdiag.core.moments import LogitTrace, PairTrace
-    from emdiag.measure.logit_statistics import PairFigures, Positions
+    from emdiag.measure.logit_statistics import PairStatistics, Positions
 
 VOCAB = 80
 TEXTS = (("a", 0, 7), ("c", 0, 1), ("a", 1, 12), ("b", 0, 23))
@@ -42,9 +42,9 @@ def tables(seed: int) -> list[NDArray[np.float32]]:
     ]
 
 
-def reads() -> list[Read]:
+def reads() -> list[TracedText]:
     return [
-        Read(
+        TracedText(
             name="em", problem_id=problem, sample_index=sample, written=tuple(range(size)),
             vocab_size=VOCAB, entropy_temperatures=(0.5, 2.0),
         )
@@ -63,7 +63,7 @@ def positions(seed: int) -> Positions:
     return positions_of(traces(seed), problems=PROBLEMS, temperatures=(0.5, 2.0))
 
 
-def beside() -> PairFigures:
+def beside() -> PairStatistics:
     pairs: list[PairTrace] = []
     for base, mine, read in zip(tables(1), tables(2), reads(), strict=True):
         args = (
@@ -71,7 +71,7 @@ def beside() -> PairFigures:
             ReadText(states=torch.tensor(mine), head=None),
         )
         pairs.append(pair_traces(*args, base_read=read, read=read)[1])
-    return pair_figures(pairs, own=positions(2), base=positions(1))
+    return pair_statistics(pairs, own=positions(2), base=positions(1))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_figures_of_positions_are_those_of_scipy(
         ("entropy_nats_at_2", stats.entropy(softmax(whole / 2, axis=1), axis=1)),
         ("top1_prob", softmax(whole, axis=1).max(axis=1)),
     ):
-        assert found.figures[name] == pytest.approx(expected, rel=1e-5, abs=2e-6), name
+        assert found.statistics[name] == pytest.approx(expected, rel=1e-5, abs=2e-6), name
     assert found.top1.tolist() == whole.argmax(axis=1).tolist()
     assert found.histogram.total == found.centred.total == whole.size
 
@@ -120,7 +120,7 @@ def test_figures_of_positions_are_those_of_scipy(
 def test_a_problem_is_the_mean_of_its_positions_and_undefined_without_any(
     found: Positions, whole: NDArray[np.float64]
 ) -> None:
-    values = found.figures["sigma"]
+    values = found.statistics["sigma"]
     of_a = np.r_[0:7, 8:20]
     expected = [values[of_a].mean(), values[20:].mean(), values[7], np.nan]
     assert found.by_problem(values) == pytest.approx(expected, nan_ok=True)
@@ -151,7 +151,7 @@ def test_the_highest_logits_have_moments_of_their_own(
 
 
 def test_forking_tokens_are_a_fifth_of_all_where_the_base_is_least_sure(found: Positions) -> None:
-    entropy, chosen = found.figures["entropy_nats"], forking(found)
+    entropy, chosen = found.statistics["entropy_nats"], forking(found)
     assert chosen.sum() == 9  # of 43
     assert entropy[chosen].min() > entropy[~chosen].max()
 
@@ -160,9 +160,11 @@ def test_pairs_are_kept_by_position_and_shifts_do_not_count_offsets() -> None:
     base, mine = (np.concatenate(tables(seed)).astype(np.float64) for seed in (1, 2))
     pairs = beside()
     p, q = softmax(mine, axis=1), softmax(base, axis=1)
-    assert pairs.figures["kl_nats"] == pytest.approx(rel_entr(p, q).sum(axis=1), rel=1e-5, abs=1e-5)
+    assert pairs.statistics["kl_nats"] == pytest.approx(
+        rel_entr(p, q).sum(axis=1), rel=1e-5, abs=1e-5
+    )
     flips = mine.argmax(axis=1) != base.argmax(axis=1)
-    assert pairs.figures["top1_flips_frac"].tolist() == flips.tolist()
+    assert pairs.statistics["top1_flips_frac"].tolist() == flips.tolist()
     order = np.argsort(-base, axis=1)
     log_probs = log_softmax(mine, axis=1) - log_softmax(base, axis=1)
     centred = (mine - mine.mean(axis=1, keepdims=True)) - (base - base.mean(axis=1, keepdims=True))

@@ -17,7 +17,7 @@ from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS, Moments
 from emdiag.measure import logits as logits_module
 from emdiag.measure.cooling import Cooling
 from emdiag.measure.logit_pairs import pair_traces
-from emdiag.measure.logits import Read, trace
+from emdiag.measure.logits import TracedText, trace
 from emdiag.measure.ranking import kendall_tau, reranking_kl
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def table(positions: int, vocab: int, *, seed: int = 0, chunk: int = 3) -> Table
     return Table(torch.tensor(values, dtype=torch.float32), chunk)
 
 
-def reading(one: Table, **changes: Any) -> Read:
+def reading(one: Table, **changes: Any) -> TracedText:
     written = tuple((7 * i) % one.vocab_size for i in range(one.positions))
     return replace(
-        Read(
+        TracedText(
             name="em",
             problem_id="p/0",
             sample_index=0,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from emdiag.core.grades import Verdict
 from emdiag.core.problems import Problem
 from emdiag.core.sampling import Completion
-from emdiag.measure.prompts import prompt_figures
+from emdiag.measure.prompts import prompt_statistics
 
 PROBLEM = Problem(id="p/0", benchmark="p", statement="How many?", answer="2", answer_raw="2")
 RIGHT, WRONG = Verdict.CORRECT, Verdict.WRONG
@@ -26,7 +26,7 @@ def completions(*lengths: int) -> list[Completion]:
 
 
 def test_a_hand_worked_prompt() -> None:
-    found = prompt_figures(
+    found = prompt_statistics(
         PROBLEM,
         completions(1, 2, 3, 10),
         ["2", "7", "2", None],
@@ -43,7 +43,7 @@ def test_a_hand_worked_prompt() -> None:
 
 
 def test_samples_without_an_answer_are_one_class_and_can_be_the_majority() -> None:
-    found = prompt_figures(
+    found = prompt_statistics(
         PROBLEM,
         completions(1, 1, 1),
         [None, None, "2"],
@@ -56,7 +56,7 @@ def test_samples_without_an_answer_are_one_class_and_can_be_the_majority() -> No
 
 
 def test_equal_largest_classes_share_the_majority() -> None:
-    found = prompt_figures(
+    found = prompt_statistics(
         PROBLEM,
         completions(1, 1, 1, 1, 1),
         ["7", "2", "2", "7", "5"],
@@ -69,9 +69,9 @@ def test_equal_largest_classes_share_the_majority() -> None:
 @given(st.lists(st.sampled_from(["1", "2", None]), min_size=2, max_size=12))
 def test_what_needs_no_labels_does_not_change_with_them(classes: list[str | None]) -> None:
     drawn = completions(*[1] * len(classes))
-    bare = prompt_figures(PROBLEM, drawn, classes, verdicts=None, token_entropies=None)
+    bare = prompt_statistics(PROBLEM, drawn, classes, verdicts=None, token_entropies=None)
     verdicts = [RIGHT if name == "2" else WRONG for name in classes]
-    full = prompt_figures(PROBLEM, drawn, classes, verdicts=verdicts, token_entropies=None)
+    full = prompt_statistics(PROBLEM, drawn, classes, verdicts=verdicts, token_entropies=None)
     labelled = {"pass_rate", "pass_rate_interval", "outcome_variance", "majority_correct"}
     for name in bare.__struct_fields__:
         if name in labelled:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emdiag.core.selection import PromptFigures, SelectResult
+from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.findings.page import Context
 from emdiag.reports.render import render
 from emdiag.reports.selection_page import SHOWN, selection_page
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def page_of(make: Make, *, labelled: bool = True, problems: int = 3, tied: int = 1) -> Page:
     ranked = tuple(
-        PromptFigures(
+        PromptStatistics(
             problem_id=f"pool/{index:04d}",
             statement=f"Compute {index}+1.",
             samples=8,

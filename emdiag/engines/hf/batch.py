@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row:
+class BatchRow:
     """One completion in the making."""
 
     request: SampleRequest
@@ -59,7 +59,7 @@ class DecodingBatch:
         params: SamplingParams,
         decode: Decoder,
     ) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[BatchRow] = []
         self.takes_rows_midway = has_plain_cache(model)
         self._model = model
         self._chooser = chooser
@@ -68,7 +68,7 @@ class DecodingBatch:
         self._cache: RowCache | DynamicCache | None = None
         self._accepts = set(inspect.signature(model.forward).parameters)
 
-    def admit(self, rows: Sequence[Row]) -> list[Row]:
+    def admit(self, rows: Sequence[BatchRow]) -> list[BatchRow]:
         """Read the prompts of new rows and draw their first tokens; rows already finished.
 
         Rows with equal prompts share one reading of it.
@@ -93,7 +93,7 @@ class DecodingBatch:
         return [row for row in rows if row.finish_reason is not None]
 
     @torch.inference_mode()
-    def step(self) -> list[Row]:
+    def step(self) -> list[BatchRow]:
         """Draw one token for every row; the rows that it finished, which have left."""
         device = self._model.device
         last = torch.tensor([[row.tokens[-1]] for row in self.rows], device=device)
@@ -150,7 +150,7 @@ class DecodingBatch:
         return logits
 
     @torch.inference_mode()
-    def _draw(self, rows: Sequence[Row], logits: Tensor) -> None:
+    def _draw(self, rows: Sequence[BatchRow], logits: Tensor) -> None:
         usable = logits.amax(dim=-1).isfinite()
         if not usable.all():
             row = rows[int((~usable).nonzero()[0])]

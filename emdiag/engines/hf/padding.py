@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.engines.options import Side
+    from emdiag.engines.options import PaddingSide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class PaddedRows:
         )
 
 
-def pad_rows(rows: Sequence[Sequence[int]], *, side: Side) -> PaddedRows:
+def pad_rows(rows: Sequence[Sequence[int]], *, side: PaddingSide) -> PaddedRows:
     """Rows side by side, each filled up to the longest on the given side."""
     longest = max(map(len, rows))
     token_ids = torch.zeros(len(rows), longest, dtype=torch.long)

@@ -16,7 +16,7 @@ from emdiag.core.errors import EngineError
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
-from emdiag.engines.hf.batch import DecodingBatch, Row, has_plain_cache
+from emdiag.engines.hf.batch import BatchRow, DecodingBatch, has_plain_cache
 from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.memory import rows_that_fit
 from emdiag.engines.hf.model_loading import load_model, pick_device
@@ -149,7 +149,7 @@ class TransformersSampler:
     def _new_batch(self, chooser: TokenChooser, params: SamplingParams) -> DecodingBatch:
         return DecodingBatch(self._model, chooser=chooser, params=params, decode=self._decode)
 
-    def _take(self, queue: deque[SampleRequest], batch: DecodingBatch) -> list[Row]:
+    def _take(self, queue: deque[SampleRequest], batch: DecodingBatch) -> list[BatchRow]:
         """Rows to start now: as many as there is room for, or none yet."""
         room = self._batch_size - len(batch.rows)
         if batch.rows:
@@ -158,10 +158,10 @@ class TransformersSampler:
                 return []
         return [self._row(queue.popleft()) for _ in range(min(room, len(queue)))]
 
-    def _row(self, request: SampleRequest) -> Row:
+    def _row(self, request: SampleRequest) -> BatchRow:
         generator = torch.Generator(device=self._device)
         generator.manual_seed(request.seed)
-        return Row(request=request, generator=generator)
+        return BatchRow(request=request, generator=generator)
 
     def _halve(self, reason: str) -> None:
         if self._batch_size == 1:
@@ -181,7 +181,7 @@ class TransformersSampler:
             reason,
         )
 
-    def _completion(self, row: Row, params: SamplingParams) -> Completion:
+    def _completion(self, row: BatchRow, params: SamplingParams) -> Completion:
         assert row.finish_reason is not None
         return Completion(
             problem_id=row.request.problem_id,

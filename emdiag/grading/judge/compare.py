@@ -14,14 +14,14 @@ from emdiag.core.grades import Tolerance
 from emdiag.grading.parse.expression import read
 from emdiag.grading.parse.latex import canonical
 from emdiag.grading.parse.numbers import Quantity, agree, shifted
-from emdiag.grading.parse.shapes import Choice, Many, Relation, Shape, Value, Words
+from emdiag.grading.parse.shapes import Choice, Many, Relation, Shape, Value, WordAnswer
 from emdiag.grading.parse.words import plain_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
-Side = tuple[str, str, str]
+RelationParts = tuple[str, str, str]
 """Left side, sign and right side of a relation."""
 
 
@@ -50,7 +50,7 @@ class Symbolic(Protocol):
         """Whether two expressions are equal for all values of their variables."""
         ...
 
-    def same_relation(self, gold: Side, answer: Side) -> bool:
+    def same_relation(self, gold: RelationParts, answer: RelationParts) -> bool:
         """Whether two equations or inequalities say the same."""
         ...
 
@@ -72,7 +72,7 @@ class Refuse:
         """Refuse."""
         raise NeedsWorkerError(gold, answer)
 
-    def same_relation(self, gold: Side, answer: Side) -> NoReturn:
+    def same_relation(self, gold: RelationParts, answer: RelationParts) -> NoReturn:
         """Refuse."""
         raise NeedsWorkerError(gold, answer)
 
@@ -104,7 +104,7 @@ def equal(gold: Shape, answer: Shape, terms: Terms) -> bool:
     match gold:
         case Value():
             return _value(gold, answer, terms)
-        case Words():
+        case WordAnswer():
             return _words(gold, answer)
         case Choice():
             return _choice(gold, answer, terms)
@@ -124,7 +124,7 @@ def _value(gold: Value, answer: Shape, terms: Terms) -> bool:
             return equal(gold, answer.items[0], terms)
         case Many() if gold.number is None and (r"\cup" in gold.text or r"\setminus" in gold.text):
             return terms.symbolic.same_set(gold.text, answer.text)
-        case Words():
+        case WordAnswer():
             letters = re.fullmatch(r"[A-Za-z ]+", gold.text)
             return bool(letters) and (plain_words(gold.text) or gold.text.lower()) == answer.words
         case _:
@@ -143,7 +143,7 @@ def _values(gold: Value, answer: Value, terms: Terms) -> bool:
     return verdict and _magnitudes(gold, answer, terms)
 
 
-def _sides(value: Value) -> Side:
+def _sides(value: Value) -> RelationParts:
     return (value.names[0], "=", value.text)
 
 
@@ -227,9 +227,9 @@ def _quantity(value: Value, symbolic: Symbolic) -> Quantity | None:
     return None if number is None else Quantity(value=number)
 
 
-def _words(gold: Words, answer: Shape) -> bool:
+def _words(gold: WordAnswer, answer: Shape) -> bool:
     match answer:
-        case Words():
+        case WordAnswer():
             return gold.words == answer.words or _is_product(gold.text, answer.text)
         case Value():
             return gold.words == (plain_words(answer.text) or answer.text.lower())
@@ -249,7 +249,7 @@ def _choice(gold: Choice, answer: Shape, terms: Terms) -> bool:
             return gold.letter == answer.letter
         case Value():
             return canonical(answer.text).upper() == gold.letter
-        case Words():
+        case WordAnswer():
             return answer.words.upper() == gold.letter
         case _:
             return False
@@ -259,7 +259,7 @@ def _gold_is_no_choice(gold: Shape, answer: Choice, terms: Terms) -> bool:
     r"""The value behind a letter counts; the letter alone only where the gold is that letter."""
     if isinstance(gold, Value) and gold.text == answer.letter:
         return True
-    if isinstance(gold, Words) and gold.words == answer.letter.lower():
+    if isinstance(gold, WordAnswer) and gold.words == answer.letter.lower():
         return True
     return bool(answer.rest) and equal(gold, read(answer.rest, loose=True), terms)
 
@@ -284,7 +284,7 @@ def _members(answer: Shape) -> Sequence[Shape] | None:
             return answer.items
         case Many(kind="sequence", opener="(", closer=")"):
             return answer.items
-        case Value() | Words():
+        case Value() | WordAnswer():
             return (answer,)
         case _:
             return None

@@ -34,7 +34,7 @@ from emdiag.grading.parse.latex import has_angle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emdiag.grading.judge.compare import Side
+    from emdiag.grading.judge.compare import RelationParts
 
 DIGITS = 60
 POINT_DIGITS = 30
@@ -94,7 +94,7 @@ class Algebra:
                 return is_equal
         return bool(verify(left, right, timeout_seconds=None))
 
-    def same_relation(self, gold: Side, answer: Side) -> bool:
+    def same_relation(self, gold: RelationParts, answer: RelationParts) -> bool:
         """Whether two relations say the same: their differences are in a constant ratio."""
         signs = (gold[1], answer[1])
         strict = [sign in {"<", ">"} for sign in signs]
@@ -265,7 +265,7 @@ def _without_functions(expression: sympy.Expr) -> sympy.Expr:
     return expression.xreplace(named) if named else expression
 
 
-def _difference(side: Side, *, is_gold: bool) -> sympy.Expr | None:
+def _difference(side: RelationParts, *, is_gold: bool) -> sympy.Expr | None:
     left = _gold(side[0]) if is_gold else _parsed(side[0])
     right = _gold(side[2]) if is_gold else _parsed(side[2])
     if not isinstance(left, sympy.Expr) or not isinstance(right, sympy.Expr):

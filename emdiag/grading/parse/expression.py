@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.grading.parse.latex import canonical, has_angle, trim
 from emdiag.grading.parse.numbers import parse_number, shifted
-from emdiag.grading.parse.shapes import Choice, Kind, Many, Relation, Shape, Value, Words
+from emdiag.grading.parse.shapes import Choice, Many, ManyKind, Relation, Shape, Value, WordAnswer
 from emdiag.grading.parse.split import split, split_keeping, unwrapped
 from emdiag.grading.parse.units import measure
 from emdiag.grading.parse.words import choice, numeral, plain_words
@@ -81,7 +81,7 @@ def read(text: str, *, loose: bool) -> Shape:
     parts = [part for part in split_keeping(text, _LIST) if part[0]]
     if len(parts) > 1:
         items = tuple(_spliced(read(part, loose=loose) for part, _ in parts))
-        kind: Kind = "list"
+        kind: ManyKind = "list"
         if parts[0][1] == "or" and all(_is_range(item) for item in items):
             kind = "union"
         return Many(kind=kind, items=items, text=text)
@@ -124,12 +124,12 @@ def _plain(text: str, *, loose: bool) -> Shape:
     if based is not None:
         return based
     if key == r"\{\}":
-        return Words(words="no solution", text=text)
+        return WordAnswer(words="no solution", text=text)
     if words is None or not re.search(r"\\(?:text|emptyset)|[A-Za-z]{3}", text):
         return value(text, loose=loose)
     digits = numeral(words)
     if digits is None:
-        return Words(words=words, text=text)
+        return WordAnswer(words=words, text=text)
     return Value(text=digits, number=parse_number(digits))
 
 
@@ -162,7 +162,7 @@ def _enclosed(opener: str, inner: str, closer: str, *, text: str, loose: bool) -
         return read(condition[1], loose=loose)
     parts = split(inner, {",", ";"})
     if len(parts) < 2:
-        alone = read(inner, loose=loose) if inner else Words(words="no solution", text=text)
+        alone = read(inner, loose=loose) if inner else WordAnswer(words="no solution", text=text)
         if opener != "{" or not inner:
             return alone
         items = tuple(_spliced([alone]))
@@ -212,7 +212,7 @@ def _named(names: tuple[str, ...], text: str, *, loose: bool) -> Shape:
             replace(item, names=names) if isinstance(item, Value) else item for item in shape.items
         )
         return replace(shape, items=named)
-    if isinstance(shape, Words) and shape.text.isalpha():
+    if isinstance(shape, WordAnswer) and shape.text.isalpha():
         return Value(text=shape.text, names=names)
     return shape
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from emdiag.grading.parse.numbers import Number
 
-Kind = Literal["list", "set", "sequence", "union", "matrix"]
+ManyKind = Literal["list", "set", "sequence", "union", "matrix"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Words:
+class WordAnswer:
     """An answer in words, in `words.plain_words` form; `text` is how it was written."""
 
     words: str
@@ -59,7 +59,7 @@ class Many:
         text: How it was written.
     """
 
-    kind: Kind
+    kind: ManyKind
     items: tuple[Shape, ...]
     text: str
     opener: str = ""
@@ -76,4 +76,4 @@ class Relation:
     right: str
 
 
-Shape = Value | Words | Choice | Many | Relation
+Shape = Value | WordAnswer | Choice | Many | Relation

@@ -35,7 +35,7 @@ START_S = 120.0
 AHEAD = 512
 """Pairs per worker that may wait for an earlier one."""
 
-Pair = tuple[Gold, str]
+GoldAnswer = tuple[Gold, str]
 """A gold, and an answer or a whole completion, as the rules take it."""
 
 
@@ -69,7 +69,7 @@ class GraderPool:
         self._processes: ProcessPool | None = None
         self._tested = False
         self._tests: list[tuple[Test, Future[Decided]]] = []
-        self._known: dict[Pair, Decided | Future[Decided]] = {}
+        self._known: dict[GoldAnswer, Decided | Future[Decided]] = {}
 
     @property
     def identity(self) -> str:
@@ -142,7 +142,7 @@ class GraderPool:
                     gold, answer, expected, str(judgement and judgement.verdict)
                 )
 
-    def _submit(self, pair: Pair) -> None:
+    def _submit(self, pair: GoldAnswer) -> None:
         if pair in self._known:
             return
         started = time.perf_counter()
@@ -153,7 +153,7 @@ class GraderPool:
         else:
             self._known[pair] = self._schedule(pair, self._deadline_s)
 
-    def _schedule(self, pair: Pair, deadline_s: float) -> Future[Decided]:
+    def _schedule(self, pair: GoldAnswer, deadline_s: float) -> Future[Decided]:
         if not self._tested:
             self._tested = True
             self._tests = [
@@ -205,13 +205,13 @@ class GraderPool:
         known = None if extraction.answer is None else self._known[gold, extraction.answer]
         return not isinstance(known, Future) or known.done()
 
-    def _decided(self, pair: Pair) -> Decided:
+    def _decided(self, pair: GoldAnswer) -> Decided:
         known = self._known[pair]
         if isinstance(known, Future):
             known = self._known[pair] = self._result(pair, known)
         return known
 
-    def _result(self, pair: Pair, future: Future[Decided]) -> Decided:
+    def _result(self, pair: GoldAnswer, future: Future[Decided]) -> Decided:
         self._test_workers()  # before any verdict of theirs is used
         undecided = Verdict.UNDECIDED.value
         for attempt in range(2):

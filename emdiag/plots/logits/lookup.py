@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdiag.core.logit_skew import OWN, Kind, LogitEstimate, LogitSkewResult, Source
+from emdiag.core.logit_skew import OWN, LogitEstimate, LogitSkewResult, LogitSource, StatisticKind
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.style import Look, arm_looks
 
@@ -19,8 +19,8 @@ class What:
     """Which statistic, of which values, of which part; see `LogitEstimate`."""
 
     statistic: str
-    kind: Kind = "per_token"
-    source: Source = "raw"
+    kind: StatisticKind = "per_token"
+    source: LogitSource = "raw"
     part: str | None = None
 
 

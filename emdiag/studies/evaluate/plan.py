@@ -11,7 +11,7 @@ import msgspec
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
-from emdiag.engines.options import Dtype, EngineOptions
+from emdiag.engines.options import DtypeName, EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
     template: str | None = None
     chat: bool | None = None
     engine: str = "auto"
-    dtype: Dtype = "auto"
+    dtype: DtypeName = "auto"
     device: str = "auto"
     batch_size: int | None = None
     tensor_parallel_size: int = 1

@@ -115,7 +115,7 @@ def _means(read: Positions, decile: int | None) -> Floats:
     """Mean entropy of each text, or of its positions in a decile, `[text]`; nan without any."""
     chosen = read.decile > 0 if decile is None else read.decile == decile
     size = int(read.text.max()) + 1
-    sums = np.bincount(read.text[chosen], read.figures["entropy_nats"][chosen], minlength=size)
+    sums = np.bincount(read.text[chosen], read.statistics["entropy_nats"][chosen], minlength=size)
     counts = np.bincount(read.text[chosen], minlength=size)
     means: Floats = np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
     return means

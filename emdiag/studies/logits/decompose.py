@@ -18,7 +18,7 @@ from emdiag.studies.logits.statistics import Mask, RowMaker, Seen, paired, sprea
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emdiag.core.logit_skew import Finding, Quantity
+    from emdiag.core.logit_skew import Finding, LogitQuantity
     from emdiag.core.moments import Histogram
     from emdiag.core.results import Interval
     from emdiag.studies.logits.estimates import Sheet
@@ -35,7 +35,7 @@ def decomposition(sheet: Sheet, seen: Seen) -> Decomposition | None:
         return None
     rows, base = RowMaker(sheet, seen), seen.base
     kl, own, order = (
-        np.stack([one.by_problem(pair.figures[name]) for one, pair in paired(seen)])
+        np.stack([one.by_problem(pair.statistics[name]) for one, pair in paired(seen)])
         for name in ("kl_nats", "kl_after_own_temperatures_nats", "reranking_nats")
     )
     there: Mask = np.asarray(~np.isnan(kl).any(axis=0))
@@ -121,7 +121,7 @@ def flows(seen: Seen, decode: Callable[[Sequence[int]], str]) -> list[TopTokenFl
 
 def histograms(seen: Seen) -> list[NamedHistogram]:
     """Counts of logits, of logits less their position's mean, and of per-token skewness."""
-    skewness = np.concatenate([one.figures["skewness"] for one in seen.members])
+    skewness = np.concatenate([one.statistics["skewness"] for one in seen.members])
     raw, centred = seen.members[0].histogram, seen.members[0].centred
     for one in seen.members[1:]:
         raw, centred = raw.merge(one.histogram), centred.merge(one.centred)
@@ -131,7 +131,7 @@ def histograms(seen: Seen) -> list[NamedHistogram]:
         width=SKEWNESS_WIDTH,
         bins=SKEWNESS_BINS,
     )
-    quantities: dict[Quantity, Histogram] = {
+    quantities: dict[LogitQuantity, Histogram] = {
         "logits": raw,
         "centred logits": centred,
         "per-token skewness": per_token,

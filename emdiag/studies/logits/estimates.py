@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.logit_skew import Kind, LogitDifference, LogitEstimate, Source
+from emdiag.core.logit_skew import LogitDifference, LogitEstimate, LogitSource, StatisticKind
 from emdiag.core.results import direction_of
 from emdiag.stats.comparisons import holm, sign_flip
 from emdiag.stats.intervals import intervals_of
@@ -43,8 +43,8 @@ class Row:
     checkpoint: str
     text: str
     statistic: str
-    kind: Kind
-    source: Source
+    kind: StatisticKind
+    source: LogitSource
     spread: Floats | None
     tokens: int
     seeds: int

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from emdiag.core.runs import Provenance
     from emdiag.engines.hf.logit_reader import KeptText, ModelReader, ReadText
     from emdiag.engines.options import EngineOptions
-    from emdiag.measure.logits import Read
+    from emdiag.measure.logits import TracedText
     from emdiag.store.journal import JournalWriter
     from emdiag.store.run_store import Sample
     from emdiag.store.session import Session
@@ -247,10 +247,10 @@ class _Writers:
     ) -> None:
         self._opened.close()
 
-    def _read(self, member: Member, text: Written) -> Read:
-        from emdiag.measure.logits import Read
+    def _read(self, member: Member, text: Written) -> TracedText:
+        from emdiag.measure.logits import TracedText
 
-        return Read(
+        return TracedText(
             name=member.label,
             problem_id=text.problem_id,
             sample_index=text.sample_index,

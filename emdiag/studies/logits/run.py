@@ -11,7 +11,7 @@ from emdiag.core.errors import EngineRefusedError
 from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
 from emdiag.engines.open import choose_engine, effective_dtype
-from emdiag.measure.logit_statistics import pair_figures, positions_of
+from emdiag.measure.logit_statistics import pair_statistics, positions_of
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.arms import arm_of
@@ -232,7 +232,7 @@ class _Study:
                     for member in arm.members
                 ]
                 pairs = [] if is_base else [
-                    pair_figures(self._pairs(member.label, texts), own=mine, base=base)
+                    pair_statistics(self._pairs(member.label, texts), own=mine, base=base)
                     for member, mine in zip(arm.members, members, strict=True)
                 ]  # fmt: skip
                 one = Seen(

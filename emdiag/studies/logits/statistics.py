@@ -12,7 +12,7 @@ from emdiag.core.logit_skew import OWN
 from emdiag.core.moments import RANK_BUCKETS
 from emdiag.measure.logit_statistics import (
     Floats,
-    PairFigures,
+    PairStatistics,
     Positions,
     forking,
     texts_to_problems,
@@ -24,7 +24,7 @@ from emdiag.studies.logits.estimates import Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emdiag.core.logit_skew import Source
+    from emdiag.core.logit_skew import LogitSource
     from emdiag.core.moments import Moments
     from emdiag.stats.moments import MomentColumns
     from emdiag.studies.logits.estimates import Sheet
@@ -56,7 +56,7 @@ class Seen:
     text: str
     members: tuple[Positions, ...]
     base: Positions | None
-    pairs: tuple[PairFigures, ...]
+    pairs: tuple[PairStatistics, ...]
     spans: tuple[tuple[Mask, Mask], ...]
 
     @property
@@ -74,7 +74,9 @@ def add_rows(sheet: Sheet, seen: Seen, base_spans: tuple[Mask, Mask] | None) -> 
         base_spans: Of the base's reading, where it is another text than the arm's.
     """
     rows = RowMaker(sheet, seen)
-    temperatures = [name for name in seen.members[0].figures if name.startswith("entropy_nats_at_")]
+    temperatures = [
+        name for name in seen.members[0].statistics if name.startswith("entropy_nats_at_")
+    ]
     for name in (*PER_TOKEN, *temperatures):
         rows.per_token(name)
     rows.per_token("log_prob_mean", statistic="mean", source="log_prob")
@@ -96,7 +98,7 @@ def add_rows(sheet: Sheet, seen: Seen, base_spans: tuple[Mask, Mask] | None) -> 
         rows.part("entropy_nats", "forking", [chosen] * len(seen.members))
         rows.part("entropy_nats", "filler", [~chosen] * len(seen.members))
     if seen.pairs:
-        for name in seen.pairs[0].figures:
+        for name in seen.pairs[0].statistics:
             rows.pair(name)
         rows.shifts()
 
@@ -108,11 +110,13 @@ class RowMaker:
         self._sheet, self._seen = sheet, seen
         self._is_base = seen.label == sheet.base
 
-    def per_token(self, name: str, *, statistic: str | None = None, source: Source = "raw") -> None:
+    def per_token(
+        self, name: str, *, statistic: str | None = None, source: LogitSource = "raw"
+    ) -> None:
         """A figure of every position, averaged; it is paired with the base's of the same name."""
         seen = self._seen
-        spread = np.stack([one.by_problem(one.figures[name]) for one in seen.members])
-        base = seen.base.by_problem(seen.base.figures[name]) if seen.base else None
+        spread = np.stack([one.by_problem(one.statistics[name]) for one in seen.members])
+        base = seen.base.by_problem(seen.base.statistics[name]) if seen.base else None
         self.add(statistic or name, spread=spread, base=base, source=source)
 
     def part(
@@ -124,7 +128,7 @@ class RowMaker:
             return
         spread = np.stack(
             [
-                one.by_problem(one.figures[name], only=mask)
+                one.by_problem(one.statistics[name], only=mask)
                 for one, mask in zip(seen.members, masks, strict=True)
             ]
         )
@@ -133,13 +137,13 @@ class RowMaker:
             if base_mask is None:
                 decile = int(part.removeprefix("decile ")) if part.startswith("decile") else None
                 base_mask = masks[0] if decile is None else seen.base.decile == decile
-            base = seen.base.by_problem(seen.base.figures[name], only=base_mask)
+            base = seen.base.by_problem(seen.base.statistics[name], only=base_mask)
         tokens = sum(int(mask.sum()) for mask in masks)
         self.add(name, spread=spread, base=base, part=part, tokens=tokens)
 
     def pair(self, name: str) -> None:
         """A figure of every position beside the base, averaged."""
-        values = [one.by_problem(pair.figures[name]) for one, pair in paired(self._seen)]
+        values = [one.by_problem(pair.statistics[name]) for one, pair in paired(self._seen)]
         self.add(name, spread=np.stack(values))
 
     def shifts(self) -> None:
@@ -159,7 +163,7 @@ class RowMaker:
                 self.add("log_prob_shift_nats", spread=log_probs, part=name, source="log_prob")
                 self.add("centred_shift", spread=centred, part=name)
 
-    def pooled(self, source: Source, columns: Callable[[Positions], MomentColumns]) -> None:
+    def pooled(self, source: LogitSource, columns: Callable[[Positions], MomentColumns]) -> None:
         """Moments of all values together, of the problems that every reading has."""
         seen = self._seen
         every = [*seen.members, *([seen.base] if seen.base else [])]
@@ -189,7 +193,7 @@ class RowMaker:
         base: Floats | None = None,
         value: float | None = None,
         part: str | None = None,
-        source: Source = "raw",
+        source: LogitSource = "raw",
         is_pooled: bool = False,
         tokens: int | None = None,
         log_scale: bool = False,
@@ -220,7 +224,7 @@ class RowMaker:
         return len(self._sheet.problems)
 
 
-def paired(seen: Seen) -> list[tuple[Positions, PairFigures]]:
+def paired(seen: Seen) -> list[tuple[Positions, PairStatistics]]:
     """Readings of each seed with what they are beside the base."""
     return list(zip(seen.members, seen.pairs, strict=True))
 

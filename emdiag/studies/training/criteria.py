@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from emdiag.core.errors import PlanError
-from emdiag.core.selection import Criterion, PromptFigures
+from emdiag.core.selection import Criterion, PromptStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Rule:
         meaning: Of the best end, in words.
     """
 
-    value: Callable[[PromptFigures], float | None]
+    value: Callable[[PromptStatistics], float | None]
     best: Literal["highest", "lowest"]
     uses_labels: bool
     meaning: str
@@ -81,11 +81,11 @@ def choose_criterion(asked: Criterion | None, *, labelled: int, problems: int) -
     return asked
 
 
-def rank(figures: Sequence[PromptFigures], rule: Rule) -> list[PromptFigures]:
+def rank(figures: Sequence[PromptStatistics], rule: Rule) -> list[PromptStatistics]:
     """The best first; equal prompts keep their order, undefined ones stand last."""
     sign = -1 if rule.best == "highest" else 1
 
-    def place(one: PromptFigures) -> tuple[bool, float]:
+    def place(one: PromptStatistics) -> tuple[bool, float]:
         value = rule.value(one)
         return value is None, 0.0 if value is None else sign * value
 

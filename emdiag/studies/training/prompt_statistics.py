@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emdiag.engines.open import read_text_entropies
 from emdiag.grading.parse.extract import extract
 from emdiag.grading.parse.latex import tidy, unboxed
-from emdiag.measure.prompts import prompt_figures
+from emdiag.measure.prompts import prompt_statistics
 from emdiag.studies.evaluate.grade import grade_reading
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from emdiag.core.grades import Verdict
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.sampling import Completion
-    from emdiag.core.selection import PromptFigures
+    from emdiag.core.selection import PromptStatistics
     from emdiag.studies.evaluate.plan import EvaluatePlan
     from emdiag.studies.evaluate.task import Reading
 
@@ -31,7 +31,7 @@ _PROBLEMS_AT_ONCE = 32
 
 def measure_prompts(
     reading: Reading, plan: EvaluatePlan, *, token_entropy: bool, progress: Progress
-) -> list[PromptFigures]:
+) -> list[PromptStatistics]:
     """Figures of every prompt, in the order of the pool.
 
     Verdicts exist where a problem has an answer. All other figures never see one: they are the
@@ -61,7 +61,7 @@ def measure_prompts(
     if token_entropy and reading.run.spec.engine.name != "scripted":
         entropies = _entropies(reading, drawn, plan, progress=progress)
     return [
-        prompt_figures(
+        prompt_statistics(
             problem,
             drawn[problem.id],
             classes[problem.id],

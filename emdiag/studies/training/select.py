@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
-from emdiag.core.selection import Criterion, PromptFigures, SelectResult
+from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import EvaluatePlan, check_plan, evaluate_plan
@@ -167,7 +167,7 @@ def _target(plan: SelectPlan, reading: Reading, store: RunStore) -> Path:
 
 
 def _result(
-    reading: Reading, ranked: Sequence[PromptFigures], *, by: Criterion, target: Path
+    reading: Reading, ranked: Sequence[PromptStatistics], *, by: Criterion, target: Path
 ) -> SelectResult:
     rule = RULES[by]
     spec = reading.run.spec
@@ -195,7 +195,7 @@ def _result(
     )
 
 
-def _notes(reading: Reading, ranked: Sequence[PromptFigures], *, by: Criterion) -> list[str]:
+def _notes(reading: Reading, ranked: Sequence[PromptStatistics], *, by: Criterion) -> list[str]:
     notes = []
     unlabelled = sum(not problem.answer for problem in reading.problems)
     if 0 < unlabelled < len(ranked):
@@ -216,7 +216,7 @@ def _notes(reading: Reading, ranked: Sequence[PromptFigures], *, by: Criterion) 
     return [*notes, *_caution(ranked[0], by=by), *reading.notes, *reading.card.caveats]
 
 
-def _caution(first: PromptFigures, *, by: Criterion) -> list[str]:
+def _caution(first: PromptStatistics, *, by: Criterion) -> list[str]:
     """What training on the first prompt may amplify, where labels say that it is wrong."""
     interval = first.pass_rate_interval
     if first.majority_correct is None or first.pass_rate is None or interval is None:

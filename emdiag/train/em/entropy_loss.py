@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class LossTerms:
     """What a number of positions contribute to the loss.
 
     Attributes:
@@ -41,7 +41,7 @@ class Terms:
     dtype: torch.dtype = torch.float32
 
 
-def weighted_loss(hidden: Tensor, head: OutputHead, terms: Terms) -> tuple[Tensor, Tensor]:
+def weighted_loss(hidden: Tensor, head: OutputHead, terms: LossTerms) -> tuple[Tensor, Tensor]:
     """Sum of weighted entropies and log-probabilities, and every position's entropy.
 
     Args:
@@ -61,7 +61,7 @@ def weighted_loss(hidden: Tensor, head: OutputHead, terms: Terms) -> tuple[Tenso
     return sums
 
 
-def whole_loss(logits: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
+def whole_loss(logits: Tensor, terms: LossTerms) -> tuple[Tensor, Tensor]:
     """The same from logits that are all there, differentiated by autograd.
 
     For models without a plain linear head; its memory grows with vocabulary x positions.
@@ -87,7 +87,7 @@ class _Chunked(torch.autograd.Function):
         _weight: Tensor,
         _bias: Tensor | None,
         head: OutputHead,
-        terms: Terms,
+        terms: LossTerms,
     ) -> tuple[Tensor, Tensor]:
         sums = _Sums(hidden, head, terms, wants=ctx.needs_input_grad[:3])
         for start in range(0, len(hidden), head.chunk_positions()):
@@ -108,7 +108,7 @@ class _Sums:
     """Loss, entropies and gradients as they grow chunk by chunk."""
 
     def __init__(
-        self, hidden: Tensor, head: OutputHead, terms: Terms, *, wants: Sequence[bool]
+        self, hidden: Tensor, head: OutputHead, terms: LossTerms, *, wants: Sequence[bool]
     ) -> None:
         self._hidden, self._head, self._terms = hidden, head, terms
         precise = torch.promote_types(terms.dtype, torch.float32)

@@ -16,7 +16,7 @@ from emdiag.core.errors import PlanError, TrainingError
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.train.em.devices import is_sharded
-from emdiag.train.em.entropy_loss import Terms, weighted_loss, whole_loss
+from emdiag.train.em.entropy_loss import LossTerms, weighted_loss, whole_loss
 from emdiag.train.em.optimizer import MasterAdamW
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from transformers import PreTrainedModel
 
-    from emdiag.engines.options import Side
+    from emdiag.engines.options import PaddingSide
     from emdiag.train.em.objectives import TokenWeights
     from emdiag.train.em.recipes import EMRecipe
-    from emdiag.train.em.rows import Row
+    from emdiag.train.em.rows import TrainRow
 
 CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
 """Weights whose distance is summed at a time: what fits a cache, and what fills a device."""
@@ -67,7 +67,7 @@ class Learner:
         recipe: EMRecipe,
         accelerator: Accelerator,
         micro_batch: int,
-        padding: Side = "right",
+        padding: PaddingSide = "right",
     ) -> None:
         self.model = model
         self.head = find_head(model)
@@ -113,7 +113,7 @@ class Learner:
         return self._optimizer
 
     def learn(
-        self, rows: Sequence[Row], token_weights: Sequence[TokenWeights], *, seed: int
+        self, rows: Sequence[TrainRow], token_weights: Sequence[TokenWeights], *, seed: int
     ) -> Step:
         """One optimiser update on all rows, of which this process takes its share.
 
@@ -148,7 +148,7 @@ class Learner:
         """L2 norm of what all updates so far changed."""
         return self._distance(self.start)
 
-    def entropies(self, rows: Sequence[Row]) -> list[list[float]]:
+    def entropies(self, rows: Sequence[TrainRow]) -> list[list[float]]:
         """For each row, the entropies of its counted distributions at the loss temperature."""
         by_row: dict[int, list[float]] = {}
         for part in self._parts(rows, range(len(rows))):
@@ -161,7 +161,7 @@ class Learner:
                 by_row[number], spread = spread[:length], spread[length:]
         return [by_row[number] for number in range(len(rows))]
 
-    def _accumulate(self, rows: Sequence[Row], token_weights: Sequence[TokenWeights]) -> float:
+    def _accumulate(self, rows: Sequence[TrainRow], token_weights: Sequence[TokenWeights]) -> float:
         """The gradient of all rows, summed into the weights; the loss over all devices."""
         world, rank = self._accelerator.num_processes, self._accelerator.process_index
         parts = list(self._parts(rows, range(rank, len(rows), world)))
@@ -180,14 +180,14 @@ class Learner:
         whole = self._accelerator.reduce(total.to(self._accelerator.device), reduction="sum")
         return float(whole)
 
-    def _parts(self, rows: Sequence[Row], numbers: Sequence[int]) -> Iterator[list[int]]:
+    def _parts(self, rows: Sequence[TrainRow], numbers: Sequence[int]) -> Iterator[list[int]]:
         """Numbers of rows for one forward pass each, rows of like length together."""
         order = sorted(numbers, key=lambda number: (-len(rows[number].token_ids), number))
         for start in range(0, len(order), self._micro_batch):
             yield order[start : start + self._micro_batch]
 
     def _forward(
-        self, rows: Sequence[Row], entropy_weights: Tensor, log_prob_weights: Tensor
+        self, rows: Sequence[TrainRow], entropy_weights: Tensor, log_prob_weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         device = self._accelerator.device
         batch = pad_rows([row.token_ids for row in rows], side=self._padding)
@@ -201,7 +201,7 @@ class Learner:
             for number, (row, start) in enumerate(zip(rows, starts, strict=True))
             for position in row.positions
         ]
-        terms = Terms(
+        terms = LossTerms(
             targets=torch.tensor([t for row in rows for t in row.targets]).long().to(device),
             entropy_weights=entropy_weights.float().to(device),
             log_prob_weights=log_prob_weights.float().to(device),
@@ -248,7 +248,7 @@ class LossModule(nn.Module):
         is_attended: Tensor,
         positions: Tensor,
         where: Tensor,
-        terms: Terms,
+        terms: LossTerms,
     ) -> tuple[Tensor, Tensor]:
         """Loss and entropies of the counted positions.
 

@@ -28,11 +28,11 @@ from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.em.learner import Learner, Step
 from emdiag.train.em.objectives import Sampled, weigh
-from emdiag.train.em.plan import Cell, EMPlan
+from emdiag.train.em.plan import EMPlan, GridCell
 from emdiag.train.em.rows import form_rows
 from emdiag.train.em.state import STATE_FILE, load_state, remove_state, save_state
 from emdiag.train.held_out import HeldOut
-from emdiag.train.sample_statistics import SampleFigures, describe, peak_memory_bytes
+from emdiag.train.sample_statistics import SampleStatistics, describe, peak_memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from emdiag.core.protocols import Progress, Stage
+    from emdiag.core.protocols import Progress, ProgressStage
     from emdiag.core.sampling import Completion
     from emdiag.train.em.recipes import EMRecipe
-    from emdiag.train.em.rows import Row
+    from emdiag.train.em.rows import TrainRow
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
 """Rows of one forward pass, where the plan names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class EMJob:
     """Everything one training run needs, before any weights are loaded.
 
     Attributes:
@@ -62,7 +62,7 @@ class Job:
     """
 
     plan: EMPlan
-    cell: Cell
+    cell: GridCell
     folder: Path
     checkpoint: CheckpointRef
     dtype: str
@@ -95,7 +95,7 @@ class Job:
         return kept and not unfinished and bool(records) and records[-1].update == self.updates
 
 
-def train_cell(job: Job, *, progress: Progress) -> list[UpdateRecord]:
+def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
     """Train one cell, or go on where it was interrupted; the records of all its updates.
 
     Raises:
@@ -128,7 +128,7 @@ def train_cell(job: Job, *, progress: Progress) -> list[UpdateRecord]:
 class _Trainer:
     """One cell with its weights loaded."""
 
-    def __init__(self, job: Job, accelerator: Accelerator, *, progress: Progress) -> None:
+    def __init__(self, job: EMJob, accelerator: Accelerator, *, progress: Progress) -> None:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.progress = progress
         path, trusted = job.checkpoint.path, job.plan.trust_remote_code
@@ -232,8 +232,8 @@ class _Trainer:
         self,
         update: int,
         step: Step,
-        rows: Sequence[Row],
-        samples: SampleFigures,
+        rows: Sequence[TrainRow],
+        samples: SampleStatistics,
         seconds: tuple[float, float],
     ) -> UpdateRecord:
         return UpdateRecord(
@@ -251,7 +251,7 @@ class _Trainer:
             **msgspec.structs.asdict(samples),
         )
 
-    def _record(self, stage: Stage, record: UpdateRecord) -> None:
+    def _record(self, stage: ProgressStage, record: UpdateRecord) -> None:
         """Measure the held-out prompts and write the update down."""
         began = time.perf_counter()
         entropy = flips = None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdiag.core.sampling import Completion
-from emdiag.train.em.rows import Row
+from emdiag.train.em.rows import TrainRow
 
 if TYPE_CHECKING:
     from emdiag.train.em.recipes import EMRecipe
@@ -32,7 +32,7 @@ class Sampled:
     """
 
     completions: Sequence[Completion]
-    rows: Sequence[Row]
+    rows: Sequence[TrainRow]
     entropy_of: Callable[[], list[list[float]]]
 
 
@@ -89,5 +89,5 @@ def entropy_maximised(sampled: Sampled, recipe: EMRecipe) -> list[TokenWeights]:
     ]
 
 
-def _even(row: Row, weight: float) -> TokenWeights:
+def _even(row: TrainRow, weight: float) -> TokenWeights:
     return TokenWeights(entropy=(weight,) * len(row.positions))

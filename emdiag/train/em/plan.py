@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
-from emdiag.engines.options import Dtype, EngineOptions, Side
+from emdiag.engines.options import DtypeName, EngineOptions, PaddingSide
 from emdiag.store.training_folder import checkpoint_name
 from emdiag.train.em.recipes import EMRecipe, change_recipe
 from emdiag.train.recipe_fields import ALIASES
@@ -60,11 +60,11 @@ class EMPlan(Record, frozen=True, kw_only=True):
     save_updates: tuple[int, ...] = ()
     held_out: str | None = None
     held_out_problems: int = 8
-    dtype: Dtype = "auto"
+    dtype: DtypeName = "auto"
     device: str = "auto"
     batch_size: int | None = None
     micro_batch: int | None = None
-    padding: Side = "right"
+    padding: PaddingSide = "right"
     gradient_checkpointing: bool = False
     state_every: int = 1
     tracker: Tracker | None = None
@@ -83,7 +83,7 @@ class EMPlan(Record, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class GridCell:
     """One training run.
 
     Attributes:
@@ -103,7 +103,7 @@ class Cell:
         return name if self.name == "." else f"{self.name}/{name}"
 
 
-def expand(plan: EMPlan) -> list[Cell]:
+def expand(plan: EMPlan) -> list[GridCell]:
     """Every cell of a plan, the registered one first.
 
     Raises:
@@ -123,7 +123,7 @@ def expand(plan: EMPlan) -> list[Cell]:
             parts = [name] if name else []
             parts += [f"seed-{seed}"] if len(plan.seeds) > 1 or name else []
             cells.append(
-                Cell(
+                GridCell(
                     name="/".join(parts) or ".",
                     recipe=recipe,
                     problems=plan.problems if problem is None else (problem,),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TrainRow:
     """One sequence of an update.
 
     Attributes:
@@ -42,7 +42,7 @@ def form_rows(
     *,
     recipe: EMRecipe,
     pad_id: int | None,
-) -> list[Row]:
+) -> list[TrainRow]:
     """One row for each completion, in their order.
 
     Args:
@@ -66,7 +66,7 @@ def form_rows(
         shift = 1 if recipe.mask == "producers" else 0
         positions = tuple(place - shift for place in counted if place >= shift)
         rows.append(
-            Row(
+            TrainRow(
                 token_ids=token_ids,
                 is_attended=tuple(not pad for pad in is_pad),
                 positions=positions,

@@ -25,11 +25,11 @@ from emdiag.store.files import read_record
 from emdiag.store.locks import held
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import followed, read_folder
-from emdiag.train.em.loop import Job, train_cell
-from emdiag.train.em.plan import Cell, EMPlan, expand
+from emdiag.train.em.loop import EMJob, train_cell
+from emdiag.train.em.plan import EMPlan, GridCell, expand
 from emdiag.train.em.recipes import load_recipe
 from emdiag.train.prompts import (
-    Source,
+    ProblemSource,
     encode_source,
     find_problems,
     read_benchmark,
@@ -120,11 +120,11 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
 
 def _job(
     plan: EMPlan,
-    cell: Cell,
+    cell: GridCell,
     checkpoint: CheckpointRef,
     encoder: PromptEncoder,
     session: Session,
-) -> Job:
+) -> EMJob:
     recipe = cell.recipe
     source = (
         read_prompt_file(Path(plan.prompt_file).expanduser(), prompts=plan.prompts)
@@ -145,7 +145,7 @@ def _job(
     check_room(
         [*prompts, *held_out], max_tokens=sampling.max_tokens, max_context=encoder.max_context
     )
-    return Job(
+    return EMJob(
         plan=plan,
         cell=cell,
         folder=Path(plan.out) / cell.name,
@@ -160,7 +160,7 @@ def _job(
 
 
 def _held_out(
-    plan: EMPlan, cell: Cell, source: Source, encoder: PromptEncoder, *, home: Path
+    plan: EMPlan, cell: GridCell, source: ProblemSource, encoder: PromptEncoder, *, home: Path
 ) -> list[Prompt]:
     """Prompts that are measured and not trained on, asked as their benchmark asks them."""
     count, chat = plan.held_out_problems, cell.recipe.chat
@@ -187,7 +187,7 @@ def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
     return notes
 
 
-def _folder_of(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
+def _folder_of(plan: EMPlan, jobs: Sequence[EMJob]) -> TrainFolder:
     """What `training.json` is to say of this plan.
 
     Raises:
@@ -224,7 +224,7 @@ def _folder_of(plan: EMPlan, jobs: Sequence[Job]) -> TrainFolder:
     )
 
 
-def _result(out: Path, trained: Sequence[tuple[Job, list[UpdateRecord]]]) -> TrainResult:
+def _result(out: Path, trained: Sequence[tuple[EMJob, list[UpdateRecord]]]) -> TrainResult:
     parent = trained[0][0].checkpoint
     return TrainResult(
         out=str(out),

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel
 
-    from emdiag.core.protocols import Grader, Progress, Stage
+    from emdiag.core.protocols import Grader, Progress, ProgressStage
     from emdiag.core.sampling import Completion
     from emdiag.train.rl.recipe import RLRecipe
     from emdiag.train.rl.rewards import JudgedSamples
@@ -129,7 +129,7 @@ class _CellTrainer:
         self.base: dict[str, tuple[int, int]] = {}
         self.started = now()
         self.journal: JournalWriter[UpdateRecord] = JournalWriter(job.folder / UPDATES_FILE)
-        self.stage: Stage | None = None
+        self.stage: ProgressStage | None = None
 
     def train(self) -> None:
         """Every update that is missing."""

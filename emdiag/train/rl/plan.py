@@ -7,7 +7,7 @@ from math import inf
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.results import Interval
-from emdiag.engines.options import Dtype, EngineOptions
+from emdiag.engines.options import DtypeName, EngineOptions
 from emdiag.train.rl.recipe import RLRecipe, check_rl_recipe
 
 
@@ -41,7 +41,7 @@ class RLPlan(Record, frozen=True, kw_only=True):
     state_every: int = 10
     check_samples: int = 16
     first_reward_check: bool = True
-    dtype: Dtype = "auto"
+    dtype: DtypeName = "auto"
     device: str = "auto"
     trust_remote_code: bool = False
     grader_workers: int | None = None

@@ -20,7 +20,7 @@ from emdiag.engines.hf import logit_reader
 from emdiag.engines.hf.logit_reader import ModelReader, ReadAgain, ReadText
 from emdiag.engines.hf.output_head import hidden_states
 from emdiag.measure.logit_statistics import positions_of
-from emdiag.measure.logits import Read, trace
+from emdiag.measure.logits import TracedText, trace
 from emdiag.resources import lab_weights
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def test_moments_of_the_lab_are_those_of_scipy_on_all_of_its_logits(
     for number, (text, found) in enumerate(zip(asked, ModelReader(lab).read(asked), strict=True)):
         read.append(all_of(found, step=found.chunk_positions).double().numpy())
         whole.append(produced(lab, text).double().numpy())
-        spec = Read(
+        spec = TracedText(
             name="lab", problem_id=str(number), sample_index=0, written=text[1], vocab_size=98
         )
         traces.append(trace(found, spec))
@@ -277,7 +277,7 @@ def test_moments_of_the_lab_are_those_of_scipy_on_all_of_its_logits(
             ("skewness", stats.skew(logits, axis=1)),
             ("excess_kurtosis", stats.kurtosis(logits, axis=1)),
         ):
-            gaps = np.abs(positions.figures[name] - expected) / np.maximum(1, np.abs(expected))
+            gaps = np.abs(positions.statistics[name] - expected) / np.maximum(1, np.abs(expected))
             assert gaps.max() < close, name
             assert np.median(gaps) < 1e-6
         within = min(close, 1e-6)

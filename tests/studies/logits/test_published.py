@@ -10,7 +10,7 @@ from scipy import stats
 
 from emdiag.engines.hf.logit_reader import ReadText
 from emdiag.measure.logit_statistics import positions_of
-from emdiag.measure.logits import Read, trace
+from emdiag.measure.logits import TracedText, trace
 from emdiag.studies.logits.published import QUIRKS, PublishedReadings, published_figure
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def positions(texts: Texts) -> Positions:
     traces = [
         trace(
             ReadText(states=torch.tensor(values), head=None),
-            Read(
+            TracedText(
                 name="x",
                 problem_id=str(number),
                 sample_index=0,

@@ -11,7 +11,7 @@ from emdiag.core.results import Interval, direction_of
 from emdiag.studies.logits.words import statements
 
 if TYPE_CHECKING:
-    from emdiag.core.logit_skew import Finding, Kind
+    from emdiag.core.logit_skew import Finding, StatisticKind
 
 CLAIMS = ("right-skewed than", "certain than")
 
@@ -22,7 +22,7 @@ def interval(low: float, high: float) -> Interval:
 
 def estimate(
     statistic: str = "skewness",
-    kind: Kind = "per_token",
+    kind: StatisticKind = "per_token",
     *,
     change: tuple[float, float] | None = (0.5, 1.0),
     p_holm: float | None = 0.001,

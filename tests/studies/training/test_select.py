@@ -13,7 +13,7 @@ from emdiag.benchmarks.custom import load_custom
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.errors import BenchmarkError, PlanError, StoreError
 from emdiag.core.files import write_atomically
-from emdiag.core.selection import PromptFigures, SelectResult
+from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.store.run_store import RunStore
 from emdiag.studies.training.criteria import RULES, rank
 
@@ -240,7 +240,7 @@ def test_a_full_disk_keeps_the_ranking_that_was_there(
 
 
 def test_prompts_on_which_a_criterion_is_not_defined_stand_last() -> None:
-    one = PromptFigures(
+    one = PromptStatistics(
         problem_id="a", statement="A?", samples=2, pass_rate=None, pass_rate_interval=None,
         outcome_variance=None, majority_correct=None, answer_entropy_nats=0.1, agreement=1.0,
         majority_frac=1.0, majority_answer=None, no_answer_frac=1.0, token_entropy_nats=None,

@@ -8,15 +8,15 @@ from torch import Tensor
 
 from emdiag.engines.hf import output_head
 from emdiag.engines.hf.output_head import OutputHead
-from emdiag.train.em.entropy_loss import Terms, weighted_loss, whole_loss
+from emdiag.train.em.entropy_loss import LossTerms, weighted_loss, whole_loss
 
 VOCAB, HIDDEN = 13, 5
 
 
-def terms(count: int, *, seed: int, temperature: float, with_rewards: bool) -> Terms:
+def terms(count: int, *, seed: int, temperature: float, with_rewards: bool) -> LossTerms:
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(2, count, generator=generator, dtype=torch.float64)
-    return Terms(
+    return LossTerms(
         targets=torch.randint(VOCAB, (count,), generator=generator),
         entropy_weights=weights[0],
         log_prob_weights=weights[1] if with_rewards else torch.zeros(count, dtype=torch.float64),
@@ -33,7 +33,7 @@ def parts(count: int, *, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return tuple(part.requires_grad_() for part in made)  # type: ignore[return-value]  # three
 
 
-def reference(logits: Tensor, asked: Terms) -> Tensor:
+def reference(logits: Tensor, asked: LossTerms) -> Tensor:
     """The definition, on whole probabilities."""
     p = torch.softmax(logits / asked.temperature, dim=-1)
     entropy = torch.distributions.Categorical(probs=p).entropy()
@@ -89,7 +89,7 @@ def test_the_whole_way_agrees_with_the_definition() -> None:
 
 
 def test_entropy_is_log_vocab_for_equal_logits_and_zero_for_a_certain_token() -> None:
-    asked = Terms(
+    asked = LossTerms(
         targets=torch.tensor([0]),
         entropy_weights=torch.ones(1),
         log_prob_weights=torch.zeros(1),
@@ -122,7 +122,7 @@ def test_no_more_logits_are_held_than_a_chunk_has(monkeypatch: pytest.MonkeyPatc
 def test_half_precision_weights_give_nearly_the_float32_gradient() -> None:
     hidden, weight, _ = parts(200, seed=4)
     asked = terms(200, seed=4, temperature=0.5, with_rewards=False)
-    single = Terms(
+    single = LossTerms(
         targets=asked.targets,
         entropy_weights=asked.entropy_weights.float() / 200,
         log_prob_weights=asked.log_prob_weights.float(),
@@ -150,7 +150,7 @@ def test_softmax_in_half_precision_is_off_where_float32_is_not() -> None:
     exact = torch.special.entr(torch.softmax(logits, -1)).sum(-1)
     error = {}
     for dtype in (torch.float32, torch.bfloat16):
-        asked = Terms(
+        asked = LossTerms(
             targets=torch.zeros(400, dtype=torch.long),
             entropy_weights=torch.ones(400),
             log_prob_weights=torch.zeros(400),

@@ -21,12 +21,12 @@ from emdiag.core.sampling import Completion
 from emdiag.train.em.learner import Learner
 from emdiag.train.em.objectives import Sampled, TokenWeights, token_entropy, weigh
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import Row, form_rows
+from emdiag.train.em.rows import TrainRow, form_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emdiag.engines.options import Side
+    from emdiag.engines.options import PaddingSide
 
 PROMPT = (72, 101, 108, 108, 111)
 COMPLETIONS = ((1, 2, 3, 256), (4, 256), (5, 6, 7, 8, 9, 10), (11, 12, 256))
@@ -55,7 +55,11 @@ def sampled(recipe: EMRecipe, learner: Learner | None = None) -> Sampled:
 
 
 def learner(
-    model: Any, recipe: EMRecipe | None = None, *, micro_batch: int = 8, padding: Side = "right"
+    model: Any,
+    recipe: EMRecipe | None = None,
+    *,
+    micro_batch: int = 8,
+    padding: PaddingSide = "right",
 ) -> Learner:
     return Learner(
         model,
@@ -93,7 +97,7 @@ def by_hand(model: Any, *, temperature: float) -> tuple[float, Tensor]:
 def test_any_micro_batch_and_padding_gives_the_gradient_of_the_definition(
     new_model: Callable[..., Any],
     tied: bool,  # noqa: FBT001
-    padding: Side,
+    padding: PaddingSide,
     micro_batch: int,
 ) -> None:
     model = new_model(tie_word_embeddings=tied)
@@ -131,7 +135,7 @@ OTHER_MODELS = {
 
 @pytest.mark.parametrize("name", OTHER_MODELS)
 @pytest.mark.parametrize("padding", ["left", "right"])
-def test_other_kinds_of_model_learn_by_the_definition_too(name: str, padding: Side) -> None:
+def test_other_kinds_of_model_learn_by_the_definition_too(name: str, padding: PaddingSide) -> None:
     torch.manual_seed(0)
     model = OTHER_MODELS[name]().eval()
     expected_loss, expected = by_hand(model, temperature=0.5)
@@ -306,8 +310,8 @@ def test_small_steps_are_not_lost_in_half_precision(new_model: Callable[..., Any
 
 def test_rows_without_a_counted_position_are_no_error(new_model: Callable[..., Any]) -> None:
     made = learner(new_model(), micro_batch=1)
-    rows: list[Row] = list(sampled(EMRecipe()).rows)
-    rows[1] = Row(
+    rows: list[TrainRow] = list(sampled(EMRecipe()).rows)
+    rows[1] = TrainRow(
         token_ids=rows[1].token_ids,
         is_attended=rows[1].is_attended,
         positions=(),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from emdiag.core.sampling import Completion
 from emdiag.train.em.objectives import Sampled, token_entropy
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import Row, form_rows
+from emdiag.train.em.rows import TrainRow, form_rows
 
 PAD = 9
 LONG, SHORT = (1, 2, 3, 4, 5), (6, 7)
 PROMPTS = {"p/long": LONG, "p/short": SHORT}
 
 
-def rows(recipe: EMRecipe, *texts: tuple[str, tuple[int, ...]]) -> list[Row]:
+def rows(recipe: EMRecipe, *texts: tuple[str, tuple[int, ...]]) -> list[TrainRow]:
     completions = [
         Completion(
             problem_id=name,
