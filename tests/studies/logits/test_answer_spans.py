@@ -71,7 +71,7 @@ class Reading:
         lengths = [len(one) for one in entropies]
         self.text = np.repeat(np.arange(len(lengths)), lengths)
         self.decile = np.concatenate([1 + (np.arange(length) * 10) // length for length in lengths])
-        self.figures = {"entropy_nats": np.concatenate([np.asarray(one) for one in entropies])}
+        self.statistics = {"entropy_nats": np.concatenate([np.asarray(one) for one in entropies])}
 
     def __len__(self) -> int:
         return len(self.text)
