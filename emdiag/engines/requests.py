@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emdiag.core.checks import broken_rule
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
 
 if TYPE_CHECKING:
@@ -26,16 +27,15 @@ def check_requests(
         EngineError: A prompt is empty or leaves no room for `max_tokens`, or a sampling
             parameter is out of its range.
     """
-    problems = {
-        "temperature is at least 0": params.temperature >= 0,
-        "top_p lies in (0, 1]": 0 < params.top_p <= 1,
-        "top_k is at least 0": params.top_k >= 0,
-        "repetition_penalty is above 0": params.repetition_penalty > 0,
-        "max_tokens is at least 1": params.max_tokens >= 1,
-    }
-    for rule, holds in problems.items():
-        if not holds:
-            raise EngineError(f"a sampling parameter is out of range: {rule}", params=params)
+    rules = (
+        ("temperature", params.temperature >= 0, ">= 0"),
+        ("top_p", 0 < params.top_p <= 1, "in (0, 1]"),
+        ("top_k", params.top_k >= 0, ">= 0"),
+        ("repetition_penalty", params.repetition_penalty > 0, "> 0"),
+        ("max_tokens", params.max_tokens >= 1, ">= 1"),
+    )
+    if broken := broken_rule(params, rules):
+        raise EngineError(broken)
     for request in requests:
         length = len(request.token_ids)
         if length == 0:

@@ -208,7 +208,7 @@ def histogram_of(values: NDArray[np.floating], *, low: float, width: float, bins
     """
     flat = np.asarray(values, dtype=np.float64).ravel()
     if np.isnan(flat).any():
-        msg = "nan lies in no bin of a histogram"
+        msg = "nan cannot be counted in a histogram"
         raise ValueError(msg)
     edges = low + width * np.arange(bins + 1)
     counts = np.bincount(np.searchsorted(edges, flat, side="right"), minlength=bins + 2)

@@ -147,7 +147,7 @@ def _check(folder: TrainFolder, file: Path) -> None:
     for cell in folder.cells:
         parts = PurePosixPath(cell)
         if parts.is_absolute() or ".." in parts.parts:
-            raise StoreError(f"the cell {cell!r} lies outside of the folder", file=file)
+            raise StoreError(f"the cell {cell!r} is outside of the folder", file=file)
     if not folder.cells or not folder.saved_updates:
         raise StoreError("the folder names no cell or no update that is saved", file=file)
     if folder.chosen is None:

@@ -75,7 +75,7 @@ def fetch_snapshot(repo: str, *, revision: str | None, with_code: bool = False) 
 def _unreachable(repo: str, revision: str | None) -> CheckpointError:
     offline = constants.HF_HUB_OFFLINE
     return CheckpointError(
-        f"{repo}{'@' + revision if revision else ''} is no folder here, not in the hub cache, and "
+        f"{repo}{'@' + revision if revision else ''} is neither a folder nor in the hub cache, and "
         + ("HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"),
         cache=constants.HF_HUB_CACHE,
         hint="unset HF_HUB_OFFLINE to download it, or give a folder"

@@ -89,7 +89,7 @@ def check_folder(folder: Path) -> list[Path]:
         raise CheckpointError(
             "a checkpoint folder needs a tokenizer, and there is none",
             folder=folder,
-            hint="save it beside the weights: tokenizer.save_pretrained(FOLDER)",
+            hint="save it next to the weights: tokenizer.save_pretrained(FOLDER)",
         )
     return weights
 

@@ -104,7 +104,7 @@ def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -
             checkpoint=path,
             architecture=type(model).__name__,
             left_out=", ".join(ignored[:5]),
-            hint="put the configuration beside the weights that belongs to them",
+            hint="use the config.json that belongs to these weights",
         )
 
 
@@ -112,7 +112,7 @@ def _unloadable(error: Exception, path: str) -> CheckpointError:
     text = str(error)
     if "Unrecognized configuration class" in text:
         return CheckpointError(
-            "the configuration is of no causal language model",
+            "this checkpoint is not a causal language model",
             checkpoint=path,
             found=text.partition("<class '")[2].partition("'")[0].rpartition(".")[2],
             hint="give a decoder, such as Llama, Qwen2 or Gemma2",

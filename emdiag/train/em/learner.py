@@ -77,7 +77,7 @@ class Learner:
         self._padding = padding
         if is_sharded(accelerator) and recipe.objective == "random-direction":
             raise PlanError(
-                "a random direction is drawn over whole weights, and they lie in parts here",
+                "a random direction needs whole weights, and here they are sharded",
                 distributed=accelerator.distributed_type,
                 hint="train this control on one device, or with replicas (DDP)",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
+from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.engines.options import DtypeName, EngineOptions, PaddingSide
@@ -156,18 +157,19 @@ def check_plan(plan: EMPlan) -> None:
             found=f"{sum(sources)} of them",
             hint="--problem one_shot/0000 is the paper's; `emdiag select` writes a prompt file",
         )
-    rules = {
-        "a seed is asked for once": len(set(plan.seeds)) == len(plan.seeds) > 0,
-        "a seed is at least 0": all(seed >= 0 for seed in plan.seeds),
-        "prompts is at least 1": plan.prompts >= 1,
-        "held_out_problems is at least 1": plan.held_out_problems >= 1,
-        "micro_batch is at least 1": plan.micro_batch is None or plan.micro_batch >= 1,
-        "state_every is at least 0": plan.state_every >= 0,
-        "a grid names a field once": len({axis.field for axis in plan.grid}) == len(plan.grid),
-    }
-    for rule, holds in rules.items():
-        if not holds:
-            raise PlanError(f"the plan cannot be followed: {rule}")
+    rules = (
+        ("seeds", len(set(plan.seeds)) == len(plan.seeds) > 0, "one or more different numbers"),
+        ("seeds", all(seed >= 0 for seed in plan.seeds), ">= 0"),
+        ("prompts", plan.prompts >= 1, ">= 1"),
+        ("held_out_problems", plan.held_out_problems >= 1, ">= 1"),
+        ("micro_batch", plan.micro_batch is None or plan.micro_batch >= 1, ">= 1"),
+        ("state_every", plan.state_every >= 0, ">= 0"),
+    )
+    if broken := broken_rule(plan, rules):
+        raise PlanError(broken)
+    fields = [axis.field for axis in plan.grid]
+    if len(set(fields)) < len(fields):
+        raise PlanError(f"a field may be varied only once, got --grid {', '.join(fields)}")
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.train.recipe_fields import changed
@@ -154,21 +155,23 @@ def change_recipe(recipe: EMRecipe, changes: Mapping[str, object]) -> EMRecipe:
 
 
 def _check(recipe: EMRecipe) -> None:
-    rules = {
-        "updates is at least 1": recipe.updates >= 1,
-        "samples is at least 1": recipe.samples >= 1,
-        "temperature is above 0: greedy samples are all the same": recipe.temperature > 0,
-        "loss_temperature is above 0": recipe.effective_loss_temperature > 0,
-        "max_tokens is at least 1": recipe.max_tokens is None or recipe.max_tokens >= 1,
-        "learning_rate is above 0": recipe.learning_rate > 0,
-        "weight_decay is at least 0": recipe.weight_decay >= 0,
-        "gradient_clip is at least 0": recipe.gradient_clip >= 0,
-        "processes and micro_batch are at least 1": min(recipe.processes, recipe.micro_batch) >= 1,
-    }
     counts_micro_batches = "micro-batch" in {recipe.step, recipe.token_mean}
-    rules["processes are imitated only where micro-batches matter: --recipe released-code"] = (
-        recipe.processes == 1 or counts_micro_batches
+    rules = (
+        ("updates", recipe.updates >= 1, ">= 1"),
+        ("samples", recipe.samples >= 1, ">= 1"),
+        ("temperature", recipe.temperature > 0, "> 0 (greedy samples are all the same)"),
+        ("loss_temperature", recipe.effective_loss_temperature > 0, "> 0"),
+        ("max_tokens", recipe.max_tokens is None or recipe.max_tokens >= 1, ">= 1"),
+        ("learning_rate", recipe.learning_rate > 0, "> 0"),
+        ("weight_decay", recipe.weight_decay >= 0, ">= 0"),
+        ("gradient_clip", recipe.gradient_clip >= 0, ">= 0"),
+        ("processes", recipe.processes >= 1, ">= 1"),
+        ("micro_batch", recipe.micro_batch >= 1, ">= 1"),
+        (
+            "processes",
+            recipe.processes == 1 or counts_micro_batches,
+            "1 unless micro-batches matter, as in --recipe released-code",
+        ),
     )
-    for rule, holds in rules.items():
-        if not holds:
-            raise PlanError(f"the recipe cannot be followed: {rule}", recipe=recipe.name)
+    if broken := broken_rule(recipe, rules):
+        raise PlanError(broken, recipe=recipe.name)

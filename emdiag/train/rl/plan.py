@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.results import Interval
@@ -100,15 +101,19 @@ def check_rl_plan(plan: RLPlan) -> None:
         PlanError: A value lies outside its range, or two do not go together.
     """
     check_rl_recipe(plan.recipe)
-    ranges = (
-        ("limit", plan.limit is None or plan.limit >= 1, "at least 1"),
-        ("held_out", plan.held_out >= 0, "at least 0"),
-        ("held_out_every", plan.held_out_every >= 1, "at least 1"),
-        ("state_every", plan.state_every >= 0, "at least 0"),
-        ("check_samples", plan.check_samples >= 1, "at least 1"),
-        ("deadline_s", 0 < plan.deadline_s < inf, "above 0"),
-        ("seeds", bool(plan.seeds) and min(plan.seeds, default=-1) >= 0, "one or more, from 0"),
-        ("seeds", len(set(plan.seeds)) == len(plan.seeds), "each once"),
+    rules = (
+        ("limit", plan.limit is None or plan.limit >= 1, ">= 1"),
+        ("held_out", plan.held_out >= 0, ">= 0"),
+        ("held_out_every", plan.held_out_every >= 1, ">= 1"),
+        ("state_every", plan.state_every >= 0, ">= 0"),
+        ("check_samples", plan.check_samples >= 1, ">= 1"),
+        ("deadline_s", 0 < plan.deadline_s < inf, "> 0"),
+        (
+            "seeds",
+            bool(plan.seeds) and min(plan.seeds, default=-1) >= 0,
+            "one or more numbers >= 0",
+        ),
+        ("seeds", len(set(plan.seeds)) == len(plan.seeds), "different numbers"),
         ("dtype", plan.dtype != "float16", "auto, float32 or bfloat16"),
         (
             "save_updates",
@@ -116,6 +121,5 @@ def check_rl_plan(plan: RLPlan) -> None:
             f"between 1 and {plan.recipe.updates}, the last update",
         ),
     )
-    for name, holds, expected in ranges:
-        if not holds:
-            raise PlanError(f"{name} is {getattr(plan, name)}, expected {expected}")
+    if broken := broken_rule(plan, rules):
+        raise PlanError(broken)

@@ -72,7 +72,7 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
     notes = [*encoder.notes]
     if not is_problems_file(plan.benchmark):
         notes.append(
-            f"trained on the problems of {card.name}: a score on them is no test of this checkpoint"
+            f"trained on the problems of {card.name}: a score on them does not test this checkpoint"
         )
     if len(kept_out) < plan.held_out:
         notes.append(f"{len(kept_out)} of {len(problems)} problems are held out of training")
@@ -132,7 +132,7 @@ def _unequal(
     shorter = min(len(prompt.token_ids), len(encoded))
     place = next((at for at, (expected, trl) in enumerate(pairs) if expected != trl), shorter)
     return CheckpointError(
-        "TRL would read a prompt as other tokens than evaluation does",
+        "TRL tokenizes a prompt differently from evaluation",
         problem=prompt.problem_id,
         position=place,
         evaluation=f"{prompt.token_ids[place : place + 4]} of {len(prompt.token_ids)}",

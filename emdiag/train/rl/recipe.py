@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.train.recipe_fields import changed
@@ -107,28 +108,34 @@ def load_rl_recipe(name: str, changes: Mapping[str, object] | None = None) -> RL
 
 
 def check_rl_recipe(recipe: RLRecipe) -> None:
-    """Refuse a recipe that cannot be followed.
+    """Refuse a recipe with a value out of range.
 
     Raises:
         PlanError: A value is out of range, or two do not go together.
     """
     rows = recipe.rows_at_once
-    rules = {
-        "updates is at least 1": recipe.updates >= 1,
-        "group_size is at least 2: a reward counts beside its group's mean": recipe.group_size >= 2,
-        "completions is a multiple of group_size": recipe.completions >= recipe.group_size >= 1
-        and recipe.completions % recipe.group_size == 0,
-        "completions is a multiple of micro_batch": rows >= 1 and recipe.completions % rows == 0,
-        "temperature is above 0: greedy samples are all the same": recipe.temperature > 0,
-        "max_tokens is at least 1": recipe.max_tokens is None or recipe.max_tokens >= 1,
-        "learning_rate is above 0": recipe.learning_rate > 0,
-        "weight_decay, gradient_clip and beta are at least 0": min(
-            recipe.weight_decay, recipe.gradient_clip, recipe.beta
-        )
-        >= 0,
-        "epsilon lies between 0 and 1": 0 < recipe.epsilon < 1,
-        "epsilon_high is above 0": recipe.epsilon_high is None or recipe.epsilon_high > 0,
-    }
-    for rule, holds in rules.items():
-        if not holds:
-            raise PlanError(f"the recipe cannot be followed: {rule}", recipe=recipe.name)
+    group, completions = recipe.group_size, recipe.completions
+    rules = (
+        ("updates", recipe.updates >= 1, ">= 1"),
+        ("group_size", group >= 2, ">= 2 (a reward is compared with its group's mean)"),
+        (
+            "completions",
+            completions >= group >= 1 and completions % group == 0,
+            f"a multiple of group_size ({group})",
+        ),
+        (
+            "completions",
+            rows >= 1 and completions % rows == 0,
+            f"a multiple of micro_batch ({rows})",
+        ),
+        ("temperature", recipe.temperature > 0, "> 0 (greedy samples are all the same)"),
+        ("max_tokens", recipe.max_tokens is None or recipe.max_tokens >= 1, ">= 1"),
+        ("learning_rate", recipe.learning_rate > 0, "> 0"),
+        ("weight_decay", recipe.weight_decay >= 0, ">= 0"),
+        ("gradient_clip", recipe.gradient_clip >= 0, ">= 0"),
+        ("beta", recipe.beta >= 0, ">= 0"),
+        ("epsilon", 0 < recipe.epsilon < 1, "between 0 and 1"),
+        ("epsilon_high", recipe.epsilon_high is None or recipe.epsilon_high > 0, "> 0"),
+    )
+    if broken := broken_rule(recipe, rules):
+        raise PlanError(broken, recipe=recipe.name)

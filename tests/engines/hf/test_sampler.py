@@ -315,7 +315,7 @@ def test_the_checkpoints_own_sampling_defaults_change_nothing(
         (("",), {}, "holds no token"),
         (("x" * 250,), {}, "250 tokens and 24 new ones exceed the context"),
         (("x" * 300,), {}, "leave the problem out"),
-        (("x",), {"temperature": -1.0}, "temperature is at least 0"),
+        (("x",), {"temperature": -1.0}, "`temperature` must be >= 0, got -1.0"),
         (("x",), {"top_p": 0.0}, "top_p"),
         (("x",), {"max_tokens": 0}, "max_tokens"),
     ],

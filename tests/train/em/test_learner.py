@@ -338,5 +338,5 @@ def test_a_random_direction_over_weights_in_parts_is_refused(
     new_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emdiag.train.em.learner.is_sharded", lambda _accelerator: True)
-    with pytest.raises(PlanError, match="they lie in parts here"):
+    with pytest.raises(PlanError, match="needs whole weights"):
         learner(new_model(), EMRecipe(objective="random-direction"))

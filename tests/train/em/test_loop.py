@@ -361,7 +361,7 @@ BAD: list[tuple[dict[str, Any], type[EmdiagError], str]] = [
     ({"problems": [], "prompt_file": "no.txt"}, BenchmarkError, "cannot be read"),
     ({"recipe": "pepper"}, PlanError, "no recipe 'pepper'"),
     ({"no_such": 1}, PlanError, "no field 'no_such'"),
-    ({"samples": 0}, PlanError, "samples is at least 1"),
+    ({"samples": 0}, PlanError, "`samples` must be >= 1, got 0"),
 ]
 
 

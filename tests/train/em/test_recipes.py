@@ -67,8 +67,8 @@ def test_texts_become_what_the_field_needs() -> None:
         ("paper", {"updates": "ten"}, "does not fit"),
         ("paper", {"temperature": 0}, "greedy samples are all the same"),
         ("paper", {"objective": "entropie"}, "does not fit"),
-        ("paper", {"lr": -1}, "learning_rate is above 0"),
-        ("paper", {"processes": 8}, "processes are imitated only where micro-batches matter"),
+        ("paper", {"lr": -1}, "`learning_rate` must be > 0, got -1"),
+        ("paper", {"processes": 8}, "`processes` must be 1 unless micro-batches matter"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(
@@ -146,7 +146,7 @@ def test_one_training_is_the_folder_itself_and_its_first_seed_is_registered() ->
     [
         ({}, "named in one way"),
         ({"problems": ("a/0",), "prompt_file": "x"}, "named in one way"),
-        ({"problems": ("a/0",), "seeds": (1, 1)}, "a seed is asked for once"),
+        ({"problems": ("a/0",), "seeds": (1, 1)}, "`seeds` must be one or more different numbers"),
         ({"problems": ("a/0",), "save_updates": (11,)}, "no update 11 to save"),
         ({"problems": ("a/0",), "held_out_problems": 0}, "held_out_problems"),
     ],

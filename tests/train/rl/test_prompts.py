@@ -75,7 +75,7 @@ def test_a_tokenizer_that_drops_blanks_is_refused_at_its_first_difference() -> N
         token_ids=prompt.token_ids,
         template_sha256="0",
     )
-    with pytest.raises(CheckpointError, match="other tokens than evaluation") as caught:
+    with pytest.raises(CheckpointError, match="differently from evaluation") as caught:
         texts_for_trl([whole], tokenizer)
     assert caught.value.facts["position"] == "2"
     assert caught.value.facts["problem"] == "p/1"

@@ -24,11 +24,11 @@ def test_none_is_a_word_where_a_field_knows_it_and_nothing_where_it_may_be_empty
         ({"rate": "1"}, "no field 'rate'"),
         ({"updates": "many"}, "does not fit"),
         ({"reward": "length"}, "does not fit"),
-        ({"group_size": 1}, "group_size is at least 2"),
+        ({"group_size": 1}, "`group_size` must be >= 2"),
         ({"completions": 60}, "multiple of group_size"),
         ({"completions": 64, "micro_batch": 24}, "multiple of micro_batch"),
-        ({"temperature": 0}, "temperature is above 0"),
-        ({"epsilon": 1.5}, "epsilon lies between"),
+        ({"temperature": 0}, "`temperature` must be > 0"),
+        ({"epsilon": 1.5}, "`epsilon` must be between"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(
