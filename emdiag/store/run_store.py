@@ -80,8 +80,8 @@ class Run:
         Those of a second grader come before all others: the last one is the main grader's.
         """
         files = sorted(self.path.glob("grading-*.json"), key=lambda file: file.stat().st_mtime_ns)
-        found = [_read(file, GradingSpec) for file in files]
-        return sorted(found, key=lambda spec: not is_second_grader(spec.grader))
+        specs = [_read(file, GradingSpec) for file in files]
+        return sorted(specs, key=lambda spec: not is_second_grader(spec.grader))
 
     def provenance(self) -> list[Provenance]:
         """One record for each session that drew samples, in order."""

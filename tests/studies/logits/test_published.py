@@ -128,7 +128,7 @@ def test_the_ladder_goes_from_the_script_to_our_figure_one_quirk_at_a_time() -> 
     ours = {label: positions(texts) for label, texts in SHARED.items()}
     for value in found.ladder[-1].values:
         one = ours[value.checkpoint]
-        assert value.skewness == pytest.approx(np.mean(one.by_problem(one.figures["skewness"])))
+        assert value.skewness == pytest.approx(np.mean(one.by_problem(one.statistics["skewness"])))
 
 
 def test_dividing_by_the_temperature_changes_no_skewness_and_every_sigma() -> None:
