@@ -14,6 +14,7 @@ from emdiag.benchmarks.custom import is_problems_file, load_custom, read_problem
 from emdiag.benchmarks.load import PROBLEMS_FILE, load_problems
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.runs import ProblemsFile
 
 if TYPE_CHECKING:
     from emdiag.core.problems import BenchmarkCard, Problem
@@ -50,6 +51,15 @@ def open_benchmark(
         )
     card = load_card(name)  # says what there is
     return card, load_problems(card, home=home)
+
+
+def own_file(name: str) -> ProblemsFile | None:
+    """Where a user's own benchmark is read from; None for the name of a card."""
+    if name in card_names():
+        return None
+    path = Path(name).expanduser()
+    rows = path / PROBLEMS_FILE if path.is_dir() else path
+    return ProblemsFile(path=name, sha256=hashlib.sha256(rows.read_bytes()).hexdigest())
 
 
 def _load_folder(folder: Path, *, require_answers: bool) -> tuple[BenchmarkCard, list[Problem]]:

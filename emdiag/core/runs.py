@@ -62,6 +62,18 @@ class EngineInfo(Record, frozen=True, kw_only=True):
     deterministic: bool
 
 
+class ProblemsFile(Record, frozen=True, kw_only=True):
+    """A user's own benchmark, as a session read it.
+
+    Attributes:
+        path: As the user gave it: of a file of problems, or of a folder with a card.
+        sha256: Of the content of the problems' file; None in runs of 0.1.0, which did not keep it.
+    """
+
+    path: str
+    sha256: str | None
+
+
 class Provenance(Record, frozen=True, kw_only=True):
     """Who drew the samples of one session, with what, and when.
 
@@ -71,6 +83,7 @@ class Provenance(Record, frozen=True, kw_only=True):
         samples: Completions drawn in this session.
         tokens: New tokens drawn in this session.
         sampling_s: Seconds spent sampling, without loading.
+        problems_file: Of a user's own benchmark; None for one with a card.
     """
 
     label: str
@@ -89,6 +102,7 @@ class Provenance(Record, frozen=True, kw_only=True):
     samples: int = 0
     tokens: int = 0
     sampling_s: float = 0.0
+    problems_file: ProblemsFile | None = None
 
 
 class GradingSpec(Record, frozen=True, kw_only=True):

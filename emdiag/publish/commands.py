@@ -76,7 +76,8 @@ def _evaluation(one: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     """The command that draws the same run."""
     session, sampling = one.session, spec.sampling
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
-    words = ["emdiag", "eval", f"{session.label}={ref}", "-b", spec.benchmark]
+    benchmark = session.problems_file.path if session.problems_file else spec.benchmark
+    words = ["emdiag", "eval", f"{session.label}={ref}", "-b", benchmark]
     words += ["--template", spec.template, "--chat" if spec.chat else "--no-chat"]
     values: tuple[tuple[str, float, float | None], ...] = (  # option, value, its default
         ("--limit", one.limit or 0, 0),

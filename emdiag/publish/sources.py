@@ -22,7 +22,7 @@ from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.stored.find_runs import find_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from emdiag.core.checkpoints import Arm
     from emdiag.core.runs import Provenance
@@ -157,14 +157,17 @@ def _of_logits(result: LogitSkewResult, *, store: RunStore) -> Beside:
         checkpoints=_of_arms(result.arms),
         sessions=tuple(_read_sessions((one.run for one in found.values()), result)),
         notes=result.notes,
-        measuring=_logit_command(result),
+        measuring=_logit_command(result, [one.run for one in found.values()]),
     )
 
 
-def _logit_command(result: LogitSkewResult) -> tuple[str, ...]:
+def _logit_command(result: LogitSkewResult, runs: Sequence[Run]) -> tuple[str, ...]:
     """The study as it would be typed, as far as its result tells."""
+    sessions = [session for run in runs for session in run.provenance()]
+    files = [session.problems_file.path for session in sessions if session.problems_file]
+    benchmark = files[-1] if files else result.benchmark
     refs = [f"{arm.label}={ref}" for arm in result.arms for ref in arm.checkpoints]
-    words = ["emdiag", "logits-skew", *refs, "-b", result.benchmark, "--base", result.base]
+    words = ["emdiag", "logits-skew", *refs, "-b", benchmark, "--base", result.base]
     words += ["--problems", str(result.problems), "--samples", str(result.samples)]
     words += ["--continuation", result.continuation]
     drawn = {text.temperature for text in result.texts if text.temperature is not None}

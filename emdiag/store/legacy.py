@@ -6,9 +6,11 @@ into `dropped` here; where it gains one, `derive` fills it in from what was stor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from emdiag.core.runs import ProblemsFile
 
 Json = dict[str, Any]
 """A JSON object of whatever version, before it is checked."""
@@ -62,6 +64,24 @@ def upgraded(plain: object) -> object:
         if former.fields <= plain.keys():
             return _of_kind(kind, former, plain)
     return plain
+
+
+def named_problems_files(commands: Iterable[Sequence[str]]) -> list[ProblemsFile]:
+    """Files in the commands that drew a run of 0.1.0, which kept its problems' file nowhere else.
+
+    They may be files of anything: whoever opens one checks that its problems are the run's.
+    """
+    words = {
+        part.strip()
+        for command in commands
+        for word in command
+        for part in word.partition("=")[2 if word.startswith("-") else 0].split(",")
+    }
+    return [
+        ProblemsFile(path=word, sha256=None)
+        for word in sorted(words)
+        if word.endswith((".jsonl", ".json", ".parquet"))
+    ]
 
 
 def _of_kind(kind: str, former: _Former, plain: Json) -> Json:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.runs import EngineInfo
+    from emdiag.core.runs import EngineInfo, ProblemsFile
 
 
 def now() -> str:
@@ -25,7 +25,11 @@ def now() -> str:
 
 
 def start_session(
-    checkpoint: CheckpointRef, engine: EngineInfo, *, command: Sequence[str]
+    checkpoint: CheckpointRef,
+    engine: EngineInfo,
+    *,
+    command: Sequence[str],
+    problems_file: ProblemsFile | None = None,
 ) -> Provenance:
     """The record of a session that begins now."""
     return Provenance(
@@ -41,6 +45,7 @@ def start_session(
         command=tuple(command),
         settings={**engine.settings, "deterministic": str(engine.deterministic).lower()},
         started=now(),
+        problems_file=problems_file,
     )
 
 

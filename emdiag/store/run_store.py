@@ -17,6 +17,7 @@ from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import (
     EntropySpec,
     GradingSpec,
+    ProblemsFile,
     Provenance,
     ReferenceSpec,
     RunSpec,
@@ -25,6 +26,7 @@ from emdiag.core.runs import (
 from emdiag.core.sampling import Completion
 from emdiag.store.files import ResultT, read_record, read_result
 from emdiag.store.journal import JournalWriter, SampleJournal
+from emdiag.store.legacy import named_problems_files
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
 
@@ -86,6 +88,15 @@ class Run:
     def provenance(self) -> list[Provenance]:
         """One record for each session that drew samples, in order."""
         return read_sessions(self.path / "provenance.jsonl")
+
+    def problems_files(self) -> list[ProblemsFile]:
+        """Where the problems of a user's own benchmark may be, the file read last first.
+
+        Runs of 0.1.0 do not say it: theirs are whatever files their commands name.
+        """
+        sessions = self.provenance()
+        files = [session.problems_file for session in sessions if session.problems_file]
+        return files[::-1] or named_problems_files(session.command for session in sessions)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import shutil
@@ -26,6 +27,7 @@ from emdiag.publish.targets import find_targets
 from emdiag.store.journal import JournalWriter
 from emdiag.store.run_store import RunStore
 from emdiag.store.training_folder import checkpoint_name, write_folder
+from emdiag.studies.stored.problems import asked_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -256,29 +258,43 @@ def test_a_training_folder_is_reported_as_far_as_it_went(tmp_path: Path) -> None
     assert "1 of 2 training runs are not finished" in text
 
 
-def test_the_samples_of_a_users_own_file_are_found_by_the_commands_that_drew_them(
-    tmp_path: Path, scripted: Callable[[str, Table], str]
-) -> None:
-    from emdiag.store.session import open_session
-    from emdiag.studies.evaluate.plan import evaluate_plan
-    from emdiag.studies.evaluate.run import run_evaluate
-    from emdiag.studies.stored.problems import asked_problems
-
-    file = tmp_path / "mine.jsonl"
+@pytest.fixture
+def own(tmp_path: Path, scripted: Callable[[str, Table], str]) -> Path:
+    """A user's own file of one problem, and a run on it beside it in `out`, drawn by Python."""
+    file = tmp_path / "own.jsonl"
     file.write_text(json.dumps({"problem": "What is 1+1?", "answer": "2"}) + "\n")
-    store = RunStore(tmp_path / "out")
-    run_evaluate(
-        evaluate_plan([scripted("base", {"*": ["\\boxed{2}"]})], [str(file)], {}),
-        open_session(
-            store.root,
-            home=tmp_path,
-            command=("emdiag", "eval", "base=x", f"--benchmark=toy,{file}"),
-        ),
-    )
-    found = asked_problems(store.runs(), home=tmp_path)["mine"]
+    table = scripted("base", {"*": ["\\boxed{2}"]})
+    emdiag.evaluate(table, str(file), store=tmp_path / "out", home=tmp_path, grader_workers=1)
+    return file
+
+
+def test_a_users_own_file_is_kept_with_the_run_that_read_it(own: Path, tmp_path: Path) -> None:
+    (run,) = RunStore(tmp_path / "out").runs()
+    (kept,) = run.problems_files()
+    assert kept.path == str(own)
+    assert kept.sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
+    found = asked_problems([run], home=tmp_path)["own"]
     assert [problem.statement for problem in found.problems] == ["What is 1+1?"]
-    file.write_text(json.dumps({"problem": "What is 1+1?", "answer": "3"}) + "\n")
-    changed = asked_problems(store.runs(), home=tmp_path)["mine"]
+    sources = beside(RunStore(tmp_path / "out").results()[0], store=RunStore(tmp_path / "out"))
+    (command,) = page_context(sources, home=tmp_path).commands
+    assert f"-b {own}" in command
+
+
+def test_a_users_own_file_that_has_changed_or_moved_is_not_taken(own: Path, tmp_path: Path) -> None:
+    (run,) = RunStore(tmp_path / "out").runs()
+    own.write_text(json.dumps({"problem": "What is 1+1?", "answer": "3"}) + "\n")
+    changed = asked_problems([run], home=tmp_path)["own"]
     assert changed.problems == ()
     assert changed.note is not None
     assert "its file has changed" in changed.note
+    own.unlink()
+    moved = asked_problems([run], home=tmp_path)["own"]
+    assert moved.note is not None
+    assert "is not where" in moved.note
+
+
+def test_a_users_own_file_is_known_before_anything_is_graded(own: Path, tmp_path: Path) -> None:
+    (run,) = RunStore(tmp_path / "out").runs()
+    for file in run.path.glob("grad*"):
+        file.unlink()
+    assert asked_problems([run], home=tmp_path)["own"].note is None

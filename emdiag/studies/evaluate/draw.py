@@ -79,7 +79,12 @@ def _draw_reading(
     if not requests:
         return
     with reading.run.provenance_writer() as sessions:
-        drawing = start_session(reading.checkpoint, sampler.info, command=session.command)
+        drawing = start_session(
+            reading.checkpoint,
+            sampler.info,
+            command=session.command,
+            problems_file=reading.problems_file,
+        )
         sessions.append(drawing)
         total = len(reading.problems) * reading.samples
         samples = tokens = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdiag.benchmarks.open import open_benchmark
+from emdiag.benchmarks.open import open_benchmark, own_file
 from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
-from emdiag.core.runs import EngineSpec, RunSpec
+from emdiag.core.runs import EngineSpec, ProblemsFile, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
@@ -37,6 +37,7 @@ class Reading:
         prompts: Of `problems`, in their order.
         notes: What the checkpoint's tokenizer did to the prompts, where a reader should know.
         setting: What tells it from other readings of the checkpoint, such as `T 0.6`.
+        problems_file: Of a user's own benchmark; None for one with a card.
     """
 
     run: Run
@@ -48,6 +49,7 @@ class Reading:
     samples: int
     notes: tuple[str, ...]
     setting: str = ""
+    problems_file: ProblemsFile | None = None
 
     @property
     def title(self) -> str:
@@ -78,6 +80,7 @@ class _Task:
     card: BenchmarkCard
     problems: tuple[Problem, ...]
     template: PromptTemplate
+    file: ProblemsFile | None
 
 
 def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[Reading]:
@@ -120,7 +123,10 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
 def _load_task(name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool) -> _Task:
     card, problems = open_benchmark(name, home=home, require_answers=require_answers)
     return _Task(
-        card=card, problems=tuple(problems), template=load_template(plan.template or card.template)
+        card=card,
+        problems=tuple(problems),
+        template=load_template(plan.template or card.template),
+        file=own_file(name),
     )
 
 
@@ -169,6 +175,7 @@ def _read(
         prompts=tuple(prompts[: plan.limit]),
         samples=plan.samples,
         notes=encoder.notes,
+        problems_file=task.file,
     )
     check_room(
         reading.prompts,

@@ -211,6 +211,7 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
         prompts=prompts,
         samples=samples,
         notes=reading.notes,
+        problems_file=reading.problems_file,
     )
     sessions = run.provenance()
     return drawn_texts(mine, named.label, writer=sessions[-1].label if sessions else named.ref)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.benchmarks.cards import list_cards, load_card
-from emdiag.benchmarks.custom import custom_name, is_problems_file, load_custom
+from emdiag.benchmarks.cards import card_names, load_card
 from emdiag.benchmarks.load import load_problems
+from emdiag.benchmarks.open import open_benchmark, own_file
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard, Problem, gold_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from emdiag.store.run_store import Run
 
@@ -43,15 +43,17 @@ class AskedProblems:
 def asked_problems(runs: Sequence[Run], *, home: Path) -> dict[str, AskedProblems]:
     """The problems of every benchmark that these runs were asked, by its name.
 
-    A user's own file is found through the commands that drew the runs, and taken only where its
-    golds are those that the runs were graded by.
+    A user's own file is taken only where its content is what the runs were drawn from, or its golds
+    are those that they were graded by.
     """
-    known = {card.name for card in list_cards()}
-    found = {}
-    for name in dict.fromkeys(run.spec.benchmark for run in runs):
-        of_name = [run for run in runs if run.spec.benchmark == name]
-        found[name] = _shipped(name, home=home) if name in known else _custom(name, of_name)
-    return found
+    runs_on: dict[str, list[Run]] = {}
+    for run in runs:
+        runs_on.setdefault(run.spec.benchmark, []).append(run)
+    shipped = card_names()
+    return {
+        name: _shipped(name, home=home) if name in shipped else _own(name, on_it, home=home)
+        for name, on_it in runs_on.items()
+    }
 
 
 def _shipped(name: str, *, home: Path) -> AskedProblems:
@@ -64,41 +66,24 @@ def _shipped(name: str, *, home: Path) -> AskedProblems:
     return AskedProblems(card=card, problems=problems, note=None)
 
 
-def _custom(name: str, runs: Sequence[Run]) -> AskedProblems:
+def _own(name: str, runs: Sequence[Run], *, home: Path) -> AskedProblems:
     golds = {grading.golds_sha256 for run in runs for grading in run.gradings()}
-    changed = False
-    for file in _named_files(name, runs):
+    files = dict.fromkeys(file for run in runs for file in run.problems_files())
+    has_changed = False
+    for path in dict.fromkeys(file.path for file in files):
         try:
-            card, problems = load_custom(file, require_answers=False)
+            card, problems = open_benchmark(path, home=home, require_answers=False)
         except BenchmarkError:
             continue
-        told = digest([[problem.id, gold_of(problem, card.grader)] for problem in problems])
-        if told in golds:
+        if card.name != name:
+            continue
+        golds_now = digest([[problem.id, gold_of(problem, card.grader)] for problem in problems])
+        if golds_now in golds or own_file(path) in files:
             return AskedProblems(card=card, problems=tuple(problems), note=None)
-        changed = True
-    why = "its file has changed" if changed else "its file is not where the commands name it"
+        has_changed = True
+    why = "its file has changed" if has_changed else "its file is not where the commands name it"
     note = f"statements and golds of {name} are left out: {why}"
     return AskedProblems(card=None, problems=(), note=note)
-
-
-def _named_files(name: str, runs: Sequence[Run]) -> list[Path]:
-    """Files of problems in the commands of the runs that are called like the benchmark."""
-    words = {
-        part.strip()
-        for run in runs
-        for session in run.provenance()
-        for word in session.command
-        for part in word.partition("=")[2 if word.startswith("-") else 0].split(",")
-    }
-    files = [Path(word).expanduser() for word in sorted(words) if is_problems_file(word)]
-    return [file for file in files if file.is_file() and _is_called(file, name)]
-
-
-def _is_called(file: Path, name: str) -> bool:
-    try:
-        return custom_name(file) == name
-    except BenchmarkError:
-        return False
 
 
 def _nameless(problem_id: str) -> Problem:
