@@ -52,6 +52,8 @@ class Out:
         self._results = Console(file=sys.stdout, soft_wrap=False)
         self._errors = Console(file=sys.stderr)
         self.wide = wide or not self._results.is_terminal
+        if self.wide:
+            self._results.width = _WIDE
         self.progress = TerminalProgress(self._errors)
 
     @property
@@ -66,10 +68,7 @@ class Out:
 
     def table(self, table: Table) -> None:
         """Print a table on stdout; where all columns are asked for, at its natural width."""
-        if self.wide:
-            self._results.print(table, width=_WIDE, crop=False)
-        else:
-            self._results.print(table)
+        self._results.print(table)
 
     def line(self, text: str) -> None:
         """Print one line of a result on stdout, without markup and never wrapped."""

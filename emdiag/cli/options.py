@@ -119,6 +119,9 @@ def session_on(store: Path, out: Out) -> Session:
     return open_session(store, home=out.home, progress=out.progress, command=typed)
 
 
+Wide = Annotated[bool, typer.Option("--wide", help="Show every column of a table.")]
+
+
 def write_page(result: Result, path: Path | None, session: Session, out: Out) -> None:
     """Write the page of a result where one is asked for, and say where it lies.
 

@@ -13,10 +13,13 @@ from rich.cells import cell_len
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from emdiag.core.codec import to_plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.cli.console import Out
+    from emdiag.core.records import Result
     from emdiag.findings.page import Cell, Findings, Table
 
 _GAP: Final = 2
@@ -37,6 +40,17 @@ def show(findings: Findings, out: Out) -> None:
         out.say(line)
 
 
+def printed(result: Result, findings: Findings) -> dict[str, object]:
+    """A result as `--json` prints it: its record, with its statements as sentences.
+
+    `store.files.read_result` reads it back, without the sentences.
+    """
+    return {
+        **to_plain(result),
+        "statements": [statement.words for statement in findings.statements],
+    }
+
+
 def show_table(table: Table, out: Out) -> None:
     """One table, in the widest form that the terminal has room for."""
     rows = [[_words(cell) for cell in row] for row in table.rows]
@@ -55,14 +69,20 @@ def show_table(table: Table, out: Out) -> None:
     if not out.wide and _width(columns, rows, stacks=stacks) > out.width:
         _show_rows(table, out)
         return
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD, padding=(0, 0, 0, _GAP - 1), pad_edge=False, show_edge=False
+    )
+    widths = _widths(columns, rows, stacks=stacks)
+    spare = cell_len(" ".join(columns)) if out.wide else out.width - _total(widths)
     for index, name in enumerate(columns):
         texts = [_stacked(row[index]) if stacks else row[index] for row in rows]
+        more = max(cell_len(name) - widths[index], 0)  # for a heading on one line
+        more = more if more <= spare else 0
+        spare -= more
         drawn.add_column(
             Text(name),
             justify="right" if index and _is_numeric(texts) else "left",
-            min_width=_widest(texts),
-            overflow="fold",
+            width=widths[index] + more,
         )
     for row in rows:
         drawn.add_row(*(Text(_stacked(words) if stacks else words) for words in row))
@@ -101,12 +121,21 @@ def _stacked(words: str) -> str:
 
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacks: bool) -> int:
-    """Of the whole table; headings may be broken between words, cells may not."""
-    total = -_GAP
+    """Of the whole table, at its narrowest."""
+    return _total(_widths(columns, rows, stacks=stacks))
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacks: bool) -> list[int]:
+    """Of columns; headings may be broken between words, cells may not."""
+    widths = []
     for index, name in enumerate(columns):
         cells = [_stacked(row[index]) if stacks else row[index] for row in rows]
-        total += _widest([*cells, *name.split()]) + _GAP
-    return total
+        widths.append(_widest([*cells, *name.split()]))
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
 
 
 def _widest(texts: Sequence[str]) -> int:

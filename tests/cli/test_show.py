@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from emdiag.findings.page import Table
 
 NUMBERS = [f"{60 + place}.0 [54.4, 65.{place}]" for place in range(6)]
+
+
+def drawn(text: str) -> list[str]:
+    """Lines of tables as they are seen, without the sentence on what is left out."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    return [line for line in lines if not line.startswith("not shown")]
 
 
 def wide_table() -> Table:
@@ -35,7 +42,7 @@ def shown(
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 84, 90, 100, 101, 102, 160])
 def test_no_number_label_or_id_is_cut_at_any_width(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,6 +52,11 @@ def test_no_number_label_or_id_is_cut_at_any_width(
     assert NUMBERS[0].split(" ")[0] in text
     assert NUMBERS[0].split(" ", 1)[1] in text
     assert "…" not in text
+    for name in ("avg@8", "pass@8", "maj@8"):
+        left_out = next((line for line in text.splitlines() if line.startswith("not shown")), "")
+        number, interval = NUMBERS[["avg@8", "pass@8", "maj@8"].index(name)].split(" ", 1)
+        assert (number in text and interval in text) is not (name in left_out)
+    assert max(map(len, drawn(text))) <= width
 
 
 def test_columns_left_out_are_named_with_the_option_that_shows_them(
