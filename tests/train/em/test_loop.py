@@ -377,7 +377,7 @@ def test_bad_input_is_named_before_anything_is_written(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "t5"}, "of no causal language model"),
+        ({"model_type": "t5"}, "not a causal language model"),
         ({"model_type": "llama"}, "they are of another architecture"),
         ({"model_type": "qwen2", "hidden_size": 24}, "cannot be loaded"),
     ],
