@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.ledger.evidence import Evidence
+    from emdiag.ledger.fairness import Verdicts
     from emdiag.ledger.rates import Pair
 
 
-def coverage(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def coverage(claim: Claim, evidence: Evidence) -> Verdicts:
     """Unbiased pass@k of an arm minus the base's at the k of the rule, or the largest k there is.
 
     Of several temperatures and benchmarks, the one with most seeds, then most samples.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -13,13 +15,14 @@ from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.results import EvaluateResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
+from emdiag.ledger.measured import BySetting, read_measured
 from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.stored.find_runs import require_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from emdiag.core.claims import Role
 
@@ -28,9 +31,9 @@ _RECORDS: tuple[type[AnyResult], ...] = (EvaluateResult, LogitSkewResult, Temper
 _FOLDERS = ("runs", *(record.folder for record in _RECORDS))
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Everything that may speak for or against a claim.
+    """Everything that may speak for or against a claim; nothing in it changes.
 
     Attributes:
         arms: The last meaning of every label.
@@ -38,27 +41,60 @@ class Evidence:
         runs: Every run, store by store.
         studies, sweeps: In the order they were written.
         stores: Folders that were looked at.
-        read: Folder of a run to its main grades, once they were read; see `claim_rates.outcomes`.
-        engines, prompts: What drew a checkpoint's samples under a setting, and from which prompts.
-        left_out: Label and benchmark to problems that were trained on.
-        differing: On what compared sides differ; see `claim_fairness`.
     """
 
-    arms: tuple[Arm, ...] = ()
-    manifests: dict[str, TrainManifest] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
-    studies: list[LogitSkewResult] = field(default_factory=list)
-    sweeps: list[TemperatureSweepResult] = field(default_factory=list)
-    stores: tuple[Path, ...] = ()
-    read: dict[Path, dict[str, list[bool]]] = field(default_factory=dict)
-    engines: dict[tuple[object, str], str] = field(default_factory=dict)
-    prompts: dict[tuple[object, str], str] = field(default_factory=dict)
-    left_out: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    differing: dict[str, None] = field(default_factory=dict)
+    arms: tuple[Arm, ...]
+    manifests: Mapping[str, TrainManifest]
+    runs: tuple[Run, ...]
+    studies: tuple[LogitSkewResult, ...]
+    sweeps: tuple[TemperatureSweepResult, ...]
+    stores: tuple[Path, ...]
+
+    @cached_property
+    def measured(self) -> BySetting:
+        """Graded samples of the checkpoints of all arms; read when they are first asked for.
+
+        Raises:
+            JournalError: A grade cannot be read: a verdict without it would be of other samples.
+        """
+        return read_measured(self.runs, {digest for arm in self.arms for digest in arm.digests})
+
+    def measured_of(self, arm: Arm) -> BySetting:
+        """Graded samples of the checkpoints of one arm.
+
+        Raises:
+            JournalError: As `measured`.
+        """
+        by_setting = {
+            setting: {digest: by[digest] for digest in by if digest in arm.digests}
+            for setting, by in self.measured.items()
+        }
+        return {setting: by for setting, by in by_setting.items() if by}
+
+    def manifest(self, arm: Arm) -> TrainManifest | None:
+        """What the first of an arm's checkpoints that says anything says of itself."""
+        return next((self.manifests[d] for d in arm.digests if d in self.manifests), None)
+
+    def trained_on(self, arms: Sequence[Arm]) -> set[str]:
+        """Problems that a checkpoint of the arms, or one it went on from, was trained on.
+
+        As far as it says: a checkpoint names the first 100 problems.
+        """
+        problems: set[str] = set()
+        ahead = [digest for arm in arms for digest in arm.digests]
+        done: set[str] = set()
+        while ahead:
+            digest = ahead.pop()
+            manifest = self.manifests.get(digest)
+            if manifest is not None and digest not in done:
+                problems |= set(manifest.problem_ids)
+                ahead.append(manifest.parent_digest)
+            done.add(digest)
+        return problems
 
     def role(self, arm: Arm) -> Role | None:
         """The part an arm plays; None where nothing says it, and for controls without a part."""
-        manifest = next((self.manifests[d] for d in arm.digests if d in self.manifests), None)
+        manifest = self.manifest(arm)
         objective = manifest.settings.get("objective") if manifest else None
         if objective == "random-direction":
             return None
@@ -74,7 +110,7 @@ class Evidence:
     def opposite(self, role: Role, arm: Arm) -> list[Arm]:
         """Arms that play a part beside `arm`; of several bases, the one it was trained from."""
         found = self.of(role)
-        manifest = next((self.manifests[d] for d in arm.digests if d in self.manifests), None)
+        manifest = self.manifest(arm)
         if role == "base" and manifest is not None:
             parents = [one for one in found if manifest.parent_digest in one.digests]
             found = parents or found
@@ -128,17 +164,19 @@ def _results(root: Path) -> dict[Path, AnyResult]:
 def _evidence(results: dict[Path, AnyResult], runs: list[Run]) -> Evidence:
     """Results in the order they were written; their file names begin with the time."""
     ordered = [results[file] for file in sorted(results, key=lambda file: file.name)]
-    once = {run.path.resolve(): run for run in runs}
-    found = Evidence(runs=list(once.values()))
-    found.stores = tuple(dict.fromkeys(run.path.parent.parent for run in found.runs))
-    found.studies = [one for one in ordered if isinstance(one, LogitSkewResult)]
-    found.sweeps = [one for one in ordered if isinstance(one, TemperatureSweepResult)]
-    found.manifests = _manifests(ordered)
-    found.arms = _without_parts(_arms(ordered, found.manifests))
-    return found
+    once = tuple({run.path.resolve(): run for run in runs}.values())
+    manifests = _manifests(ordered)
+    return Evidence(
+        arms=_arms(ordered, manifests),
+        manifests=manifests,
+        runs=once,
+        studies=tuple(one for one in ordered if isinstance(one, LogitSkewResult)),
+        sweeps=tuple(one for one in ordered if isinstance(one, TemperatureSweepResult)),
+        stores=tuple(dict.fromkeys(run.path.parent.parent for run in once)),
+    )
 
 
-def _arms(results: list[AnyResult], manifests: Mapping[str, TrainManifest]) -> list[Arm]:
+def _arms(results: Sequence[AnyResult], manifests: Mapping[str, TrainManifest]) -> tuple[Arm, ...]:
     """Label to its last meaning; checkpoints evaluated alone are arms if they are in no other."""
     named: dict[str, Arm] = {}
     alone: dict[str, Arm] = {}
@@ -157,7 +195,7 @@ def _arms(results: list[AnyResult], manifests: Mapping[str, TrainManifest]) -> l
     grouped = {digest for arm in named.values() for digest in arm.digests}
     single = [arm for arm in alone.values() if arm.digests[0] not in grouped]
     single = [arm for arm in single if arm.label not in named]
-    return [*named.values(), *seeds_together(single, manifests)]
+    return _without_parts([*named.values(), *seeds_together(single, manifests)])
 
 
 def seeds_together(single: Sequence[Arm], manifests: Mapping[str, TrainManifest]) -> list[Arm]:
@@ -209,7 +247,7 @@ def _without_parts(arms: list[Arm]) -> tuple[Arm, ...]:
     return tuple(kept)
 
 
-def _manifests(results: list[AnyResult]) -> dict[str, TrainManifest]:
+def _manifests(results: Sequence[AnyResult]) -> dict[str, TrainManifest]:
     places: dict[str, str] = {}
     for result in results:
         if isinstance(result, EvaluateResult):

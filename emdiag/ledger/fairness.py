@@ -1,71 +1,92 @@
-"""What makes two sides unlike beside what a claim is about: problems learned from, and engines."""
+"""What makes two sides unlike, apart from what a claim is about: problems learned, and engines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from emdiag.core.checkpoints import Arm
+    from emdiag.core.claims import ClaimResult
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Setting
+    from emdiag.ledger.measured import Setting
 
 _PROBLEM_IDS_KEPT = 100
 """Training problems that a manifest names at most."""
 
 
-def trained_on(evidence: Evidence, arms: Sequence[Arm]) -> set[str]:
-    """Problems that a checkpoint of the arms, or one it went on from, says it was trained on."""
-    found: set[str] = set()
-    ahead = [digest for arm in arms for digest in arm.digests]
-    seen: set[str] = set()
-    while ahead:
-        digest = ahead.pop()
-        manifest = evidence.manifests.get(digest)
-        if manifest is not None and digest not in seen:
-            found |= set(manifest.problem_ids)
-            ahead.append(manifest.parent_digest)
-        seen.add(digest)
-    return found
+@dataclass(frozen=True, kw_only=True)
+class Fairness:
+    """What a reader of one comparison should know.
+
+    Attributes:
+        left_out: Label, benchmark and id of every problem left out, since it was trained on.
+        differences: On what the sides differ, in words.
+    """
+
+    left_out: frozenset[tuple[str, str, str]]
+    differences: tuple[str, ...]
 
 
-def remember(
+class Verdicts(NamedTuple):
+    """What a statistic says of one claim: its results, and how fair the comparisons are."""
+
+    results: Sequence[ClaimResult]
+    fairness: Sequence[Fairness] = ()
+
+
+def fairness_of(
     evidence: Evidence,
     arms: Sequence[Arm],
     *,
     settings: Sequence[Setting],
     problems: Collection[str],
-) -> None:
-    """Keep what a reader of a comparison should know, for `fairness_notes`.
+) -> Fairness:
+    """How fair it is to compare two arms.
 
     Args:
-        evidence: What was gathered; takes the notes.
+        evidence: What was gathered.
         arms: The two sides.
         settings: Under which they were run, one for each side.
         problems: That both sides were measured on, those left out included.
     """
-    for arm in arms:
-        for problem in trained_on(evidence, [arm]) & set(problems):
-            evidence.left_out.setdefault((arm.label, settings[0].benchmark), set()).add(problem)
-    for name, kept in (("engine", evidence.engines), ("prompts", evidence.prompts)):
-        sides = [
-            " and ".join(sorted({kept[setting, d] for d in arm.digests if (setting, d) in kept}))
-            for arm, setting in zip(arms, settings, strict=True)
-        ]
-        if sides[0] != sides[1]:
-            where = f"{arms[0].label} and {arms[1].label} on {settings[0].benchmark}"
-            spoken = f": {sides[0]} against {sides[1]}" if name == "engine" else ""
-            evidence.differing[f"{where}: {name} differ{'s' * (name == 'engine')}{spoken}"] = None
+    benchmark, differences = settings[0].benchmark, []
+    sides = [
+        list(evidence.measured_of(arm)[setting].values())
+        for arm, setting in zip(arms, settings, strict=True)
+    ]
+    engines = [" and ".join(sorted({one.engine for one in side})) for side in sides]
+    prompts = [{one.prompts for one in side} for side in sides]
+    where = f"{arms[0].label} and {arms[1].label} on {benchmark}"
+    if engines[0] != engines[1]:
+        differences.append(f"{where}: engine differs: {engines[0]} against {engines[1]}")
+    if prompts[0] != prompts[1]:
+        differences.append(f"{where}: prompts differ")
+    return Fairness(
+        left_out=frozenset(
+            (arm.label, benchmark, problem)
+            for arm in arms
+            for problem in evidence.trained_on([arm]) & set(problems)
+        ),
+        differences=tuple(differences),
+    )
 
 
-def fairness_notes(evidence: Evidence) -> list[str]:
-    """Notes on problems that were left out and on sides that were run differently."""
+def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str]:
+    """Notes on problems that were left out and on sides that were run differently, sorted."""
+    left_out: dict[tuple[str, str], set[str]] = {}
+    differences: set[str] = set()
+    for one in fairness:
+        differences.update(one.differences)
+        for label, benchmark, problem in one.left_out:
+            left_out.setdefault((label, benchmark), set()).add(problem)
     notes = [
         f"{label} was trained on {len(problems)} problem{'s' * (len(problems) > 1)} of {benchmark} "
         "that it was measured on: left out where scores are compared, kept in sweeps and studies "
         "of logits; a checkpoint names the first 100 problems it was trained on"
-        for (label, benchmark), problems in sorted(evidence.left_out.items())
+        for (label, benchmark), problems in sorted(left_out.items())
     ]
     many = sorted(
         arm.label
@@ -81,4 +102,4 @@ def fairness_notes(evidence: Evidence) -> list[str]:
             f"trained on {_PROBLEM_IDS_KEPT} problems or more, of which checkpoints name only the "
             f"first {_PROBLEM_IDS_KEPT}, so that others may be measured on: {', '.join(many)}"
         )
-    return [*notes, *evidence.differing]
+    return [*notes, *sorted(differences)]

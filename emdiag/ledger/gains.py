@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimFigure
+from emdiag.core.errors import StoreError
 from emdiag.ledger.claims_file import (
     ROLE_WORDS,
     concluded,
@@ -14,9 +16,10 @@ from emdiag.ledger.claims_file import (
     missing,
     more_needed,
 )
+from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import mean_difference, of_checkpoint, pairs
-from emdiag.ledger.registered import registered_digest
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
+from emdiag.store.training_folder import is_training_folder, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,36 +36,38 @@ ALIKE = ("updates", "learning_rate", "samples", "temperature")
 """Settings that make a trained arm and its control comparable."""
 
 
-def gain_by_benchmark(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def gain_by_benchmark(claim: Claim, evidence: Evidence) -> Verdicts:
     """The registered checkpoint benchmark by benchmark, and the mean over seeds."""
     return for_each_pair(claim, evidence, judge=_by_benchmark)
 
 
-def gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def gain(claim: Claim, evidence: Evidence) -> Verdicts:
     """The mean over benchmarks, seeds and problems."""
     return for_each_pair(claim, evidence, judge=_on_the_mean)
 
 
-def gain_at_equal_updates(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def gain_at_equal_updates(claim: Claim, evidence: Evidence) -> Verdicts:
     """As `gain`, between arms that were trained alike but for what they train towards."""
     return for_each_pair(claim, evidence, judge=_on_the_mean, must_be_alike=True)
 
 
 def for_each_pair(
     claim: Claim, evidence: Evidence, *, judge: Judge, must_be_alike: bool = False
-) -> list[ClaimResult]:
+) -> Verdicts:
     """One result for each right arm beside each left one; one that says what is missing if none."""
     rights = evidence.of(claim.right)
     if not rights or not evidence.of(claim.left):
         absent = claim.right if not rights else claim.left
-        return [missing(claim, f"no checkpoint of {ROLE_WORDS[absent]} was named in a result")]
-    results = []
+        what = f"no checkpoint of {ROLE_WORDS[absent]} was named in a result"
+        return Verdicts([missing(claim, what)])
+    results, fairness = [], []
     for right in rights:
         for left in evidence.opposite(claim.left, right):
             labels = (left.label, right.label)
             if must_be_alike and not _is_alike(evidence, left, right):
                 continue
             found = pairs(evidence, left, right, decision=claim.decision, benchmark=claim.benchmark)
+            fairness += [pair.fairness for pair in found]
             if found:
                 results.append(judge(claim, left, right, found))
             else:
@@ -72,7 +77,7 @@ def for_each_pair(
                 )
                 results.append(missing(claim, what, arms=labels))
     what = "no two arms were trained for as many updates, at one rate, on the same prompts"
-    return results or [missing(claim, what)]
+    return Verdicts(results or [missing(claim, what)], fairness)
 
 
 def short_of(claim: Claim, pair: Pair) -> str | None:
@@ -108,7 +113,7 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) ->
         name=f"{name}, mean over seeds on {_benchmarks(found)}",
         value=value, interval=interval, unit="points",
     )  # fmt: skip
-    digest, is_registered = registered_digest(right)
+    digest, is_registered = _registered_digest(right)
     one = "registered checkpoint" if is_registered else "first named checkpoint"
     ones = [of_checkpoint(pair, digest) for pair in found]
     figures = [difference_figure(pair, f"{name}, {one} on {measured_on(pair)}") for pair in ones]
@@ -198,16 +203,36 @@ def _is_alike(evidence: Evidence, left: Arm, right: Arm) -> bool:
 
     Checkpoints that are gone, so that nothing can be read of them, are not.
     """
-    found = [
-        next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
-        for arm in (left, right)
-    ]
-    if found[0] is None or found[1] is None:
+    one, other = evidence.manifest(left), evidence.manifest(right)
+    if one is None or other is None:
         return False
-    one, other = found[0], found[1]
     return (one.problem_ids, one.update) == (other.problem_ids, other.update) and all(
         one.settings.get(name) == other.settings.get(name) for name in ALIKE
     )
+
+
+def _registered_digest(arm: Arm) -> tuple[str, bool]:
+    """Digest of the checkpoint that `training.json` chose, and whether there is one.
+
+    The first checkpoint named stands for it where no training folder is there, where it is a grid,
+    or where the one chosen is not of the arm.
+    """
+    for place, digest in zip(arm.checkpoints, arm.digests, strict=True):
+        if _is_chosen(Path(place).expanduser()):
+            return digest, True
+    return arm.digests[0], False
+
+
+def _is_chosen(place: Path) -> bool:
+    """Whether this is a training folder, which stands for its choice, or what its folder chose."""
+    try:
+        if is_training_folder(place):
+            return read_folder(place).chosen is not None
+        folder = next((one for one in place.parents if is_training_folder(one)), None)
+        chosen = read_folder(folder).chosen if folder is not None else None
+    except (OSError, StoreError):
+        return False
+    return folder is not None and chosen is not None and place == folder / chosen
 
 
 def _seeds(rates: Rates) -> str:

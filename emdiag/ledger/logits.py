@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from emdiag.core.claims import ClaimFigure
 from emdiag.core.logit_skew import OWN
 from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, plain_number
+from emdiag.ledger.fairness import Verdicts
 
 if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from emdiag.ledger.evidence import Evidence
 
 
-def skewness(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def skewness(claim: Claim, evidence: Evidence) -> Verdicts:
     """Per-token skewness of raw logits on the base's texts; as published beside it.
 
     Where the figure as published says something else, the sentence says so: the verdict never
@@ -29,17 +30,19 @@ def skewness(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
         estimate = _estimate(study, arm.label, statistic="skewness", text=study.base)
         if estimate is not None and estimate.difference is not None:
             found.append(_skewness(claim, study, arm, estimate))
-    return found or [missing(claim, "no study of logits read the base's texts with such an arm")]
+    what = "no study of logits read the base's texts with such an arm"
+    return Verdicts(found or [missing(claim, what)])
 
 
-def entropy_auroc(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def entropy_auroc(claim: Claim, evidence: Evidence) -> Verdicts:
     """Chance that a right answer has less mean entropy than a wrong one of its problem."""
     found = []
     for study, arm in _last(claim.right, evidence):
         estimate = _estimate(study, arm.label, statistic="entropy_auroc", text=OWN)
         if estimate is not None and estimate.value is not None:
             found.append(_entropy(claim, study, arm, estimate))
-    return found or [missing(claim, "no study of logits has right and wrong answers of a problem")]
+    what = "no study of logits has right and wrong answers of a problem"
+    return Verdicts(found or [missing(claim, what)])
 
 
 def _skewness(

@@ -16,6 +16,7 @@ from emdiag.ledger.claims_file import (
     missing,
     more_needed,
 )
+from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import mean_difference, pairs
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from emdiag.ledger.rates import Pair
 
 
-def order(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def order(claim: Claim, evidence: Evidence) -> Verdicts:
     """`right` against `left` by the rule, and `also` against `left` by its mirror image.
 
     Every `left` arm gives one result, with the last arm of either chain; of those that went on
@@ -35,11 +36,18 @@ def order(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     assert also is not None, "the order of training needs a third side"
     absent = [ROLE_WORDS[role] for role in (claim.left, claim.right, also) if not evidence.of(role)]
     if not alone or len(absent) > 1:
-        return [missing(claim, f"no checkpoint of {' or '.join(absent)} was named in a result")]
-    return [_judge(claim, one, also, evidence) for one in alone]
+        what = f"no checkpoint of {' or '.join(absent)} was named in a result"
+        return Verdicts([missing(claim, what)])
+    judged = [_judge(claim, one, also, evidence) for one in alone]
+    return Verdicts(
+        [result for result, _ in judged], [pair.fairness for _, of in judged for pair in of]
+    )
 
 
-def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimResult:
+def _judge(
+    claim: Claim, alone: Arm, also: Role, evidence: Evidence
+) -> tuple[ClaimResult, list[Pair]]:
+    """The verdict, and the pairs that it rests on."""
     sides: tuple[tuple[Role, Decision], ...] = (
         (claim.right, claim.decision),
         (also, _mirrored(claim.decision)),
@@ -68,7 +76,7 @@ def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimRes
         found += measured
         figures.append(figure)
         verdicts.append(verdict)
-    return concluded(
+    result = concluded(
         claim,
         all_of(verdicts),
         why="; ".join(_spoken(one) + of for one, of in zip(figures, seeds, strict=True)),
@@ -77,6 +85,7 @@ def _judge(claim: Claim, alone: Arm, also: Role, evidence: Evidence) -> ClaimRes
         figures=[figure for figure in figures if figure.value is not None],
         would_decide="; ".join(dict.fromkeys(helps)),
     )
+    return result, found
 
 
 def _chain(

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.errors import JournalError, StoreError
-from emdiag.ledger.fairness import remember, trained_on
-from emdiag.stats.intervals import (
-    bootstrap_of_means,
-    of_differences,
-    of_two_arms,
-)
-from emdiag.studies.stored.find_runs import graded, main_grading
+from emdiag.ledger.fairness import Fairness, fairness_of
+from emdiag.ledger.measured import Setting
+from emdiag.stats.intervals import bootstrap_of_means, of_differences, of_two_arms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,24 +18,11 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Decision
     from emdiag.core.results import Interval
-    from emdiag.core.sampling import SamplingParams
     from emdiag.ledger.evidence import Evidence
-    from emdiag.store.run_store import Run
+    from emdiag.ledger.measured import Measured
 
 Rates = NDArray[np.float64]
 """Shares of right samples, `[seeds, problems]`."""
-Outcomes = dict[str, list[bool]]
-"""Problem to whether each of its samples is right."""
-
-
-class Setting(NamedTuple):
-    """What must be equal on both sides; seeds of the run and stop ids are left out."""
-
-    benchmark: str
-    template: str
-    chat: bool
-    sampling: SamplingParams
-    golds_sha256: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +34,7 @@ class Pair:
         left, right: `[seeds, problems]`; in the order of the arm's checkpoints.
         left_digests, right_digests: Of the checkpoints that were measured.
         samples: Of each problem, the fewest of any side.
+        fairness: What a reader of the comparison should know.
     """
 
     setting: Setting
@@ -63,6 +45,7 @@ class Pair:
     left_digests: tuple[str, ...]
     right_digests: tuple[str, ...]
     samples: int
+    fairness: Fairness
 
     @property
     def difference(self) -> float:
@@ -73,34 +56,6 @@ class Pair:
     def interval(self) -> Interval | None:
         """Of the difference, over problems and over seeds where a side has several."""
         return difference_interval(self.left, self.right)
-
-
-def setting_of(run: Run) -> Setting:
-    """Under what the run was drawn, and against which golds its main grader judged."""
-    spec = run.spec
-    sampling = msgspec.structs.replace(spec.sampling, seed=0, stop_token_ids=())
-    grading = main_grading(run)
-    golds = grading.golds_sha256 if grading else None
-    return Setting(spec.benchmark, spec.template, spec.chat, sampling, golds)
-
-
-def outcomes(evidence: Evidence, digests: Sequence[str]) -> dict[Setting, dict[str, Outcomes]]:
-    """Setting to digest to outcomes; of a checkpoint's runs, the one with most samples."""
-    found: dict[Setting, dict[str, Outcomes]] = {}
-    for run in evidence.runs:
-        digest = run.spec.checkpoint_digest
-        if digest not in digests:
-            continue
-        right = _right(evidence, run)
-        if not right:
-            continue
-        setting, engine = setting_of(run), run.spec.engine
-        of_setting = found.setdefault(setting, {})
-        if digest not in of_setting or _size(right) > _size(of_setting[digest]):
-            of_setting[digest] = right
-            evidence.engines[setting, digest] = f"{engine.name} in {engine.dtype}"
-            evidence.prompts[setting, digest] = run.spec.prompts_sha256
-    return found
 
 
 def pairs(
@@ -123,7 +78,7 @@ def pairs(
         decision: Which temperatures count.
         benchmark: Only this one.
     """
-    sides = [outcomes(evidence, arm.digests) for arm in (left, right)]
+    sides = [evidence.measured_of(arm) for arm in (left, right)]
     low, high = decision.temperatures
     best: dict[str, tuple[tuple[int, int, int, int, str], Pair]] = {}
     for setting in sides[0].keys() & sides[1].keys():
@@ -141,12 +96,7 @@ def pairs(
         worth = (enough, seeds, pair.samples, len(pair.problems), repr(setting))
         if setting.benchmark not in best or worth > best[setting.benchmark][0]:
             best[setting.benchmark] = (worth, pair)
-    found = [best[name][1] for name in sorted(best)]
-    for pair in found:
-        remember(
-            evidence, (left, right), settings=(pair.setting, pair.setting), problems=pair.measured
-        )
-    return found
+    return [best[name][1] for name in sorted(best)]
 
 
 def pair_under(
@@ -158,7 +108,7 @@ def pair_under(
     value: Callable[[list[bool]], float],
 ) -> Pair:
     """Two arms that were both run under a setting, with any value of a problem's outcomes."""
-    sides = [outcomes(evidence, arm.digests)[setting] for arm in (left, right)]
+    sides = [evidence.measured_of(arm)[setting] for arm in (left, right)]
     pair = _pair(evidence, setting, (left, right), sides=sides, value=value)
     assert pair is not None, "a setting of a pair was given"
     return pair
@@ -201,20 +151,20 @@ def _pair(
     setting: Setting,
     arms: tuple[Arm, Arm],
     *,
-    sides: Sequence[dict[str, Outcomes]],
+    sides: Sequence[dict[str, Measured]],
     value: Callable[[list[bool]], float],
 ) -> Pair | None:
     digests = [
         tuple(digest for digest in arm.digests if digest in side)
         for arm, side in zip(arms, sides, strict=True)
     ]
-    every = [side[digest] for of, side in zip(digests, sides, strict=True) for digest in of]
-    measured = set.intersection(*(set(one) for one in every))
-    shared = sorted(measured - trained_on(evidence, arms))
+    rights = [side[d].right for of, side in zip(digests, sides, strict=True) for d in of]
+    measured = set.intersection(*(set(right) for right in rights))
+    shared = sorted(measured - evidence.trained_on(arms))
     if len(shared) < 2:
         return None
     rates = [
-        np.array([[value(side[digest][problem]) for problem in shared] for digest in of])
+        np.array([[value(side[digest].right[problem]) for problem in shared] for digest in of])
         for of, side in zip(digests, sides, strict=True)
     ]
     return Pair(
@@ -225,7 +175,8 @@ def _pair(
         right=rates[1],
         left_digests=digests[0],
         right_digests=digests[1],
-        samples=min(len(next(iter(one.values()))) for one in every),
+        samples=min(len(next(iter(right.values()))) for right in rights),
+        fairness=fairness_of(evidence, arms, settings=(setting, setting), problems=measured),
     )
 
 
@@ -246,23 +197,3 @@ def _weighted(of_benchmarks: Sequence[Rates]) -> Rates:
     total = sum(rates.shape[1] for rates in of_benchmarks)
     weights = [total / (len(of_benchmarks) * rates.shape[1]) for rates in of_benchmarks]
     return np.concatenate([r * w for r, w in zip(of_benchmarks, weights, strict=True)], axis=1)
-
-
-def _right(evidence: Evidence, run: Run) -> Outcomes:
-    """The main grades of a run, read once; empty where it was drawn and not graded yet.
-
-    Raises:
-        JournalError: A grade cannot be read: a verdict without it would be of other samples.
-    """
-    if run.path not in evidence.read:
-        try:
-            evidence.read[run.path] = graded(run, label=run.short_key).correct
-        except JournalError:
-            raise
-        except StoreError:
-            evidence.read[run.path] = {}
-    return evidence.read[run.path]
-
-
-def _size(right: Outcomes) -> int:
-    return sum(map(len, right.values()))

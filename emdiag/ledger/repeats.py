@@ -19,7 +19,9 @@ from emdiag.ledger.claims_file import (
     more_needed,
     plain_number,
 )
-from emdiag.ledger.rates import difference_interval, setting_of
+from emdiag.ledger.fairness import Verdicts
+from emdiag.ledger.measured import setting_of
+from emdiag.ledger.rates import difference_interval
 from emdiag.stats.intervals import of_differences, wilson
 from emdiag.studies.stored.find_runs import graded, main_grading
 
@@ -33,14 +35,14 @@ if TYPE_CHECKING:
     from emdiag.core.grades import Grade
     from emdiag.core.results import Interval
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Setting
+    from emdiag.ledger.measured import Setting
     from emdiag.store.run_store import Run, Sample
 
 Gaps = dict[str, float]
 """Problem to the main grader's share of right samples minus the second one's."""
 
 
-def two_graders(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def two_graders(claim: Claim, evidence: Evidence) -> Verdicts:
     """What the main grader gives more than the second one, on the same outputs of either side."""
     results = []
     for arm in evidence.of(claim.right):
@@ -56,10 +58,10 @@ def two_graders(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
                 if len(shared := _shared(sides)) > 1
             ]
     what = f"no runs of both sides on {claim.benchmark} were graded twice"
-    return results or [missing(claim, what)]
+    return Verdicts(results or [missing(claim, what)])
 
 
-def repeats(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def repeats(claim: Claim, evidence: Evidence) -> Verdicts:
     """Every run that lies in two of the stores, drawn in each: how far its score moved.
 
     A run that shares a session with another one was copied, not drawn again.
@@ -72,7 +74,7 @@ def repeats(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
     again = [(runs[0], one) for runs in drawn.values() if (one := _drawn_again(runs)) is not None]
     found = [_repeated(claim, one, other, evidence) for one, other in again]
     results = [one for one in found if one is not None]
-    return results or [missing(claim, "no run was drawn in two of the stores")]
+    return Verdicts(results or [missing(claim, "no run was drawn in two of the stores")])
 
 
 def _drawn_again(runs: list[Run]) -> Run | None:

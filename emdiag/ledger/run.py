@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.ledger.evidence import Evidence
+    from emdiag.ledger.fairness import Fairness, Verdicts
 
-STATISTICS: dict[str, Callable[[Claim, Evidence], list[ClaimResult]]] = {
+STATISTICS: dict[str, Callable[[Claim, Evidence], Verdicts]] = {
     "best_template": best_template,
     "cooled_base": cooled_base,
     "coverage": coverage,
@@ -65,18 +66,29 @@ def claims(
     file = Path(ledger) if ledger is not None else ledger_file()
     asked = read_ledger(file, statistics=STATISTICS)
     evidence = gather(names, out=Path(store))
-    found = [result for claim in asked for result in STATISTICS[claim.statistic](claim, evidence)]
+    results, notes = judge(asked, evidence)
     return ClaimsResult(
-        claims=tuple(found),
-        notes=tuple(_notes(evidence)),
+        claims=tuple(results),
+        notes=tuple(notes),
         store=", ".join(str(root) for root in evidence.stores) or str(store),
     )
 
 
-def _notes(evidence: Evidence) -> list[str]:
+def judge(asked: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult], list[str]]:
+    """Results in the order of the claims, and notes on all of them.
+
+    Raises:
+        StoreError: Something that is stored cannot be read.
+    """
+    verdicts = [STATISTICS[claim.statistic](claim, evidence) for claim in asked]
+    results = [result for one in verdicts for result in one.results]
+    return results, _notes(evidence, [fair for one in verdicts for fair in one.fairness])
+
+
+def _notes(evidence: Evidence, fairness: Sequence[Fairness]) -> list[str]:
     unknown = [arm.label for arm in evidence.arms if evidence.role(arm) is None]
     notes = ["verdicts are not corrected for the number of claims and of arms looked at"]
-    notes += fairness_notes(evidence)
+    notes += fairness_notes(evidence, fairness)
     if unknown:
         notes.append(f"left out, since nothing says what they are: {', '.join(unknown)}")
     benchmarks = sorted({run.spec.benchmark for run in evidence.runs})

@@ -8,8 +8,9 @@ import numpy as np
 
 from emdiag.core.claims import ClaimFigure
 from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, plain_number
+from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.gains import measured_on
-from emdiag.ledger.rates import mean_difference, outcomes, pairs
+from emdiag.ledger.rates import mean_difference, pairs
 from emdiag.stats.pass_at_k import outcome_variance
 from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
 
@@ -21,35 +22,47 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Outcomes, Pair, Setting
+    from emdiag.ledger.measured import RightSamples, Setting
+    from emdiag.ledger.rates import Pair
 
 _DRAWN = 5
 """Seeds that the expected best one is of, where there are more."""
 
 
-def seed_spread(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def seed_spread(claim: Claim, evidence: Evidence) -> Verdicts:
     """Best seed over worst seed of every arm, on every benchmark."""
-    found = [
-        _spread(claim, arm, pair)
+    measured = [
+        (arm, pair)
         for arm in evidence.of(claim.right)
         for pair in pairs(evidence, arm, arm, decision=claim.decision)
-        if len(pair.right) > 1
     ]
-    return found or [missing(claim, "no arm has several seeds that were run so")]
+    results = [_spread(claim, arm, pair) for arm, pair in measured if len(pair.right) > 1]
+    return Verdicts(
+        results or [missing(claim, "no arm has several seeds that were run so")],
+        [pair.fairness for _, pair in measured],
+    )
 
 
-def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def variance_and_gain(claim: Claim, evidence: Evidence) -> Verdicts:
     """Rank correlation, over training prompts, of the base's outcome variance and the gain.
 
     A prompt counts once, by the means of the arms that were trained on it. Variances are of one
     way of sampling for all prompts: the one that covers most of them, then with most samples.
     """
-    rows = {}
+    rows, fairness = {}, []
     seen = _seen(claim, evidence)
     for arm in evidence.of(claim.right):
-        row = _prompt_row(claim, arm, evidence, seen=seen)
-        if row is not None:
-            rows[arm.label] = row
+        prompt, measured = _measured_prompt(claim, arm, evidence, seen=seen)
+        fairness += [pair.fairness for pair in measured]
+        if prompt is not None and measured:
+            variance = outcome_variance(len(seen[prompt]), sum(seen[prompt]))
+            assert variance is not None, "a rule that asks for one sample has no variance"
+            rows[arm.label] = (prompt, variance, mean_difference(measured)[0])
+    return Verdicts([_variance_and_gain(claim, rows)], fairness)
+
+
+def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) -> ClaimResult:
+    """The claim on prompt, variance and gain of every arm."""
     wanted = claim.decision.prompts
     prompts = {prompt for prompt, _, _ in rows.values()}
     if len(prompts) < wanted:
@@ -57,27 +70,25 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
             f"{len(prompts)} training prompts have both a gain and {claim.decision.samples} "
             f"samples of the base, {wanted} are asked for"
         )
-        return [missing(claim, what, arms=list(rows))]
+        return missing(claim, what, arms=list(rows))
     variances = _by_prompt([(prompt, variance) for prompt, variance, _ in rows.values()])
     gains = _by_prompt([(prompt, gain) for prompt, _, gain in rows.values()])
     correlated = rank_correlation(variances, gains)
     if correlated is None:
-        return [missing(claim, "all prompts have one variance, or one gain", arms=list(rows))]
+        return missing(claim, "all prompts have one variance, or one gain", arms=list(rows))
     rho, interval = correlated
     figure = ClaimFigure(
         name="rank correlation of outcome variance and gain",
         value=rho, interval=interval, unit="ratio",
     )  # fmt: skip
-    return [
-        concluded(
-            claim,
-            decide(interval, claim.decision),
-            why=f"{plain_number(rho, interval)} over {len(prompts)} prompts",
-            arms=list(rows),
-            figures=[figure],
-            would_decide=more_needed(figure, claim.decision, of="training prompts"),
-        )
-    ]
+    return concluded(
+        claim,
+        decide(interval, claim.decision),
+        why=f"{plain_number(rho, interval)} over {len(prompts)} prompts",
+        arms=list(rows),
+        figures=[figure],
+        would_decide=more_needed(figure, claim.decision, of="training prompts"),
+    )
 
 
 def _by_prompt(rows: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
@@ -118,30 +129,25 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
     )  # fmt: skip
 
 
-def _prompt_row(
-    claim: Claim, arm: Arm, evidence: Evidence, *, seen: Outcomes
-) -> tuple[str, float, float] | None:
-    """Prompt, variance of the base's outcomes on it, and the arm's gain; None if one is missing."""
+def _measured_prompt(
+    claim: Claim, arm: Arm, evidence: Evidence, *, seen: RightSamples
+) -> tuple[str | None, list[Pair]]:
+    """The prompt of an arm, and the arm against its base; no pairs where one is missing."""
     prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
     if prompt not in seen or not bases:
-        return None
-    found = pairs(evidence, bases[-1], arm, decision=claim.decision)
-    if not found:
-        return None
-    variance = outcome_variance(len(seen[prompt]), sum(seen[prompt]))
-    assert variance is not None, "a rule that asks for one sample has no variance"
-    return prompt, variance, mean_difference(found)[0]
+        return prompt, []
+    return prompt, pairs(evidence, bases[-1], arm, decision=claim.decision)
 
 
-def _seen(claim: Claim, evidence: Evidence) -> Outcomes:
+def _seen(claim: Claim, evidence: Evidence) -> RightSamples:
     """Training prompt to the base's outcomes on it, all drawn under one setting."""
-    found: dict[Setting, Outcomes] = {}
+    found: dict[Setting, RightSamples] = {}
     for arm in evidence.of(claim.right):
         prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
         if prompt is None or not bases:
             continue
-        for setting, by_digest in outcomes(evidence, bases[-1].digests).items():
-            most = max((right.get(prompt, []) for right in by_digest.values()), key=len)
+        for setting, by_digest in evidence.measured_of(bases[-1]).items():
+            most = max((one.right.get(prompt, []) for one in by_digest.values()), key=len)
             if setting.sampling.temperature > 0 and len(most) >= claim.decision.samples:
                 alike = setting._replace(benchmark="", golds_sha256=None)
                 found.setdefault(alike, {})[prompt] = most
@@ -153,7 +159,7 @@ def _seen(claim: Claim, evidence: Evidence) -> Outcomes:
 
 def _prompt(arm: Arm, evidence: Evidence) -> str | None:
     """The one prompt that an arm was trained on; None where it does not say, or of several."""
-    manifest = next((evidence.manifests[d] for d in arm.digests if d in evidence.manifests), None)
+    manifest = evidence.manifest(arm)
     if manifest is None or len(manifest.problem_ids) != 1:
         return None
     return manifest.problem_ids[0]

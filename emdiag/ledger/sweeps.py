@@ -8,6 +8,7 @@ import msgspec
 
 from emdiag.core.claims import ClaimFigure
 from emdiag.ledger.claims_file import concluded, decide, in_points, missing, more_needed
+from emdiag.ledger.fairness import Verdicts
 
 if TYPE_CHECKING:
     from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict, Role
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _AXIS = "temperature"
 
 
-def slopes(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def slopes(claim: Claim, evidence: Evidence) -> Verdicts:
     """Slope of `right` minus slope of `left`, with the sign of each; right falls, left rises."""
     found: dict[tuple[str, str, str], ClaimResult] = {}
     for sweep in evidence.sweeps:
@@ -31,10 +32,11 @@ def slopes(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
             sides = _labels(one, sweep, claim, evidence)
             if one.axis == _AXIS and sides is not None:
                 found[(one.benchmark, *sides)] = _slopes(claim, one, sides, sweep)
-    return list(found.values()) or [missing(claim, "no sweep of the temperature has both sides")]
+    what = "no sweep of the temperature has both sides"
+    return Verdicts(list(found.values()) or [missing(claim, what)])
 
 
-def cooled_base(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def cooled_base(claim: Claim, evidence: Evidence) -> Verdicts:
     """An arm minus the base at the temperature where the base has the same entropy.
 
     The arm's temperature nearest to those of the rule stands first and decides if it is one of
@@ -51,7 +53,7 @@ def cooled_base(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
                 of_sweep.setdefault((one.benchmark, one.checkpoint), []).append(one)
         found |= of_sweep
     results = [_cooled(claim, controls) for controls in found.values()]
-    return results or [missing(claim, "no sweep cooled the base to such an arm")]
+    return Verdicts(results or [missing(claim, "no sweep cooled the base to such an arm")])
 
 
 def _slopes(

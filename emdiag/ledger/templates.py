@@ -8,8 +8,8 @@ import numpy as np
 
 from emdiag.core.claims import ClaimFigure
 from emdiag.ledger.claims_file import concluded, decide, in_points, missing, more_needed
-from emdiag.ledger.fairness import remember, trained_on
-from emdiag.ledger.rates import difference_interval, outcomes
+from emdiag.ledger.fairness import Verdicts, fairness_of
+from emdiag.ledger.rates import difference_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,19 +17,18 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Outcomes, Setting
+    from emdiag.ledger.fairness import Fairness
+    from emdiag.ledger.measured import BySetting, Measured
 
-BySetting = dict["Setting", dict[str, "Outcomes"]]
 
-
-def best_template(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
+def best_template(claim: Claim, evidence: Evidence) -> Verdicts:
     """An arm minus the base under whichever template suits the base best, benchmark by benchmark.
 
     The best one is chosen by the scores that are compared, which favours the base: the claim
     holds too seldom rather than too often, and fails too often. Templates count under which the
     base was run on all problems that the arm was.
     """
-    results = []
+    results, fairness = [], []
     for arm in evidence.of(claim.right):
         for base in evidence.opposite(claim.left, arm):
             mine, of_base = (_fitting(claim, one, evidence) for one in (arm, base))
@@ -39,52 +38,54 @@ def best_template(claim: Claim, evidence: Evidence) -> list[ClaimResult]:
                     {s: by for s, by in side.items() if s.benchmark == name}
                     for side in (of_base, mine)
                 ]
-                results.append(
-                    _judge(claim, (base, arm), evidence, of_base=found[0], mine=found[1])
-                )
-    return results or [missing(claim, "no greedy run of base and EM on one benchmark")]
+                result, fair = _judge(claim, (base, arm), evidence, of_base=found[0], mine=found[1])
+                results.append(result)
+                fairness += fair
+    what = "no greedy run of base and EM on one benchmark"
+    return Verdicts(results or [missing(claim, what)], fairness)
 
 
 def _fitting(claim: Claim, arm: Arm, evidence: Evidence) -> BySetting:
     low, high = claim.decision.temperatures
-    found = outcomes(evidence, arm.digests)
-    return {s: by for s, by in found.items() if low <= s.sampling.temperature <= high}
+    measured = evidence.measured_of(arm)
+    return {s: by for s, by in measured.items() if low <= s.sampling.temperature <= high}
 
 
 def _judge(
     claim: Claim, arms: tuple[Arm, Arm], evidence: Evidence, *, of_base: BySetting, mine: BySetting
-) -> ClaimResult:
+) -> tuple[ClaimResult, list[Fairness]]:
     base, arm = arms
     (benchmark,) = {setting.benchmark for setting in mine}
     under = max(mine, key=lambda s: (len(mine[s]), _shared_by(mine[s].values()), repr(s)))
-    measured = set.intersection(*(set(right) for right in mine[under].values()))
+    measured = set.intersection(*(set(one.right) for one in mine[under].values()))
     whole = {
         setting: by
         for setting, by in of_base.items()
         if setting.golds_sha256 == under.golds_sha256
-        and all(measured <= set(right) for right in by.values())
+        and all(measured <= set(one.right) for one in by.values())
     }
     templates = sorted({setting.template for setting in whole})
     wanted = claim.decision.templates
     if len(templates) < wanted:
-        return missing(
+        lacks = missing(
             claim,
             f"the base was run under {len(templates)} of {wanted} templates on {benchmark} "
             f"({', '.join(templates) or 'none'}), counting those with equal golds on all "
             f"{len(measured)} problems of {arm.label}",
             arms=(base.label, arm.label),
         )
-    shared = sorted(measured - trained_on(evidence, (base, arm)))
+        return lacks, []
+    shared = sorted(measured - evidence.trained_on((base, arm)))
     if len(shared) < 2:
         what = f"no two problems that {arm.label} was not trained on"
-        return missing(claim, what, arms=(base.label, arm.label))
+        return missing(claim, what, arms=(base.label, arm.label)), []
     rates = {
-        setting: np.array([[np.mean(right[p]) for p in shared] for right in by.values()])
+        setting: np.array([[np.mean(one.right[p]) for p in shared] for one in by.values()])
         for setting, by in whole.items()
     }
     best = max(rates, key=lambda setting: (rates[setting].mean(), repr(setting)))
-    right = np.array([[np.mean(one[p]) for p in shared] for one in mine[under].values()])
-    remember(evidence, (base, arm), settings=(best, under), problems=measured)
+    right = np.array([[np.mean(one.right[p]) for p in shared] for one in mine[under].values()])
+    fairness = fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)
     value = float(right.mean() - rates[best].mean())
     interval = difference_interval(rates[best], right)
     figure = ClaimFigure(
@@ -97,7 +98,7 @@ def _judge(
     seeds = claim.decision.seeds
     is_enough = len(right) >= seeds
     helps = more_needed(figure, claim.decision, of="problems and seeds")
-    return concluded(
+    result = concluded(
         claim,
         decide(interval, claim.decision) if is_enough else "undecided",
         why=f"{in_points(value, interval)} against {best.template}, the best of "
@@ -107,7 +108,8 @@ def _judge(
         figures=[figure],
         would_decide=helps if is_enough else f"{seeds} training seeds ({len(right)} measured)",
     )
+    return result, [fairness]
 
 
-def _shared_by(every: Iterable[Outcomes]) -> int:
-    return len(set.intersection(*(set(right) for right in every)))
+def _shared_by(every: Iterable[Measured]) -> int:
+    return len(set.intersection(*(set(one.right) for one in every)))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import FrozenInstanceError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from emdiag.core.claims import ClaimFigure, Decision
 from emdiag.core.codec import decode
 from emdiag.core.errors import JournalError, PlanError, StoreError
 from emdiag.core.results import Metric
+from emdiag.core.runs import EngineSpec
 from emdiag.core.temperature_sweep import (
     CoolingControl,
     Slope,
@@ -25,11 +28,12 @@ from emdiag.core.temperature_sweep import (
 )
 from emdiag.core.training import TrainManifest
 from emdiag.ledger.claims_file import all_of, decide, ledger_file, more_needed, read_ledger
-from emdiag.ledger.evidence import seeds_together
-from emdiag.ledger.run import STATISTICS
+from emdiag.ledger.evidence import gather, seeds_together
+from emdiag.ledger.run import STATISTICS, judge
 from emdiag.stats.pass_at_k import pass_at_k
 from emdiag.store.run_store import RunStore
 from tests.ledger.claim_stores import (
+    SCRIPTED,
     arm,
     between,
     draws,
@@ -538,3 +542,32 @@ def test_a_damaged_grade_is_named_and_not_left_out_of_a_verdict(tmp_path: Path) 
     first.write_text(lines[0] + "{damaged\n" + "".join(lines[1:]))
     with pytest.raises(JournalError, match="grades-"):
         judged(tmp_path, "C01")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_verdicts_and_notes_do_not_depend_on_the_order_of_the_claims(
+    tmp_path: Path, seed: int
+) -> None:
+    folder, other = tmp_path / "trained", EngineSpec(name="vllm", dtype="bfloat16")
+    write_run(tmp_path, "b", draws(0.5))
+    for name, engine in (("e0", SCRIPTED), ("e1", other), ("r0", other)):
+        write_run(tmp_path, name, draws(0.8), engine=engine)
+    for name in ("e0", "e1"):
+        write_manifest(folder, name)
+    arms = [arm("base", "base", "b"), arm("em", "em", "e0", "e1", folder=folder)]
+    RunStore(tmp_path).save(sweep(*arms, arm("rl", "rl", "r0")))
+    claims = list(read_ledger(ledger_file(), statistics=STATISTICS))
+    results, notes = judge(claims, evidence := gather([str(tmp_path)], out=tmp_path))
+    for words in ("em was trained on 1 problem of toy", "base and em on toy: engine differs"):
+        assert any(note.startswith(words) for note in notes)
+    random.Random(seed).shuffle(claims)
+    for gathered in (evidence, gather([str(tmp_path)], out=tmp_path)):
+        shuffled, shuffled_notes = judge(claims, gathered)
+        assert sorted(shuffled, key=repr) == sorted(results, key=repr)
+        assert shuffled_notes == notes
+
+
+def test_evidence_cannot_be_written_into(tmp_path: Path) -> None:
+    write_greedy(tmp_path)
+    with pytest.raises(FrozenInstanceError):
+        gather([], out=tmp_path).runs = ()  # type: ignore[misc]  # that is the point
