@@ -89,6 +89,11 @@ class ProblemScore(Record, frozen=True, kw_only=True):
     truncated: int
     majority: float
 
+    @property
+    def rate(self) -> float:
+        """Share of right samples."""
+        return self.correct / self.samples
+
 
 class GroupScore(Record, frozen=True, kw_only=True):
     """The headline metric on a part of a benchmark, such as `level 3`."""
@@ -130,6 +135,8 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
         tokens_per_s: New tokens per second of sampling; None where it was not recorded.
         partial: Whether fewer problems were measured than the benchmark holds.
         notes: What changes how the number should be read.
+        per_problem: In the benchmark's order; empty in records of version 0.1.0.
+        metrics: That the user's own functions measured.
     """
 
     label: str
@@ -158,6 +165,8 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
     detectable_gain: float | None
     groups: tuple[GroupScore, ...]
     notes: tuple[str, ...]
+    per_problem: tuple[ProblemScore, ...] = ()
+    metrics: tuple[Metric, ...] = ()
 
 
 class EvaluateResult(Result, frozen=True, kw_only=True, tag="evaluation"):

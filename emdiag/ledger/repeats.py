@@ -24,19 +24,16 @@ from emdiag.ledger.measured import setting_of
 from emdiag.ledger.rates import difference_interval
 from emdiag.stats.intervals import of_differences, wilson
 from emdiag.studies.stored.find_runs import graded, main_grading
+from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.core.grades import Grade
     from emdiag.core.results import Interval
     from emdiag.ledger.evidence import Evidence
     from emdiag.ledger.measured import Setting
-    from emdiag.store.run_store import Run, Sample
+    from emdiag.store.run_store import Run
+    from emdiag.studies.stored.outcomes import Outcomes
 
 Gaps = dict[str, float]
 """Problem to the main grader's share of right samples minus the second one's."""
@@ -142,38 +139,36 @@ def _twice_graded(claim: Claim, arm: Arm, evidence: Evidence) -> dict[Setting, l
         second = [spec for spec in run.gradings() if is_second_grader(spec.grader)]
         if run.spec.benchmark != (claim.benchmark or run.spec.benchmark) or not second:
             continue
-        sides = [
-            graded(run, label=arm.label, grade_key=key).correct
-            for key in (None, digest(second[-1]))
-        ]
-        gaps = {p: float(np.mean(sides[0][p]) - np.mean(sides[1][p]))
-                for p in sides[0].keys() & sides[1].keys()}  # fmt: skip
-        found.setdefault(setting_of(run), {})[run.spec.checkpoint_digest] = gaps
+        of_main, of_second = (
+            graded(run, label=arm.label, grade_key=key) for key in (None, digest(second[-1]))
+        )
+        shared = sorted(set(of_main.problems) & set(of_second.problems))
+        gaps = (of_main.rates_on(shared) - of_second.rates_on(shared)).tolist()
+        of_setting = found.setdefault(setting_of(run), {})
+        of_setting[run.spec.checkpoint_digest] = dict(zip(shared, gaps, strict=True))
     return {setting: list(by.values()) for setting, by in found.items()}
 
 
 def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimResult | None:
-    first, second = _grades(one), _grades(other)
-    shared = sorted(first.keys() & second.keys())
-    problems = sorted({problem for problem, _ in shared})
-    if len(problems) < 2:
-        return None
-    rates = [_rates(grades, shared, problems) for grades in (first, second)]
-    gaps = rates[1] - rates[0]
-    error = float(rates[0].std(ddof=1) / np.sqrt(len(problems)))
-    interval = of_differences(gaps)
-    flips = sum(first[s].extracted != second[s].extracted for s in shared)
     label = _label(one, evidence)
+    first, second = on_shared_samples(_main_outcomes(one, label), _main_outcomes(other, label))
+    if len(first.problems) < 2:
+        return None
+    gaps = second.rates - first.rates
+    error = float(first.rates.std(ddof=1) / np.sqrt(gaps.size))
+    interval = of_differences(gaps)
+    answers = zip(first.grades, second.grades, strict=True)
+    flips, samples = sum(a.extracted != b.extracted for a, b in answers), len(first.grades)
     points = ClaimFigure(
         name=f"score of {label}, drawn again", value=float(gaps.mean()), interval=interval,
         unit="points",
     )  # fmt: skip
     share = ClaimFigure(
-        name="answers that differ", value=flips / len(shared),
-        interval=wilson(flips, len(shared)), unit="share",
+        name="answers that differ", value=flips / samples,
+        interval=wilson(flips, samples), unit="share",
     )  # fmt: skip
     figures, verdict = [points, share], decide(None, claim.decision)
-    why = f"{in_points(float(gaps.mean()), interval)}; {flips} of {len(shared)} answers differ"
+    why = f"{in_points(float(gaps.mean()), interval)}; {flips} of {samples} answers differ"
     if error > 0:
         errors = ClaimFigure(
             name="change of the score over its standard error",
@@ -194,18 +189,9 @@ def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimRe
     )
 
 
-def _grades(run: Run) -> Mapping[Sample, Grade]:
+def _main_outcomes(run: Run, label: str) -> Outcomes:
     grading = main_grading(run)
-    return run.grades(digest(grading)) if grading else {}
-
-
-def _rates(
-    grades: Mapping[Sample, Grade], shared: list[Sample], problems: list[str]
-) -> NDArray[np.float64]:
-    right: dict[str, list[bool]] = {problem: [] for problem in problems}
-    for sample in shared:
-        right[sample[0]].append(grades[sample].verdict == "correct")
-    return np.array([np.mean(right[problem]) for problem in problems])
+    return outcomes_of(run, digest(grading) if grading else "", label=label)
 
 
 def _scaled(interval: Interval | None, error: float) -> Interval | None:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
 from emdiag.core.grades import Verdict
 from emdiag.core.results import GroupScore, Metric, ProblemScore
-from emdiag.stats.intervals import over_problems, wilson
+from emdiag.stats.intervals import intervals_of, shares_over_problems, wilson
 from emdiag.stats.pass_at_k import pass_at_k
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from emdiag.core.grades import Grade
     from emdiag.core.problems import Problem
     from emdiag.core.results import Interval
     from emdiag.core.sampling import Completion
+
+Values = NDArray[np.float64]
+"""One value for each problem, `[problems]`, or `[seeds, problems]`."""
 
 
 def score_problem(completions: Sequence[Completion], grades: Sequence[Grade]) -> ProblemScore:
@@ -32,36 +39,53 @@ def score_problem(completions: Sequence[Completion], grades: Sequence[Grade]) ->
     )
 
 
-def average(scores: Sequence[ProblemScore]) -> Metric:
-    """avg@k: the mean over problems of the share of right samples.
+def shares(scores: Sequence[ProblemScore]) -> dict[str, Values]:
+    """avg@n, pass@k for every k up to the number of samples n, and maj@n of each problem.
 
-    One sample of each problem makes independent trials, hence Wilson; several do not, hence a
-    bootstrap over problems.
+    There is no maj@n for one sample of each problem.
     """
     samples = scores[0].samples
-    rates = [score.correct / score.samples for score in scores]
-    interval: Interval | None
-    if samples == 1:
-        interval = wilson(sum(score.correct for score in scores), len(scores))
-    else:
-        interval = over_problems(rates)
-    return Metric(name=f"avg@{samples}", value=sum(rates) / len(rates), interval=interval)
+    found = {f"avg@{samples}": [score.rate for score in scores]}
+    for k in range(1, samples + 1):
+        found[f"pass@{k}"] = [pass_at_k(score.samples, score.correct, k) for score in scores]
+    if samples > 1:
+        found[f"maj@{samples}"] = [score.majority for score in scores]
+    return {name: np.array(values, np.float64) for name, values in found.items()}
 
 
-def coverage(scores: Sequence[ProblemScore]) -> tuple[Metric, ...]:
-    """pass@k for every k up to the number of samples."""
-    return tuple(
-        _mean(f"pass@{k}", [pass_at_k(score.samples, score.correct, k) for score in scores])
-        for k in range(1, scores[0].samples + 1)
-    )
+def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> dict[str, Metric]:
+    """Means with their intervals.
+
+    One sample of each problem makes independent trials, hence Wilson for `avg@1`; several do not,
+    hence a bootstrap over problems, and over seeds where there are several.
+
+    Args:
+        values: By name, `[problems]` or `[seeds, problems]`, all of one shape.
+        counted: Names of what is no share, so that nothing bounds it.
+    """
+    rows = {name: np.atleast_2d(of_problems) for name, of_problems in values.items()}
+    intervals: dict[str, Interval | None] = {}
+    if "avg@1" in rows and len(rows["avg@1"]) == 1:
+        right = rows["avg@1"][0]
+        intervals["avg@1"] = wilson(round(right.sum()), right.size)
+    others = [name for name in rows if name not in intervals]
+    for of_rows, names in (
+        (_of_shares, [name for name in others if name not in counted]),
+        (intervals_of, [name for name in others if name in counted]),
+    ):
+        if names:
+            found = of_rows(np.stack([rows[name] for name in names]))
+            intervals |= dict(zip(names, found, strict=True))
+    return {
+        name: Metric(name=name, value=_mean(of_name), interval=intervals[name])
+        for name, of_name in rows.items()
+    }
 
 
-def consensus(scores: Sequence[ProblemScore]) -> Metric | None:
-    """maj@k over classes of equal answers; None for one sample of each problem."""
-    samples = scores[0].samples
-    if samples == 1:
-        return None
-    return _mean(f"maj@{samples}", [score.majority for score in scores])
+def average(scores: Sequence[ProblemScore]) -> Metric:
+    """avg@n: the mean over problems of the share of right samples."""
+    name = f"avg@{scores[0].samples}"
+    return metrics({name: np.array([score.rate for score in scores])})[name]
 
 
 def by_group(
@@ -81,8 +105,30 @@ def by_group(
     )
 
 
-def _mean(name: str, values: Sequence[float]) -> Metric:
-    return Metric(name=name, value=sum(values) / len(values), interval=over_problems(values))
+def _mean(rows: Values) -> float:
+    if len(rows) == 1:
+        return float(sum(rows[0].tolist())) / rows.size
+    return float(rows.mean())
+
+
+def _of_shares(rows: Values) -> list[Interval | None]:
+    """Of `[statistics, seeds, problems]`, within 0 and 1, which rounding may leave.
+
+    Wilson's where every sample of every seed went the same way.
+    """
+    if rows.shape[1] == 1:
+        found = shares_over_problems(rows[:, 0])
+    else:
+        found = intervals_of(rows)
+        for number, row in enumerate(rows):
+            if row.shape[1] > 1 and np.ptp(row) == 0 and row[0, 0] in (0.0, 1.0):
+                found[number] = wilson(round(row[0].sum()), row.shape[1])
+    return [
+        msgspec.structs.replace(one, low=max(one.low, 0.0), high=min(one.high, 1.0))
+        if one
+        else None
+        for one in found
+    ]
 
 
 def _majority(grades: Sequence[Grade]) -> float:

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from emdiag.core.results import TextRates
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.grades import Grade
-    from emdiag.core.sampling import Completion
-
 REPEATED_ABOVE = 0.5
 _GRAM = 4
 _FEWEST_GRAMS = 20
@@ -29,15 +19,3 @@ def repeated_share(text: str) -> float:
     if len(grams) < _FEWEST_GRAMS:
         return 0.0
     return 1 - len(set(grams)) / len(grams)
-
-
-def text_rates(completions: Sequence[Completion], grades: Sequence[Grade]) -> TextRates:
-    """Rates over all samples; `grades` belong to `completions` one by one, at least one."""
-    count = len(completions)
-    return TextRates(
-        truncated_frac=sum(c.finish_reason == "length" for c in completions) / count,
-        no_box_frac=sum(not g.boxed for g in grades) / count,
-        undecided_frac=sum(g.verdict == "undecided" for g in grades) / count,
-        repeated_frac=sum(repeated_share(c.text) > REPEATED_ABOVE for c in completions) / count,
-        mean_tokens=sum(len(c.token_ids) for c in completions) / count,
-    )

@@ -6,8 +6,8 @@ from emdiag.core.grades import Grade, Verdict
 from emdiag.core.problems import Problem
 from emdiag.core.results import ProblemScore
 from emdiag.core.sampling import Completion, FinishReason
-from emdiag.measure.answers import average, by_group, consensus, coverage, score_problem
-from emdiag.measure.texts import repeated_share, text_rates
+from emdiag.measure.answers import average, by_group, metrics, score_problem, shares
+from emdiag.measure.texts import repeated_share
 from emdiag.stats.intervals import wilson
 
 
@@ -82,7 +82,7 @@ def test_one_sample_of_each_problem_has_a_wilson_interval() -> None:
     metric = average(scores)
     assert (metric.name, metric.value) == ("avg@1", 0.5)
     assert metric.interval == wilson(20, 40)
-    assert consensus(scores) is None
+    assert "maj@1" not in shares(scores)
 
 
 def test_several_samples_are_resampled_by_problem() -> None:
@@ -91,14 +91,13 @@ def test_several_samples_are_resampled_by_problem() -> None:
     assert (metric.name, metric.value) == ("avg@4", 0.5)
     assert metric.interval is not None
     assert metric.interval.method == "bootstrap over problems"
-    found = consensus(scores)
-    assert found is not None
+    found = metrics(shares(scores))["maj@4"]
     assert (found.name, found.value) == ("maj@4", 0.4)
 
 
 def test_pass_at_k_is_given_for_every_k_and_starts_at_the_average() -> None:
     scores = [_score(str(i), samples=4, correct=i % 5) for i in range(40)]
-    found = coverage(scores)
+    found = [metrics(shares(scores))[f"pass@{k}"] for k in range(1, 5)]
     assert [metric.name for metric in found] == ["pass@1", "pass@2", "pass@3", "pass@4"]
     assert found[0].value == pytest.approx(average(scores).value)
     assert found[3].value == pytest.approx(0.8)
@@ -123,15 +122,6 @@ def test_parts_of_a_benchmark_are_scored_apart() -> None:
     assert set(groups) == {"level 1", "level 2", "algebra"}
     assert (groups["level 1"].metric.value, groups["level 2"].metric.value) == (0.0, 1.0)
     assert groups["algebra"].problems == 3
-
-
-def test_rates_are_shares_of_all_samples() -> None:
-    loop = "the answer is four and " * 40
-    completions = [_completion(loop, finish="length", tokens=10), _completion("short", tokens=2)]
-    grades = [_grade(None, Verdict.UNDECIDED, boxed=False), _grade("4", RIGHT)]
-    rates = text_rates(completions, grades)
-    assert (rates.truncated_frac, rates.no_box_frac, rates.undecided_frac) == (0.5, 0.5, 0.5)
-    assert (rates.repeated_frac, rates.mean_tokens) == (0.5, 6.0)
 
 
 def test_repetition_counts_four_grams_seen_before() -> None:

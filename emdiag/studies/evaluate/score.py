@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.grades import Verdict
 from emdiag.core.results import BenchmarkScore
-from emdiag.measure.answers import average, by_group, consensus, coverage, score_problem
-from emdiag.measure.texts import text_rates
+from emdiag.measure.answers import average, by_group, metrics, shares
 from emdiag.stats.comparisons import detectable_gain
 from emdiag.store.provenance import version_notes
+from emdiag.studies.stored.outcomes import outcomes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,27 +18,20 @@ if TYPE_CHECKING:
     from emdiag.core.results import Metric, ProblemScore, TextRates
     from emdiag.core.runs import Provenance
     from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.stored.outcomes import Outcomes
 
 TRUNCATED_WORTH_A_NOTE = 0.05
 
 
 def score_reading(reading: Reading, grade_key: str) -> BenchmarkScore:
     """The score of exactly the problems and samples asked for."""
-    drawn, graded = reading.run.completions(), reading.run.grades(grade_key)
-    wanted = [(p.id, index) for p in reading.problems for index in range(reading.samples)]
-    completions = [drawn[sample] for sample in wanted]
-    grades = [graded[sample] for sample in wanted]
-    scores = [
-        score_problem(
-            completions[start : start + reading.samples], grades[start : start + reading.samples]
-        )
-        for start in range(0, len(wanted), reading.samples)
-    ]
-    headline = average(scores)
-    rates = text_rates(completions, grades)
+    outcomes = reading_outcomes(reading, grade_key)
+    scores, rates = outcomes.scores, outcomes.text_rates
+    found = metrics(shares(scores))
+    headline = found[f"avg@{reading.samples}"]
     sessions = reading.run.provenance()
     spec = reading.run.spec
-    verdicts = Counter(grade.verdict.value for grade in grades)
+    verdicts = Counter(outcomes.verdicts)
     return BenchmarkScore(
         label=reading.checkpoint.label,
         checkpoint=reading.checkpoint,
@@ -57,15 +50,26 @@ def score_reading(reading: Reading, grade_key: str) -> BenchmarkScore:
         problems_total=len(reading.all_problems),
         partial=len(scores) < len(reading.all_problems),
         samples=reading.samples,
-        pass_at_k=coverage(scores),
-        maj_at_k=consensus(scores),
+        pass_at_k=tuple(found[f"pass@{k}"] for k in range(1, reading.samples + 1)),
+        maj_at_k=found.get(f"maj@{reading.samples}"),
         without_tagged=_without_tagged(reading, scores),
-        by_verdict={verdict.value: verdicts[verdict.value] for verdict in Verdict},
+        by_verdict={verdict.value: verdicts[verdict] for verdict in Verdict},
         rates=rates,
         tokens_per_s=_speed(sessions),
-        detectable_gain=detectable_gain([score.correct / score.samples for score in scores]),
+        detectable_gain=detectable_gain(outcomes.rates.tolist()),
         groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
         notes=(*_notes(reading, rates), *(f"drawn {note}" for note in version_notes(sessions))),
+        per_problem=scores,
+    )
+
+
+def reading_outcomes(reading: Reading, grade_key: str) -> Outcomes:
+    """The outcomes of exactly the problems and samples asked for; all are graded."""
+    return outcomes_of(
+        reading.run,
+        grade_key,
+        label=reading.checkpoint.label,
+        samples=[(p.id, index) for p in reading.problems for index in range(reading.samples)],
     )
 
 

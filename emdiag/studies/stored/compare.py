@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from emdiag.core.errors import MeasurementError, PlanError
 from emdiag.core.results import CompareResult, Comparison
@@ -19,9 +18,10 @@ from emdiag.studies.stored.find_runs import find_pairs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from emdiag.studies.stored.find_runs import Side
+    from emdiag.studies.stored.outcomes import Outcomes
 
 MARGIN = 0.02
 """Two points: the zone counted as no difference, unless the user says otherwise."""
@@ -74,7 +74,7 @@ def compare(
     return CompareResult(comparisons=final, macro=macro)
 
 
-def _compare_pair(left: Side, right: Side, *, margin: float) -> Comparison:
+def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float) -> Comparison:
     shared, before, after = _shared_rates(left, right)
     up = tuple(p for p, b, a in zip(shared, before, after, strict=True) if b <= 0.5 < a)
     down = tuple(p for p, b, a in zip(shared, before, after, strict=True) if a <= 0.5 < b)
@@ -108,7 +108,7 @@ def _compare_pair(left: Side, right: Side, *, margin: float) -> Comparison:
 
 
 def _macro(
-    comparisons: Sequence[Comparison], pairs: Sequence[tuple[Side, Side]], *, margin: float
+    comparisons: Sequence[Comparison], pairs: Sequence[tuple[Outcomes, Outcomes]], *, margin: float
 ) -> Comparison:
     """Mean over benchmarks, each counted once."""
     clusters = []
@@ -143,10 +143,11 @@ def _macro(
 
 
 def _shared_rates(
-    left: Side, right: Side
+    left: Outcomes, right: Outcomes
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
     """Problems both sides have, and the share of right samples of each on either side."""
-    shared = [problem for problem in left.correct if problem in right.correct]
+    measured = set(right.problems)
+    shared = [problem for problem in left.problems if problem in measured]
     if not shared:
         raise MeasurementError(
             f"{left.label} and {right.label} share no graded problem",
@@ -154,13 +155,10 @@ def _shared_rates(
             right=right.run.path,
             hint="evaluate both on the same benchmark with the same --limit",
         )
-    before, after = (
-        np.array([np.mean(side.correct[problem]) for problem in shared]) for side in (left, right)
-    )
-    return shared, before, after
+    return shared, left.rates_on(shared), right.rates_on(shared)
 
 
-def _notes(left: Side, right: Side, *, shared: int) -> tuple[str, ...]:
+def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[str, ...]:
     """Settings on which the two sides differ, and problems only one of them has."""
     notes = []
     for name in ("template", "chat", "engine"):
@@ -173,7 +171,7 @@ def _notes(left: Side, right: Side, *, shared: int) -> tuple[str, ...]:
             notes.append(f"{name} differs: {one} against {other}")
     if left.samples != right.samples:
         notes.append(f"samples differ: {left.samples} against {right.samples}")
-    lonely = len(left.correct) + len(right.correct) - 2 * shared
+    lonely = len(left.problems) + len(right.problems) - 2 * shared
     if lonely:
         notes.append(f"{lonely} problems were measured on one side only and are left out")
     if left.run.key == right.run.key:

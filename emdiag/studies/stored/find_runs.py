@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.grades import Verdict, is_second_grader
+from emdiag.core.grades import is_second_grader
 from emdiag.store.run_store import Run
 
 if TYPE_CHECKING:
     from emdiag.core.runs import GradingSpec
     from emdiag.store.run_store import RunStore
+    from emdiag.studies.stored.outcomes import Outcomes
 
 _FEWEST_KEY_DIGITS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """One run as it enters a comparison.
-
-    Attributes:
-        correct: For each problem with all its samples graded, whether each sample was right.
-    """
-
-    label: str
-    run: Run
-    correct: dict[str, list[bool]]
-
-    @property
-    def samples(self) -> int:
-        """Samples of each problem; 0 where nothing was graded."""
-        return len(next(iter(self.correct.values()), ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +30,7 @@ class _Candidate:
     samples: int | None = None
     evaluation: int | None = None
 
-    def open(self) -> Side:
+    def open(self) -> Outcomes:
         return graded(self.run, label=self.label, grade_key=self.grade_key, samples=self.samples)
 
 
@@ -107,7 +91,7 @@ def runs_named(name: str, *, store: RunStore) -> list[tuple[str, Run]]:
     return [(name, run) for run in runs.values()]
 
 
-def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Side, Side]]:
+def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Outcomes, Outcomes]]:
     """Runs of two names on the same benchmarks, in the order of the benchmarks' names.
 
     Labels are looked up in evaluations: for each benchmark the last one that has both, else the
@@ -130,12 +114,12 @@ def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Side, Si
 
 def graded(
     run: Run, *, label: str, grade_key: str | None = None, samples: int | None = None
-) -> Side:
-    """The run's grades as a side; the main grader's last ones, unless a key says otherwise.
+) -> Outcomes:
+    """The run's outcomes by the main grader's last grades, unless a key says otherwise.
 
     Args:
         run: Any run of a store.
-        label: What the side is called.
+        label: What the checkpoint is called.
         grade_key: Which grades; None for those that the main grader gave last.
         samples: Of each problem; None for as many as any problem has. Problems with fewer are
             left out.
@@ -143,26 +127,24 @@ def graded(
     Raises:
         StoreError: The run holds no grades.
     """
+    from emdiag.studies.stored.outcomes import outcomes_of
+
     if grade_key is None:
         grading = main_grading(run)
         grade_key = digest(grading) if grading else ""
-    right: dict[str, dict[int, bool]] = {}
-    for (problem, index), grade in run.grades(grade_key).items():
-        right.setdefault(problem, {})[index] = grade.verdict is Verdict.CORRECT
-    if not right:
+    every = outcomes_of(run, grade_key, label=label)
+    if not every.grades:
         raise StoreError(
             "the run holds no grades", folder=run.path, hint="`emdiag eval` grades what it draws"
         )
-    wanted = range(samples or max(len(found) for found in right.values()))
-    return Side(
-        label=label,
-        run=run,
-        correct={
-            problem: [found[index] for index in wanted]
-            for problem, found in sorted(right.items())
-            if all(index in found for index in wanted)
-        },
-    )
+    graded_samples = run.grades(grade_key)
+    wanted = range(samples or every.samples)
+    kept = [
+        [(problem, index) for index in wanted]
+        for problem in every.problems
+        if all((problem, index) in graded_samples for index in wanted)
+    ]
+    return outcomes_of(run, grade_key, label=label, samples=chain.from_iterable(kept))
 
 
 def main_grading(run: Run) -> GradingSpec | None:
@@ -202,7 +184,7 @@ def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:
     return found
 
 
-def _match(left: list[_Candidate], right: list[_Candidate]) -> tuple[Side, Side]:
+def _match(left: list[_Candidate], right: list[_Candidate]) -> tuple[Outcomes, Outcomes]:
     together = [
         (one, other)
         for one in left

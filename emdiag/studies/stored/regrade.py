@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
@@ -21,6 +18,7 @@ from emdiag.resources import default_home
 from emdiag.stats.intervals import of_differences, over_problems
 from emdiag.store.run_store import RunStore
 from emdiag.studies.stored.find_runs import main_grading, runs_named
+from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
     from emdiag.core.problems import Problem
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.sampling import Completion
-    from emdiag.store.run_store import Run, Sample
-
-Grades = Mapping["Sample", Grade]
+    from emdiag.store.run_store import Run
 
 _AT_ONCE = 256
 
@@ -95,8 +91,8 @@ def _regrade_run(
     problems = {problem.id: problem for problem in _problems(run, home=home)}
     golds = [[problem.id, problem.answer_raw] for problem in problems.values()]
     spec = GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(golds))
-    second = _second_grades(run, spec, problems, grader=grader, progress=progress)
-    return _side_by_side(run, label, main=main, second=spec, grades=second, problems=problems)
+    _grade_missing(run, spec, problems, grader=grader, progress=progress)
+    return _side_by_side(run, label, main=main, second=spec, problems=problems)
 
 
 def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
@@ -109,18 +105,17 @@ def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
         ) from error  # fmt: skip
 
 
-def _second_grades(
+def _grade_missing(
     run: Run,
     spec: GradingSpec,
     problems: dict[str, Problem],
     *,
     grader: Grader,
     progress: Progress,
-) -> Grades:
-    """Grades of every completion under `spec`; only those that are not stored are made."""
-    key = digest(spec)
+) -> None:
+    """Grade every completion that has no grade under `spec` yet."""
     with run.writing(), run.grade_writer(spec) as journal:
-        done = run.grades(key)
+        done = run.grades(digest(spec))
         waiting = [
             completion
             for sample, completion in sorted(run.completions().items())
@@ -132,7 +127,6 @@ def _second_grades(
                     for grade in _grade(waiting[start : start + _AT_ONCE], problems, grader):
                         journal.append(grade)
                         stage.advance()
-    return run.grades(key)
 
 
 def _grade(
@@ -161,21 +155,21 @@ def _side_by_side(
     *,
     main: GradingSpec,
     second: GradingSpec,
-    grades: Grades,
     problems: dict[str, Problem],
 ) -> RegradedRun:
-    first = run.grades(digest(main))
-    shared = sorted(first.keys() & grades.keys())
-    right: dict[str, list[tuple[bool, bool]]] = {}
-    for sample in shared:
-        pair = tuple(by[sample].verdict is Verdict.CORRECT for by in (first, grades))
-        right.setdefault(sample[0], []).append((pair[0], pair[1]))
-    rates = np.array([np.mean(pairs, axis=0) for pairs in right.values()])
+    sides = on_shared_samples(
+        outcomes_of(run, digest(main), label=label), outcomes_of(run, digest(second), label=label)
+    )
+    of_main, of_second = sides
     scores = [
-        Metric(name="share right", value=float(side.mean()), interval=over_problems(side.tolist()))
-        for side in rates.T
+        Metric(
+            name="share right",
+            value=float(side.rates.mean()),
+            interval=over_problems(side.rates.tolist()),
+        )
+        for side in sides
     ]
-    flips = [pair for pairs in right.values() for pair in pairs]
+    gaps = of_second.rates - of_main.rates
     return RegradedRun(
         label=label,
         run_key=run.key,
@@ -185,18 +179,18 @@ def _side_by_side(
         second_grader=second.grader,
         grade_key=digest(main),
         second_grade_key=digest(second),
-        problems=len(right),
-        samples=len(shared),
+        problems=len(of_main.problems),
+        samples=len(of_main.grades),
         score=scores[0],
         second_score=scores[1],
-        difference=float((rates[:, 1] - rates[:, 0]).mean()),
-        interval=of_differences(rates[:, 1] - rates[:, 0]),
-        gained=flips.count((False, True)),
-        lost=flips.count((True, False)),
+        difference=float(gaps.mean()),
+        interval=of_differences(gaps),
+        gained=int((~of_main.right & of_second.right).sum()),
+        lost=int((of_main.right & ~of_second.right).sum()),
         disagreements=tuple(
-            _disagreement(first[sample], grades[sample], problems[sample[0]])
-            for sample in shared
-            if first[sample].verdict is not grades[sample].verdict
+            _disagreement(one, other, problems[one.problem_id])
+            for one, other in zip(of_main.grades, of_second.grades, strict=True)
+            if one.verdict is not other.verdict
         ),
     )
 

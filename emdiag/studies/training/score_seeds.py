@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -10,26 +10,19 @@ import msgspec
 import numpy as np
 
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.progress import SilentProgress
 from emdiag.core.records import Record
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
 from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef, evaluate_plan
 from emdiag.studies.evaluate.run import run_evaluate
-from emdiag.studies.evaluate.task import expand
-from emdiag.studies.stored.find_runs import graded
 from emdiag.studies.training.seed_summary import Scored, Trained, summarise_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from emdiag.core.protocols import Progress
-    from emdiag.core.results import BenchmarkScore
     from emdiag.core.training import TrainFolder
-    from emdiag.store.run_store import Run
     from emdiag.store.session import Session
 
 Updates = Literal["last", "all"]
@@ -136,15 +129,12 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
         refs.insert(0, _distinct(plan.base, entries))
     how = msgspec.structs.replace(plan.how, checkpoints=tuple(refs))
     result = run_evaluate(how, session)
-    runs = {run.key: run for run in session.store.runs()}
     found = []
-    of_one = msgspec.structs.replace(how, checkpoints=tuple(refs[-1:]))
-    for reading in expand(of_one, replace(session, progress=SilentProgress())):
-        problems = [problem.id for problem in reading.problems]
+    for benchmark in dict.fromkeys(score.benchmark for score in result.scores):
         scored = {
-            score.label: Scored(score=score, rates=_rates(score, problems, runs[score.run_key]))
+            score.label: Scored(score=score, rates=np.array([p.rate for p in score.per_problem]))
             for score in result.scores
-            if score.benchmark == reading.card.name
+            if score.benchmark == benchmark
         }
         trained = [
             Trained(
@@ -193,9 +183,3 @@ def _distinct(base: NamedRef, entries: Mapping[str, _Entry]) -> NamedRef:
             hint="name it: --base base=REF",
         )
     return base
-
-
-def _rates(score: BenchmarkScore, problems: Sequence[str], run: Run) -> NDArray[np.float64]:
-    """Share of right samples of each of the problems that the score counts, `[problems]`."""
-    side = graded(run, label=score.label, grade_key=score.grade_key, samples=score.samples)
-    return np.array([np.mean(side.correct[problem]) for problem in problems])
