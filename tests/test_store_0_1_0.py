@@ -22,11 +22,13 @@ from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import EvaluateResult
 from emdiag.demonstration.measured import FILE, DemoMeasurements
 from emdiag.demonstration.run import DemoResult
-from emdiag.publish.kinds import result_context
+from emdiag.publish.context import page_context
+from emdiag.publish.kinds import RECORDS, kind_of
 from emdiag.publish.runs import evaluation_of_runs
-from emdiag.publish.targets import RESULTS, find_targets, result_files
+from emdiag.publish.targets import find_targets, result_files
 from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
+from emdiag.store.session import open_session
 from emdiag.store.summaries import summarise
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 DEMO = Path(__file__).parents[1] / "reports" / "examples" / "record.tar.xz"
-EVERY_KIND = (*RESULTS, RegradeResult, DemoResult, DemoMeasurements)
+EVERY_KIND = (*RECORDS, RegradeResult, DemoResult, DemoMeasurements)
 PRINTED = (
     *("comparison", "evaluation", "logits", "seeds", "selection", "sweep", "training", "claims"),
     "regrade",
@@ -133,7 +135,8 @@ def test_each_kind_has_its_page_with_the_same_samples_runs_and_commands(
 ) -> None:
     (target,) = find_targets([name], store=stored)
     assert not isinstance(target.found, Run)
-    context = result_context(target.found, store=target.store, home=Path("home"))
+    sources = kind_of(target.found).sources(target.found, target.store)
+    context = page_context(sources, open_session("store", home="home"))
     book, expected = context.samples, golden["pages"][name]
     samples = None if book is None else {
         "total": book.total,

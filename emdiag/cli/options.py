@@ -12,7 +12,7 @@ from emdiag.core.errors import PlanError
 
 if TYPE_CHECKING:
     from emdiag.cli.console import Out
-    from emdiag.publish.targets import Result
+    from emdiag.core.records import Result
     from emdiag.store.session import Session
 
 ENGINE, SAMPLING = "Engine", "Sampling"
@@ -135,10 +135,7 @@ def write_page(result: Result, path: Path | None, session: Session, out: Out) ->
         return
     from emdiag.publish.report import write_report
 
-    page = write_report(
-        result, path, store=session.store, home=session.home, command=session.command
-    )
-    out.say(f"page: {page}")
+    out.say(f"page: {write_report(result, path, session)}")
 
 
 def numbers(text: str, *, option: str) -> list[float]:

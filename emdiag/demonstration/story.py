@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from emdiag.core.results import CompareResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.training import TrainResult
-from emdiag.publish.study import Found, study_of
+from emdiag.publish.study import StudyPart, study_of
 from emdiag.reports.render import write_page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from emdiag.core.records import Result
     from emdiag.demonstration.measured import ChosenPrompt, DemoMeasurements
     from emdiag.demonstration.plan import DemoPlan
-    from emdiag.publish.targets import Result
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
 
@@ -38,16 +38,12 @@ def tell(measured: DemoMeasurements, page: Path, *, session: Session) -> Path:
         StoreError: A run cannot be read, or the page cannot be written.
     """
     study = study_of(
-        chapters(measured, store=session.store),
-        home=session.home,
-        title=TITLE,
-        question=QUESTION,
-        command=session.command,
+        chapters(measured, store=session.store), session, title=TITLE, question=QUESTION
     )
     return write_page(study, page)
 
 
-def chapters(measured: DemoMeasurements, *, store: RunStore) -> list[Found]:
+def chapters(measured: DemoMeasurements, *, store: RunStore) -> list[StudyPart]:
     """The results in the order of the story, each with what leads to it."""
     plan = measured.plan
     good, bad, maximised, *rl = measured.trained
@@ -69,8 +65,7 @@ def chapters(measured: DemoMeasurements, *, store: RunStore) -> list[Found]:
         ("Claims", measured.claims, ()),
     ]
     return [
-        Found(
-            name=heading,
+        StudyPart(
             result=result,
             store=store,
             heading=heading,

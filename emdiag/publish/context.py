@@ -2,125 +2,107 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.runs import Provenance
+from emdiag.findings.numbers import count
 from emdiag.findings.page import Context, Fact
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
-from emdiag.publish.leaks import training_leaks
-from emdiag.publish.samples import BookRun, sample_book
+from emdiag.publish.samples import sample_book
+from emdiag.publish.sources import checkpoint_of
 from emdiag.store.provenance import version_notes
 from emdiag.store.training_folder import read_manifest
 from emdiag.studies.stored.problems import asked_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
+    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.runs import Provenance
+    from emdiag.publish.samples import BookRun
+    from emdiag.publish.sources import Sources
     from emdiag.store.run_store import Run
+    from emdiag.store.session import Session
     from emdiag.studies.stored.problems import AskedProblems
-
 
 _DIGEST_SHOWN = 12
 _VALUES_SHOWN = 8
 _REFS_SHOWN = 4
 """Checkpoints at most that are shown with their reference."""
+_PROBLEM_IDS_KEPT = 100
+"""Training problems that a manifest names at most."""
+_PROBLEMS_NAMED = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """What lies beside a result.
-
-    Attributes:
-        runs: That hold its samples, in the order of the page.
-        checkpoints: As they were found; those of runs that are not among them are described by
-            what their sessions say.
-        sessions: Of other work on the same samples, such as reading logits.
-        notes: Of the result itself, which are not said twice.
-        measuring: The command that measures it again, for sessions of Python callers, which name
-            none; empty where the commands of its runs are enough.
-    """
-
-    runs: tuple[BookRun, ...]
-    checkpoints: tuple[CheckpointRef, ...] = ()
-    sessions: tuple[Provenance, ...] = ()
-    notes: tuple[str, ...] = ()
-    measuring: tuple[str, ...] = ()
-
-    def untold(self) -> list[str]:
-        """The measuring command, where no session tells one."""
-        is_told = any(session.command for session in self.sessions)
-        return [] if is_told or not self.measuring else [shlex.join(self.measuring)]
-
-
-def page_context(beside: Beside, *, home: Path, command: Sequence[str] = ()) -> Context:
+def page_context(sources: Sources, session: Session) -> Context:
     """Everything about a page that is not its result.
 
     Args:
-        beside: What lies beside the result.
-        home: Folder of imported benchmarks.
-        command: That writes the page; empty where Python does.
+        sources: Of the result.
+        session: Where benchmarks lie, and the command that writes the page.
 
     Raises:
         JournalError: A run cannot be read.
     """
-    runs = [one.run for one in beside.runs]
-    asked = asked_problems(runs, home=home)
-    drawn = [one for run in runs for one in _drawn(run, asked[run.spec.benchmark])]
-    checkpoints = beside.checkpoints or tuple(
-        found for one in beside.runs if (found := checkpoint_of(one)) is not None
+    asked = asked_problems([column.run for column in sources.runs], home=session.home)
+    drawn = [
+        drawing
+        for column in sources.runs
+        for drawing in _drawn(column.run, asked[column.run.spec.benchmark])
+    ]
+    reading = [DrawnSession(session=one, spec=None) for one in sources.sessions]
+    checkpoints = sources.checkpoints or tuple(
+        checkpoint for column in sources.runs if (checkpoint := checkpoint_of(column)) is not None
     )
-    absent = [of_name.note for of_name in asked.values() if of_name.note]
-    cautions = [*_cautions(beside, checkpoints), *absent]
-    known = " ".join(beside.notes)
+    absent = [problems.note for problems in asked.values() if problems.note]
+    cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints), *absent]
+    noted = " ".join(sources.notes)
     return Context(
-        asked=(*_named(checkpoints), *_settings(beside.runs)),
-        commands=_commands(beside, drawn, command=command),
-        provenance=(
-            *_checkpoints(checkpoints),
-            *_provenance(beside, [one.session for one in drawn]),
+        asked=(*sources.asked, *_named(checkpoints), *_settings(sources.runs)),
+        commands=distinct_commands(
+            [*sources.training, *recreating_commands([*drawn, *reading]), *sources.measuring],
+            command=session.command,
         ),
-        cautions=tuple(dict.fromkeys(note for note in cautions if note not in known)),
-        samples=sample_book(beside.runs, home=home),
+        provenance=(
+            *sources.provenance,
+            *_checkpoints(checkpoints),
+            *_provenance(sources.runs, [one.session for one in (*drawn, *reading)]),
+        ),
+        cautions=tuple(dict.fromkeys(note for note in cautions if note not in noted)),
+        samples=sample_book(sources.runs, home=session.home),
     )
 
 
-def checkpoint_of(one: BookRun) -> CheckpointRef | None:
-    """The checkpoint of a run by what its last session says; None where it has none yet."""
-    sessions = one.run.provenance()
-    if not sessions:
-        return None
-    spec, last = one.run.spec, sessions[-1]
-    manifest = read_manifest(last.ref)
-    return CheckpointRef(
-        label=one.label,
-        ref=last.ref,
-        path=last.ref,
-        digest=spec.checkpoint_digest,
-        tokenizer_digest=spec.tokenizer_digest,
-        revision=last.revision,
-        stage=manifest.stage if manifest else None,
-        recipe=manifest.recipe if manifest else None,
-        train_seed=manifest.train_seed if manifest else None,
-        update=manifest.update if manifest else None,
-    )
+def training_leaks(
+    checkpoints: Iterable[CheckpointRef], measured: Mapping[str, Set[str]]
+) -> list[str]:
+    """Checkpoints that were trained on problems of a benchmark that they are measured on.
 
-
-def _commands(
-    beside: Beside, drawn: Sequence[DrawnSession], *, command: Sequence[str]
-) -> tuple[str, ...]:
-    reading = [DrawnSession(session=session, spec=None) for session in beside.sessions]
-    typed = recreating_commands([*drawn, *reading])
-    return distinct_commands([*typed, *beside.untold()], command=command)
+    Args:
+        checkpoints: Whose folders may say what they were trained on.
+        measured: Ids of the problems measured, by benchmark.
+    """
+    notes = []
+    for checkpoint in checkpoints:
+        manifest = read_manifest(checkpoint.path)
+        trained_on = manifest.problem_ids if manifest else ()
+        at_least = "at least " if len(trained_on) >= _PROBLEM_IDS_KEPT else ""
+        for benchmark, ids in measured.items():
+            shared = [name for name in trained_on if name in ids]
+            left_out = len(shared) - _PROBLEMS_NAMED
+            more = f" and {left_out} more" if left_out > 0 else ""
+            if shared:
+                notes.append(
+                    f"{checkpoint.label} was trained on {at_least}{count(len(shared), 'problem')} "
+                    f"of {benchmark}, on which it is measured: "
+                    f"{', '.join(shared[:_PROBLEMS_NAMED])}{more}"
+                )
+    return notes
 
 
 def _drawn(run: Run, asked: AskedProblems) -> list[DrawnSession]:
-    held = run.completions()
-    problems = len({problem for problem, _ in held})
-    samples = max((index + 1 for _, index in held), default=1)
+    drawn = run.completions()
+    problems = len({problem for problem, _ in drawn})
+    samples = max((index + 1 for _, index in drawn), default=1)
     limit = problems if problems < len(asked.problems) else None
     return [
         DrawnSession(session=session, spec=run.spec, samples=samples, limit=limit)
@@ -130,11 +112,11 @@ def _drawn(run: Run, asked: AskedProblems) -> list[DrawnSession]:
 
 def _settings(runs: Sequence[BookRun]) -> tuple[Fact, ...]:
     """Settings over all runs; several values of one setting stand beside each other."""
-    specs = [one.run.spec for one in runs]
-    samples = [one.samples for one in runs if one.samples is not None]
-    found: Mapping[str, Sequence[object]] = {
+    specs = [column.run.spec for column in runs]
+    samples = [column.samples for column in runs if column.samples is not None]
+    settings: Mapping[str, Sequence[object]] = {
         "benchmark": [spec.benchmark for spec in specs],
-        "problems": [f"the first {one.limit}" for one in runs if one.limit is not None],
+        "problems": [f"the first {column.limit}" for column in runs if column.limit is not None],
         "samples of each problem": sorted(samples),
         "temperature": sorted(spec.sampling.temperature for spec in specs),
         "top-p": sorted(spec.sampling.top_p for spec in specs),
@@ -146,9 +128,8 @@ def _settings(runs: Sequence[BookRun]) -> tuple[Fact, ...]:
         "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
     }
     return tuple(
-        Fact(name=name, value=_listed(values)) for name, values in found.items()
-        if values
-    )  # fmt: skip
+        Fact(name=name, value=_listed(values)) for name, values in settings.items() if values
+    )
 
 
 def _named(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
@@ -156,50 +137,53 @@ def _named(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
     by_label = _by_label(checkpoints)
     if not by_label:
         return ()
-    told = []
-    for label, found in by_label.items():
-        seeds = f"{len(found)} seeds" if len(found) > 1 else found[0].ref
-        is_told = len(found) > 1 or (len(by_label) <= _REFS_SHOWN and seeds != label)
-        told.append(f"{label} ({seeds})" if is_told else label)
-    return (Fact(name="checkpoints", value=", ".join(told)),)
+    names = []
+    for label, seeds in by_label.items():
+        which = f"{len(seeds)} seeds" if len(seeds) > 1 else seeds[0].ref
+        is_shown = len(seeds) > 1 or (len(by_label) <= _REFS_SHOWN and which != label)
+        names.append(f"{label} ({which})" if is_shown else label)
+    return (Fact(name="checkpoints", value=", ".join(names)),)
 
 
 def _checkpoints(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
     """Each checkpoint in full; seeds of one label stand together."""
     return tuple(
-        Fact(name=f"checkpoint {label}", value="; ".join(_described(one) for one in found))
-        for label, found in _by_label(checkpoints).items()
+        Fact(name=f"checkpoint {label}", value="; ".join(_described(seed) for seed in seeds))
+        for label, seeds in _by_label(checkpoints).items()
     )
 
 
 def _by_label(checkpoints: Sequence[CheckpointRef]) -> dict[str, list[CheckpointRef]]:
     """Checkpoints under their labels, each once."""
-    found: dict[str, dict[str, CheckpointRef]] = {}
-    for one in checkpoints:
-        found.setdefault(one.label, {}).setdefault(one.digest, one)
-    return {label: list(by_digest.values()) for label, by_digest in found.items()}
+    labels: dict[str, dict[str, CheckpointRef]] = {}
+    for checkpoint in checkpoints:
+        labels.setdefault(checkpoint.label, {}).setdefault(checkpoint.digest, checkpoint)
+    return {label: list(by_digest.values()) for label, by_digest in labels.items()}
 
 
-def _described(one: CheckpointRef) -> str:
-    pinned = one.revision is not None and "@" not in one.ref
-    parts = [f"{one.ref}@{one.revision}" if pinned else one.ref]
-    parts += [f"stage {one.stage}"] if one.stage else []
-    parts += [f"recipe {one.recipe}"] if one.recipe else []
-    parts += [f"training seed {one.train_seed}"] if one.train_seed is not None else []
-    parts += [f"update {one.update}"] if one.update is not None else []
-    return ", ".join([*parts, f"weights {one.digest[:_DIGEST_SHOWN]}"])
+def _described(checkpoint: CheckpointRef) -> str:
+    ref, revision = checkpoint.ref, checkpoint.revision
+    parts = [f"{ref}@{revision}" if revision is not None and "@" not in ref else ref]
+    values = {
+        "stage": checkpoint.stage,
+        "recipe": checkpoint.recipe,
+        "training seed": checkpoint.train_seed,
+        "update": checkpoint.update,
+    }
+    parts += [f"{name} {value}" for name, value in values.items() if value not in (None, "")]
+    return ", ".join([*parts, f"weights {checkpoint.digest[:_DIGEST_SHOWN]}"])
 
 
-def _provenance(beside: Beside, drawn: Sequence[Provenance]) -> tuple[Fact, ...]:
-    sessions = [*drawn, *beside.sessions]
+def _provenance(runs: Sequence[BookRun], sessions: Sequence[Provenance]) -> tuple[Fact, ...]:
     if not sessions:
         return ()
     graders = {
         f"{grading.grader} ({_versions([grading.versions])})"
-        for one in beside.runs
-        for grading in one.run.gradings()
+        for column in runs
+        for grading in column.run.gradings()
     }
-    ended = [session.finished or session.started for session in sessions]
+    began = min(session.started for session in sessions)
+    ended = max(session.finished or session.started for session in sessions)
     commits = [session.emdiag_commit or "installed" for session in sessions]
     facts = {
         "emdiag": _distinct(session.emdiag_version for session in sessions),
@@ -207,11 +191,13 @@ def _provenance(beside: Beside, drawn: Sequence[Provenance]) -> tuple[Fact, ...]
         "libraries": [_versions([session.versions for session in sessions])],
         "device": _distinct(session.device for session in sessions),
         "number format": _distinct(session.dtype for session in sessions),
-        "drawn": [f"{_minute(min(one.started for one in sessions))} to {_minute(max(ended))} UTC"],
+        "drawn": [f"{_minute(began)} to {_minute(ended)} UTC"],
         "grader": sorted(graders),
-        "runs": _distinct(one.run.path.name for one in beside.runs),
+        "runs": _distinct(column.run.path.name for column in runs),
     }
-    return tuple(Fact(name=name, value=", ".join(found)) for name, found in facts.items() if found)
+    return tuple(
+        Fact(name=name, value=", ".join(values)) for name, values in facts.items() if values
+    )
 
 
 def _short_commit(commit: str) -> str:
@@ -220,8 +206,8 @@ def _short_commit(commit: str) -> str:
     return digits[:_DIGEST_SHOWN] + plus + changes
 
 
-def _versions(found: Iterable[dict[str, str]]) -> str:
-    pairs = {f"{name} {version}" for versions in found for name, version in versions.items()}
+def _versions(libraries: Iterable[dict[str, str]]) -> str:
+    pairs = {f"{name} {version}" for versions in libraries for name, version in versions.items()}
     return ", ".join(sorted(pairs))
 
 
@@ -230,19 +216,19 @@ def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _cautions(beside: Beside, checkpoints: Sequence[CheckpointRef]) -> list[str]:
-    notes = []
-    every: list[Provenance] = []
-    for one in beside.runs:
-        sessions = one.run.provenance()
-        every += sessions
-        if any(session.finished is None for session in sessions):
-            notes.append(f"a session of {one.label} ({one.run.path.name}) was not closed")
+def _cautions(runs: Sequence[BookRun], checkpoints: Sequence[CheckpointRef]) -> list[str]:
+    sessions = {column.run.key: column.run.provenance() for column in runs}
+    notes = [
+        f"a session of {column.label} ({column.run.path.name}) was not closed"
+        for column in runs
+        if any(session.finished is None for session in sessions[column.run.key])
+    ]
+    every = [session for of_run in sessions.values() for session in of_run]
     notes += [f"samples were drawn {note}" for note in version_notes(every)]
     measured: dict[str, set[str]] = {}
-    for one in beside.runs:
-        ids = {problem for problem, _ in one.run.completions()}
-        measured.setdefault(one.run.spec.benchmark, set()).update(ids)
+    for column in runs:
+        ids = {problem for problem, _ in column.run.completions()}
+        measured.setdefault(column.run.spec.benchmark, set()).update(ids)
     return [*notes, *training_leaks(checkpoints, measured)]
 
 

@@ -1,96 +1,126 @@
-"""The page of each kind of result, with everything that lies beside it."""
+"""Every kind of result that has a page, one entry each: the place to add one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.records import Result
 from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
-from emdiag.findings.page import Context
-from emdiag.publish.context import page_context
-from emdiag.publish.sources import beside
-from emdiag.publish.training import training_context
+from emdiag.publish.sources import (
+    Sources,
+    comparison_sources,
+    evaluation_sources,
+    logit_sources,
+    seeds_sources,
+    selection_sources,
+    sweep_sources,
+)
+from emdiag.publish.training import training_result_page, training_sources
+from emdiag.reports.claims_page import claims_page
+from emdiag.reports.comparison_page import comparison_page
+from emdiag.reports.evaluation_page import evaluation_page
+from emdiag.reports.logit_page import logit_page
+from emdiag.reports.seeds_page import seeds_page
+from emdiag.reports.selection_page import selection_page
+from emdiag.reports.sweep_page import sweep_page
+from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from emdiag.findings.page import Context, Page
 
-    from emdiag.findings.page import Page
-    from emdiag.publish.targets import Result
-    from emdiag.store.run_store import RunStore
-
-
-def result_page(
-    result: Result, *, store: RunStore, home: Path, command: Sequence[str] = ()
-) -> Page:
-    """The page of a result, with everything that lies beside it; as `write_report`."""
-    context = result_context(result, store=store, home=home, command=command)
-    return built_page(result, context=context)
+R = TypeVar("R", bound=Result)
+R_contra = TypeVar("R_contra", bound=Result, contravariant=True)
 
 
-def result_context(
-    result: Result, *, store: RunStore, home: Path, command: Sequence[str] = ()
-) -> Context:
-    """What a page of this result shows beside it."""
-    match result:
-        case TrainResult():
-            return training_context(result, command=command)
-        case ClaimsResult():
-            return Context()
-        case _:
-            return page_context(beside(result, store=store), home=home, command=command)
+class _PageOf(Protocol[R_contra]):
+    def __call__(self, result: R_contra, /, *, context: Context) -> Page: ...
 
 
-def built_page(result: Result, *, context: Context) -> Page:
-    """The page of a result around this context."""
-    match result:
-        case EvaluateResult():
-            from emdiag.reports.evaluation_page import evaluation_page
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[R]):
+    """A kind of result: its record says by which word it is stored, and in which folder.
 
-            page = evaluation_page(result, context=context)
-        case CompareResult():
-            from emdiag.reports.comparison_page import comparison_page
+    Attributes:
+        record: A `Result` with `tag`, and with `folder` where it is stored.
+        sources: What its numbers come from, as far as a store holds it.
+        page: The page of a result, around what is known of its sources.
+        heading: Of its chapter in a study.
+    """
 
-            page = comparison_page(result, context=context)
-        case LogitSkewResult():
-            from emdiag.reports.logit_page import logit_page
-
-            page = logit_page(result, context=context)
-        case TemperatureSweepResult():
-            from emdiag.reports.sweep_page import sweep_page
-
-            page = sweep_page(result, context=context)
-        case SeedScoresResult():
-            from emdiag.reports.seeds_page import seeds_page
-
-            page = seeds_page(result, context=context)
-        case SelectResult():
-            from emdiag.reports.selection_page import selection_page
-
-            page = selection_page(result, context=context)
-        case ClaimsResult():
-            from emdiag.reports.claims_page import claims_page
-
-            page = claims_page(result, context=context)
-        case TrainResult():
-            page = _training_page(result, context=context)
-    return page
+    record: type[R]
+    sources: Callable[[R, RunStore], Sources]
+    page: _PageOf[R]
+    heading: Callable[[R], str]
 
 
-def _training_page(result: TrainResult, *, context: Context) -> Page:
-    from emdiag.reports.training_page import training_page
-    from emdiag.store.training_folder import read_updates
+KINDS: tuple[Kind[Any], ...] = (
+    Kind(
+        record=EvaluateResult,
+        sources=evaluation_sources,
+        page=evaluation_page,
+        heading=lambda _: "How often they are right",
+    ),
+    Kind(
+        record=CompareResult,
+        sources=comparison_sources,
+        page=comparison_page,
+        heading=lambda result: (
+            f"{result.comparisons[0].right} against {result.comparisons[0].left}"
+        ),
+    ),
+    Kind(
+        record=LogitSkewResult,
+        sources=logit_sources,
+        page=logit_page,
+        heading=lambda _: "What happened to the logits",
+    ),
+    Kind(
+        record=TemperatureSweepResult,
+        sources=sweep_sources,
+        page=sweep_page,
+        heading=lambda _: "What the temperature does",
+    ),
+    Kind(
+        record=SeedScoresResult,
+        sources=seeds_sources,
+        page=seeds_page,
+        heading=lambda result: f"Seeds of {Path(result.out).name}",
+    ),
+    Kind(
+        record=SelectResult,
+        sources=selection_sources,
+        page=selection_page,
+        heading=lambda result: f"Which prompt to train on, of {result.pool}",
+    ),
+    Kind(
+        record=TrainResult,
+        sources=training_sources,
+        page=training_result_page,
+        heading=lambda result: f"Training {Path(result.out).name}",
+    ),
+    Kind(
+        record=ClaimsResult,
+        sources=lambda _result, _store: Sources(),
+        page=claims_page,
+        heading=lambda _: "Claims",
+    ),
+)
+"""In the order of a story."""
 
-    return training_page(
-        result.out,
-        stage=result.stage,
-        updates={cell.name: read_updates(Path(result.out) / cell.name) for cell in result.cells},
-        notes=tuple(dict.fromkeys(note for cell in result.cells for note in cell.notes)),
-        context=context,
-        chosen=result.chosen,
-    )
+RECORDS: tuple[type[Result], ...] = tuple(kind.record for kind in KINDS)
+FOLDERS = tuple(record.folder for record in RECORDS if record.folder)
+"""Folders of a store that hold results."""
+
+
+def kind_of(result: Result) -> Kind[Any]:
+    """The entry of a result."""
+    return KINDS[RECORDS.index(type(result))]

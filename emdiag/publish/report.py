@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.publish.kinds import result_page
+from emdiag.publish.context import page_context
+from emdiag.publish.kinds import kind_of
 from emdiag.publish.runs import evaluation_of_runs
-from emdiag.publish.study import Found, study_of
+from emdiag.publish.study import StudyPart, study_of
 from emdiag.publish.targets import find_targets
-from emdiag.resources import default_home
-from emdiag.store.run_store import Run, RunStore
+from emdiag.reports.render import write_page
+from emdiag.store.run_store import Run
+from emdiag.store.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.publish.targets import Result, Target
+    from emdiag.core.records import Result
+    from emdiag.findings.page import Page
+    from emdiag.publish.targets import Target
+    from emdiag.store.run_store import RunStore
+    from emdiag.store.session import Session
 
 
 def report(
@@ -43,63 +50,50 @@ def report(
         PlanError: A name means nothing that can be reported.
         StoreError: A file cannot be read, or the page cannot be written.
     """
-    opened = RunStore(Path(store))
-    targets = find_targets([str(name) for name in runs], store=opened)
-    where = Path(out) if out is not None else _default_path(targets, store=opened)
-    from emdiag.reports.render import write_page
-
-    folder = Path(home) if home is not None else default_home()
-    found = _results(targets, home=folder)
-    if len(found) > 1:
-        return write_page(study_of(found, home=folder, command=command), where)
-    (only,) = found
-    return write_report(only.result, where, store=only.store, home=folder, command=command)
+    session = open_session(store, home=home, command=command)
+    targets = find_targets([str(name) for name in runs], store=session.store)
+    path = Path(out) if out is not None else _default_path(targets, store=session.store)
+    parts = _results(targets, home=session.home)
+    if len(parts) > 1:
+        return write_page(study_of(parts, session), path)
+    (only,) = parts
+    return write_report(only.result, path, replace(session, store=only.store))
 
 
-def write_report(
-    result: Result,
-    path: Path,
-    *,
-    store: RunStore,
-    home: Path,
-    command: Sequence[str] = (),
-) -> Path:
-    """Write the page of a result.
+def write_report(result: Result, path: Path, session: Session) -> Path:
+    """Write the page of a result; returns where it is.
 
     Args:
         result: Of any command that measures or trains.
         path: Of the page.
-        store: Where the result's samples lie.
-        home: Folder of imported benchmarks.
-        command: That was typed; empty where Python measures.
-
-    Returns:
-        The page.
+        session: Where its samples and benchmarks lie, and the command that was typed.
 
     Raises:
         StoreError: A run cannot be read, or the page cannot be written.
     """
-    from emdiag.reports.render import write_page
-
-    return write_page(result_page(result, store=store, home=home, command=command), path)
+    return write_page(result_page(result, session), path)
 
 
-def _results(targets: Sequence[Target], *, home: Path) -> list[Found]:
+def result_page(result: Result, session: Session) -> Page:
+    """The page of a result, with everything that lies beside it; as `write_report`."""
+    kind = kind_of(result)
+    return kind.page(result, context=page_context(kind.sources(result, session.store), session))
+
+
+def _results(targets: Sequence[Target], *, home: Path) -> list[StudyPart]:
     """Results in their order; all runs of one store together are one evaluation."""
-    found: list[Found] = []
-    runs: dict[Path, list[Run]] = {}
+    parts: list[StudyPart] = []
+    runs: dict[Path, tuple[RunStore, dict[str, Run]]] = {}
     for target in targets:
         if isinstance(target.found, Run):
             root = target.store.root.resolve()
-            runs.setdefault(root, []).append(target.found)
+            runs.setdefault(root, (target.store, {}))[1][target.found.key] = target.found
         else:
-            found.append(Found(name=target.name, result=target.found, store=target.store))
-    for root, of_store in runs.items():
-        store = next(t.store for t in targets if t.store.root.resolve() == root)
-        distinct = list({run.key: run for run in of_store}.values())
-        result = evaluation_of_runs(distinct, store=store, home=home)
-        found.append(Found(name=f"{len(distinct)} runs", result=result, store=store))
-    return found
+            parts.append(StudyPart(result=target.found, store=target.store))
+    for store, by_key in runs.values():
+        result = evaluation_of_runs(list(by_key.values()), store=store, home=home)
+        parts.append(StudyPart(result=result, store=store))
+    return parts
 
 
 def _default_path(targets: Sequence[Target], *, store: RunStore) -> Path:

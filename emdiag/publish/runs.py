@@ -12,8 +12,8 @@ from emdiag.core.errors import StoreError
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import BenchmarkCard, SourceSpec
 from emdiag.core.results import EvaluateResult
-from emdiag.publish.context import checkpoint_of
 from emdiag.publish.samples import BookRun
+from emdiag.publish.sources import checkpoint_of
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import Reading
 from emdiag.studies.stored.problems import asked_problems
@@ -40,22 +40,6 @@ def evaluation_of_runs(runs: Sequence[Run], *, store: RunStore, home: Path) -> E
             _score(run, asked[run.spec.benchmark], known=known.get(run.key)) for run in runs
         ),
         store=str(store.root),
-    )
-
-
-def columns_of_scores(scores: Sequence[BenchmarkScore], *, store: RunStore) -> tuple[BookRun, ...]:
-    """The runs of these scores that the store holds, in their order, each once."""
-    runs = {run.key: run for run in store.runs()}
-    found = {score.run_key: score for score in scores if score.run_key in runs}
-    return tuple(
-        BookRun(
-            run=runs[score.run_key],
-            label=score.label,
-            grade_key=score.grade_key,
-            samples=score.samples,
-            limit=score.problems if score.partial else None,
-        )
-        for score in found.values()
     )
 
 

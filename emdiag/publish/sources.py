@@ -1,20 +1,19 @@
-"""What lies in a store beside each kind of result."""
+"""What the numbers of each kind of result come from: runs, checkpoints, sessions."""
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.moments import ReadingSpec
-from emdiag.core.results import CompareResult, EvaluateResult
-from emdiag.core.seed_scores import SeedScoresResult
-from emdiag.core.selection import SelectResult
-from emdiag.core.temperature_sweep import TemperatureSweepResult
-from emdiag.publish.context import Beside
-from emdiag.publish.runs import columns_of_scores
+from emdiag.core.runs import Provenance
+from emdiag.findings.page import Fact
 from emdiag.publish.samples import BookRun
 from emdiag.store.files import read_record
 from emdiag.store.provenance import read_sessions
@@ -25,108 +24,128 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from emdiag.core.checkpoints import Arm
-    from emdiag.core.runs import Provenance
+    from emdiag.core.logit_skew import LogitSkewResult
+    from emdiag.core.results import CompareResult, EvaluateResult
+    from emdiag.core.seed_scores import SeedScoresResult
+    from emdiag.core.selection import SelectResult
+    from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.store.run_store import Run, RunStore
 
-DrawnResult = (
-    EvaluateResult
-    | CompareResult
-    | LogitSkewResult
-    | TemperatureSweepResult
-    | SeedScoresResult
-    | SelectResult
-)
-"""Results whose samples lie in a store."""
 
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What the numbers of a result come from, as far as a store holds it.
 
-def beside(result: DrawnResult, *, store: RunStore) -> Beside:
-    """The runs, checkpoints and sessions of a result, as far as the store holds them.
-
-    Raises:
-        JournalError: A run cannot be read.
+    Attributes:
+        runs: That hold its samples, in the order of the page.
+        checkpoints: As they were found; where there are none, the sessions of the runs describe
+            theirs.
+        sessions: Of other work on the same samples, such as reading logits.
+        notes: Of the result itself, which are not said twice.
+        training, measuring: Commands before and after those of runs and sessions; for what Python
+            measured, whose sessions name no command.
+        asked, provenance: Facts that no run holds.
+        cautions: What else to distrust.
     """
-    match result:
-        case EvaluateResult():
-            return _of_evaluation(result, store=store)
-        case CompareResult():
-            return _of_comparison(result, store=store)
-        case LogitSkewResult():
-            return _of_logits(result, store=store)
-        case TemperatureSweepResult():
-            return _of_sweep(result, store=store)
-        case SeedScoresResult():
-            return _of_seeds(result, store=store)
-        case SelectResult():
-            runs = {run.key: run for run in store.runs()}
-            drawn = BookRun(
-                run=runs[result.run_key], label=result.label, samples=result.samples
-            ) if result.run_key in runs else None  # fmt: skip
-            return Beside(
-                runs=(drawn,) if drawn else (),
-                checkpoints=(result.checkpoint,),
-                notes=result.notes,
+
+    runs: tuple[BookRun, ...] = ()
+    checkpoints: tuple[CheckpointRef, ...] = ()
+    sessions: tuple[Provenance, ...] = ()
+    notes: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
+    measuring: tuple[str, ...] = ()
+    asked: tuple[Fact, ...] = ()
+    provenance: tuple[Fact, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+
+def sources_together(parts: Sequence[Sources]) -> Sources:
+    """The sources of a study, each run once; facts that no run holds stay with their chapters."""
+    runs = {column.run.key: column for part in parts for column in part.runs}
+    return Sources(
+        runs=tuple(runs.values()),
+        checkpoints=tuple(one for part in parts for one in part.checkpoints),
+        sessions=tuple(session for part in parts for session in part.sessions),
+        notes=tuple(note for part in parts for note in part.notes),
+        training=tuple(command for part in parts for command in part.training),
+        measuring=tuple(command for part in parts for command in part.measuring),
+        cautions=tuple(caution for part in parts for caution in part.cautions),
+    )
+
+
+def evaluation_sources(result: EvaluateResult, store: RunStore) -> Sources:
+    """The runs of the scores, each once; those that the store does not hold are left out."""
+    runs = {run.key: run for run in store.runs()}
+    scores = {score.run_key: score for score in result.scores if score.run_key in runs}
+    return Sources(
+        runs=tuple(
+            BookRun(
+                run=runs[score.run_key],
+                label=score.label,
+                grade_key=score.grade_key,
+                samples=score.samples,
+                limit=score.problems if score.partial else None,
             )
-
-
-def _of_evaluation(result: EvaluateResult, *, store: RunStore) -> Beside:
-    return Beside(
-        runs=columns_of_scores(result.scores, store=store),
+            for score in scores.values()
+        ),
         checkpoints=tuple(score.checkpoint for score in result.scores),
         notes=tuple(note for score in result.scores for note in score.notes),
     )
 
 
-def _of_comparison(result: CompareResult, *, store: RunStore) -> Beside:
+def comparison_sources(result: CompareResult, store: RunStore) -> Sources:
+    """The runs of both sides, as far as the store holds them and an evaluation knows them."""
     first = result.comparisons[0]
-    wanted = {comparison.benchmark: comparison for comparison in result.comparisons}
+    benchmarks = {comparison.benchmark for comparison in result.comparisons}
     try:
         pairs = find_pairs(first.left, first.right, store=store)
     except PlanError:  # the comparison was made in another store
         pairs = []
+    sides = [side for pair in pairs for side in pair if side.run.spec.benchmark in benchmarks]
     scores = {
-        (score.label, score.run_key): score for found in store.results() for score in found.scores
+        (score.label, score.run_key): score
+        for evaluation in store.results()
+        for score in evaluation.scores
     }
-    runs = []
-    for pair in pairs:
-        for side in pair if pair[0].run.spec.benchmark in wanted else ():
-            score = scores.get((side.label, side.run.key))
-            runs.append(
-                BookRun(
-                    run=side.run,
-                    label=side.label,
-                    grade_key=score.grade_key if score else None,
-                    samples=side.samples,
-                )
-            )
-    distinct = {(one.run.key, one.label): one for one in runs}
-    known = [scores[one.label, one.run.key] for one in runs if (one.label, one.run.key) in scores]
-    return Beside(
-        runs=tuple(distinct.values()),
-        checkpoints=tuple(score.checkpoint for score in known),
-        notes=tuple(note for one in result.comparisons for note in one.notes),
+    known = [scores.get((side.label, side.run.key)) for side in sides]
+    columns = [
+        BookRun(
+            run=side.run,
+            label=side.label,
+            grade_key=score.grade_key if score else None,
+            samples=side.samples,
+        )
+        for side, score in zip(sides, known, strict=True)
+    ]
+    return Sources(
+        runs=tuple({(column.run.key, column.label): column for column in columns}.values()),
+        checkpoints=tuple(score.checkpoint for score in known if score),
+        notes=tuple(note for comparison in result.comparisons for note in comparison.notes),
     )
 
 
-def _of_sweep(result: TemperatureSweepResult, *, store: RunStore) -> Beside:
+def sweep_sources(result: TemperatureSweepResult, store: RunStore) -> Sources:
+    """The runs of every point, seed by seed."""
     runs = {run.key: run for run in store.runs()}
-    found: dict[str, BookRun] = {}
+    columns: dict[str, BookRun] = {}
     for point in result.points:
-        for seed, (run_key, grade_key) in enumerate(
-            zip(point.run_keys, point.grade_keys, strict=True), start=1
-        ):
-            if run_key in runs and run_key not in found:
-                cooled = " cooled" if point.is_control else ""
-                number = f" {seed}" if point.seeds > 1 else ""
-                found[run_key] = BookRun(
+        cooled = " cooled" if point.is_control else ""
+        keys = zip(point.run_keys, point.grade_keys, strict=True)
+        for seed, (run_key, grade_key) in enumerate(keys, start=1):
+            number = f" {seed}" if point.seeds > 1 else ""
+            if run_key in runs and run_key not in columns:
+                columns[run_key] = BookRun(
                     run=runs[run_key],
                     label=f"{point.checkpoint}{number}{cooled}",
                     grade_key=grade_key,
                     samples=point.samples,
                 )
-    return Beside(runs=tuple(found.values()), checkpoints=_of_arms(result.arms), notes=result.notes)
+    return Sources(
+        runs=tuple(columns.values()), checkpoints=_of_arms(result.arms), notes=result.notes
+    )
 
 
-def _of_seeds(result: SeedScoresResult, *, store: RunStore) -> Beside:
+def seeds_sources(result: SeedScoresResult, store: RunStore) -> Sources:
     """The runs of the last evaluation that scored these seeds, the base's among them."""
     keys = {
         seed.run_key
@@ -134,30 +153,63 @@ def _of_seeds(result: SeedScoresResult, *, store: RunStore) -> Beside:
         for group in benchmark.groups
         for seed in group.seeds
     }
-    scored = [
-        found for found in store.results() if keys & {score.run_key for score in found.scores}
-    ]
     notes = tuple(note for benchmark in result.benchmarks for note in benchmark.notes)
-    if not scored:
-        return Beside(runs=(), notes=notes)
-    found = _of_evaluation(scored[-1], store=store)
-    return Beside(runs=found.runs, checkpoints=found.checkpoints, notes=(*found.notes, *notes))
+    for evaluation in reversed(store.results()):
+        if keys & {score.run_key for score in evaluation.scores}:
+            scored = evaluation_sources(evaluation, store)
+            return replace(scored, notes=(*scored.notes, *notes))
+    return Sources(notes=notes)
 
 
-def _of_logits(result: LogitSkewResult, *, store: RunStore) -> Beside:
+def selection_sources(result: SelectResult, store: RunStore) -> Sources:
+    """The run that the prompts were ranked by."""
+    return Sources(
+        runs=tuple(
+            BookRun(run=run, label=result.label, samples=result.samples)
+            for run in store.runs()
+            if run.key == result.run_key
+        ),
+        checkpoints=(result.checkpoint,),
+        notes=result.notes,
+    )
+
+
+def logit_sources(result: LogitSkewResult, store: RunStore) -> Sources:
+    """The runs whose texts were read, and the sessions that read them."""
     runs = {run.path.name: run for run in store.runs()}
     published = result.published.texts if result.published else ()
-    found: dict[str, BookRun] = {}
+    columns: dict[str, BookRun] = {}
     for text in (*result.texts, *published):
         name = Path(text.run).name
         if name in runs:
-            found.setdefault(name, BookRun(run=runs[name], label=text.writer))
-    return Beside(
-        runs=tuple(found.values()),
+            columns.setdefault(name, BookRun(run=runs[name], label=text.writer))
+    read = [column.run for column in columns.values()]
+    sessions = _read_sessions(read, result)
+    has_command = any(session.command for session in sessions)
+    return Sources(
+        runs=tuple(columns.values()),
         checkpoints=_of_arms(result.arms),
-        sessions=tuple(_read_sessions((one.run for one in found.values()), result)),
+        sessions=tuple(sessions),
         notes=result.notes,
-        measuring=_logit_command(result, [one.run for one in found.values()]),
+        measuring=() if has_command else (shlex.join(_logit_command(result, read)),),
+    )
+
+
+def checkpoint_of(column: BookRun) -> CheckpointRef | None:
+    """The checkpoint of a run by what its last session says; None where it has none yet."""
+    sessions = column.run.provenance()
+    if not sessions:
+        return None
+    spec, last = column.run.spec, sessions[-1]
+    return _trained(
+        CheckpointRef(
+            label=column.label,
+            ref=last.ref,
+            path=last.ref,
+            digest=spec.checkpoint_digest,
+            tokenizer_digest=spec.tokenizer_digest,
+            revision=last.revision,
+        )
     )
 
 
@@ -197,15 +249,23 @@ def _of_arm(arm: Arm, number: int) -> CheckpointRef:
         folder = followed(ref)
     except StoreError:  # the folder has changed since
         folder = ref
-    manifest = read_manifest(folder)
-    return CheckpointRef(
-        label=arm.label,
-        ref=ref,
-        path=folder,
-        digest=arm.digests[number],
-        tokenizer_digest="",
-        stage=arm.stage,
-        recipe=manifest.recipe if manifest else None,
-        train_seed=manifest.train_seed if manifest else None,
-        update=manifest.update if manifest else None,
+    trained = _trained(
+        CheckpointRef(
+            label=arm.label, ref=ref, path=folder, digest=arm.digests[number], tokenizer_digest=""
+        )
+    )
+    return msgspec.structs.replace(trained, stage=arm.stage)
+
+
+def _trained(checkpoint: CheckpointRef) -> CheckpointRef:
+    """The checkpoint with what training wrote beside its weights, if it did."""
+    manifest = read_manifest(checkpoint.path)
+    if manifest is None:
+        return checkpoint
+    return msgspec.structs.replace(
+        checkpoint,
+        stage=manifest.stage,
+        recipe=manifest.recipe,
+        train_seed=manifest.train_seed,
+        update=manifest.update,
     )

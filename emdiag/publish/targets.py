@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.core.claims import ClaimsResult
 from emdiag.core.errors import PlanError
-from emdiag.core.logit_skew import LogitSkewResult
-from emdiag.core.results import CompareResult, EvaluateResult
-from emdiag.core.seed_scores import SeedScoresResult
-from emdiag.core.selection import SelectResult
-from emdiag.core.temperature_sweep import TemperatureSweepResult
-from emdiag.core.training import TrainResult
+from emdiag.core.records import Result
 from emdiag.ledger.run import claims
+from emdiag.publish.kinds import FOLDERS, RECORDS
 from emdiag.publish.training import training_of
 from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
@@ -24,30 +19,6 @@ from emdiag.studies.stored.find_runs import find_run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Result = (
-    EvaluateResult
-    | CompareResult
-    | LogitSkewResult
-    | TemperatureSweepResult
-    | SeedScoresResult
-    | SelectResult
-    | TrainResult
-    | ClaimsResult
-)
-"""Everything that has a page."""
-
-RESULTS: tuple[type[Result], ...] = (
-    EvaluateResult,
-    CompareResult,
-    LogitSkewResult,
-    TemperatureSweepResult,
-    SeedScoresResult,
-    SelectResult,
-    TrainResult,
-    ClaimsResult,
-)
-KINDS = ("evaluations", "logit-studies", "sweeps")
-"""Folders of a store that hold results, in the order of a story."""
 _EXPECTED = "a run's key or folder, a stored result (.json), a training folder, or a folder of runs"
 
 
@@ -82,12 +53,12 @@ def find_targets(names: Sequence[str], *, store: RunStore) -> list[Target]:
 
 def result_files(store: RunStore) -> list[Path]:
     """Every stored result, by kind, the last one of each kind at its end."""
-    return [file for kind in KINDS for file in sorted((store.root / kind).glob("*.json"))]
+    return [file for folder in FOLDERS for file in sorted((store.root / folder).glob("*.json"))]
 
 
 def is_store(folder: Path) -> bool:
     """Whether results or runs lie in this folder."""
-    return any((folder / name).is_dir() for name in ("runs", *KINDS))
+    return any((folder / name).is_dir() for name in ("runs", *FOLDERS))
 
 
 def _of_name(name: str, *, store: RunStore) -> list[Target]:
@@ -128,7 +99,7 @@ def _of_file(path: Path, *, store: RunStore) -> Target:
     """A record in a file, whichever it is; its samples lie in the store around it, if any."""
     around = path.resolve().parents[1]
     holder = store.at(around) if is_store(around) else store
-    return Target(name=path.stem, found=read_result(path, *RESULTS), store=holder)
+    return Target(name=path.stem, found=read_result(path, *RECORDS), store=holder)
 
 
 def _empty(store: RunStore) -> PlanError:

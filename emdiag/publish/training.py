@@ -1,4 +1,4 @@
-"""A training folder as a result, and what a page shows beside it."""
+"""A training folder as a result, and its page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import StoreError
 from emdiag.core.training import TrainedCell, TrainResult, next_stage
-from emdiag.findings.page import Context, Fact
-from emdiag.publish.commands import distinct_commands
+from emdiag.findings.page import Context, Fact, Page
+from emdiag.publish.sources import Sources
+from emdiag.reports.training_page import training_page
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.training import TrainFolder, TrainManifest
+    from emdiag.store.run_store import RunStore
 
 _PROBLEMS_SHOWN = 5
 _DIGEST_SHOWN = 12
@@ -44,28 +46,33 @@ def training_of(out: Path) -> TrainResult:
     )
 
 
-def training_context(result: TrainResult, *, command: Sequence[str] = ()) -> Context:
+def training_sources(result: TrainResult, _store: RunStore) -> Sources:
     """The recipe, what it ran with, and how to train again."""
     out = Path(result.out)
     folder = read_folder(out)
     manifests = [m for name in folder.cells if (m := _manifest(out, name, folder)) is not None]
-    typed = [words for m in manifests if (words := m.provenance.get("command"))]
-    commands = distinct_commands([*typed], command=command)
-    cautions = []
-    lacking = len(folder.cells) - len(manifests)
-    if lacking:
-        cautions.append(
-            f"{lacking} of {len(folder.cells)} training runs are not finished; seeds that happen "
-            "to be done may be the lucky ones"
-        )
-    if not manifests:
-        return Context(commands=commands, cautions=tuple(cautions))
-    first = manifests[0]
-    return Context(
-        asked=(*_asked(first, folder), *_settings(manifests)),
-        commands=commands,
+    unfinished = len(folder.cells) - len(manifests)
+    caution = (
+        f"{unfinished} of {len(folder.cells)} training runs are not finished; seeds that happen "
+        "to be done may be the lucky ones"
+    )
+    return Sources(
+        asked=(*_asked(manifests[0], folder), *_settings(manifests)) if manifests else (),
+        training=tuple(words for m in manifests if (words := m.provenance.get("command"))),
         provenance=_provenance(manifests),
-        cautions=(*cautions, *_differences(manifests)),
+        cautions=(*([caution] if unfinished else []), *_differences(manifests)),
+    )
+
+
+def training_result_page(result: TrainResult, /, *, context: Context) -> Page:
+    """The page of a training folder, with every update of its cells."""
+    return training_page(
+        result.out,
+        stage=result.stage,
+        updates={cell.name: read_updates(Path(result.out) / cell.name) for cell in result.cells},
+        notes=tuple(dict.fromkeys(note for cell in result.cells for note in cell.notes)),
+        context=context,
+        chosen=result.chosen,
     )
 
 

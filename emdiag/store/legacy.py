@@ -33,7 +33,7 @@ class _Former:
     derive: Callable[[Json], None] | None = None
 
 
-_FORMER = {
+FORMER = {
     "evaluation": _Former(fields=frozenset({"scores", "store"})),
     "comparison": _Former(fields=frozenset({"comparisons", "macro"})),
     "logits": _Former(fields=frozenset({"estimates", "texts"})),
@@ -60,7 +60,7 @@ def upgraded(plain: object) -> object:
         return [upgraded(part) for part in plain]
     if not isinstance(plain, dict) or "kind" in plain:
         return plain
-    for kind, former in _FORMER.items():
+    for kind, former in FORMER.items():
         if former.fields <= plain.keys():
             return _of_kind(kind, former, plain)
     return plain

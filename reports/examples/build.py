@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.demonstration.measured import FILE, Measured
+from emdiag.demonstration.measured import FILE, DemoMeasurements
 from emdiag.demonstration.story import tell
-from emdiag.publish.kinds import result_page
+from emdiag.publish.report import result_page
 from emdiag.reports.render import write_page
 from emdiag.store.files import read_result
 from emdiag.store.session import open_session
@@ -25,7 +25,7 @@ from emdiag.store.session import open_session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emdiag.publish.targets import Result
+    from emdiag.core.records import Result
 
 HERE = Path(__file__).resolve().parent
 RECORD = HERE / "record.tar.xz"
@@ -40,7 +40,7 @@ LEFT_OUT = ("entropies-", "traces", "pairs", "held_out")
 def build(target: Path) -> list[Path]:
     """Write every example page into `target`; returns where they are."""
     with recorded() as folder:
-        found = read_result(folder / FILE, Measured)
+        found = read_result(folder / FILE, DemoMeasurements)
         session = open_session(FOLDER, home="home", command=("emdiag", "demo"))
         pages = [tell(found, target / "study.html", session=session)]
         parts: dict[str, Result] = {
@@ -49,7 +49,7 @@ def build(target: Path) -> list[Path]:
             "logits": found.logits,
         }
         for name, result in parts.items():
-            page = result_page(result, store=session.store, home=session.home)
+            page = result_page(result, open_session(FOLDER, home="home"))
             pages.append(write_page(page, target / f"{name}.html"))
     return pages
 

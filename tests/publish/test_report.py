@@ -19,13 +19,13 @@ from emdiag.core.runs import EngineSpec, Provenance, RunSpec
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
 from emdiag.publish.commands import DrawnSession, recreating_commands
-from emdiag.publish.context import page_context
-from emdiag.publish.leaks import training_leaks
+from emdiag.publish.context import page_context, training_leaks
 from emdiag.publish.runs import evaluation_of_runs
-from emdiag.publish.sources import beside
+from emdiag.publish.sources import evaluation_sources
 from emdiag.publish.targets import find_targets
 from emdiag.store.journal import JournalWriter
 from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, write_folder
 from emdiag.studies.stored.problems import asked_problems
 
@@ -106,8 +106,8 @@ def test_an_evaluation_is_shown_with_its_samples_and_how_to_make_it_again(
 ) -> None:
     store = RunStore(measured)
     (result,) = store.results()
-    found = beside(result, store=store)
-    context = page_context(found, home=tmp_path, command=("emdiag", "report", "a b"))
+    session = open_session(measured, home=tmp_path, command=("emdiag", "report", "a b"))
+    context = page_context(evaluation_sources(result, store), session)
     assert context.samples is not None
     assert [column.label for column in context.samples.columns] == ["base", "em"]
     assert len(context.samples.samples) == 24
@@ -233,9 +233,9 @@ def _checkpoint(folder: Path) -> CheckpointRef:
 def test_training_on_what_is_measured_is_said(tmp_path: Path) -> None:
     _manifest(tmp_path / "em", ["toy/0001", "chain/train-1"])
     found = training_leaks([_checkpoint(tmp_path / "em")], {"toy": {"toy/0001", "toy/0002"}})
-    assert found == ("em was trained on 1 problem of toy, on which it is measured: toy/0001",)
-    assert training_leaks([_checkpoint(tmp_path / "em")], {"toy": {"toy/0002"}}) == ()
-    assert training_leaks([_checkpoint(tmp_path)], {"toy": {"toy/0001"}}) == ()
+    assert found == ["em was trained on 1 problem of toy, on which it is measured: toy/0001"]
+    assert training_leaks([_checkpoint(tmp_path / "em")], {"toy": {"toy/0002"}}) == []
+    assert training_leaks([_checkpoint(tmp_path)], {"toy": {"toy/0001"}}) == []
 
 
 def test_a_training_folder_is_reported_as_far_as_it_went(tmp_path: Path) -> None:
@@ -275,8 +275,9 @@ def test_a_users_own_file_is_kept_with_the_run_that_read_it(own: Path, tmp_path:
     assert kept.sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
     found = asked_problems([run], home=tmp_path)["own"]
     assert [problem.statement for problem in found.problems] == ["What is 1+1?"]
-    sources = beside(RunStore(tmp_path / "out").results()[0], store=RunStore(tmp_path / "out"))
-    (command,) = page_context(sources, home=tmp_path).commands
+    session = open_session(tmp_path / "out", home=tmp_path)
+    sources = evaluation_sources(session.store.results()[0], session.store)
+    (command,) = page_context(sources, session).commands
     assert f"-b {own}" in command
 
 
