@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emdiag.core.errors import EmdiagError
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.regrades import RegradeResult
-    from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult
+    from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult, Metric
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emdiag.studies.evaluate.run import evaluate
     from emdiag.studies.logits.run import logit_skew
     from emdiag.studies.stored.compare import compare
+    from emdiag.studies.stored.outcomes import Outcomes
     from emdiag.studies.stored.regrade import regrade
     from emdiag.studies.sweep.run import temperature_sweep
     from emdiag.studies.training.score_seeds import score_seeds
@@ -39,6 +40,8 @@ __all__ = [
     "EmdiagError",
     "EvaluateResult",
     "LogitSkewResult",
+    "Metric",
+    "Outcomes",
     "RegradeResult",
     "SeedScoresResult",
     "SelectResult",
@@ -66,6 +69,8 @@ _HOME = {
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
     "LogitSkewResult": "emdiag.core.logit_skew",
+    "Metric": "emdiag.core.results",
+    "Outcomes": "emdiag.studies.stored.outcomes",
     "RegradeResult": "emdiag.core.regrades",
     "SeedScoresResult": "emdiag.core.seed_scores",
     "SelectResult": "emdiag.core.selection",

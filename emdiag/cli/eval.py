@@ -53,6 +53,7 @@ def evaluate(
     gpu_memory_utilization: options.GpuMemoryUtilization = 0.9,
     max_model_len: options.MaxModelLen = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    metric: options.Metrics = None,
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     out_dir: Annotated[
@@ -96,6 +97,7 @@ def evaluate(
                     "trust_remote_code": trust_remote_code,
                     "grader_workers": grader_workers,
                     "deadline_s": deadline,
+                    "metrics": metric or [],
                 },
                 EvaluatePlan,
             )

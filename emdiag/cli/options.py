@@ -121,6 +121,11 @@ def session_on(store: Path, out: Out) -> Session:
 
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column of a table.")]
 
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(help="Your own function of outcomes, package.module:name; repeatable."),
+]
+
 
 def write_page(result: Result, path: Path | None, session: Session, out: Out) -> None:
     """Write the page of a result where one is asked for, and say where it lies.

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from emdiag.cli.show import show_table
+from emdiag.findings.outside_metrics import outside_metrics
+
 if TYPE_CHECKING:
     from emdiag.cli.console import Out
     from emdiag.core.results import (
@@ -40,6 +43,8 @@ def show_scores(result: EvaluateResult, out: Out) -> None:
         table.add_row(*_score_row(score))
         texts.add_row(*_text_row(score))
     out.table(table)
+    for measured in outside_metrics(result.scores):
+        show_table(measured, out)
     out.table(texts)
     for score in result.scores:
         _show_groups(score, out)

@@ -52,7 +52,11 @@ def load_object(spec: str, *, kind: str, needs: Sequence[str] = ()) -> object:
             hint="install the package, or run the command in the folder that holds it",
         ) from error
     if not hasattr(module, name):
-        public = [known for known in vars(module) if not known.startswith("_")]
+        public = [
+            known
+            for known, value in vars(module).items()
+            if callable(value) and not known.startswith("_")
+        ]
         raise PlanError(
             f"the module {module_name} has no {name!r}",
             file=getattr(module, "__file__", None) or module_name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import score_cautions
+from emdiag.findings.outside_metrics import outside_metrics
 from emdiag.findings.page import Cell, Page, Section, Statement, table
 from emdiag.plots.accuracy import accuracy_figure, pass_at_k_figure
 from emdiag.reports.pieces import (
@@ -64,7 +65,7 @@ def evaluation_page(result: EvaluateResult, *, context: Context) -> Page:
                 heading="Scores",
                 words=(_COMPARE,) if len(labels) > 1 else (),
                 pictures=pictures(figures, _TOLD, shown=answers),
-                tables=(_scores(scores),),
+                tables=(_scores(scores), *outside_metrics(scores)),
             ),
             Section(heading="What the completions look like", tables=(_texts(scores),)),
             *_details(scores),

@@ -37,6 +37,7 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
         engine: `auto`, `transformers`, `vllm` or `scripted`.
         batch_size: Sequences at a time; None for the engine's own rule.
         max_model_len: Longest sequence the engine makes room for; None to derive it.
+        metrics: Functions of the user's own, named `package.module:name`.
     """
 
     checkpoints: tuple[NamedRef, ...]
@@ -63,6 +64,7 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
     threads: int | None = None
     grader_workers: int | None = None
     deadline_s: float = 10.0
+    metrics: tuple[str, ...] = ()
 
     def sampling(self, *, max_tokens: int, stop_token_ids: tuple[int, ...]) -> SamplingParams:
         """What the engine is told; `max_tokens` is the card's, for a plan that names none."""

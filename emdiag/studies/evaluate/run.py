@@ -8,6 +8,7 @@ from emdiag.core.results import EvaluateResult
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.grade import grade_reading
+from emdiag.studies.evaluate.outside_metrics import load_metrics, name_of
 from emdiag.studies.evaluate.plan import check_plan, evaluate_plan
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import expand
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.protocols import Progress
     from emdiag.store.session import Session
+    from emdiag.studies.evaluate.outside_metrics import MetricFunction
     from emdiag.studies.evaluate.plan import EvaluatePlan
 
 
@@ -28,6 +30,7 @@ def evaluate(
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
     progress: Progress | None = None,
+    metrics: Sequence[str | MetricFunction] = (),
     **options: object,
 ) -> EvaluateResult:
     """Scores of checkpoints on benchmarks; the Python twin of `emdiag eval`.
@@ -38,6 +41,7 @@ def evaluate(
         store: Folder of runs; what it already holds is not drawn again.
         home: Folder of imported benchmarks; the platform's data folder by default.
         progress: Told how far the work is; silent by default.
+        metrics: Functions of `Outcomes`, or their names `package.module:name`.
         options: Any other field of `EvaluatePlan`, such as `samples=8, temperature=0.6`.
 
     Raises:
@@ -46,7 +50,8 @@ def evaluate(
     refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
     names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     return run_evaluate(
-        evaluate_plan(refs, names, options), open_session(store, home=home, progress=progress)
+        evaluate_plan(refs, names, {**options, "metrics": [name_of(one) for one in metrics]}),
+        open_session(store, home=home, progress=progress),
     )
 
 
@@ -59,6 +64,7 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     from emdiag.grading.pool.pool import GraderPool
 
     check_plan(plan)
+    functions = load_metrics(plan.metrics)
     readings = expand(plan, session)
     for named in plan.checkpoints:
         mine = [reading for reading in readings if reading.checkpoint.label == named.label]
@@ -67,7 +73,7 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader:
         for reading in readings:
             key = grade_reading(reading, grader, progress=session.progress)
-            scores.append(score_reading(reading, key))
+            scores.append(score_reading(reading, key, functions=functions))
     result = EvaluateResult(scores=tuple(scores), store=str(session.store.root))
     session.store.save(result)
     return result

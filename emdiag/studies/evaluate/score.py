@@ -10,21 +10,34 @@ from emdiag.core.results import BenchmarkScore
 from emdiag.measure.answers import average, by_group, metrics, shares
 from emdiag.stats.comparisons import detectable_gain
 from emdiag.store.provenance import version_notes
+from emdiag.studies.evaluate.outside_metrics import measure_outside
 from emdiag.studies.stored.outcomes import outcomes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emdiag.core.results import Metric, ProblemScore, TextRates
     from emdiag.core.runs import Provenance
+    from emdiag.studies.evaluate.outside_metrics import MetricFunction
     from emdiag.studies.evaluate.task import Reading
     from emdiag.studies.stored.outcomes import Outcomes
 
 TRUNCATED_WORTH_A_NOTE = 0.05
 
 
-def score_reading(reading: Reading, grade_key: str) -> BenchmarkScore:
-    """The score of exactly the problems and samples asked for."""
+def score_reading(
+    reading: Reading, grade_key: str, *, functions: Mapping[str, MetricFunction] | None = None
+) -> BenchmarkScore:
+    """The score of exactly the problems and samples asked for.
+
+    Args:
+        reading: All samples drawn and graded.
+        grade_key: Of its grades.
+        functions: Metrics of the user's own, by name.
+
+    Raises:
+        MeasurementError: One of those fails.
+    """
     outcomes = reading_outcomes(reading, grade_key)
     scores, rates = outcomes.scores, outcomes.text_rates
     found = metrics(shares(scores))
@@ -60,6 +73,7 @@ def score_reading(reading: Reading, grade_key: str) -> BenchmarkScore:
         groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
         notes=(*_notes(reading, rates), *(f"drawn {note}" for note in version_notes(sessions))),
         per_problem=scores,
+        metrics=measure_outside(functions or {}, outcomes),
     )
 
 
