@@ -1,4 +1,4 @@
-"""`emdiag temp-sweep`: accuracy against inference temperature, with a base that is as decided."""
+"""`emdiag temp-sweep`: accuracy against temperature, with an entropy-matched baseline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from emdiag.cli import console, options
 
-CONTROL = "Cooled base"
+CONTROL = "Entropy-matched baseline"
 
 
 def temp_sweep(
@@ -48,7 +48,7 @@ def temp_sweep(
     base: Annotated[
         str | None,
         typer.Option(
-            help="Label of the checkpoint that is cooled; the first by default.",
+            help="Label of the base; the first checkpoint by default.",
             rich_help_panel=CONTROL,
         ),
     ] = None,
@@ -56,7 +56,7 @@ def temp_sweep(
         bool,
         typer.Option(
             "--control/--no-control",
-            help="Cool the base to the entropy of each other checkpoint, and compare there.",
+            help="Compare each checkpoint with the base at the temperature of equal entropy.",
             rich_help_panel=CONTROL,
         ),
     ] = True,
@@ -102,11 +102,13 @@ def temp_sweep(
         Path, typer.Option("--out", "-o", help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
     report: options.Report = None,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
-    """Sweep the temperature of sampling (or top-p, top-k), beside a base of equal entropy."""
-    with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.sweep_tables import show_sweep
+    """Sweep the temperature of sampling (or top-p, top-k), with an entropy-matched baseline."""
+    with console.command(json=as_json, resumes=True, wide=wide) as out:
+        from emdiag.cli.show import printed, show
+        from emdiag.findings.sweep import findings
         from emdiag.studies.sweep.plan import temperature_sweep_plan
         from emdiag.studies.sweep.run import run_temperature_sweep
 
@@ -145,9 +147,9 @@ def temp_sweep(
         session = options.session_on(out_dir, out)
         result = run_temperature_sweep(plan, session, figures=folder if plots else None)
         if as_json:
-            out.result(result)
+            out.result(printed(result, findings(result)))
         else:
-            show_sweep(result, out)
+            show(findings(result), out)
         options.write_page(result, report, session, out)
 
 

@@ -1,4 +1,4 @@
-"""How a checkpoint answers as its sampling changes, and beside a base that is as decided as it."""
+"""How a checkpoint answers as its sampling changes, and an entropy-matched baseline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Interval, Metric
+from emdiag.core.results import Direction, Interval, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +111,7 @@ class SlopeDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         p_value: Sign flips over problems; `p_holm` is corrected over all pairs of a benchmark.
+        direction: By `direction_of` from the interval and `p_holm`.
     """
 
     left: str
@@ -121,6 +122,7 @@ class SlopeDifference(Record, frozen=True, kw_only=True):
     interval: Interval | None
     p_value: float
     p_holm: float
+    direction: Direction
 
 
 CoolingVerdict = Literal["more than cooling", "cooling", "less than cooling", "undecided"]
@@ -130,7 +132,7 @@ one of them, or where no temperature of the base has that entropy."""
 
 
 class CoolingControl(Record, frozen=True, kw_only=True):
-    """A checkpoint beside the base at the temperature where the base has the same entropy.
+    """A checkpoint against the base at the temperature where the base has the same entropy.
 
     Attributes:
         temperature: Of the checkpoint.
@@ -138,7 +140,7 @@ class CoolingControl(Record, frozen=True, kw_only=True):
         entropy_nats, base_entropy_nats: Of the two; None where a checkpoint has none.
         tried: Temperatures of the base whose entropy was measured, in order.
         is_matched: Whether the two entropies are equal within `tolerance_nats`.
-        difference: Checkpoint minus cooled base, in shares of 1, paired by problem.
+        difference: Checkpoint minus baseline, in shares of 1, paired by problem.
         is_headline: Whether it speaks for its checkpoint and benchmark: of their controls the one
             nearest to T 1, the lower of two that are as near.
     """
@@ -165,10 +167,9 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     """Everything one sweep found.
 
     Attributes:
-        base: Label of the arm that is cooled; None where there is no control.
+        base: Label of the base whose temperature is matched; None where there is no control.
         axes: What was varied, the axis of the plots first.
-        points: Of every arm under every setting, then the cooled base's.
-        statements: What may be said in words, each backed by an interval.
+        points: Of every arm under every setting, then those of the baselines.
         notes: What changes how the numbers should be read.
         figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
     """
@@ -183,7 +184,6 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     slopes: tuple[Slope, ...]
     slope_differences: tuple[SlopeDifference, ...]
     controls: tuple[CoolingControl, ...]
-    statements: tuple[str, ...]
     notes: tuple[str, ...]
     store: str
     figures: tuple[str, ...] = ()

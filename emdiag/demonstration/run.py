@@ -91,7 +91,7 @@ def run_demo(plan: DemoPlan, session: Session) -> DemoResult:
             trained.append(stages.train_rl())
     else:
         session.progress.note("RL is left out: it needs pip install 'emdiag[rl]'")
-    with clock.stage("temperatures, and the cooled base"):
+    with clock.stage("temperatures, with an entropy-matched baseline"):
         sweep = stages.sweep()
     with clock.stage("scores and comparisons"):
         scores = stages.evaluate()

@@ -61,7 +61,7 @@ def chapters(measured: DemoMeasurements, *, store: RunStore) -> list[StudyPart]:
         parts.append((f"{label} against base, problem by problem", comparison, ()))
     parts += [
         ("What happened to the distribution", measured.logits, _of_logits()),
-        ("Temperature, and a base that is as decided", measured.sweep, _of_sweep()),
+        ("Temperature sweep with an entropy-matched baseline", measured.sweep, _of_sweep()),
         ("Claims", measured.claims, ()),
     ]
     return [

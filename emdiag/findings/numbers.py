@@ -11,7 +11,7 @@ from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from emdiag.core.results import Interval
 
@@ -118,14 +118,28 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
+def setting(value: float) -> str:
+    """A value that was chosen, such as `0.6` or `1`; at most three digits."""
+    return f"{value:.3g}"
+
+
 def at_temperature(temperature: float) -> str:
     """Such as `greedy` or `at T 0.6`."""
-    return "greedy" if temperature == 0 else f"at T {temperature:g}"
+    return "greedy" if temperature == 0 else f"at T {setting(temperature)}"
 
 
 def ends(interval: Interval, *, scale: float = 1.0, decimals: int = 1) -> str:
     """An interval, such as `[-0.2, 6.4]`, with the minus sign of this module."""
     return _ends((interval.low, interval.high), scale=scale, decimals=decimals)
+
+
+def intervals_drawn(intervals: Iterable[Interval | None], mark: str) -> str:
+    """What the marks of a figure are, such as `Bars: 95 % intervals, bootstrap over problems`."""
+    known = [interval for interval in intervals if interval is not None]
+    if not known:
+        return "No intervals"
+    levels = " and ".join(setting(100 * level) for level in sorted({one.level for one in known}))
+    return f"{mark}: {levels} % intervals, {' or '.join(sorted({one.method for one in known}))}"
 
 
 def _with_unit(

@@ -1,18 +1,20 @@
-"""Claims on sampling temperature: slopes of accuracy, and the base cooled to equal entropy."""
+"""Claims on sampling temperature: slopes of accuracy, and entropy-matched baselines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from emdiag.core.claims import ClaimFigure
-from emdiag.ledger.claims_file import concluded, decide, in_points, missing, more_needed
+from emdiag.findings.numbers import count, listed, setting
+from emdiag.findings.sweep_statements import baseline, slope_difference, trend
+from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 
 if TYPE_CHECKING:
     from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict, Role
-    from emdiag.core.results import Interval
+    from emdiag.core.results import Direction, Interval
     from emdiag.core.temperature_sweep import (
         CoolingControl,
         Slope,
@@ -21,79 +23,84 @@ if TYPE_CHECKING:
     )
     from emdiag.ledger.evidence import Evidence
 
-_AXIS = "temperature"
+_AXIS: Final = "temperature"
+_UNIT: Final = "points per unit of T"
+_REVERSED: Final[dict[Direction, Direction]] = {
+    "higher": "lower",
+    "lower": "higher",
+    "undecided": "undecided",
+}
 
 
 def slopes(claim: Claim, evidence: Evidence) -> Verdicts:
     """Slope of `right` minus slope of `left`, with the sign of each; right falls, left rises."""
-    found: dict[tuple[str, str, str], ClaimResult] = {}
+    results: dict[tuple[str, str, str], ClaimResult] = {}
     for sweep in evidence.sweeps:
-        for one in sweep.slope_differences:
-            sides = _labels(one, sweep, claim, evidence)
-            if one.axis == _AXIS and sides is not None:
-                found[(one.benchmark, *sides)] = _slopes(claim, one, sides, sweep)
+        for pair in sweep.slope_differences:
+            right_minus_left = _turned(pair, sweep, claim, evidence)
+            if pair.axis == _AXIS and right_minus_left is not None:
+                key = (pair.benchmark, right_minus_left.left, right_minus_left.right)
+                results[key] = _slopes(claim, right_minus_left, sweep)
     what = "no sweep of the temperature has both sides"
-    return Verdicts(list(found.values()) or [missing(claim, what)])
+    return Verdicts(list(results.values()) or [missing(claim, what)])
 
 
 def cooled_base(claim: Claim, evidence: Evidence) -> Verdicts:
     """An arm minus the base at the temperature where the base has the same entropy.
 
     The arm's temperature nearest to those of the rule stands first and decides if it is one of
-    them; the others stand beside it. Sweeps that cooled an arm of another role are left out.
+    them. Sweeps whose baseline is an arm of another role are left out.
     """
-    found: dict[tuple[str, str], list[CoolingControl]] = {}
+    controls: dict[tuple[str, str], list[CoolingControl]] = {}
     for sweep in evidence.sweeps:
         if sweep.base not in _of_role(sweep, claim.left, evidence):
             continue
-        mine = _of_role(sweep, claim.right, evidence)
+        arms = _of_role(sweep, claim.right, evidence)
         of_sweep: dict[tuple[str, str], list[CoolingControl]] = {}
-        for one in sweep.controls:
-            if one.checkpoint in mine:
-                of_sweep.setdefault((one.benchmark, one.checkpoint), []).append(one)
-        found |= of_sweep
-    results = [_cooled(claim, controls) for controls in found.values()]
-    return Verdicts(results or [missing(claim, "no sweep cooled the base to such an arm")])
+        for control in sweep.controls:
+            if control.checkpoint in arms:
+                key = (control.benchmark, control.checkpoint)
+                of_sweep.setdefault(key, []).append(control)
+        controls |= of_sweep
+    results = [_baseline(claim, of_arm) for of_arm in controls.values()]
+    what = "no sweep has an entropy-matched baseline of such an arm"
+    return Verdicts(results or [missing(claim, what)])
 
 
-def _slopes(
-    claim: Claim, one: SlopeDifference, sides: tuple[str, str], sweep: TemperatureSweepResult
-) -> ClaimResult:
-    left, right = sides
-    is_turned = one.left == left
-    interval = _negative(one.interval) if is_turned else one.interval
+def _slopes(claim: Claim, pair: SlopeDifference, sweep: TemperatureSweepResult) -> ClaimResult:
+    """By the slope of the claim's right side minus that of its left side."""
+    right, left = pair.left, pair.right
     difference = ClaimFigure(
-        name=f"slope of {right} minus slope of {left} on {one.benchmark}",
-        value=-one.value if is_turned else one.value,
-        interval=interval,
-        unit="points per unit of T",
+        name=f"slope of {right} minus slope of {left} on {pair.benchmark}",
+        value=pair.value,
+        interval=pair.interval,
+        unit=_UNIT,
     )
-    own = {label: _slope(sweep, label, one.benchmark) for label in (right, left)}
-    of_difference = decide(interval, claim.decision)
-    if one.p_holm >= claim.decision.p_value and claim.decision.p_value < 1:
+    sides = {label: _slope(sweep, label, pair.benchmark) for label in (right, left)}
+    of_difference = decide(pair.interval, claim.decision)
+    if pair.p_holm >= claim.decision.p_value and claim.decision.p_value < 1:
         of_difference = "undecided"
-    verdict = _by_signs(of_difference, right=own[right], left=own[left])
-    lacks = _sweep_short(claim, [*own.values()], sweep)
-    figures = [difference, *(_figure(slope) for slope in own.values() if slope is not None)]
-    spoken = [
-        f"{slope.checkpoint} {slope.trend if slope.trend != 'undecided' else 'goes neither way'}: "
-        f"{in_points(slope.value, slope.interval)} per unit of T"
-        for slope in own.values()
-        if slope is not None
+    verdict = _by_signs(of_difference, right=sides[right], left=sides[left])
+    lacks = _sweep_short(claim, [*sides.values()], sweep)
+    own = [slope for slope in sides.values() if slope is not None]
+    checkpoints = [
+        f"{count(len(arm.digests), 'checkpoint')} of {arm.label}"
+        for arm in sweep.arms
+        if arm.label in sides
     ]
-    assert difference.value is not None
-    seeds = ", ".join(
-        f"{len(arm.digests)} of {arm.label}" for arm in sweep.arms if arm.label in sides
-    )
-    apart = f"apart by {in_points(difference.value, interval)} per unit of T, "
-    apart += f"corrected p {one.p_holm:.2g}; checkpoints: {seeds}"
+    reasons = [
+        *(trend(slope).words for slope in own),
+        slope_difference(pair).words,
+        listed(checkpoints),
+        *([f"the rule asks for {lacks}"] if lacks else []),
+    ]
     return concluded(
         claim,
         "undecided" if lacks else verdict,
-        why="; ".join([*spoken, apart, *([f"the rule asks for {lacks}"] if lacks else [])]),
+        why="; ".join(reasons),
         arms=(right, left),
-        benchmarks=(one.benchmark,),
-        figures=figures,
+        benchmarks=(pair.benchmark,),
+        figures=[difference, *(_figure(slope) for slope in own)],
         would_decide=f"{lacks}: {claim.to_measure}"
         if lacks
         else more_needed(difference, claim.decision, of="problems or samples"),
@@ -128,34 +135,34 @@ def _by_signs(
     return "holds" if of_difference == "holds" and trends == ("falls", "rises") else "undecided"
 
 
-def _cooled(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
+def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
     low, high = claim.decision.temperatures
-    far = {id(one): max(low - one.temperature, one.temperature - high, 0.0) for one in controls}
-    first, *others = sorted(controls, key=lambda one: (far[id(one)], one.temperature))
-    figures = [_cooled_figure(one) for one in (first, *others)]
+
+    def outside(control: CoolingControl) -> float:
+        """How far its temperature is from those of the rule."""
+        return max(low - control.temperature, control.temperature - high, 0.0)
+
+    ranked = sorted(controls, key=lambda control: (outside(control), control.temperature))
+    first, *others = ranked
+    figures = [_baseline_figure(control) for control in ranked]
+    why = baseline(first).words
     verdict: ClaimVerdict = "undecided"
     if first.is_matched:
         verdict = decide(first.interval, claim.decision)
-        why = f"{in_points(first.difference, first.interval)} at T {first.temperature:g}, where "
-        why += f"the base at T {first.base_temperature:g} has the same entropy: {first.verdict}"
         helps = more_needed(figures[0], claim.decision, of="problems")
     else:
-        why = (
-            f"no temperature tried gives the base the entropy of {first.checkpoint} at "
-            f"T {first.temperature:g} ({first.entropy_nats:.3g} nats, the nearest has "
-            f"{first.base_entropy_nats:.3g})"
-        )
         helps = "a temperature of the base between those tried: `emdiag temp-sweep` looks for it"
-    if far[id(first)] > 0:
+    if outside(first) > 0:
         verdict, helps = "undecided", claim.to_measure
-        why += f"; the rule asks for T {low:g}{'' if low == high else f' to {high:g}'}"
+        to = "" if low == high else f" to {setting(high)}"
+        why += f"; the rule asks for T {setting(low)}{to}"
     different = sorted(
-        one.temperature
-        for one in others
-        if one.is_matched and decide(one.interval, claim.decision) != verdict
+        control.temperature
+        for control in others
+        if control.is_matched and decide(control.interval, claim.decision) != verdict
     )
     if different:
-        why += f"; another verdict at T {', '.join(f'{t:g}' for t in different)}"
+        why += f"; another verdict at T {listed([setting(value) for value in different])}"
     return concluded(
         claim,
         verdict,
@@ -167,25 +174,32 @@ def _cooled(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
     )
 
 
-def _cooled_figure(one: CoolingControl) -> ClaimFigure:
+def _baseline_figure(control: CoolingControl) -> ClaimFigure:
     return ClaimFigure(
-        name=f"{one.checkpoint} at T {one.temperature:g} minus {one.base} at "
-        f"T {one.base_temperature:g}{'' if one.is_matched else ', not of equal entropy'}",
-        value=one.difference,
-        interval=one.interval,
+        name=f"{control.checkpoint} at T {setting(control.temperature)} minus {control.base} at "
+        f"T {setting(control.base_temperature)}"
+        f"{'' if control.is_matched else ', entropies differ'}",
+        value=control.difference,
+        interval=control.interval,
         unit="points",
     )
 
 
-def _labels(
-    one: SlopeDifference, sweep: TemperatureSweepResult, claim: Claim, evidence: Evidence
-) -> tuple[str, str] | None:
-    """Labels of the claim's left and right side, if the two slopes are those."""
+def _turned(
+    pair: SlopeDifference, sweep: TemperatureSweepResult, claim: Claim, evidence: Evidence
+) -> SlopeDifference | None:
+    """The slope of the claim's right side minus that of its left; None if it is of other arms."""
     left, right = (_of_role(sweep, role, evidence) for role in (claim.left, claim.right))
-    for a, b in ((one.left, one.right), (one.right, one.left)):
-        if a in left and b in right:
-            return a, b
-    return None
+    if pair.left in left and pair.right in right:
+        return msgspec.structs.replace(
+            pair,
+            left=pair.right,
+            right=pair.left,
+            value=-pair.value,
+            interval=_negative(pair.interval),
+            direction=_REVERSED[pair.direction],
+        )
+    return pair if pair.right in left and pair.left in right else None
 
 
 def _of_role(sweep: TemperatureSweepResult, role: Role, evidence: Evidence) -> set[str]:
@@ -193,9 +207,9 @@ def _of_role(sweep: TemperatureSweepResult, role: Role, evidence: Evidence) -> s
 
 
 def _slope(sweep: TemperatureSweepResult, label: str, benchmark: str) -> Slope | None:
-    wanted = (label, benchmark, _AXIS)
-    found = (s for s in sweep.slopes if (s.checkpoint, s.benchmark, s.axis) == wanted)
-    return next(found, None)
+    key = (label, benchmark, _AXIS)
+    slopes = (s for s in sweep.slopes if (s.checkpoint, s.benchmark, s.axis) == key)
+    return next(slopes, None)
 
 
 def _figure(slope: Slope) -> ClaimFigure:
@@ -203,7 +217,7 @@ def _figure(slope: Slope) -> ClaimFigure:
         name=f"slope of {slope.checkpoint}, T {slope.low:g} to {slope.high:g}",
         value=slope.value,
         interval=slope.interval,
-        unit="points per unit of T",
+        unit=_UNIT,
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOKEN_CHARACTERS = 14
 LABEL_CHARACTERS = 22
+WORD_CHARACTERS = 40
 
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _SPACE = "\N{OPEN BOX}"
@@ -30,6 +31,11 @@ def plain_label(text: str, limit: int = LABEL_CHARACTERS) -> str:
         return "".join(parts)
     left, right = limit // 2, limit - 1 - limit // 2
     return f"{_first(parts, left)}{_CUT}{_first(parts[::-1], right, backwards=True)}"
+
+
+def plain_words(sentence: str) -> str:
+    """A sentence with labels in it, on one line; a word that is too long loses its middle."""
+    return " ".join(plain_label(word, WORD_CHARACTERS) for word in sentence.split())
 
 
 def arm_names(labels: Sequence[str]) -> dict[str, str]:

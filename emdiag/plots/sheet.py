@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
+from emdiag.plots.plain_text import plain_words
 from emdiag.plots.style import QUIET
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emdiag.core.results import Interval
+    from emdiag.findings.page import Statement
     from emdiag.plots.style import Look
 
 WIDTH_INCHES = 9.0
+TITLE_LINES: Final = 3
 _TITLE_POINTS = 10.0
 _QUIET_POINTS = 8.0
 _LINE = 1.3
@@ -44,6 +47,13 @@ class Words:
 
     finding: Sequence[str]
     quiet: str
+
+
+def title_lines(statements: Sequence[Statement]) -> list[str]:
+    """As many statements as a title bears, a line each, and how many are left out."""
+    lines = [plain_words(statement.words) for statement in statements[:TITLE_LINES]]
+    rest = len(statements) - len(lines)
+    return [*lines, f"\N{HORIZONTAL ELLIPSIS} {rest} more in the figure"] if rest else lines
 
 
 def sheet(

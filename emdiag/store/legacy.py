@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from emdiag.core.results import Interval, direction_of
 from emdiag.core.runs import ProblemsFile
 
 Json = dict[str, Any]
@@ -22,7 +25,7 @@ class _Former:
 
     Attributes:
         fields: That no other kind has together.
-        dropped: Fields that are stored no longer.
+        dropped: Fields that are stored no longer, or that only `--json` prints.
         parts: Fields that hold results themselves.
         derive: Fills in, in place, what is stored since.
     """
@@ -33,11 +36,19 @@ class _Former:
     derive: Callable[[Json], None] | None = None
 
 
+def _slope_directions(sweep: Json) -> None:
+    for pair in sweep["slope_differences"]:
+        interval = msgspec.convert(pair["interval"], Interval | None)
+        pair["direction"] = direction_of(interval, pair["p_holm"])
+
+
 FORMER = {
     "evaluation": _Former(fields=frozenset({"scores", "store"})),
     "comparison": _Former(fields=frozenset({"comparisons", "macro"})),
     "logits": _Former(fields=frozenset({"estimates", "texts"})),
-    "sweep": _Former(fields=frozenset({"points", "controls"})),
+    "sweep": _Former(
+        fields=frozenset({"points", "controls"}), dropped=("statements",), derive=_slope_directions
+    ),
     "seeds": _Former(fields=frozenset({"out", "benchmarks"})),
     "selection": _Former(fields=frozenset({"pool", "ranked"})),
     "training": _Former(fields=frozenset({"out", "cells"})),
@@ -58,8 +69,11 @@ def upgraded(plain: object) -> object:
     """A result as this version writes it; what this version wrote, or no version, as it is."""
     if isinstance(plain, list):
         return [upgraded(part) for part in plain]
-    if not isinstance(plain, dict) or "kind" in plain:
+    if not isinstance(plain, dict):
         return plain
+    if "kind" in plain:
+        former = FORMER.get(str(plain["kind"]))
+        return plain if former is None else _kept(former, plain)
     for kind, former in FORMER.items():
         if former.fields <= plain.keys():
             return _of_kind(kind, former, plain)
@@ -85,7 +99,11 @@ def named_problems_files(commands: Iterable[Sequence[str]]) -> list[ProblemsFile
 
 
 def _of_kind(kind: str, former: _Former, plain: Json) -> Json:
-    kept = {name: value for name, value in plain.items() if name not in former.dropped}
+    kept = _kept(former, plain)
     if former.derive is not None:
         former.derive(kept)
     return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}
+
+
+def _kept(former: _Former, plain: Json) -> Json:
+    return {name: value for name, value in plain.items() if name not in former.dropped}

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,8 @@ from emdiag.cli.app import app
 from emdiag.cli.options import numbers
 from emdiag.core.errors import PlanError
 from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.findings.sweep_statements import statements
+from emdiag.store.files import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +41,14 @@ def test_a_sweep_is_a_table_for_people_and_a_record_for_programs(
     shown = run("--temperatures", "0,0.5,...,1", "--no-plots")
     assert shown.exit_code == 0, shown.output
     assert "T 0.5" in shown.output
-    assert "slopes of accuracy" in shown.output
+    assert "Slope of accuracy" in shown.output
     found = run("--temperatures", "0,0.5,1", "--json")
     assert found.exit_code == 0, found.output
-    result = msgspec.json.decode(found.stdout, type=TemperatureSweepResult)
+    (tmp_path / "result.json").write_text(found.stdout)
+    result = read_result(tmp_path / "result.json", TemperatureSweepResult)
+    printed = json.loads(found.stdout)["statements"]
+    assert printed == [statement.words for statement in statements(result)]
+    assert printed
     assert [one.setting.temperature for one in result.points] == [0.0, 0.5, 1.0] * 2
     for figure in result.figures:
         assert (tmp_path / f"{figure}.svg").read_text().startswith("<?xml")

@@ -47,7 +47,7 @@ def test_the_study_is_told_on_one_page_that_ends_with_the_claims(
     plan, result = made
     page = Path(result.page).read_text()
     assert Path(result.page) == plan.page
-    assert page.index("Which prompt to train on") < page.index("a base that is as decided")
+    assert page.index("Which prompt to train on") < page.index("an entropy-matched baseline")
     assert page.rindex("What to distrust") > page.index("C01")
     assert {one.id for one in result.claims.claims} >= {"C01", "C05", "C07", "C08", "C24"}
 

@@ -86,7 +86,7 @@ def sweep(*arms: Arm, **parts: object) -> TemperatureSweepResult:
     fields: dict[str, object] = {
         "benchmarks": ("toy",), "problems_total": {"toy": 9}, "base": "base",
         "axes": ("temperature",), "arms": arms, "points": (), "slopes": (),
-        "slope_differences": (), "controls": (), "statements": (), "notes": (), "store": "out",
+        "slope_differences": (), "controls": (), "notes": (), "store": "out",
     }  # fmt: skip
     return TemperatureSweepResult(**{**fields, **parts})  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from emdiag.cli.app import app
 from emdiag.core.claims import ClaimFigure, Decision
 from emdiag.core.codec import decode
 from emdiag.core.errors import JournalError, PlanError, StoreError
-from emdiag.core.results import Metric
+from emdiag.core.results import Metric, direction_of
 from emdiag.core.runs import EngineSpec
 from emdiag.core.temperature_sweep import (
     CoolingControl,
@@ -384,7 +384,7 @@ def slopes(
     difference = SlopeDifference(
         left="rl" if turned else "em", right="em" if turned else "rl", benchmark="toy",
         axis="temperature", value=gap, interval=between(gap - 0.1, gap + 0.1), p_value=0.01,
-        p_holm=p_holm,
+        p_holm=p_holm, direction=direction_of(between(gap - 0.1, gap + 0.1), p_holm),
     )  # fmt: skip
     return {"slopes": tuple(own), "slope_differences": (difference,), "points": points}
 

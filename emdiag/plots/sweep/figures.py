@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.temperature_sweep import TemperatureSweepResult
-    from emdiag.plots.sweep.lookup import SweepBook
+    from emdiag.plots.sweep.lookup import SweepLookup
 
-_FIGURES: Final[Mapping[str, Callable[[SweepBook], Figure | None]]] = {
+_FIGURES: Final[Mapping[str, Callable[[SweepLookup], Figure | None]]] = {
     "accuracy": accuracy_figure,
     "control": control_figure,
     "entropy": entropy_figure,
@@ -34,7 +34,7 @@ def sweep_figures(result: TemperatureSweepResult) -> dict[str, Figure]:
 
     Save them with `save_figure`, or put them into a page with `figure_svg`.
     """
-    book = open_sweep(result)
+    lookup = open_sweep(result)
     with style():
-        drawn = {name: draw(book) for name, draw in _FIGURES.items()}
+        drawn = {name: draw(lookup) for name, draw in _FIGURES.items()}
     return {name: figure for name, figure in drawn.items() if figure is not None}

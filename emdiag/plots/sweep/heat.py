@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emdiag.findings.sweep_captions import HEAT_COLOURS, sizes
+from emdiag.findings.sweep_statements import AXES, accuracy_range
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.sheet import Words, finish, label_axes
-from emdiag.plots.sweep.lookup import AXIS_NAMES, along, panel_grid, percent, sizes, value_name
+from emdiag.plots.sheet import Words, finish, label_axes, title_lines
+from emdiag.plots.sweep.lookup import along, panel_grid, value_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,41 +18,38 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emdiag.core.temperature_sweep import SweepPoint
-    from emdiag.plots.sweep.lookup import SweepBook
+    from emdiag.plots.sweep.lookup import SweepLookup
 
 _COLOURS = "cividis"  # even in lightness, and the same for all kinds of colour vision
 _DARK_BELOW = 0.55
 
 
-def heat_figure(book: SweepBook) -> Figure | None:
+def heat_figure(lookup: SweepLookup) -> Figure | None:
     """Accuracy over both axes, a number in each cell; None where one axis was swept."""
-    if len(book.result.axes) < 2:
+    if len(lookup.result.axes) < 2:
         return None
-    drawn = [point for point in book.result.points if not point.is_control]
-    cells = [(b, a) for b in book.result.benchmarks for a in book.looks if _has(drawn, b, a)]
+    drawn = [point for point in lookup.result.points if not point.is_control]
+    cells = [(b, a) for b in lookup.result.benchmarks for a in lookup.looks if _has(drawn, b, a)]
     if not cells:
         return None
     words = Words(
-        finding=[_finding(book, drawn)],
-        quiet=(
-            f"Accuracy in percent, the same colours in all panels; {sizes(drawn)}. Greedy answers "
-            "depend on no second axis. Intervals stand in the tables."
-        ),
+        finding=title_lines([accuracy_range(lookup.result)]),
+        quiet=f"{sizes(drawn)}. {HEAT_COLOURS}",
     )
-    across, up = book.result.axes[:2]
-    columns, rows = book.values(across), book.values(up)
+    across, up = lookup.result.axes[:2]
+    columns, rows = lookup.values(across), lookup.values(up)
     wide = min(len(cells), 3 if len(columns) > 5 else 4)
     height = max(1.6, 0.3 * len(rows) + 0.8)
     figure, panels = panel_grid(words, len(cells), height=height, columns=wide)
-    every = [100 * point.accuracy.value for point in drawn]
+    values = [100 * point.accuracy.value for point in drawn]
     for index, (axes, (benchmark, label)) in enumerate(zip(panels, cells, strict=True)):
-        _map(axes, _grid(book, drawn, benchmark, label=label), ends=(min(every), max(every)))
-        axes.set_xticks(range(len(columns)), [value_name(across, one) for one in columns])
-        axes.set_yticks(range(len(rows)), [value_name(up, one) for one in rows])
-        several = len(book.result.benchmarks) > 1
-        title = book.names[label] + (f" on {plain_label(benchmark, 14)}" if several else "")
+        _map(axes, _grid(lookup, drawn, benchmark, label=label), ends=(min(values), max(values)))
+        axes.set_xticks(range(len(columns)), [value_name(across, value) for value in columns])
+        axes.set_yticks(range(len(rows)), [value_name(up, value) for value in rows])
+        several = len(lookup.result.benchmarks) > 1
+        title = lookup.names[label] + (f" on {plain_label(benchmark, 14)}" if several else "")
         first = index % wide == 0
-        label_axes(axes, title=title, x=AXIS_NAMES[across], y=AXIS_NAMES[up] if first else "")
+        label_axes(axes, title=title, x=AXES[across].label, y=AXES[up].label if first else "")
     return finish(figure)
 
 
@@ -74,15 +73,15 @@ def _map(axes: Axes, grid: NDArray[np.float64], *, ends: tuple[float, float]) ->
 
 
 def _has(drawn: list[SweepPoint], benchmark: str, label: str) -> bool:
-    return any((one.benchmark, one.checkpoint) == (benchmark, label) for one in drawn)
+    return any((point.benchmark, point.checkpoint) == (benchmark, label) for point in drawn)
 
 
 def _grid(
-    book: SweepBook, drawn: list[SweepPoint], benchmark: str, *, label: str
+    lookup: SweepLookup, drawn: list[SweepPoint], benchmark: str, *, label: str
 ) -> NDArray[np.float64]:
     """Percent `[second axis, first axis]`; nan where nothing was measured."""
-    across, up = book.result.axes[:2]
-    columns, rows = book.values(across), book.values(up)
+    across, up = lookup.result.axes[:2]
+    columns, rows = lookup.values(across), lookup.values(up)
     grid = np.full((len(rows), len(columns)), np.nan)
     for point in drawn:
         if (point.benchmark, point.checkpoint) != (benchmark, label):
@@ -98,14 +97,3 @@ def _grid(
         else:
             grid[line, column] = 100 * point.accuracy.value
     return grid
-
-
-def _finding(book: SweepBook, drawn: list[SweepPoint]) -> str:
-    """Lowest and highest cell; which of two near ones is better is not said."""
-    low = min(drawn, key=lambda point: point.accuracy.value)
-    high = max(drawn, key=lambda point: point.accuracy.value)
-    said = [
-        f"{percent(one.accuracy.value, one.accuracy.interval)} ({book.names[one.checkpoint]})"
-        for one in (low, high)
-    ]
-    return f"Accuracy over all settings reaches from {said[0]} to {said[1]}"

@@ -1,4 +1,4 @@
-"""A sweep as its figures look things up in it, and the words and panels that they share."""
+"""A sweep as its figures look things up in it, and the panels that they share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from emdiag.core.temperature_sweep import (
     SweepSetting,
     TemperatureSweepResult,
 )
-from emdiag.plots.logits.words import counted
 from emdiag.plots.plain_text import arm_names
 from emdiag.plots.sheet import legend_lines, sheet
-from emdiag.plots.style import Look, arm_looks
+from emdiag.plots.style import STAGE_COLOURS, Look, arm_looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 
     from emdiag.core.results import Metric
     from emdiag.plots.sheet import Words
-
-AXIS_NAMES: Final[Mapping[Axis, str]] = {
-    "temperature": "sampling temperature T",
-    "top_p": "top-p",
-    "top_k": "top-k",
-}
-"""What stands below an axis of a sweep."""
-
-SHORT_AXES: Final[Mapping[Axis, str]] = {"temperature": "T", "top_p": "top-p", "top_k": "top-k"}
-"""The same inside a sentence."""
 
 WORDS_BOX: Final[Mapping[str, object]] = {
     "facecolor": "white",
@@ -52,7 +41,7 @@ _PANEL_COLUMNS: Final = {1: 1, 2: 2, 3: 3, 4: 2}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepBook:
+class SweepLookup:
     """A result and how its arms are shown.
 
     Attributes:
@@ -73,14 +62,14 @@ class SweepBook:
 
     def curve(self, label: str, benchmark: str) -> list[SweepPoint]:
         """The points of an arm along the first axis, in order, the second one held."""
-        found = [
+        points = [
             point
             for point in self.result.points
             if (point.checkpoint, point.benchmark) == (label, benchmark)
             and not point.is_control
             and self._is_held(point.setting)
         ]
-        return sorted(found, key=lambda point: self.place(along(point.setting, self.axis)))
+        return sorted(points, key=lambda point: self.place(along(point.setting, self.axis)))
 
     def place(self, value: float) -> float:
         """Where a value of the first axis is drawn; the steps of top-k are equally wide."""
@@ -90,26 +79,33 @@ class SweepBook:
 
     def values(self, axis: Axis) -> list[float]:
         """The settings tried along an axis, in order; top-k 0, all tokens, is the largest."""
-        found = {along(one.setting, axis) for one in self.result.points if not one.is_control}
-        return sorted(found, key=lambda value: float("inf") if _is_all(axis, value) else value)
+        values = {
+            along(point.setting, axis) for point in self.result.points if not point.is_control
+        }
+        return sorted(values, key=lambda value: float("inf") if _is_all(axis, value) else value)
 
     def controls(self, benchmark: str) -> dict[str, list[CoolingControl]]:
         """Controls by checkpoint, in the order of their temperature."""
-        found: dict[str, list[CoolingControl]] = {}
-        for one in sorted(self.result.controls, key=lambda one: one.temperature):
-            if one.benchmark == benchmark:
-                found.setdefault(one.checkpoint, []).append(one)
-        return {label: found[label] for label in self.looks if label in found}
+        controls: dict[str, list[CoolingControl]] = {}
+        for control in sorted(self.result.controls, key=lambda control: control.temperature):
+            if control.benchmark == benchmark:
+                controls.setdefault(control.checkpoint, []).append(control)
+        return {label: controls[label] for label in self.looks if label in controls}
 
-    def cooled(self, control: CoolingControl) -> SweepPoint | None:
-        """The point of the cooled base, if the result holds it."""
-        found = [
+    def baseline(self, control: CoolingControl) -> SweepPoint | None:
+        """The point of the entropy-matched baseline, if the result holds it."""
+        points = [
             point
             for point in self.result.points
             if (point.checkpoint, point.benchmark) == (control.base, control.benchmark)
             and point.setting.temperature == control.base_temperature
         ]
-        return max(found, key=lambda point: (point.is_control, point.setting.top_p), default=None)
+        return max(points, key=lambda point: (point.is_control, point.setting.top_p), default=None)
+
+    def base_colour(self, control: CoolingControl) -> str:
+        """Of the base that a checkpoint is compared with."""
+        look = self.looks.get(control.base)
+        return look.colour if look else STAGE_COLOURS["base"]
 
     def _is_held(self, setting: SweepSetting) -> bool:
         """Greedy answers are the same at any top-p and top-k, and may stand for all of them."""
@@ -118,11 +114,11 @@ class SweepBook:
         return along(setting, self.result.axes[1]) == self.held
 
 
-def open_sweep(result: TemperatureSweepResult) -> SweepBook:
+def open_sweep(result: TemperatureSweepResult) -> SweepLookup:
     """The result with a look and a name for each arm."""
     labels = [arm.label for arm in result.arms]
     looks = arm_looks([arm.stage for arm in result.arms])
-    return SweepBook(
+    return SweepLookup(
         result=result,
         looks=dict(zip(labels, looks, strict=True)),
         names=arm_names(labels),
@@ -194,17 +190,6 @@ def intervals_of(metrics: Iterable[Interval | None], *, drawn: str) -> str:
     return f"{drawn}: {levels} % intervals, {' or '.join(sorted({one.method for one in found}))}"
 
 
-def sizes(rows: Sequence[SweepPoint]) -> str:
-    """Such as `n = 300 problems, 1 to 8 samples, 3 seeds`."""
-    parts = [
-        counted([row.problems for row in rows], "problem"),
-        counted([row.samples for row in rows], "sample") + " of each",
-    ]
-    if any(row.seeds > 1 for row in rows):
-        parts.append(counted([row.seeds for row in rows], "seed"))
-    return f"n = {', '.join(parts)}"
-
-
 def metric_values(metric: Metric | None, scale: float) -> tuple[float | None, Interval | None]:
     """Value and interval, times `scale` (1 or 100); None where the metric is not defined."""
     if metric is None:
@@ -235,8 +220,8 @@ def panel_grid(
     columns = columns or _PANEL_COLUMNS.get(count, 3)
     rows = -(-count // columns)
     whole = rows * height + 0.25 + _LEGEND_LINE_INCHES * legend_lines(entries)
-    figure, made = sheet(words, height=whole, shape=(rows, columns), **grid)
-    every = list(made.ravel())
-    for axes in every[count:]:
+    figure, panels = sheet(words, height=whole, shape=(rows, columns), **grid)
+    places = list(panels.ravel())
+    for axes in places[count:]:
         axes.remove()
-    return figure, every[:count]
+    return figure, places[:count]

@@ -1,4 +1,4 @@
-"""What changes beside accuracy: coverage, agreement, entropy, length and faults of samples."""
+"""Metrics other than accuracy: coverage, agreement, entropy, length and faults of samples."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from emdiag.findings.sweep_captions import (
+    NO_GREEDY_POINTS,
+    left_out,
+    never_above_zero,
+    other_metrics,
+)
+from emdiag.findings.sweep_statements import AXES
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import Words, finish, label_axes, legend
 from emdiag.plots.sweep.lines import (
+    about_points,
     curves,
-    held_said,
-    intervals_drawn,
     legend_entries,
     points_drawn,
     ticks_along,
 )
-from emdiag.plots.sweep.lookup import SHORT_AXES, metric_values, panel_grid, sizes
+from emdiag.plots.sweep.lookup import metric_values, panel_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.results import Metric
     from emdiag.core.temperature_sweep import SweepPoint
-    from emdiag.plots.sweep.lookup import SweepBook
+    from emdiag.plots.sweep.lookup import SweepLookup
 
 MOST_BENCHMARKS = 4
 """Columns of the sheet of samples; further benchmarks stand in the tables."""
@@ -35,7 +41,7 @@ MOST_BENCHMARKS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class _Panel:
-    """One figure of `SweepPoint`; shares are drawn in percent."""
+    """One metric of `SweepPoint`; shares are drawn in percent."""
 
     field: str
     title: str
@@ -50,55 +56,53 @@ _PANELS: Final = (
     _Panel(field="distinct_answers", title="Distinct answers", unit="of {k} samples", scale=1),
     _Panel(field="entropy_nats", title="Entropy", unit="nats per token", scale=1),
     _Panel(field="mean_tokens", title="Length", unit="tokens", scale=1),
-    _Panel(field="truncated_frac", title="Cut off", unit="% of samples"),
+    _Panel(field="truncated_frac", title="Truncated", unit="% of samples"),
     _Panel(field="repeated_frac", title="Repetitive", unit="% of samples"),
 )
 
 
-def samples_figure(book: SweepBook) -> Figure | None:
-    """What else changes along the first axis: coverage, agreement, entropy, length, faults.
+def samples_figure(lookup: SweepLookup) -> Figure | None:
+    """All metrics but accuracy along the first axis: coverage, agreement, entropy, length, faults.
 
     None without a point.
     """
-    drawn = points_drawn(book)
+    drawn = points_drawn(lookup)
     if not drawn:
         return None
     most = max(point.samples for point in drawn)
     known = [panel for panel in _PANELS if any(_get(panel, point, most) for point in drawn)]
     panels = [panel for panel in known if any(_is_above_zero(panel, drawn, most))]
-    benchmarks = book.result.benchmarks[:MOST_BENCHMARKS]
-    left = len(book.result.benchmarks) - len(benchmarks)
-    words = Words(
-        finding=[f"What else changes with {SHORT_AXES[book.axis]}: coverage, agreement, faults"],
-        quiet=(
-            f"{sizes(drawn)}. {intervals_drawn(book, drawn)}.{held_said(book)} "
-            "Figures that need several samples have no greedy point."
-            + _never(known, panels)
-            + (f" {left} benchmarks more stand in the tables." if left else "")
-        ),
+    benchmarks = lookup.result.benchmarks[:MOST_BENCHMARKS]
+    names = [panel.title.format(k="k").lower() for panel in known if panel not in panels]
+    quiet = (
+        about_points(lookup, drawn),
+        NO_GREEDY_POINTS,
+        never_above_zero(names),
+        left_out(len(lookup.result.benchmarks) - len(benchmarks), "benchmark"),
     )
-    one = len(benchmarks) == 1
-    entries = legend_entries(book, cooled=False)
+    words = Words(finding=[other_metrics(lookup.result)], quiet=" ".join(filter(None, quiet)))
+    is_single = len(benchmarks) == 1
+    entries = legend_entries(lookup, with_baselines=False)
     figure, grid = panel_grid(
         words,
         len(panels) * len(benchmarks),
-        height=1.75 if one else 1.35,
-        columns=4 if one else len(benchmarks),
+        height=1.75 if is_single else 1.35,
+        columns=4 if is_single else len(benchmarks),
         entries=list(entries),
         sharex=True,
     )
     for index, axes in enumerate(grid):
         row, column = divmod(index, len(benchmarks))
         panel = panels[row]
-        curves(axes, book, benchmarks[column], get=_getter(panel, most))
-        ticks_along(axes, book, few=True)
+        curves(axes, lookup, benchmarks[column], get=_getter(panel, most))
+        ticks_along(axes, lookup, few=True)
         _share_limits(axes, panel)
         title = panel.title.format(k=most) if not column else ""
-        if not one and not row:
+        if not is_single and not row:
             title = f"{plain_label(benchmarks[column], 20)}\n{title}"
         label_axes(axes, title=title, y=panel.unit.format(k=most) if not column else "")
-        if index + (4 if one else len(benchmarks)) >= len(grid):
-            axes.set_xlabel(SHORT_AXES[book.axis])
+        if index + (4 if is_single else len(benchmarks)) >= len(grid):
+            axes.set_xlabel(AXES[lookup.axis].symbol)
             axes.tick_params(labelbottom=True)
     legend(figure, list(entries.values()), list(entries))
     figure.get_layout_engine().set(wspace=0.07)  # type: ignore[union-attr, call-arg]  # constrained
@@ -106,22 +110,16 @@ def samples_figure(book: SweepBook) -> Figure | None:
 
 
 def _is_above_zero(panel: _Panel, drawn: Sequence[SweepPoint], most: int) -> Iterator[bool]:
-    found = (_get(panel, point, most) for point in drawn)
-    return (metric.value != 0 for metric in found if metric is not None)
-
-
-def _never(known: Sequence[_Panel], drawn: Sequence[_Panel]) -> str:
-    """What is nowhere above zero, as a sentence after others; empty where all of it is drawn."""
-    left_out = [panel.title.format(k="k").lower() for panel in known if panel not in drawn]
-    return f" Nowhere above 0, so not drawn: {', '.join(left_out)}." if left_out else ""
+    metrics = (_get(panel, point, most) for point in drawn)
+    return (metric.value != 0 for metric in metrics if metric is not None)
 
 
 def _get(panel: _Panel, point: SweepPoint, most: int) -> Metric | None:
     """The metric of a panel; pass@k only of points that have the largest k of all."""
-    found = attrgetter(panel.field)(point)
+    value = attrgetter(panel.field)(point)
     if panel.field == "pass_at_k":
-        found = found[-1] if most > 1 and point.samples == most and found else None
-    metric: Metric | None = found
+        value = value[-1] if most > 1 and point.samples == most and value else None
+    metric: Metric | None = value
     return metric
 
 

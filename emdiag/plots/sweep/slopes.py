@@ -1,4 +1,4 @@
-"""Slopes of accuracy with their differences, and each checkpoint beside its cooled base."""
+"""Slopes of accuracy with their differences, and checkpoints with their baselines."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING
 
 from matplotlib.lines import Line2D
 
+from emdiag.findings.numbers import MINUS, intervals_drawn, p_value, points_cell, setting, short
+from emdiag.findings.sweep_captions import (
+    AT_BASELINES,
+    LEAST_SQUARES,
+    left_out,
+    rows_of_baselines,
+)
+from emdiag.findings.sweep_statements import (
+    AXES,
+    baselines_by_checkpoint,
+    different_slopes,
+    trends_by_checkpoint,
+)
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.sheet import Words, finish, label_axes, legend, sheet
+from emdiag.plots.sheet import Words, finish, label_axes, legend, sheet, title_lines
 from emdiag.plots.style import QUIET
-from emdiag.plots.sweep.lookup import SHORT_AXES, WORDS_BOX, intervals_of, points
-from emdiag.plots.sweep.words import COOLING_SAID, control_lines, difference_lines, trend_lines
+from emdiag.plots.sweep.lookup import WORDS_BOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.results import Interval
-    from emdiag.core.temperature_sweep import CoolingControl, SlopeDifference
-    from emdiag.plots.sweep.lookup import SweepBook
+    from emdiag.core.temperature_sweep import Axis, CoolingControl, Slope, SlopeDifference
+    from emdiag.plots.sweep.lookup import SweepLookup
 
 MARGIN_POINTS = 2.0
 """Half-width of the zone that counts as mere cooling; see `CoolingVerdict`."""
@@ -29,130 +41,125 @@ MOST_PAIRS = 10
 """Pairs of arms drawn for each benchmark."""
 
 MOST_CONTROLS = 24
-"""Rows of checkpoints beside their cooled base."""
+"""Rows of checkpoints with their baselines."""
 
 _ROW_INCHES = 0.3
 _Row = tuple[str, float, "Interval | None", str, str]
 
 
-def slopes_figure(book: SweepBook) -> Figure | None:
-    """Slopes of all arms and, beside them, their differences by pairs; None without slopes."""
-    result = book.result
+def slopes_figure(lookup: SweepLookup) -> Figure | None:
+    """Slopes of all arms and, on their right, differences by pairs; None without slopes."""
+    result = lookup.result
     if not result.slopes:
         return None
-    axes_found = [axis for axis in result.axes if any(one.axis == axis for one in result.slopes)]
-    pairs = [one for axis in axes_found for one in _shown_pairs(book, axis)]
-    left_out = len(result.slope_differences) - len(pairs)
-    intervals = [*(one.interval for one in result.slopes), *(one.interval for one in pairs)]
+    fitted = [axis for axis in result.axes if any(slope.axis == axis for slope in result.slopes)]
+    pairs = [pair for axis in fitted for pair in _shown_pairs(lookup, axis)]
+    lines: list[Slope | SlopeDifference] = [*result.slopes, *pairs]
+    intervals = intervals_drawn((line.interval for line in lines), "Bars")
+    more = left_out(len(result.slope_differences) - len(pairs), "pair")
     words = Words(
-        finding=difference_lines(book, pairs) or trend_lines(book, axes_found[0]),
-        quiet=(
-            "Least-squares line of accuracy along the axis; differences are paired by problem. "
-            f"{intervals_of(intervals, drawn='Bars')}."
-            + (f" {left_out} pairs more stand in the tables." if left_out else "")
-        ),
+        finding=title_lines(different_slopes(result) or trends_by_checkpoint(result, fitted[0])),
+        quiet=f"{LEAST_SQUARES} {intervals}. {more}".strip(),
     )
     columns = 2 if pairs else 1
-    heights = [_heights(book, axis) for axis in axes_found]
+    heights = [_heights(lookup, axis) for axis in fitted]
     figure, grid = sheet(
         words,
-        height=_ROW_INCHES * sum(heights) + 0.75 * len(axes_found),
-        shape=(len(axes_found), columns),
+        height=_ROW_INCHES * sum(heights) + 0.75 * len(fitted),
+        shape=(len(fitted), columns),
         height_ratios=heights,
     )
-    for line, axis in enumerate(axes_found):
-        unit = f"points per unit of {SHORT_AXES[axis]}"
-        _forest(grid[line, 0], _slope_rows(book, axis))
+    for line, axis in enumerate(fitted):
+        unit = AXES[axis].unit
+        _forest(grid[line, 0], _slope_rows(lookup, axis))
         label_axes(grid[line, 0], title="Slope of accuracy", x=unit)
-        if columns == 2 and not _pair_rows(book, axis):
+        if columns == 2 and not _pair_rows(lookup, axis):
             grid[line, 1].remove()
         elif columns == 2:
-            _forest(grid[line, 1], _pair_rows(book, axis))
+            _forest(grid[line, 1], _pair_rows(lookup, axis))
             label_axes(grid[line, 1], title="Difference of slopes", x=unit)
     return finish(figure)
 
 
-def control_figure(book: SweepBook) -> Figure | None:
+def control_figure(lookup: SweepLookup) -> Figure | None:
     """Each checkpoint and its base at equal entropy, with their difference; None without any."""
-    controls = _shown_controls(book)
+    controls = _shown_controls(lookup)
     if not controls:
         return None
-    left_out = len(book.result.controls) - len(controls)
+    intervals = intervals_drawn([control.interval for control in controls], "Bars")
+    more = left_out(len(lookup.result.controls) - len(controls), "row")
     words = Words(
-        finding=control_lines(book),
-        quiet=(
-            "Each row: the base at the temperature where its entropy equals the checkpoint's "
-            "(hollow), and the checkpoint (filled). Grey zone: within "
-            f"{MARGIN_POINTS:g} points of each other, the change is cooling. "
-            f"{intervals_of((one.interval for one in controls), drawn='Bars')}."
-            + (f" {left_out} more stand in the tables." if left_out else "")
-        ),
+        finding=title_lines(baselines_by_checkpoint(lookup.result)) or [AT_BASELINES],
+        quiet=f"{rows_of_baselines(MARGIN_POINTS)} {intervals}. {more}".strip(),
     )
     height = (0.46 if len(controls) < 9 else 0.36) * len(controls) + 1.2
     figure, grid = sheet(words, height=height, shape=(1, 2), sharey=True, width_ratios=[1, 1])
     left, right = grid[0]
-    _dumbbells(left, book, controls)
+    _dumbbells(left, lookup, controls)
     label_axes(left, title="Accuracy at equal entropy", x="accuracy, %")
     rows = []
-    for one in controls:
-        colour = book.looks[one.checkpoint].colour if one.checkpoint in book.looks else QUIET
-        said = points(one.difference, one.interval) if one.is_matched else "entropies differ"
-        rows.append(("", one.difference, one.interval, colour, f"{said}: {_short(one)}"))
+    for control in controls:
+        look = lookup.looks.get(control.checkpoint)
+        amount = points_cell(control.difference, control.interval)
+        label = f"{amount if control.is_matched else 'entropies differ'}: {control.verdict}"
+        colour = look.colour if look else QUIET
+        rows.append(("", control.difference, control.interval, colour, label))
     right.axvspan(-MARGIN_POINTS, MARGIN_POINTS, color="#dddddd", zorder=0)
     _forest(right, rows, named=False)
-    label_axes(right, title="Checkpoint minus cooled base", x="points")
-    _fit_names(left, [_control_name(book, one) for one in controls])
+    label_axes(right, title="Checkpoint minus baseline", x="points")
+    _fit_names(left, [_control_name(lookup, control) for control in controls])
     marks = [
         Line2D([], [], marker="o", linestyle="none", color=QUIET, markerfacecolor="white"),
         Line2D([], [], marker="o", linestyle="none", color=QUIET),
     ]
-    legend(figure, marks, ["base, cooled", "checkpoint"])
+    legend(figure, marks, ["baseline", "checkpoint"])
     return finish(figure)
 
 
-def _shown_controls(book: SweepBook) -> list[CoolingControl]:
-    """By benchmark, checkpoint and temperature; of too many, those that speak."""
-    order = list(book.looks)
+def _shown_controls(lookup: SweepLookup) -> list[CoolingControl]:
+    """By benchmark, checkpoint and temperature; of too many, the headlines."""
+    order = list(lookup.looks)
     ranked = sorted(
-        book.result.controls,
-        key=lambda one: (
-            book.result.benchmarks.index(one.benchmark),
-            order.index(one.checkpoint) if one.checkpoint in order else len(order),
-            one.temperature,
+        lookup.result.controls,
+        key=lambda control: (
+            lookup.result.benchmarks.index(control.benchmark),
+            order.index(control.checkpoint) if control.checkpoint in order else len(order),
+            control.temperature,
         ),
     )
     if len(ranked) <= MOST_CONTROLS:
         return ranked
-    speaking = [one for one in ranked if one.is_headline]
-    return (speaking or ranked)[:MOST_CONTROLS]
+    headlines = [control for control in ranked if control.is_headline]
+    return (headlines or ranked)[:MOST_CONTROLS]
 
 
-def _short(control: CoolingControl) -> str:
-    return "undecided" if control.verdict == "undecided" else COOLING_SAID[control.verdict]
-
-
-def _control_name(book: SweepBook, one: CoolingControl) -> str:
-    several = len(book.result.benchmarks) > 1
-    name = book.names.get(one.checkpoint, plain_label(one.checkpoint))
-    where = f" on {plain_label(one.benchmark, 14)}" if several else ""
-    base = book.names.get(one.base, plain_label(one.base))
-    return (
-        f"{name}, T {one.temperature:g}{where} ({one.entropy_nats:.3f} nats)\n"
-        f"{base}, T {one.base_temperature:.3g} ({one.base_entropy_nats:.3f} nats)"
+def _control_name(lookup: SweepLookup, control: CoolingControl) -> str:
+    name, base = (
+        lookup.names.get(label, plain_label(label)) for label in (control.checkpoint, control.base)
     )
+    temperatures = setting(control.temperature), setting(control.base_temperature)
+    entropies = short(control.entropy_nats), short(control.base_entropy_nats)
+    return (
+        f"{name}, T {temperatures[0]}{_where(lookup, control.benchmark)} ({entropies[0]} nats)\n"
+        f"{base}, T {temperatures[1]} ({entropies[1]} nats)"
+    )
+
+
+def _where(lookup: SweepLookup, benchmark: str) -> str:
+    """Behind a name, where there are several benchmarks."""
+    return f" on {plain_label(benchmark, 14)}" if len(lookup.result.benchmarks) > 1 else ""
 
 
 def _fit_names(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names, size=7)
 
 
-def _dumbbells(axes: Axes, book: SweepBook, controls: Sequence[CoolingControl]) -> None:
-    for line, one in enumerate(controls):
-        look = book.looks.get(one.checkpoint)
-        colour = look.colour if look else QUIET
-        base = book.looks[one.base].colour if one.base in book.looks else "#111111"
-        low, high = 100 * one.base_value, 100 * one.value
-        style = "-" if one.is_matched else ":"
+def _dumbbells(axes: Axes, lookup: SweepLookup, controls: Sequence[CoolingControl]) -> None:
+    for line, control in enumerate(controls):
+        look = lookup.looks.get(control.checkpoint)
+        colour, base = look.colour if look else QUIET, lookup.base_colour(control)
+        low, high = 100 * control.base_value, 100 * control.value
+        style = "-" if control.is_matched else ":"
         axes.plot([low, high], [line, line], style, color=colour, linewidth=2, alpha=0.5)
         axes.plot(low, line, "o", color=base, markerfacecolor="white", markersize=6, mew=1.5)
         axes.plot(high, line, look.marker if look else "o", color=colour, markersize=6)
@@ -173,67 +180,67 @@ def _dumbbells(axes: Axes, book: SweepBook, controls: Sequence[CoolingControl]) 
     axes.grid(visible=False, axis="y")
 
 
-def _shown_pairs(book: SweepBook, axis: str) -> list[SlopeDifference]:
+def _shown_pairs(lookup: SweepLookup, axis: Axis) -> list[SlopeDifference]:
     """All pairs of a benchmark or, of many, those with the base and of EM with RL."""
     shown = []
-    stages: dict[str, str | None] = {arm.label: arm.stage for arm in book.result.arms}
-    for benchmark in book.result.benchmarks:
-        found = [
-            one
-            for one in book.result.slope_differences
-            if (one.benchmark, one.axis) == (benchmark, axis)
+    stages: dict[str, str | None] = {arm.label: arm.stage for arm in lookup.result.arms}
+    for benchmark in lookup.result.benchmarks:
+        pairs = [
+            pair
+            for pair in lookup.result.slope_differences
+            if (pair.benchmark, pair.axis) == (benchmark, axis)
         ]
-        if len(found) > MOST_PAIRS:
-            found.sort(key=lambda one: not _matters(one, stages, base=book.result.base))
-        shown += found[:MOST_PAIRS]
+        if len(pairs) > MOST_PAIRS:
+            pairs.sort(key=lambda pair: not _matters(pair, stages, base=lookup.result.base))
+        shown += pairs[:MOST_PAIRS]
     return shown
 
 
-def _matters(one: SlopeDifference, stages: dict[str, str | None], *, base: str | None) -> bool:
-    pair = {stages.get(one.left), stages.get(one.right)}
-    return base in {one.left, one.right} or "base" in pair or pair == {"em", "rl"}
+def _matters(pair: SlopeDifference, stages: dict[str, str | None], *, base: str | None) -> bool:
+    both = {stages.get(pair.left), stages.get(pair.right)}
+    return base in {pair.left, pair.right} or "base" in both or both == {"em", "rl"}
 
 
-def _slope_rows(book: SweepBook, axis: str) -> list[_Row]:
+def _slope_rows(lookup: SweepLookup, axis: Axis) -> list[_Row]:
+    return [
+        (
+            f"{lookup.names[label]}{_where(lookup, benchmark)}",
+            slope.value,
+            slope.interval,
+            look.colour,
+            f"{points_cell(slope.value, slope.interval)}: {slope.trend}",
+        )
+        for benchmark in lookup.result.benchmarks
+        for label, look in lookup.looks.items()
+        for slope in lookup.result.slopes
+        if (slope.benchmark, slope.checkpoint, slope.axis) == (benchmark, label, axis)
+    ]
+
+
+def _pair_rows(lookup: SweepLookup, axis: Axis) -> list[_Row]:
     rows: list[_Row] = []
-    several = len(book.result.benchmarks) > 1
-    for benchmark in book.result.benchmarks:
-        for label, look in book.looks.items():
-            for one in book.result.slopes:
-                if (one.benchmark, one.checkpoint, one.axis) != (benchmark, label, axis):
-                    continue
-                where = f" on {plain_label(benchmark, 14)}" if several else ""
-                said = f"{points(one.value, one.interval)}: {one.trend}"
-                name = f"{book.names[label]}{where}"
-                rows.append((name, one.value, one.interval, look.colour, said))
+    for pair in _shown_pairs(lookup, axis):
+        names = [lookup.names.get(label, plain_label(label)) for label in (pair.left, pair.right)]
+        name = f"{f' {MINUS} '.join(names)}{_where(lookup, pair.benchmark)}"
+        words = f"{points_cell(pair.value, pair.interval)}, {p_value(pair.p_holm)}"
+        rows.append((name, pair.value, pair.interval, QUIET, words))
     return rows
 
 
-def _pair_rows(book: SweepBook, axis: str) -> list[_Row]:
-    rows: list[_Row] = []
-    several = len(book.result.benchmarks) > 1
-    for one in _shown_pairs(book, axis):
-        where = f" on {plain_label(one.benchmark, 14)}" if several else ""
-        left, right = (book.names.get(label, plain_label(label)) for label in (one.left, one.right))
-        said = f"{points(one.value, one.interval)}, p {one.p_holm:.2g}"
-        rows.append((f"{left} \N{MINUS SIGN} {right}{where}", one.value, one.interval, QUIET, said))
-    return rows
-
-
-def _heights(book: SweepBook, axis: str) -> int:
-    return max(len(_slope_rows(book, axis)), len(_pair_rows(book, axis)), 2)
+def _heights(lookup: SweepLookup, axis: Axis) -> int:
+    return max(len(_slope_rows(lookup, axis)), len(_pair_rows(lookup, axis)), 2)
 
 
 def _forest(axes: Axes, rows: Sequence[_Row], *, named: bool = True) -> None:
     """A line for each row: its interval, its value, and both in words above it."""
     axes.axvline(0, color=QUIET, linewidth=0.9)
-    for line, (_, value, interval, colour, said) in enumerate(rows):
+    for line, (_, value, interval, colour, words) in enumerate(rows):
         if interval is not None:
             low, high = 100 * interval.low, 100 * interval.high
             axes.hlines(line, low, high, color=colour, linewidth=2)
         axes.plot([100 * value], [line], "o", color=colour, markersize=5)
         axes.annotate(
-            said,
+            words,
             (100 * value, line),
             xytext=(0, 5),
             textcoords="offset points",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 SAMPLES = 8
 MARGIN = 0.02
-"""Two points: what a checkpoint must be away from the cooled base to be more, or less, than it."""
+"""Two points: beyond that, a checkpoint is better, or worse, than its entropy-matched baseline."""
 
 _MOST_AXES = 2
 

@@ -63,7 +63,7 @@ def measure_point(
         label: Of the arm.
         setting: As asked for.
         members: One for each seed, on the same problems; at least one.
-        is_control: Whether it is the cooled base.
+        is_control: Whether it is the entropy-matched baseline.
     """
     first = members[0].reading
     per_member = [_statistics(member) for member in members]

@@ -1,4 +1,4 @@
-"""Accuracy against the temperature of sampling, and against a base that is as decided."""
+"""Accuracy against the temperature of sampling, and against an entropy-matched baseline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from emdiag.studies.sweep.match_entropy import (
 from emdiag.studies.sweep.plan import plan_at, temperature_sweep_plan
 from emdiag.studies.sweep.points import Member, measure_point
 from emdiag.studies.sweep.slopes import sweep_slopes
-from emdiag.studies.sweep.words import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -171,7 +170,7 @@ class _Study:
         used = {(one.benchmark, one.base_temperature) for one in controls}
         cooled = [found.point for place, found in sorted(self._cooled.items()) if place in used]
         slopes, differences = sweep_slopes(self._found, plan.axes)
-        result = TemperatureSweepResult(
+        return TemperatureSweepResult(
             benchmarks=self._benchmarks,
             problems_total={
                 name: len(one.all_problems) for (_, name), one in self._readings.items()
@@ -183,11 +182,9 @@ class _Study:
             slopes=slopes,
             slope_differences=differences,
             controls=tuple(controls),
-            statements=(),
             notes=self._notes(controls),
             store=str(self._session.store.root),
         )
-        return msgspec.structs.replace(result, statements=statements(result))
 
     def _measure(
         self, label: str, places: Iterable[tuple[str, SweepSetting]]
@@ -260,12 +257,7 @@ class _Study:
 
     def _notes(self, controls: Sequence[CoolingControl]) -> tuple[str, ...]:
         notes = []
-        for (_, name), reading in self._readings.items():
-            if len(reading.problems) < len(reading.all_problems):
-                notes.append(
-                    f"{name}: partial, the first {len(reading.problems)} of "
-                    f"{len(reading.all_problems)} problems"
-                )
+        for reading in self._readings.values():
             notes += [*reading.notes, *reading.card.caveats]
         for label, name in self._readings:
             for setting in self._plan.settings:
@@ -297,23 +289,20 @@ def _entropy_notes(
     plan: TemperatureSweepPlan, controls: Sequence[CoolingControl], found: Mapping[Place, Found]
 ) -> list[str]:
     if not plan.reads_entropy:
-        return ["entropies were not read, so there is no cooled base"]
+        return ["entropies were not read, so there is no entropy-matched baseline"]
     sampled = [one for (*_, setting), one in found.items() if setting.temperature]
     if sampled and all(one.entropy is None for one in sampled):
-        return ["a table of texts has no entropies, so there is no cooled base"]
+        return ["a table of texts has no entropies, so there is no entropy-matched baseline"]
     notes = []
     if plan.base and not controls:
-        notes.append("no setting keeps all tokens above temperature 0, so there is no cooled base")
+        notes.append(
+            "no setting keeps all tokens above temperature 0, so there is no entropy-matched "
+            "baseline"
+        )
     if controls:
         notes.append(
             "the temperature of the base is found from these samples and then taken as known: "
             "intervals at equal entropy leave that out (on the lab they would be up to a fifth "
             "wider where the base's accuracy is steep)"
-        )
-    missed = [one for one in controls if not one.is_matched]
-    if missed:
-        notes.append(
-            f"{len(missed)} of {len(controls)} entropies are none that the base was brought to; "
-            "those controls are undecided"
         )
     return notes

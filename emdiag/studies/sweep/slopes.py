@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from emdiag.core.results import direction_of
 from emdiag.core.temperature_sweep import Slope, SlopeDifference, SweepSetting
 from emdiag.stats.comparisons import holm, sign_flip
 from emdiag.stats.intervals import interval_of, of_two_arms
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emdiag.core.results import Interval
+    from emdiag.core.results import Direction
     from emdiag.core.temperature_sweep import Axis, Trend
     from emdiag.studies.sweep.points import Found
 
     Curve = Mapping[SweepSetting, NDArray[np.float64]]
     """Setting to the share of right samples, `[seeds, problems]`."""
+
+_TRENDS: Final[Mapping[Direction, Trend]] = {
+    "higher": "rises",
+    "lower": "falls",
+    "undecided": "undecided",
+}
 
 
 def sweep_slopes(
@@ -76,7 +83,7 @@ def _slope(
         interval=interval,
         low=ends[0],
         high=ends[1],
-        trend=_trend(interval),
+        trend=_TRENDS[direction_of(interval)],
     )
 
 
@@ -85,28 +92,24 @@ def _pairs(
 ) -> list[SlopeDifference]:
     """Every arm against every arm before it."""
     labels = list(values)
-    pairs = [(one, other) for number, one in enumerate(labels) for other in labels[:number]]
+    pairs = [(left, right) for number, left in enumerate(labels) for right in labels[:number]]
     p_values = [
-        sign_flip(values[one].mean(axis=0) - values[other].mean(axis=0)) for one, other in pairs
+        sign_flip(values[left].mean(axis=0) - values[right].mean(axis=0)) for left, right in pairs
     ]
+    intervals = [of_two_arms(values[left], values[right]) for left, right in pairs]
     return [
         SlopeDifference(
-            left=one,
-            right=other,
+            left=left,
+            right=right,
             benchmark=benchmark,
             axis=axis,
-            value=float(values[one].mean() - values[other].mean()),
-            interval=of_two_arms(values[one], values[other]),
+            value=float(values[left].mean() - values[right].mean()),
+            interval=interval,
             p_value=p_value,
             p_holm=p_holm,
+            direction=direction_of(interval, p_holm),
         )
-        for (one, other), p_value, p_holm in zip(pairs, p_values, holm(p_values), strict=True)
+        for (left, right), interval, p_value, p_holm in zip(
+            pairs, intervals, p_values, holm(p_values), strict=True
+        )
     ]
-
-
-def _trend(interval: Interval | None) -> Trend:
-    if interval is None:
-        return "undecided"
-    if interval.low > 0:
-        return "rises"
-    return "falls" if interval.high < 0 else "undecided"

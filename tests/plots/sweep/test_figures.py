@@ -16,6 +16,12 @@ from emdiag.core.temperature_sweep import (
     SweepSetting,
     TemperatureSweepResult,
 )
+from emdiag.findings.sweep_statements import (
+    baselines,
+    slope_difference,
+    trends,
+    trends_by_checkpoint,
+)
 from emdiag.plots.style import figure_svg, style
 from emdiag.plots.sweep.figures import sweep_figures
 from emdiag.plots.sweep.heat import heat_figure
@@ -156,6 +162,7 @@ def sweep(
                         interval=None if half is None else around(0.1, 0.05),
                         p_value=0.01,
                         p_holm=0.03,
+                        direction="undecided" if half is None else "higher",
                     )
                 )
     fields: dict[str, Any] = {
@@ -171,7 +178,6 @@ def sweep(
         "slopes": tuple(slopes),
         "slope_differences": tuple(differences) if len(temperatures) > 1 else (),
         "controls": tuple(controls),
-        "statements": (),
         "notes": (),
         "store": "runs",
     }
@@ -199,7 +205,8 @@ def panels(figure: Figure) -> dict[str, Axes]:
 
 
 def title(figure: Figure) -> str:
-    return figure.get_suptitle()
+    """On one line, as it was before it was broken to fit."""
+    return " ".join(figure.get_suptitle().split())
 
 
 def line(axes: Axes, label: str) -> Any:
@@ -242,29 +249,27 @@ def test_greedy_is_named_at_temperature_zero(usual: dict[str, Figure]) -> None:
     assert axes.get_xticklabels()[0].get_text() == "0\ngreedy"
 
 
-def test_the_cooled_base_stands_at_the_temperature_of_the_checkpoint_it_matches(
+def test_a_baseline_stands_at_the_temperature_of_the_checkpoint_it_matches(
     usual: dict[str, Figure],
 ) -> None:
     (axes,) = usual["accuracy"].axes
-    drawn = line(axes, "cooled for em")
+    drawn = line(axes, "baseline of em")
     assert list(drawn.get_xdata()) == [0.2, 0.4, 0.6, 0.8]
     assert list(drawn.get_ydata()) == pytest.approx([62.0] * 4)
     assert drawn.get_color() == line(axes, "base").get_color()
     assert drawn.get_markerfacecolor() == "white"
 
 
-def test_a_base_that_was_not_brought_to_the_entropy_is_no_point_of_the_curve() -> None:
+def test_a_baseline_of_another_entropy_is_no_point_of_the_curve() -> None:
     controls = (control("em", 0.4), control("em", 0.8, is_matched=False, verdict="undecided"))
     figure = one_figure("accuracy", sweep(controls=controls))
-    assert list(line(figure.axes[0], "cooled for em").get_xdata()) == [0.4]
+    assert list(line(figure.axes[0], "baseline of em").get_xdata()) == [0.4]
 
 
-def test_titles_name_a_trend_only_where_the_slope_has_one() -> None:
+def test_titles_are_the_statements_on_trends() -> None:
     slopes = (slope("base", 0.01), slope("em", -0.3), slope("rl", 0.2, half=None))
-    said = title(one_figure("accuracy", sweep(slopes=slopes)))
-    assert "em falls, -30.0 [-34.0, -26.0] points per unit of T" in said
-    assert "base has no trend that the interval supports" in said
-    assert "rl is undecided, without an interval" in said
+    result = sweep(slopes=slopes)
+    assert title(one_figure("accuracy", result)) == " ".join(s.words for s in trends(result))
 
 
 def test_over_several_benchmarks_trends_are_counted() -> None:
@@ -272,8 +277,18 @@ def test_over_several_benchmarks_trends_are_counted() -> None:
         slope("em", value, benchmark=name)
         for name, value in (("chain", -0.3), ("amc23", -0.2), ("math500", 0.01))
     )
-    figure = one_figure("accuracy", sweep(benchmarks=("chain", "amc23", "math500"), slopes=slopes))
-    assert "em: falls on 2, undecided on 1 of 3 benchmarks" in title(figure)
+    result = sweep(benchmarks=("chain", "amc23", "math500"), slopes=slopes)
+    (counted,) = trends_by_checkpoint(result, "temperature")
+    assert title(one_figure("accuracy", result)) == counted.words
+    assert "falls on 2, shows no clear trend on 1 of 3 benchmarks" in counted.words
+
+
+def test_a_title_bears_three_statements_and_says_how_many_more_there_are() -> None:
+    labels = [f"em{number}" for number in range(5)]
+    result = sweep([(label, None) for label in labels])
+    words = title(one_figure("accuracy", result))
+    assert [label in words for label in labels] == [False, True, True, True, False]
+    assert words.endswith("2 more in the figure")
 
 
 def test_the_entropy_figure_puts_each_point_at_its_own_entropy(usual: dict[str, Figure]) -> None:
@@ -298,7 +313,7 @@ def test_a_metric_that_no_run_has_gets_no_panel() -> None:
         for t in (0.2, 0.6)
     )  # fmt: skip
     figures = sweep_figures(sweep(ARMS[:1], points=points))
-    assert set(panels(figures["samples"])) == {"Length", "Cut off"}
+    assert set(panels(figures["samples"])) == {"Length", "Truncated"}
     assert "entropy" not in figures
 
 
@@ -341,14 +356,16 @@ def test_the_control_figure_shows_both_accuracies_and_the_zone_of_cooling(
     assert sorted(set(drawn)) == pytest.approx([62.0, 82.0])
     zone = right.patches[0].get_extents().transformed(right.transData.inverted())
     assert (zone.x0, zone.x1) == pytest.approx((-2.0, 2.0))
-    assert "+20.0 [+17.0, +23.0]: more than cooling" in {text.get_text() for text in right.texts}
+    assert "+20.0 [17.0, 23.0]: more than cooling" in {text.get_text() for text in right.texts}
 
 
 def test_a_control_whose_entropies_differ_says_so_and_claims_nothing() -> None:
-    one = control("em", 0.6, is_matched=False, verdict="undecided")
-    figure = one_figure("control", sweep(controls=(one,)))
-    assert "no temperature of the base has its entropy" in title(figure)
-    assert "more than cooling, +" not in title(figure)
+    unmatched = control("em", 1.0, is_matched=False, verdict="undecided")
+    result = sweep(controls=(unmatched,))
+    figure = one_figure("control", result)
+    (statement,) = baselines(result)
+    assert title(figure) == statement.words
+    assert (statement.direction, statement.value) == ("undecided", None)
     assert "entropies differ: undecided" in {text.get_text() for text in figure.axes[1].texts}
 
 
@@ -362,11 +379,19 @@ def test_slopes_stand_in_points_with_their_pairs_beside(usual: dict[str, Figure]
 
 
 def test_differences_that_the_test_does_not_bear_are_not_in_the_title() -> None:
-    made = sweep().slope_differences
-    weak = [msgspec.structs.replace(one, p_holm=0.4) for one in made[1:]]
-    figure = one_figure("slopes", sweep(slope_differences=(made[0], *weak)))
-    assert "The slope of base lies above that of em: +10.0 [+5.0, +15.0]" in title(figure)
+    first, *others = sweep().slope_differences
+    weak = [msgspec.structs.replace(pair, p_holm=0.4, direction="undecided") for pair in others]
+    figure = one_figure("slopes", sweep(slope_differences=(first, *weak)))
+    assert title(figure) == slope_difference(first).words
     assert "rl" not in title(figure)
+
+
+def test_labels_in_a_title_stay_on_one_line_and_are_cut_in_their_middle() -> None:
+    label = f"a\u202e{'x' * 60}z"
+    words = title(one_figure("accuracy", sweep([("base", "base"), (label, "em")])))
+    assert "\u202e" not in words
+    assert label not in words
+    assert "\\u202e" in words
 
 
 def test_two_axes_make_a_map_of_percents_in_which_greedy_counts_for_all() -> None:

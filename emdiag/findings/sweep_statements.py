@@ -1,0 +1,314 @@
+"""What a temperature sweep says: trends, differences of slopes, and entropy-matched baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from emdiag.findings.numbers import (
+    at_temperature,
+    distance,
+    listed,
+    p_value,
+    percent,
+    points,
+    setting,
+    short,
+)
+from emdiag.findings.page import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from emdiag.core.results import Direction
+    from emdiag.core.samples_book import Tone
+    from emdiag.core.temperature_sweep import (
+        Axis,
+        CoolingControl,
+        CoolingVerdict,
+        Slope,
+        SlopeDifference,
+        SweepPoint,
+        TemperatureSweepResult,
+        Trend,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxisWords:
+    """What an axis is called.
+
+    Attributes:
+        name: In a sentence.
+        symbol: In a unit and in a cell.
+        label: Below the axis of a figure.
+    """
+
+    name: str
+    symbol: str
+    label: str
+
+    @property
+    def unit(self) -> str:
+        """Of a slope along this axis."""
+        return f"points per unit of {self.symbol}"
+
+
+AXES: Final[Mapping[Axis, AxisWords]] = {
+    "temperature": AxisWords(name="temperature", symbol="T", label="sampling temperature T"),
+    "top_p": AxisWords(name="top-p", symbol="top-p", label="top-p"),
+    "top_k": AxisWords(name="top-k", symbol="top-k", label="top-k"),
+}
+TREND_TONES: Final[Mapping[Trend, Tone]] = {
+    "rises": "better",
+    "falls": "worse",
+    "undecided": "undecided",
+}
+VERDICT_TONES: Final[Mapping[CoolingVerdict, Tone]] = {
+    "more than cooling": "better",
+    "cooling": "plain",
+    "less than cooling": "worse",
+    "undecided": "undecided",
+}
+_DIRECTIONS: Final[Mapping[Trend | CoolingVerdict, Direction]] = {
+    "rises": "higher",
+    "falls": "lower",
+    "more than cooling": "higher",
+    "less than cooling": "lower",
+    "cooling": "undecided",
+    "undecided": "undecided",
+}
+_TRENDS: Final[Mapping[Trend, str]] = {
+    "falls": "falls",
+    "rises": "rises",
+    "undecided": "shows no clear trend",
+}
+_VERDICTS: Final[Mapping[CoolingVerdict, str]] = {
+    "more than cooling": "more",
+    "cooling": "no more",
+    "less than cooling": "less",
+    "undecided": "undecided",
+}
+
+
+def statements(result: TemperatureSweepResult) -> tuple[Statement, ...]:
+    """Trends, then slopes that differ, then baselines; accuracies where there is nothing else."""
+    findings = (*trends(result), *different_slopes(result), *baselines(result))
+    return findings or accuracies(result)
+
+
+def answers(result: TemperatureSweepResult, most: int) -> tuple[Statement, ...]:
+    """At most so many: some of each kind, taken in turn."""
+    groups = (trends(result), baselines(result), different_slopes(result))
+    room, kept = most, [0] * len(groups)
+    for place in range(most):
+        for index, group in enumerate(groups):
+            if place < len(group) and room:
+                kept[index] += 1
+                room -= 1
+    shown = [one for group, number in zip(groups, kept, strict=True) for one in group[:number]]
+    return tuple(shown) or accuracies(result)[:most]
+
+
+def trends(result: TemperatureSweepResult) -> tuple[Statement, ...]:
+    """Of every slope, those of the base last."""
+    ordered = sorted(result.slopes, key=lambda slope: slope.checkpoint == result.base)
+    return tuple(trend(slope) for slope in ordered)
+
+
+def trend(slope: Slope) -> Statement:
+    """Whether accuracy falls or rises along an axis."""
+    axis = AXES[slope.axis]
+    amount = points(slope.value, slope.interval)
+    return Statement(
+        words=f"Accuracy of {slope.checkpoint} on {slope.benchmark} {_TRENDS[slope.trend]} with "
+        f"{axis.name}: {amount} per unit of {axis.symbol}",
+        kind="trend",
+        subject=f"{slope.checkpoint} on {slope.benchmark}",
+        direction=_DIRECTIONS[slope.trend],
+        value=slope.value,
+        interval=slope.interval,
+        tone=TREND_TONES[slope.trend],
+    )
+
+
+def trends_by_checkpoint(result: TemperatureSweepResult, axis: Axis) -> tuple[Statement, ...]:
+    """A statement for each checkpoint, in which the trends of several benchmarks are counted.
+
+    Where no line was fitted along this axis, the range of accuracies.
+    """
+    return tuple(
+        _counted_trends(slopes) if len(slopes) > 1 else trend(slopes[0])
+        for label in _base_last(result)
+        if (slopes := [s for s in result.slopes if (s.checkpoint, s.axis) == (label, axis)])
+    ) or (accuracy_range(result),)
+
+
+def _counted_trends(slopes: Sequence[Slope]) -> Statement:
+    label, axis = slopes[0].checkpoint, AXES[slopes[0].axis]
+    counts = _counts((_TRENDS[slope.trend] for slope in slopes), _TRENDS.values())
+    return Statement(
+        words=f"Accuracy of {label} {counts} of {len(slopes)} benchmarks with {axis.name}",
+        kind="trends",
+        subject=label,
+    )
+
+
+def _counts(values: Iterable[str], order: Iterable[str]) -> str:
+    """Such as `falls on 2, rises on 1`."""
+    present = list(values)
+    return ", ".join(f"{value} on {present.count(value)}" for value in order if value in present)
+
+
+def different_slopes(result: TemperatureSweepResult) -> tuple[Statement, ...]:
+    """Of every pair whose slopes differ significantly, EM against RL first."""
+    stages = {arm.label: arm.stage for arm in result.arms}
+    pairs = [pair for pair in result.slope_differences if pair.direction != "undecided"]
+    pairs.sort(key=lambda pair: {stages.get(pair.left), stages.get(pair.right)} != {"em", "rl"})
+    return tuple(slope_difference(pair) for pair in pairs)
+
+
+def slope_difference(pair: SlopeDifference) -> Statement:
+    """Whether the slopes of two checkpoints differ."""
+    relation = {
+        "higher": "is above",
+        "lower": "is below",
+        "undecided": "does not differ significantly from",
+    }[pair.direction]
+    return Statement(
+        words=f"The slope of {pair.left} on {pair.benchmark} {relation} that of {pair.right}: "
+        f"{points(pair.value, pair.interval)} per unit of {AXES[pair.axis].symbol}, "
+        f"{p_value(pair.p_holm)} (Holm)",
+        kind="slope difference",
+        subject=f"{pair.left} and {pair.right} on {pair.benchmark}",
+        direction=pair.direction,
+        value=pair.value,
+        interval=pair.interval,
+    )
+
+
+def baselines(result: TemperatureSweepResult) -> tuple[Statement, ...]:
+    """Of every checkpoint and benchmark against its entropy-matched baseline."""
+    return tuple(
+        baseline(control, [c for c in result.controls if _side(c) == _side(control)])
+        for control in result.controls
+        if control.is_headline
+    )
+
+
+def _side(control: CoolingControl) -> tuple[str, str]:
+    return control.checkpoint, control.benchmark
+
+
+def baseline(control: CoolingControl, controls: Sequence[CoolingControl] = ()) -> Statement:
+    """Whether a checkpoint is more accurate than its base at equal entropy.
+
+    Args:
+        control: What is stated.
+        controls: Of the same checkpoint at all temperatures, whose verdicts are named.
+    """
+    start = f"{control.checkpoint} on {control.benchmark} {at_temperature(control.temperature)}"
+    base = f"({control.base} at T {setting(control.base_temperature)})"
+    if control.is_matched:
+        side = "below" if control.difference < 0 else "above"
+        words = (
+            f"{start} is {distance(control.difference, control.interval)} {side} its "
+            f"entropy-matched baseline {base}: {_explained(control.verdict)}"
+        )
+    else:
+        words = (
+            f"{start} has an entropy of {short(control.entropy_nats)} nats, which no base "
+            f"temperature matches; the nearest is {short(control.base_entropy_nats)} {base}: "
+            f"{_explained('undecided')}"
+        )
+    return Statement(
+        words=words + _at_other_temperatures(control, controls),
+        kind="entropy-matched",
+        subject=f"{control.checkpoint} on {control.benchmark}",
+        direction=_DIRECTIONS[control.verdict],
+        value=control.difference if control.is_matched else None,
+        interval=control.interval if control.is_matched else None,
+        tone=VERDICT_TONES[control.verdict],
+    )
+
+
+def _explained(verdict: CoolingVerdict) -> str:
+    if verdict == "undecided":
+        return "undecided whether it is more than cooling"
+    return f"{_VERDICTS[verdict]} than cooling"
+
+
+def _at_other_temperatures(control: CoolingControl, controls: Sequence[CoolingControl]) -> str:
+    """Such as `; also more at T 0.4 and 0.6, less at T 0.2`."""
+    parts = []
+    for verdict, short_verdict in _VERDICTS.items():
+        temperatures = [
+            setting(other.temperature)
+            for other in controls
+            if other.verdict == verdict and other.temperature != control.temperature
+        ]
+        if temperatures:
+            also = "also " if verdict == control.verdict else ""
+            parts.append(f"{also}{short_verdict} at T {listed(temperatures)}")
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def baselines_by_checkpoint(result: TemperatureSweepResult) -> tuple[Statement, ...]:
+    """A statement for each checkpoint, in which the verdicts of several benchmarks are counted."""
+    if len({control.benchmark for control in result.controls}) < 2:
+        return baselines(result)
+    return tuple(
+        _counted_verdicts(controls)
+        for label in _base_last(result)
+        if (controls := [c for c in result.controls if c.checkpoint == label])
+    )
+
+
+def _counted_verdicts(controls: Sequence[CoolingControl]) -> Statement:
+    verdicts = [control.verdict for control in controls]
+    counts = ", ".join(
+        f"{_explained(verdict)} in {verdicts.count(verdict)}"
+        for verdict in _VERDICTS
+        if verdict in verdicts
+    )
+    label = controls[0].checkpoint
+    return Statement(
+        words=f"{label} against its entropy-matched baselines: {counts} of {len(controls)} "
+        "comparisons",
+        kind="entropy-matched",
+        subject=label,
+    )
+
+
+def accuracies(result: TemperatureSweepResult) -> tuple[Statement, ...]:
+    """Of every point, where there is nothing else to say."""
+    return tuple(_accuracy(point) for point in result.points if not point.is_control)
+
+
+def _accuracy(point: SweepPoint) -> Statement:
+    accuracy = point.accuracy
+    return Statement(
+        words=f"Accuracy of {point.checkpoint} on {point.benchmark}, {point.setting.words()}: "
+        f"{percent(accuracy.value, accuracy.interval)}",
+        kind="score",
+        subject=f"{point.checkpoint} on {point.benchmark}",
+        value=accuracy.value,
+        interval=accuracy.interval,
+    )
+
+
+def accuracy_range(result: TemperatureSweepResult) -> Statement:
+    """The least and the greatest accuracy of all settings; their order is no finding."""
+    shown = [point for point in result.points if not point.is_control]
+    low, high = (
+        f"{percent(point.accuracy.value, point.accuracy.interval)} ({point.checkpoint})"
+        for point in (
+            min(shown, key=lambda point: point.accuracy.value),
+            max(shown, key=lambda point: point.accuracy.value),
+        )
+    )
+    return Statement(words=f"Accuracy ranges from {low} to {high}", kind="range")
+
+
+def _base_last(result: TemperatureSweepResult) -> list[str]:
+    return sorted((arm.label for arm in result.arms), key=lambda label: label == result.base)
