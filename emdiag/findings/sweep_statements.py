@@ -208,17 +208,17 @@ def baseline(control: CoolingControl, controls: Sequence[CoolingControl] = ()) -
         controls: Of the same checkpoint at all temperatures, whose verdicts are named.
     """
     start = f"{control.checkpoint} on {control.benchmark} {at_temperature(control.temperature)}"
-    base = f"({control.base} at T {setting(control.base_temperature)})"
+    base = f"(T {setting(control.base_temperature)})"
     if control.is_matched:
         side = "below" if control.difference < 0 else "above"
         words = (
-            f"{start} is {distance(control.difference, control.interval)} {side} its "
-            f"entropy-matched baseline {base}: {_explained(control.verdict)}"
+            f"{start} is {distance(control.difference, control.interval)} {side} "
+            f"{control.base} at equal entropy {base}: {_explained(control.verdict)}"
         )
     else:
         words = (
-            f"{start} has an entropy of {short(control.entropy_nats)} nats, which no base "
-            f"temperature matches; the nearest is {short(control.base_entropy_nats)} {base}: "
+            f"{start} has an entropy of {short(control.entropy_nats)} nats, which no temperature "
+            f"of {control.base} matches; the nearest is {short(control.base_entropy_nats)} {base}: "
             f"{_explained('undecided')}"
         )
     return Statement(

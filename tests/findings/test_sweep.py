@@ -186,7 +186,7 @@ def test_a_baseline_is_stated_by_its_verdict(
     assert (statement.direction, statement.tone) == (direction, tone)
     assert (statement.value, statement.interval) == (control.difference, control.interval)
     assert ("below" in statement.words) is (difference < 0)
-    assert "(base at T 0.7)" in statement.words
+    assert "base at equal entropy (T 0.7)" in statement.words
 
 
 def test_entropies_that_could_not_be_matched_decide_nothing() -> None:
