@@ -134,8 +134,8 @@ def test_each_kind_has_its_page_with_the_same_samples_runs_and_commands(
     name: str, stored: RunStore, golden: Any
 ) -> None:
     (target,) = find_targets([name], store=stored)
-    assert not isinstance(target.found, Run)
-    sources = kind_of(target.found).sources(target.found, target.store)
+    assert not isinstance(target.subject, Run)
+    sources = kind_of(target.subject).sources(target.subject, target.store)
     context = page_context(sources, open_session("store", home="home"))
     book, expected = context.samples, golden["pages"][name]
     samples = None if book is None else {

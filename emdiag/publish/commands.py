@@ -43,21 +43,19 @@ def recreating_commands(
         drawn: Every session that drew samples or read them.
         command: That writes the page; empty where Python does.
     """
-    ordered = sorted(drawn, key=lambda one: one.session.started)
     typed = []
-    for one in ordered:
-        if one.session.command:
-            typed.append(one.session.command)
-        elif one.spec is not None:
-            typed.append(_evaluation(one, one.spec))
+    for work in sorted(drawn, key=lambda work: work.session.started):
+        if work.session.command:
+            typed.append(work.session.command)
+        elif work.spec is not None:
+            typed.append(_evaluation(work, work.spec))
     return distinct_commands([shlex.join(words) for words in typed], command=command)
 
 
 def distinct_commands(typed: Iterable[str], *, command: Sequence[str] = ()) -> tuple[str, ...]:
     """Commands in order, each once, and `command` at the end; options that only show count not."""
-    every = [*typed, *([shlex.join(command)] if command else [])]
-    last = {_bare(shlex.split(words)): words for words in every}
-    return tuple(last.values())
+    commands = [*typed, *([shlex.join(command)] if command else [])]
+    return tuple({_bare(shlex.split(words)): words for words in commands}.values())
 
 
 def _bare(words: Sequence[str]) -> tuple[str, ...]:
@@ -72,16 +70,16 @@ def _bare(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _evaluation(one: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
+def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     """The command that draws the same run."""
-    session, sampling = one.session, spec.sampling
+    session, sampling = work.session, spec.sampling
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
     benchmark = session.problems_file.path if session.problems_file else spec.benchmark
     words = ["emdiag", "eval", f"{session.label}={ref}", "-b", benchmark]
     words += ["--template", spec.template, "--chat" if spec.chat else "--no-chat"]
     values: tuple[tuple[str, float, float | None], ...] = (  # option, value, its default
-        ("--limit", one.limit or 0, 0),
-        ("--samples", one.samples, 1),
+        ("--limit", work.limit or 0, 0),
+        ("--samples", work.samples, 1),
         ("--temperature", sampling.temperature, None),
         ("--top-p", sampling.top_p, 1),
         ("--top-k", sampling.top_k, 0),

@@ -11,7 +11,7 @@ from emdiag.publish.samples import sample_book
 from emdiag.publish.sources import checkpoint_of
 from emdiag.store.provenance import version_notes
 from emdiag.store.training_folder import read_manifest
-from emdiag.studies.stored.problems import asked_problems
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emdiag.publish.sources import Sources
     from emdiag.store.run_store import Run
     from emdiag.store.session import Session
-    from emdiag.studies.stored.problems import AskedProblems
+    from emdiag.studies.stored.problems import RunProblems
 
 _DIGEST_SHOWN = 12
 _VALUES_SHOWN = 8
@@ -43,17 +43,17 @@ def page_context(sources: Sources, session: Session) -> Context:
     Raises:
         JournalError: A run cannot be read.
     """
-    asked = asked_problems([column.run for column in sources.runs], home=session.home)
+    benchmarks = problems_of_runs([column.run for column in sources.runs], home=session.home)
     drawn = [
         drawing
         for column in sources.runs
-        for drawing in _drawn(column.run, asked[column.run.spec.benchmark])
+        for drawing in _drawn(column.run, benchmarks[column.run.spec.benchmark])
     ]
-    reading = [DrawnSession(session=one, spec=None) for one in sources.sessions]
+    reading = [DrawnSession(session=reader, spec=None) for reader in sources.sessions]
     checkpoints = sources.checkpoints or tuple(
         checkpoint for column in sources.runs if (checkpoint := checkpoint_of(column)) is not None
     )
-    absent = [problems.note for problems in asked.values() if problems.note]
+    absent = [problems.note for problems in benchmarks.values() if problems.note]
     cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints), *absent]
     noted = " ".join(sources.notes)
     return Context(
@@ -65,7 +65,7 @@ def page_context(sources: Sources, session: Session) -> Context:
         provenance=(
             *sources.provenance,
             *_checkpoints(checkpoints),
-            *_provenance(sources.runs, [one.session for one in (*drawn, *reading)]),
+            *_provenance(sources.runs, [work.session for work in (*drawn, *reading)]),
         ),
         cautions=tuple(dict.fromkeys(note for note in cautions if note not in noted)),
         samples=sample_book(sources.runs, home=session.home),
@@ -99,11 +99,11 @@ def training_leaks(
     return notes
 
 
-def _drawn(run: Run, asked: AskedProblems) -> list[DrawnSession]:
+def _drawn(run: Run, benchmark: RunProblems) -> list[DrawnSession]:
     drawn = run.completions()
     problems = len({problem for problem, _ in drawn})
     samples = max((index + 1 for _, index in drawn), default=1)
-    limit = problems if problems < len(asked.problems) else None
+    limit = problems if problems < len(benchmark.problems) else None
     return [
         DrawnSession(session=session, spec=run.spec, samples=samples, limit=limit)
         for session in run.provenance()
@@ -223,8 +223,8 @@ def _cautions(runs: Sequence[BookRun], checkpoints: Sequence[CheckpointRef]) -> 
         for column in runs
         if any(session.finished is None for session in sessions[column.run.key])
     ]
-    every = [session for of_run in sessions.values() for session in of_run]
-    notes += [f"samples were drawn {note}" for note in version_notes(every)]
+    together = [session for of_run in sessions.values() for session in of_run]
+    notes += [f"samples were drawn {note}" for note in version_notes(together)]
     measured: dict[str, set[str]] = {}
     for column in runs:
         ids = {problem for problem, _ in column.run.completions()}

@@ -85,11 +85,11 @@ def _results(targets: Sequence[Target], *, home: Path) -> list[StudyPart]:
     parts: list[StudyPart] = []
     runs: dict[Path, tuple[RunStore, dict[str, Run]]] = {}
     for target in targets:
-        if isinstance(target.found, Run):
+        if isinstance(target.subject, Run):
             root = target.store.root.resolve()
-            runs.setdefault(root, (target.store, {}))[1][target.found.key] = target.found
+            runs.setdefault(root, (target.store, {}))[1][target.subject.key] = target.subject
         else:
-            parts.append(StudyPart(result=target.found, store=target.store))
+            parts.append(StudyPart(result=target.subject, store=target.store))
     for store, by_key in runs.values():
         result = evaluation_of_runs(list(by_key.values()), store=store, home=home)
         parts.append(StudyPart(result=result, store=store))

@@ -16,7 +16,7 @@ from emdiag.publish.samples import BookRun
 from emdiag.publish.sources import checkpoint_of
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import Reading
-from emdiag.studies.stored.problems import asked_problems
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.results import BenchmarkScore
     from emdiag.store.run_store import Run, RunStore
-    from emdiag.studies.stored.problems import AskedProblems
+    from emdiag.studies.stored.problems import RunProblems
 
 
 def evaluation_of_runs(runs: Sequence[Run], *, store: RunStore, home: Path) -> EvaluateResult:
@@ -33,17 +33,17 @@ def evaluation_of_runs(runs: Sequence[Run], *, store: RunStore, home: Path) -> E
     Raises:
         StoreError: A run holds no grades.
     """
-    asked = asked_problems(runs, home=home)
+    benchmarks = problems_of_runs(runs, home=home)
     known = {score.run_key: score for result in store.results() for score in result.scores}
     return EvaluateResult(
         scores=tuple(
-            _score(run, asked[run.spec.benchmark], known=known.get(run.key)) for run in runs
+            _score(run, benchmarks[run.spec.benchmark], known=known.get(run.key)) for run in runs
         ),
         store=str(store.root),
     )
 
 
-def _score(run: Run, asked: AskedProblems, *, known: BenchmarkScore | None) -> BenchmarkScore:
+def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) -> BenchmarkScore:
     gradings = run.gradings()
     grade_key = digest(gradings[-1]) if gradings else ""
     graded: dict[str, set[int]] = {}
@@ -62,13 +62,13 @@ def _score(run: Run, asked: AskedProblems, *, known: BenchmarkScore | None) -> B
         )
     samples = max(len(indices) for indices in graded.values())
     whole = [name for name, indices in graded.items() if indices >= set(range(samples))]
-    problems = tuple(asked.by_id(whole).values())
+    problems = tuple(benchmark.by_id(whole).values())
     reading = Reading(
         run=run,
-        card=asked.card or _made_up_card(run.spec.benchmark, size=len(problems)),
+        card=benchmark.card or _made_up_card(run.spec.benchmark, size=len(problems)),
         checkpoint=checkpoint,
         problems=problems,
-        all_problems=asked.problems or problems,
+        all_problems=benchmark.problems or problems,
         prompts=(),
         samples=samples,
         notes=(),
@@ -78,7 +78,7 @@ def _score(run: Run, asked: AskedProblems, *, known: BenchmarkScore | None) -> B
     notes = (
         [f"{missing} samples lie outside of what is scored, or have no grade"] if missing else []
     )
-    if not asked.problems:
+    if not benchmark.problems:
         notes.append(f"how many problems {run.spec.benchmark} holds is not known on this machine")
     return msgspec.structs.replace(score, notes=(*score.notes, *notes))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,22 +12,29 @@ from emdiag.core.digest import digest
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
 from emdiag.core.sampling import Completion
-from emdiag.publish.sample_choice import FEWEST_OF_A_VERDICT, choose_places
 from emdiag.store.run_store import Run, Sample
-from emdiag.studies.stored.problems import asked_problems
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from emdiag.core.problems import Problem
-    from emdiag.publish.sample_choice import Place
-    from emdiag.studies.stored.problems import AskedProblems
+    from emdiag.core.runs import RunSpec
+    from emdiag.studies.stored.problems import RunProblems
+
+Place = tuple[str, str, int]
+"""Benchmark, problem id and sample index: the samples of all columns that stand side by side."""
+
+Verdicts = tuple[tuple[int, str], ...]
+"""Of the samples at one place: the column, and what the grader says."""
 
 MOST_SAMPLES = 10_000
 MOST_CHARACTERS = 20_000
 MOST_TEXT = 25_000_000
 """Characters of all texts together."""
+FEWEST_OF_A_VERDICT = 20
+"""Samples of each verdict of each column that a choice keeps, where there are as many."""
 _TAIL = 6_000
 _GAP = "\n\n[... {count:,} characters are not shown ...]\n\n"
 
@@ -79,8 +88,8 @@ def sample_book(
     Raises:
         JournalError: A run cannot be read.
     """
-    asked = asked_problems([one.run for one in runs], home=home)
-    columns = [_column(one, asked[one.run.spec.benchmark]) for one in runs]
+    benchmarks = problems_of_runs([column.run for column in runs], home=home)
+    columns = [_column(column, benchmarks[column.run.spec.benchmark]) for column in runs]
     places = _places(columns)
     if not places:
         return None
@@ -91,7 +100,7 @@ def sample_book(
         most_samples=most_samples,
         most_text=MOST_TEXT,
     )
-    problems = _problems({(where[0], where[1]) for where in chosen}, asked)
+    problems = _problems({place[:2] for place in chosen}, benchmarks)
     samples = _samples(chosen, places, columns, order=list(problems))
     return SampleBook(
         problems=tuple(problems.values()),
@@ -104,6 +113,32 @@ def sample_book(
     )
 
 
+def choose_places(
+    verdicts: Mapping[Place, Verdicts],
+    sizes: Mapping[Place, int],
+    *,
+    most_samples: int,
+    most_text: int,
+) -> list[Place]:
+    """Places whose samples fit, all columns of each; the same ones every time.
+
+    Rare verdicts come first, then combinations of verdicts in their proportions.
+
+    Args:
+        verdicts: Of the samples at each place.
+        sizes: Of their texts together, in characters.
+        most_samples: Samples of all places chosen.
+        most_text: Characters of all places chosen.
+    """
+    order = _in_proportion(verdicts)
+    chosen, samples, text = [], 0, 0
+    for place in dict.fromkeys([*_rare(order, verdicts), *order]):
+        if samples + len(verdicts[place]) <= most_samples and text + sizes[place] <= most_text:
+            chosen.append(place)
+            samples, text = samples + len(verdicts[place]), text + sizes[place]
+    return chosen
+
+
 def shortened(text: str) -> tuple[str, int]:
     """The text, its middle left out where it is long, and how many characters are."""
     if len(text) <= MOST_CHARACTERS:
@@ -113,23 +148,34 @@ def shortened(text: str) -> tuple[str, int]:
     return text[:head] + _GAP.format(count=left_out) + text[-_TAIL:], left_out
 
 
-def column_titles(runs: Sequence[BookRun]) -> tuple[str, ...]:
-    """What tells each run from the others: its label, and the settings in which they differ."""
-    facts = [_facts(one) for one in runs]
-    titles = []
-    for one, mine in zip(runs, facts, strict=True):
-        beside = [
-            other
-            for run, other in zip(runs, facts, strict=True)
-            if run.run.spec.benchmark == one.run.spec.benchmark
+def _titled(runs: Sequence[BookRun]) -> tuple[BookColumn, ...]:
+    """Columns, called by their label and by the settings in which runs of a benchmark differ."""
+    settings = [_settings(column.run.spec) for column in runs]
+    titled = []
+    for column, values in zip(runs, settings, strict=True):
+        benchmark = column.run.spec.benchmark
+        differing = [
+            value
+            for name, value in values.items()
+            if any(
+                other[name] != value
+                for another, other in zip(runs, settings, strict=True)
+                if another.run.spec.benchmark == benchmark
+            )
         ]
-        told = [value for name, value in mine.items() if len({o[name] for o in beside}) > 1]
-        titles.append(", ".join([one.label, *told]))
-    return tuple(titles)
+        titled.append(
+            BookColumn(
+                label=column.label,
+                title=", ".join([column.label, *differing]),
+                benchmark=benchmark,
+                run_key=column.run.key,
+            )
+        )
+    return tuple(titled)
 
 
-def _facts(one: BookRun) -> dict[str, str]:
-    spec, sampling = one.run.spec, one.run.spec.sampling
+def _settings(spec: RunSpec) -> dict[str, str]:
+    sampling = spec.sampling
     return {
         "temperature": f"T {sampling.temperature:g}",
         "top_p": f"top-p {sampling.top_p:g}",
@@ -143,53 +189,41 @@ def _facts(one: BookRun) -> dict[str, str]:
     }
 
 
-def _titled(runs: Sequence[BookRun]) -> tuple[BookColumn, ...]:
-    return tuple(
-        BookColumn(
-            label=one.label, title=title, benchmark=one.run.spec.benchmark, run_key=one.run.key
-        )
-        for one, title in zip(runs, column_titles(runs), strict=True)
-    )
-
-
-def _column(one: BookRun, asked: AskedProblems) -> _Column:
-    gradings = one.run.gradings()
-    keys = {digest(grading): grading.grader for grading in gradings}
-    last = digest(gradings[-1]) if gradings else ""
-    key = one.grade_key if one.grade_key in keys else last
-    others = [other for other, grader in keys.items() if grader != keys.get(key)]
-    others.sort(key=lambda other: is_second_grader(keys[other]))
-    first = {problem.id for problem in asked.problems[: one.limit]}
+def _column(column: BookRun, benchmark: RunProblems) -> _Column:
+    run, graders = column.run, {digest(spec): spec.grader for spec in column.run.gradings()}
+    last = next(reversed(graders), "")
+    key = column.grade_key if column.grade_key in graders else last
+    second = [other for other, grader in graders.items() if grader != graders.get(key)]
+    second.sort(key=lambda other: is_second_grader(graders[other]))
+    wanted = {problem.id for problem in benchmark.problems[: column.limit]}
     completions = {
         sample: completion
-        for sample, completion in one.run.completions().items()
-        if (one.samples is None or sample[1] < one.samples) and (not first or sample[0] in first)
-    }
-    grades = {
-        sample: grade for sample, grade in one.run.grades(key).items() if sample in completions
+        for sample, completion in run.completions().items()
+        if (column.samples is None or sample[1] < column.samples)
+        and (not wanted or sample[0] in wanted)
     }
     return _Column(
-        run=one.run,
+        run=run,
         completions=completions,
-        grades=grades,
-        second=one.run.grades(others[-1]) if others else {},
-        graders=tuple(keys[name] for name in (key, *others[-1:]) if name in keys),
+        grades={
+            sample: grade for sample, grade in run.grades(key).items() if sample in completions
+        },
+        second=run.grades(second[-1]) if second else {},
+        graders=tuple(graders[name] for name in (key, *second[-1:]) if name in graders),
     )
 
 
 def _places(columns: Sequence[_Column]) -> dict[Place, tuple[int, ...]]:
     """Every place with a sample, and the columns that have one."""
-    found: dict[Place, tuple[int, ...]] = {}
+    places: dict[Place, tuple[int, ...]] = {}
     for number, column in enumerate(columns):
         for problem, index in column.completions:
             place = (column.run.spec.benchmark, problem, index)
-            found[place] = (*found.get(place, ()), number)
-    return found
+            places[place] = (*places.get(place, ()), number)
+    return places
 
 
-def _verdicts(
-    place: Place, having: Sequence[int], columns: Sequence[_Column]
-) -> tuple[tuple[int, str], ...]:
+def _verdicts(place: Place, having: Sequence[int], columns: Sequence[_Column]) -> Verdicts:
     grades = [(number, columns[number].grades.get(place[1:])) for number in having]
     return tuple((number, grade.verdict.value if grade else "ungraded") for number, grade in grades)
 
@@ -201,11 +235,11 @@ def _size(place: Place, having: Sequence[int], columns: Sequence[_Column]) -> in
 
 
 def _problems(
-    wanted: set[tuple[str, str]], asked: Mapping[str, AskedProblems]
+    wanted: set[tuple[str, str]], benchmarks: Mapping[str, RunProblems]
 ) -> dict[tuple[str, str], BookProblem]:
     return {
         (benchmark, problem.id): _book_problem(problem, benchmark)
-        for benchmark, known in asked.items()
+        for benchmark, known in benchmarks.items()
         for problem in known.by_id(name for of, name in wanted if of == benchmark).values()
     }
 
@@ -272,3 +306,32 @@ def _graders(columns: Sequence[_Column]) -> tuple[str, ...]:
     """The first graders of all columns, then the second ones, each once."""
     named = [column.graders[place : place + 1] for place in (0, 1) for column in columns]
     return tuple(dict.fromkeys(name for names in named for name in names))
+
+
+def _rare(order: Iterable[Place], verdicts: Mapping[Place, Verdicts]) -> list[Place]:
+    """The first places in this order that give each column enough of each verdict."""
+    kept: Counter[tuple[int, str]] = Counter()
+    rare = []
+    for place in order:
+        if any(kept[verdict] < FEWEST_OF_A_VERDICT for verdict in verdicts[place]):
+            rare.append(place)
+            kept.update(verdicts[place])
+    return rare
+
+
+def _in_proportion(verdicts: Mapping[Place, Verdicts]) -> list[Place]:
+    """An order whose every beginning holds each combination of verdicts in its proportion."""
+    strata: dict[Verdicts, list[Place]] = {}
+    for place in sorted(verdicts, key=_shuffled):
+        strata.setdefault(verdicts[place], []).append(place)
+    ranked = [
+        ((number + 0.5) / len(members), _shuffled(place), place)
+        for members in strata.values()
+        for number, place in enumerate(members)
+    ]
+    return [place for _, _, place in sorted(ranked)]
+
+
+def _shuffled(place: Place) -> bytes:
+    """A key that sorts places in an order of no meaning."""
+    return hashlib.sha256("\n".join(map(str, place)).encode()).digest()

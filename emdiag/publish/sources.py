@@ -64,7 +64,7 @@ def sources_together(parts: Sequence[Sources]) -> Sources:
     runs = {column.run.key: column for part in parts for column in part.runs}
     return Sources(
         runs=tuple(runs.values()),
-        checkpoints=tuple(one for part in parts for one in part.checkpoints),
+        checkpoints=tuple(checkpoint for part in parts for checkpoint in part.checkpoints),
         sessions=tuple(session for part in parts for session in part.sessions),
         notes=tuple(note for part in parts for note in part.notes),
         training=tuple(command for part in parts for command in part.training),
@@ -230,13 +230,13 @@ def _logit_command(result: LogitSkewResult, runs: Sequence[Run]) -> tuple[str, .
 def _read_sessions(runs: Iterable[Run], result: LogitSkewResult) -> list[Provenance]:
     """Sessions in which checkpoints of this study read these texts."""
     digests = {digest for arm in result.arms for digest in arm.digests}
-    found = []
+    sessions = []
     for run in runs:
         for file in sorted(run.path.glob("logits-*/reading.json")):
             spec = read_record(file, ReadingSpec, hint="restore the file")
             if spec.checkpoint_digest in digests:
-                found += read_sessions(file.parent / "provenance.jsonl")
-    return found
+                sessions += read_sessions(file.parent / "provenance.jsonl")
+    return sessions
 
 
 def _of_arms(arms: Iterable[Arm]) -> tuple[CheckpointRef, ...]:

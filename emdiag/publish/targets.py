@@ -27,12 +27,12 @@ class Target:
     """One thing to report.
 
     Attributes:
-        found: A result, or a run whose grades are scored again.
+        subject: A result, or a run whose grades are scored again.
         store: Where its samples lie.
     """
 
     name: str
-    found: Result | Run
+    subject: Result | Run
     store: RunStore
 
 
@@ -66,17 +66,17 @@ def _of_name(name: str, *, store: RunStore) -> list[Target]:
     if path.is_file():
         return [_of_file(path, store=store)]
     if is_training_folder(path):
-        return [Target(name=path.name, found=training_of(path), store=store)]
+        return [Target(name=path.name, subject=training_of(path), store=store)]
     if path.is_dir() and is_store(path):
         return _of_store(store.at(path))
     home = store.at(path.resolve().parents[1]) if (path / "spec.json").is_file() else store
     run = find_run(name, store=home)
     if run is not None:
-        return [Target(name=run.path.name, found=run, store=home)]
+        return [Target(name=run.path.name, subject=run, store=home)]
     raise PlanError(
         f"there is nothing to report by the name {name!r}",
         expected=_EXPECTED,
-        found=_what_is_there(path, name, store=store),
+        found=_meaning_of(path, name, store=store),
         hint="`emdiag runs list` shows runs; a key needs its first 4 digits",
     )
 
@@ -87,9 +87,9 @@ def _of_store(store: RunStore) -> list[Target]:
     last = {file.parent.name: file for file in files}
     if last:
         measured = claims(store=store.root)
-        told = [Target(name="claims", found=measured, store=store)] if measured.claims else []
-        return [*(_of_file(file, store=store) for file in last.values()), *told]
-    runs = [Target(name=run.path.name, found=run, store=store) for run in store.runs()]
+        judged = [Target(name="claims", subject=measured, store=store)] if measured.claims else []
+        return [*(_of_file(file, store=store) for file in last.values()), *judged]
+    runs = [Target(name=run.path.name, subject=run, store=store) for run in store.runs()]
     if not runs:
         raise _empty(store)
     return runs
@@ -99,19 +99,19 @@ def _of_file(path: Path, *, store: RunStore) -> Target:
     """A record in a file, whichever it is; its samples lie in the store around it, if any."""
     around = path.resolve().parents[1]
     holder = store.at(around) if is_store(around) else store
-    return Target(name=path.stem, found=read_result(path, *RECORDS), store=holder)
+    return Target(name=path.stem, subject=read_result(path, *RECORDS), store=holder)
 
 
 def _empty(store: RunStore) -> PlanError:
-    there = "holds no result" if store.root.is_dir() else "does not exist"
+    state = "holds no result" if store.root.is_dir() else "does not exist"
     return PlanError(
-        f"there is nothing to report: the folder {there}",
+        f"there is nothing to report: the folder {state}",
         store=store.root,
         hint="measure something first, such as `emdiag eval lab`, or name its folder with --store",
     )
 
 
-def _what_is_there(path: Path, name: str, *, store: RunStore) -> str:
+def _meaning_of(path: Path, name: str, *, store: RunStore) -> str:
     labels = {score.label for result in store.results() for score in result.scores}
     if name in labels:
         return "a label of several runs, which `emdiag compare` takes"

@@ -99,8 +99,8 @@ def _manifest(out: Path, cell: str, folder: TrainFolder) -> TrainManifest | None
 
 
 def _last_manifest(out: Path, folder: TrainFolder) -> TrainManifest | None:
-    found = (_manifest(out, cell, folder) for cell in folder.cells)
-    return next((manifest for manifest in found if manifest is not None), None)
+    manifests = (_manifest(out, cell, folder) for cell in folder.cells)
+    return next((manifest for manifest in manifests if manifest is not None), None)
 
 
 def _asked(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
@@ -118,16 +118,18 @@ def _asked(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
 
 def _settings(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
     """Every setting of the recipe; several values, of a grid, beside each other."""
-    names = list(dict.fromkeys(name for one in manifests for name in one.settings))
+    names = dict.fromkeys(name for manifest in manifests for name in manifest.settings)
     return tuple(
-        Fact(name=name.replace("_", " "), value=", ".join(found))
+        Fact(
+            name=name.replace("_", " "),
+            value=", ".join(dict.fromkeys(_shown(m.settings.get(name)) for m in manifests)),
+        )
         for name in names
         if name != "name"
-        and (found := list(dict.fromkeys(_told(one.settings.get(name)) for one in manifests)))
     )
 
 
-def _told(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting, not a switch
+def _shown(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting, not a switch
     match value:
         case None:
             return "by default"
@@ -140,10 +142,10 @@ def _told(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting,
 
 
 def _provenance(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
-    names = list(dict.fromkeys(name for one in manifests for name in one.provenance))
+    names = dict.fromkeys(name for manifest in manifests for name in manifest.provenance)
     facts = []
     for name in names:
-        values = [one.provenance[name] for one in manifests if one.provenance.get(name)]
+        values = [m.provenance[name] for m in manifests if m.provenance.get(name)]
         match name:
             case "command":
                 continue
@@ -160,7 +162,7 @@ def _differences(manifests: Sequence[TrainManifest]) -> list[str]:
     """Versions and devices that differ between training runs that belong together."""
     notes = []
     for name in ("emdiag", "torch", "transformers", "trl", "device", "dtype"):
-        found = sorted({one.provenance[name] for one in manifests if name in one.provenance})
-        if len(found) > 1:
-            notes.append(f"trained with {name} {' and '.join(found)}")
+        values = sorted({m.provenance[name] for m in manifests if name in m.provenance})
+        if len(values) > 1:
+            notes.append(f"trained with {name} {' and '.join(values)}")
     return notes

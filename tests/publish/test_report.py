@@ -27,7 +27,7 @@ from emdiag.store.journal import JournalWriter
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, write_folder
-from emdiag.studies.stored.problems import asked_problems
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -167,7 +167,7 @@ def test_every_way_to_name_a_run_means_the_same_run(measured: Path) -> None:
     run = store.runs()[0]
     for name in (run.key, run.key[:6], run.path.name, str(run.path)):
         (target,) = find_targets([name], store=store)
-        assert getattr(target.found, "key", None) == run.key
+        assert getattr(target.subject, "key", None) == run.key
     (target,) = find_targets([str(run.path)], store=RunStore(measured.parent / "elsewhere"))
     assert target.store.root == measured.resolve()
 
@@ -273,7 +273,7 @@ def test_a_users_own_file_is_kept_with_the_run_that_read_it(own: Path, tmp_path:
     (kept,) = run.problems_files()
     assert kept.path == str(own)
     assert kept.sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
-    found = asked_problems([run], home=tmp_path)["own"]
+    found = problems_of_runs([run], home=tmp_path)["own"]
     assert [problem.statement for problem in found.problems] == ["What is 1+1?"]
     session = open_session(tmp_path / "out", home=tmp_path)
     sources = evaluation_sources(session.store.results()[0], session.store)
@@ -284,12 +284,12 @@ def test_a_users_own_file_is_kept_with_the_run_that_read_it(own: Path, tmp_path:
 def test_a_users_own_file_that_has_changed_or_moved_is_not_taken(own: Path, tmp_path: Path) -> None:
     (run,) = RunStore(tmp_path / "out").runs()
     own.write_text(json.dumps({"problem": "What is 1+1?", "answer": "3"}) + "\n")
-    changed = asked_problems([run], home=tmp_path)["own"]
+    changed = problems_of_runs([run], home=tmp_path)["own"]
     assert changed.problems == ()
     assert changed.note is not None
     assert "its file has changed" in changed.note
     own.unlink()
-    moved = asked_problems([run], home=tmp_path)["own"]
+    moved = problems_of_runs([run], home=tmp_path)["own"]
     assert moved.note is not None
     assert "is not where" in moved.note
 
@@ -298,4 +298,4 @@ def test_a_users_own_file_is_known_before_anything_is_graded(own: Path, tmp_path
     (run,) = RunStore(tmp_path / "out").runs()
     for file in run.path.glob("grad*"):
         file.unlink()
-    assert asked_problems([run], home=tmp_path)["own"].note is None
+    assert problems_of_runs([run], home=tmp_path)["own"].note is None

@@ -11,8 +11,14 @@ from emdiag.core.digest import digest
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.runs import EngineSpec, GradingSpec, RunSpec
 from emdiag.core.sampling import Completion, SamplingParams
-from emdiag.publish.sample_choice import FEWEST_OF_A_VERDICT, choose_places
-from emdiag.publish.samples import MOST_CHARACTERS, BookRun, sample_book, shortened
+from emdiag.publish.samples import (
+    FEWEST_OF_A_VERDICT,
+    MOST_CHARACTERS,
+    BookRun,
+    choose_places,
+    sample_book,
+    shortened,
+)
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedProblems:
+class RunProblems:
     """A benchmark as far as it is known here.
 
     Attributes:
@@ -40,7 +40,7 @@ class AskedProblems:
         return found | {name: _nameless(name) for name in sorted(wanted - found.keys())}
 
 
-def asked_problems(runs: Sequence[Run], *, home: Path) -> dict[str, AskedProblems]:
+def problems_of_runs(runs: Sequence[Run], *, home: Path) -> dict[str, RunProblems]:
     """The problems of every benchmark that these runs were asked, by its name.
 
     A user's own file is taken only where its content is what the runs were drawn from, or its golds
@@ -56,17 +56,17 @@ def asked_problems(runs: Sequence[Run], *, home: Path) -> dict[str, AskedProblem
     }
 
 
-def _shipped(name: str, *, home: Path) -> AskedProblems:
+def _shipped(name: str, *, home: Path) -> RunProblems:
     card = load_card(name)
     try:
         problems = tuple(load_problems(card, home=home))
     except BenchmarkError as error:
         note = f"statements and golds of {name} are left out: {error.message}"
-        return AskedProblems(card=card, problems=(), note=note)
-    return AskedProblems(card=card, problems=problems, note=None)
+        return RunProblems(card=card, problems=(), note=note)
+    return RunProblems(card=card, problems=problems, note=None)
 
 
-def _own(name: str, runs: Sequence[Run], *, home: Path) -> AskedProblems:
+def _own(name: str, runs: Sequence[Run], *, home: Path) -> RunProblems:
     golds = {grading.golds_sha256 for run in runs for grading in run.gradings()}
     files = dict.fromkeys(file for run in runs for file in run.problems_files())
     has_changed = False
@@ -79,11 +79,11 @@ def _own(name: str, runs: Sequence[Run], *, home: Path) -> AskedProblems:
             continue
         golds_now = digest([[problem.id, gold_of(problem, card.grader)] for problem in problems])
         if golds_now in golds or own_file(path) in files:
-            return AskedProblems(card=card, problems=tuple(problems), note=None)
+            return RunProblems(card=card, problems=tuple(problems), note=None)
         has_changed = True
     why = "its file has changed" if has_changed else "its file is not where the commands name it"
     note = f"statements and golds of {name} are left out: {why}"
-    return AskedProblems(card=None, problems=(), note=note)
+    return RunProblems(card=None, problems=(), note=note)
 
 
 def _nameless(problem_id: str) -> Problem:
