@@ -106,11 +106,13 @@ def logits_skew(
         Path, typer.Option("--out", "-o", help="Folder of runs; the same command continues there.")
     ] = Path("emdiag-out"),
     report: options.Report = None,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Compare next-token logits between checkpoints that read the same texts."""
-    with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.logit_tables import show_logits
+    with console.command(json=as_json, resumes=True, wide=wide) as out:
+        from emdiag.cli.show import printed, show
+        from emdiag.findings.logits import logit_findings
         from emdiag.studies.logits.plan import logit_skew_plan
         from emdiag.studies.logits.run import run_logit_skew
 
@@ -153,9 +155,9 @@ def logits_skew(
         session = options.session_on(out_dir, out)
         result = run_logit_skew(plan, session, figures=folder if plots else None)
         if as_json:
-            out.result(result)
+            out.result(printed(result, logit_findings(result, all_texts=True)))
         else:
-            show_logits(result, out)
+            show(logit_findings(result, all_statistics=out.wide), out)
         options.write_page(result, report, session, out)
 
 

@@ -102,7 +102,7 @@ def _show_rows(table: Table, out: Out) -> None:
     for row in table.rows:
         out.line("")
         for place, (name, cell) in enumerate(zip(table.columns, row, strict=True)):
-            words = _words(cell)
+            words = _words(cell).replace("\n", "\n    ")
             if words:
                 out.line(words if place == 0 else f"  {name}: {words}")
     if table.note:

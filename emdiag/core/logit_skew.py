@@ -193,6 +193,10 @@ class QuirkStep(Record, frozen=True, kw_only=True):
     cumulative: bool
     values: tuple[QuirkValue, ...]
 
+    def value_of(self, checkpoint: str) -> QuirkValue | None:
+        """Of one checkpoint; None where it was not measured."""
+        return next((value for value in self.values if value.checkpoint == checkpoint), None)
+
 
 class PublishedFigure(Record, frozen=True, kw_only=True):
     """The released script's measurement, and what becomes of it without its quirks.
@@ -221,7 +225,6 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
 
     Attributes:
         base: Label that the differences are to.
-        statements: What may be said in words, each backed by an interval.
         notes: What changes how the numbers should be read.
         figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
     """
@@ -240,7 +243,6 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     flows: tuple[TopTokenFlow, ...]
     histograms: tuple[NamedHistogram, ...]
     published: PublishedFigure | None
-    statements: tuple[str, ...]
     notes: tuple[str, ...]
     store: str
     figures: tuple[str, ...] = ()

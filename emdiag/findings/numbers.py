@@ -97,6 +97,16 @@ def from_to(before: float | None, after: float | None, decimals: int) -> str:
     return f"{_plain(before, decimals)} {ARROW} {_plain(after, decimals)}"
 
 
+def moved(
+    before: float | None, after: float | None, difference: float, interval: Interval | None
+) -> str:
+    """From where to where, and by how much, such as `2.24 -> 1.93 (-0.31 [-0.36, -0.26])`."""
+    amount = change(difference, interval)
+    if before is None or after is None:
+        return amount
+    return f"{from_to(before, after, _decimals_of(difference, interval))} ({amount})"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Such as `1 problem`, `1,319 problems` or `2 entropies`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
@@ -168,18 +178,21 @@ def _cell(
 def _statistic(value: float | None, interval: Interval | None, *, signed: bool) -> str:
     if value is None:
         return NOTHING
-    if interval is None:
-        return _plain(value, _decimals(abs(value), digits=3) if value else 2, signed=signed)
-    width = interval.high - interval.low
-    decimals = _decimals(width, digits=2) if width else _decimals(abs(value), digits=3)
-    return f"{_plain(value, decimals, signed=signed)} {ends(interval, decimals=decimals)}"
+    decimals = _decimals_of(value, interval)
+    words = _plain(value, decimals, signed=signed)
+    return words if interval is None else f"{words} {ends(interval, decimals=decimals)}"
+
+
+def _decimals_of(value: float, interval: Interval | None) -> int:
+    width = interval.high - interval.low if interval is not None else 0.0
+    return _decimals(width, digits=2) if width else _decimals(abs(value), digits=3)
 
 
 def _decimals(size: float, *, digits: int) -> int:
     """So that a number of this size shows so many significant digits."""
     if size < _ZERO:
         return 2
-    return min(max(digits - 1 - floor(log10(size)), 0), _MOST_DECIMALS)
+    return min(max(digits - 1 - floor(log10(size) + _ZERO), 0), _MOST_DECIMALS)
 
 
 def _ends(both: tuple[float, float] | None, *, scale: float, decimals: int) -> str:

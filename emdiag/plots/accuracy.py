@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.plots.logits.words import capped, counted
+from emdiag.findings.numbers import span as counted
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.sheet import (
     Words,
+    capped,
     draw_series,
     finish,
     label_axes,

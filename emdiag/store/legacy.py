@@ -45,7 +45,7 @@ def _slope_directions(sweep: Json) -> None:
 FORMER = {
     "evaluation": _Former(fields=frozenset({"scores", "store"})),
     "comparison": _Former(fields=frozenset({"comparisons", "macro"})),
-    "logits": _Former(fields=frozenset({"estimates", "texts"})),
+    "logits": _Former(fields=frozenset({"estimates", "texts"}), dropped=("statements",)),
     "sweep": _Former(
         fields=frozenset({"points", "controls"}), dropped=("statements",), derive=_slope_directions
     ),

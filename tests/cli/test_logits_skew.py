@@ -11,6 +11,9 @@ from typer.testing import CliRunner
 
 from emdiag.cli.app import app
 from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.findings.logit_rows import LogitRows
+from emdiag.findings.logits import cooling_statements
+from emdiag.store.legacy import upgraded
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -56,13 +59,13 @@ def test_the_lab_alone_is_measured_out_of_the_box(run: Callable[..., Result]) ->
     assert found.exit_code == 0, found.output
     assert "NaN" not in found.stdout
     assert "Infinity" not in found.stdout
-    result = msgspec.json.decode(found.stdout, type=LogitSkewResult)
+    result = printed(found)
     assert (result.benchmark, result.problems, result.base) == ("chain", 2, "lab")
     assert [arm.stage for arm in result.arms] == ["base"]
     assert [text.name for text in result.texts] == ["lab", "reference"]
     assert not result.figures
     assert not result.decompositions
-    assert not result.statements
+    assert json.loads(found.stdout)["statements"] == []
     assert all(one.difference is None for one in result.estimates)
 
 
@@ -76,9 +79,9 @@ def test_tables_figures_and_the_released_scripts_ladder_are_shown(
     assert found.exit_code == 0, found.output
     text = " ".join(found.stdout.split())
     for words in (
-        "logits on the text of base: 3 problems", "logits each on its own text",
-        "per-token skewness", "best temperature", "as published", "without top-k",
-        "also without pooled", "em is the base, cooled", "T 0.50, cooler",
+        "On the text of base: 3 problems", "Each on its own text: 3 problems",
+        "skewness, per token", "best temperature", "as published", "without top-k",
+        "also without pooled", "entropy at T 0.5, nats",
     ):  # fmt: skip
         assert words in text, words
     assert "nan" not in text.replace("--entropy", "").lower().split()
@@ -87,12 +90,22 @@ def test_tables_figures_and_the_released_scripts_ladder_are_shown(
     assert {"cooling.svg", "cooling.png", "histogram.svg", "published.png"} <= set(drawn)
     assert len(drawn) % 2 == 0
     again = run(*command, "--json", "--figures", str(tmp_path / "pictures"))
-    result = msgspec.json.decode(again.stdout, type=LogitSkewResult)
+    result = printed(again)
+    (cooling,) = cooling_statements(LogitRows(result), "base")
+    assert cooling.value == pytest.approx(1, abs=0.01)
+    assert cooling.words in json.loads(again.stdout)["statements"]
+    assert cooling.words in found.stdout
+    assert "T = 0.50" in cooling.words
     assert {one.statistic for one in result.estimates} >= {
         "entropy_nats_at_0.5", "entropy_nats_at_2",
     }  # fmt: skip
     assert all((tmp_path / "pictures" / f"{name}.svg").is_file() for name in _names(result))
     assert {run_.spec.benchmark for run_ in RunStore(tmp_path / "emdiag-out").runs()} == {"chain"}
+
+
+def printed(found: Result) -> LogitSkewResult:
+    """The result that `--json` printed, without its sentences."""
+    return msgspec.convert(upgraded(json.loads(found.stdout)), LogitSkewResult)
 
 
 def _names(result: LogitSkewResult) -> list[str]:
@@ -107,7 +120,7 @@ def test_one_position_of_one_problem_prints_and_is_valid_json(
     command += ["--texts", "base", "--published"]
     found = run(*command)
     assert found.exit_code == 0, found.output
-    assert "per-token skewness" in found.stdout
+    assert "skewness, per token" in found.stdout
 
     def refuse(word: str) -> Any:
         raise AssertionError(f"{word} in the result")

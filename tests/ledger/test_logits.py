@@ -59,7 +59,7 @@ def write_study(
             benchmark="toy", problems=40, problems_total=40, samples=1, continuation="both",
             base="base", texts=(), estimates=estimates, decompositions=(), flows=(), histograms=(),
             arms=(arm("base", "base", "b"), arm("em", "em", "e"), arm("rl", "rl", "r")),
-            published=figure if published else None, statements=(), notes=(), store="out",
+            published=figure if published else None, notes=(), store="out",
         )
     )  # fmt: skip
 

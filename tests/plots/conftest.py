@@ -282,7 +282,6 @@ class MadeUp:
             "flows": (),
             "histograms": (),
             "published": None,
-            "statements": (),
             "notes": (),
             "store": "runs",
         } | other

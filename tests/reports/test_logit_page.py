@@ -12,6 +12,8 @@ from emdiag.core.logit_skew import (
     LogitSkewResult,
     TextInfo,
 )
+from emdiag.findings.logit_rows import LogitRows
+from emdiag.findings.logits import headline_statements
 from emdiag.findings.page import Context
 from emdiag.reports.logit_page import logit_page
 from emdiag.reports.render import render
@@ -100,7 +102,6 @@ def study(
         "flows": (),
         "histograms": (),
         "published": None,
-        "statements": (),
         "notes": ("partial: the first 60 of 300 problems",),
         "store": "runs",
     }
@@ -111,64 +112,57 @@ def page_of(result: LogitSkewResult) -> Page:
     return logit_page(result, context=Context())
 
 
-def test_skewness_and_cooling_of_a_checkpoint_are_one_answer(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    assert said(page_of(study(make))) == (
-        "plain: On the text of base, em is less right-skewed than base: per-token skewness "
-        "-0.300 [-0.320, -0.280]. The change is not cooling: one temperature explains "
-        "10.0 % [8.0, 12.0] of the KL"
-    )
-
-
-def test_a_direction_is_named_only_where_the_study_claims_one(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    words = said(page_of(study(make, direction="undecided", finding="undecided")))
-    assert words.startswith("undecided: On the text of base, undecided whether em is more or less")
-    assert "Undecided whether the change is cooling" in words
+def test_the_answers_are_skewness_and_cooling_on_the_text_of_the_base(make: Make) -> None:
+    result = study(make)
+    answers = page_of(result).answers
+    assert list(answers) == headline_statements(LogitRows(result))
+    assert [(one.kind, one.direction) for one in answers] == [
+        ("skewness", "lower"),
+        ("cooling", None),
+    ]
+    assert answers[0].interval == make["around"](-0.3, 0.02)
 
 
 @pytest.mark.parametrize(
-    ("finding", "words"),
+    ("direction", "finding", "tones"),
     [
-        ("cooling", "The change is cooling: one"),
-        ("partly cooling", "The change is cooling in part: one"),
-        ("unchanged", "The distribution has hardly changed (0.05 nats of KL per token)"),
+        ("lower", "cooling", ["plain", "plain"]),
+        ("undecided", "not cooling", ["undecided", "plain"]),
+        ("higher", "undecided", ["plain", "undecided"]),
     ],
 )
-def test_each_finding_has_its_words(
-    make: Make, said: Callable[[Page], str], finding: Any, words: str
+def test_the_tone_of_an_answer_is_that_of_the_record(
+    make: Make, direction: Any, finding: Any, tones: list[str]
 ) -> None:
-    assert words in said(page_of(study(make, finding=finding)))
+    answers = page_of(study(make, direction=direction, finding=finding)).answers
+    assert [one.tone for one in answers] == tones
+    assert answers[0].direction == direction
 
 
-def test_what_cannot_be_compared_is_said_in_the_words_of_the_study(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    result = study(
-        make,
-        estimates=(estimate(make, "base", "skewness", 2.2, text="own"),),
-        statements=("On its own text, base has skewness 2.2",),
-        decompositions=(),
-    )
-    assert said(page_of(result)) == "plain: On its own text, base has skewness 2.2"
+def test_what_cannot_be_compared_is_answered_with_its_value(make: Make) -> None:
+    rows = (estimate(make, "base", "skewness", 2.2, text="own"),)
+    (answer,) = page_of(study(make, estimates=rows, decompositions=())).answers
+    assert (answer.kind, answer.direction, answer.value) == ("skewness", None, 2.2)
 
 
-def test_a_cell_holds_value_and_direction_and_hints_at_the_difference(make: Make) -> None:
-    row = page_of(study(make)).sections[0].tables[0].rows[0]
-    assert [cell.text for cell in row] == [
+def test_a_value_and_its_difference_each_have_a_table(make: Make) -> None:
+    values, differences = page_of(study(make)).sections[0].tables
+    assert [cell.text for cell in values.rows[0]] == [
         "skewness, per token",
         "2.200 [2.180, 2.220]",
-        "1.900 [1.880, 1.920] \N{DOWNWARDS ARROW}",
+        "1.900 [1.880, 1.920]",
     ]
-    assert row[2].hint == "minus base: -0.300 [-0.320, -0.280], corrected p 0.00200"
+    name, cell = differences.rows[0]
+    assert name.text == "skewness, per token"
+    assert cell.text == "\u22120.300 [\u22120.320, \u22120.280] \N{DOWNWARDS ARROW}"
+    assert cell.hint == "corrected p = 0.002"
 
 
 def test_statistics_without_a_name_of_ours_are_still_in_the_folded_table(make: Make) -> None:
     detail = page_of(study(make)).sections[-1]
     assert detail.is_detail
-    assert "mystery (rank 1)" in [row[0].text for row in detail.tables[0].rows]
+    names = [row[0].text for made in detail.tables for row in made.rows]
+    assert "mystery (rank 1)" in names
 
 
 def test_notes_and_truncated_texts_are_doubted(make: Make) -> None:

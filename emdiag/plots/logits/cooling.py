@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from emdiag.plots.logits.lookup import What
-from emdiag.plots.logits.words import capped, estimate, how_many, number, places
+from emdiag.findings.logit_rows import KL
+from emdiag.findings.logits import cooling_statements
+from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.sheet import (
     Words,
     finish,
@@ -18,75 +19,75 @@ from emdiag.plots.sheet import (
     line_of,
     line_options,
     sheet,
+    title_lines,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from emdiag.core.logit_skew import Decomposition
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.logits.lookup import DrawnStudy
 
 MOST_TEXTS = 4
 _TICKS: Final = {1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1.0: "1", 2.0: "2", 4.0: "4"}
 _FLOOR_NATS = 1e-5
-_KL = What(statistic="kl_nats")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """One stretch of a bar: what it is, and how it is filled so that grey tells it as well."""
+    """One stretch of a bar: what it is, and how it is filled so that it is seen in grey as well."""
 
     field: str
-    said: str
+    name: str
     alpha: str
     hatch: str
 
 
 _PARTS: Final = (
-    _Part(field="cooling_nats", said="cooling: gone at one temperature", alpha="d0", hatch=""),
-    _Part(field="reranking_nats", said="re-ranking, at least", alpha="60", hatch="////"),
-    _Part(field="rest_nats", said="rest: another shape", alpha="18", hatch=""),
+    _Part(field="cooling_nats", name="cooling: gone at one temperature", alpha="d0", hatch=""),
+    _Part(field="reranking_nats", name="re-ranking, at least", alpha="60", hatch="////"),
+    _Part(field="rest_nats", name="rest: another shape", alpha="18", hatch=""),
 )
 
 
-def cooling_figure(book: Book) -> Figure | None:
+def cooling_figure(study: DrawnStudy) -> Figure | None:
     """KL from the base at each temperature, and the KL cut into its parts.
 
-    None where no checkpoint was read beside the base.
+    None where no checkpoint was compared with the base.
     """
-    texts = book.in_order(one.text for one in book.result.decompositions)[:MOST_TEXTS]
+    texts = study.rows.in_order(parts.text for parts in study.result.decompositions)[:MOST_TEXTS]
     if not texts:
         return None
-    found = {text: _by_label(book, text) for text in texts}
-    rows = [row for text in texts for row in book.found(text, _KL)]
+    by_text = {text: _by_label(study, text) for text in texts}
+    rows = [row for text in texts for row in study.rows.of_all(text, KL)]
     words = Words(
-        finding=_finding(book, texts[0]),
+        finding=title_lines(cooling_statements(study.rows, texts[0])),
         quiet=(
-            f"KL from {book.names.get(book.result.base, 'base')} at temperature T to the "
-            f"checkpoint at 1, read on {book.label_of(texts[0])}"
+            f"KL from {study.names.get(study.result.base, 'base')} at temperature T to the "
+            f"checkpoint at 1, read on {study.text_name(texts[0])}"
             + (" (the left panels, and the title)" if len(texts) > 1 else "")
-            + f"; {how_many(rows)}. Large marks: the best temperature."
+            + f"; {sample_sizes(rows)}. Large marks: the best temperature."
         ),
     )
-    figure, pairs = _panels(words, texts=len(texts), arms=max(map(len, found.values())))
+    figure, pairs = _panels(words, texts=len(texts), arms=max(map(len, by_text.values())))
     for index, ((curve, bar), text) in enumerate(zip(pairs, texts, strict=True)):
-        _curves(curve, book, found[text])
-        _bars(bar, book, found[text])
-        said = book.label_of(text)
-        title = "KL over temperature" if len(texts) == 1 else said[0].upper() + said[1:]
+        _curves(curve, study, by_text[text])
+        _bars(bar, study, by_text[text])
+        name = study.text_name(text)
+        title = "KL over temperature" if len(texts) == 1 else name[0].upper() + name[1:]
         y = "KL, nats per token" if index == 0 else ""
         label_axes(curve, title=title, x="temperature of the base", y=y)
         part_title = "What the KL is made of" if index == 0 else ""
         label_axes(bar, title=part_title, x="nats per token")
-    _legend(figure, book, found[texts[0]])
+    _legend(figure, study, by_text[texts[0]])
     return finish(figure)
 
 
 def _panels(words: Words, *, texts: int, arms: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """For each text a panel of curves and one of bars: beside it, or below where there are more."""
+    """For each text a panel of curves and one of bars, at its right or below."""
     bars = 0.34 * arms + 0.75
     if texts == 1:
         height = max(3.0, bars) + 0.45
@@ -99,50 +100,28 @@ def _panels(words: Words, *, texts: int, arms: int) -> tuple[Figure, list[tuple[
     return figure, list(zip(grid[0], grid[1], strict=True))
 
 
-def _by_label(book: Book, text: str) -> dict[str, Decomposition]:
-    found = {one.checkpoint: one for one in book.result.decompositions if one.text == text}
-    return {label: found[label] for label in book.looks if label in found}
+def _by_label(study: DrawnStudy, text: str) -> dict[str, Decomposition]:
+    parts = {label: study.rows.decomposition(label, text) for label in study.looks}
+    return {label: one for label, one in parts.items() if one is not None}
 
 
-def _finding(book: Book, text: str) -> list[str]:
-    lines = []
-    for label, one in _by_label(book, text).items():
-        kl = book.find(label, text, _KL)
-        digits = places(one.kl_nats)
-        total = estimate(kl) if kl else number(one.kl_nats, digits)
-        begin = f"{book.names[label]}: KL {total} nats"
-        temperature = book.find(label, text, What(statistic="cooling_temperature"))
-        share = book.find(label, text, What(statistic="cooling_share"))
-        if one.finding == "unchanged":
-            lines.append(f"{begin}: unchanged")
-        elif one.temperature is None:
-            lines.append(
-                f"{begin}, the best temperature lies outside of those tried: {one.finding}"
-            )
-        else:
-            at = estimate(temperature) if temperature else number(one.temperature)
-            takes = f" takes away a share of {estimate(share)}" if share else " comes closest"
-            lines.append(f"{begin}, T = {at}{takes}: {one.finding}")
-    return capped(lines)
-
-
-def _curves(axes: Axes, book: Book, found: Mapping[str, Decomposition]) -> None:
+def _curves(axes: Axes, study: DrawnStudy, parts_of: Mapping[str, Decomposition]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    heights = [nats for one in found.values() for nats in one.curve_nats if nats > 0]
-    for label, one in found.items():
-        look = book.looks[label]
-        points = dict(zip(one.curve_temperatures, one.curve_nats, strict=True))
-        lowest = max(one.kl_nats - one.cooling_nats, _FLOOR_NATS)
-        if one.temperature is not None:  # it lies between those of the curve
-            points[one.temperature] = lowest
+    heights = [nats for parts in parts_of.values() for nats in parts.curve_nats if nats > 0]
+    for label, parts in parts_of.items():
+        look = study.looks[label]
+        points = dict(zip(parts.curve_temperatures, parts.curve_nats, strict=True))
+        lowest = max(parts.kl_nats - parts.cooling_nats, _FLOOR_NATS)
+        if parts.temperature is not None:  # it lies between those of the curve
+            points[parts.temperature] = lowest
         shown = [max(points[temperature], _FLOOR_NATS) for temperature in sorted(points)]
         options = line_options(look) | {"marker": None}
         axes.plot(sorted(points), shown, label=label, **options)
-        if one.temperature is not None:
+        if parts.temperature is not None:
             heights.append(lowest)
             axes.plot(
-                [one.temperature],
+                [parts.temperature],
                 [lowest],
                 look.marker,
                 color=look.colour,
@@ -160,11 +139,11 @@ def _curves(axes: Axes, book: Book, found: Mapping[str, Decomposition]) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _bars(axes: Axes, book: Book, found: Mapping[str, Decomposition]) -> None:
-    for line, (label, one) in enumerate(found.items()):
-        colour, left = book.looks[label].colour, 0.0
+def _bars(axes: Axes, study: DrawnStudy, parts_of: Mapping[str, Decomposition]) -> None:
+    for line, (label, parts) in enumerate(parts_of.items()):
+        colour, left = study.looks[label].colour, 0.0
         for part in _PARTS:
-            width = getattr(one, part.field)
+            width = getattr(parts, part.field)
             axes.barh(
                 line,
                 width,
@@ -177,27 +156,30 @@ def _bars(axes: Axes, book: Book, found: Mapping[str, Decomposition]) -> None:
                 label=part.field,
             )
             left += width
-        axes.vlines(one.own_temperatures_nats, line - 0.4, line + 0.4, color="#111111", linewidth=2)
-    axes.set_yticks(range(len(found)), [book.names[label] for label in found])
-    axes.set_ylim(len(found) - 0.4, -0.6)
+        axes.vlines(
+            parts.own_temperatures_nats, line - 0.4, line + 0.4, color="#111111", linewidth=2
+        )
+    axes.set_yticks(range(len(parts_of)), [study.names[label] for label in parts_of])
+    axes.set_ylim(len(parts_of) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
     axes.locator_params(axis="x", nbins=5)
 
 
-def _legend(figure: Figure, book: Book, found: Sequence[str] | Mapping[str, Decomposition]) -> None:
+def _legend(figure: Figure, study: DrawnStudy, labels: Iterable[str]) -> None:
     parts = [
         Patch(facecolor=f"#555555{part.alpha}", edgecolor="#555555", hatch=part.hatch)
         for part in _PARTS
     ]
-    own = line_of(next(iter(book.looks.values())))
+    own = line_of(next(iter(study.looks.values())))
     own.set(color="#111111", linestyle="none", marker="|", markersize=10, markeredgewidth=2)
+    labels = list(labels)
     legend(
         figure,
-        [*(line_of(book.looks[label]) for label in found), *parts, own],
+        [*(line_of(study.looks[label]) for label in labels), *parts, own],
         [
-            *(book.names[label] for label in found),
-            *(part.said for part in _PARTS),
+            *(study.names[label] for label in labels),
+            *(part.name for part in _PARTS),
             "gone with a best temperature at each position",
         ],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from emdiag.plots.logits.cooling import cooling_figure
 from emdiag.plots.logits.flips import flips_figure
 from emdiag.plots.logits.lines import along_figure, shift_figure
-from emdiag.plots.logits.lookup import open_book
+from emdiag.plots.logits.lookup import drawn_study
 from emdiag.plots.logits.published import published_figure
 from emdiag.plots.logits.shapes import histogram_figure
 from emdiag.plots.logits.violins import violin_figure
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.logit_skew import LogitSkewResult
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.logits.lookup import DrawnStudy
 
-_FIGURES: Final[Mapping[str, Callable[[Book], Figure | None]]] = {
+_FIGURES: Final[Mapping[str, Callable[[DrawnStudy], Figure | None]]] = {
     "histogram": histogram_figure,
     "per-token-skewness": violin_figure,
     "along-the-answer": along_figure,
@@ -38,7 +38,7 @@ def skew_figures(result: LogitSkewResult) -> dict[str, Figure]:
     They are read on the base's own writing where it was read, else on every checkpoint's own, and
     say so. Save them with `save_figure`.
     """
-    book = open_book(result)
+    study = drawn_study(result)
     with style():
-        drawn = {name: draw(book) for name, draw in _FIGURES.items()}
+        drawn = {name: draw(study) for name, draw in _FIGURES.items()}
     return {name: figure for name, figure in drawn.items() if figure is not None}

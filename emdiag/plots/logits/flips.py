@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from emdiag.plots.logits.lookup import What
-from emdiag.plots.logits.words import ARROW, capped, counted, estimate, how_many
+from emdiag.findings.logit_details import flip_statements
+from emdiag.findings.logit_rows import FLIPS
+from emdiag.findings.numbers import count
+from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.plain_text import plain_token
-from emdiag.plots.sheet import Words, finish, sheet
+from emdiag.plots.sheet import Words, finish, sheet, title_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.logit_skew import TopTokenFlow
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.logits.lookup import DrawnStudy
 
 MOST_ARMS = 3
 MOST_PAIRS = 12
-_FLIPS = What(statistic="top1_flips_frac")
 _NODE = 0.025
 _SLOT = 1 / 13
 _GAP = 0.012
@@ -41,58 +42,45 @@ class _Node:
     height: float
 
 
-def flips_figure(book: Book) -> Figure | None:
+def flips_figure(study: DrawnStudy) -> Figure | None:
     """The largest flows of the most likely token, a panel for each of up to three checkpoints.
 
     None where no flow was found.
     """
-    texts = book.in_order(flow.text for flow in book.result.flows)
+    texts = study.rows.in_order(flow.text for flow in study.result.flows)
     if not texts:
         return None
     text = texts[0]
-    flows = {label: _largest(book, label, text) for label in book.looks}
-    flows = {label: found for label, found in flows.items() if found}
-    drawn = dict(list(flows.items())[:MOST_ARMS])
-    rest = len(flows) - len(drawn)
-    most = max(len(found) for found in flows.values())
-    rows = [row for row in book.found(text, _FLIPS) if row.checkpoint in drawn]
-    base = book.names.get(book.result.base, "base")
+    by_label = {label: _largest(study, label, text) for label in study.looks}
+    by_label = {label: flows for label, flows in by_label.items() if flows}
+    drawn = dict(list(by_label.items())[:MOST_ARMS])
+    rest = len(by_label) - len(drawn)
+    most = max(len(flows) for flows in by_label.values())
+    rows = [row for row in study.rows.of_all(text, FLIPS) if row.checkpoint in drawn]
     words = Words(
-        finding=_finding(book, text, drawn),
+        finding=title_lines(flip_statements(study.rows, text, list(drawn))),
         quiet=(
-            f"Left: most likely token of {base}; right: of the checkpoint, at the same positions "
-            f"of {book.label_of(text)}; {how_many(rows)}. Up to {most} of the largest flows; the "
-            "thickness is the number of positions, on a scale of its own in each panel."
-            + (f" Not drawn: {counted([rest], 'checkpoint')} more." if rest else "")
+            f"Left: most likely token of {study.base_name}; right: of the checkpoint, at the "
+            f"same positions of {study.text_name(text)}; {sample_sizes(rows)}. Up to {most} of "
+            "the largest flows; the thickness is the number of positions, on a scale of its own in "
+            "each panel." + (f" Not drawn: {count(rest, 'checkpoint')} more." if rest else "")
         ),
     )
-    pairs = max(len(found) for found in drawn.values())
+    pairs = max(len(flows) for flows in drawn.values())
     figure, grid = sheet(words, height=0.7 + 0.24 * max(pairs, 5), shape=(1, len(drawn)))
-    for axes, (label, found) in zip(grid[0], drawn.items(), strict=True):
-        _flows(axes, found, colour=book.looks[label].colour, columns=len(drawn))
-        axes.set_title(book.names[label], loc="center")
+    for axes, (label, flows) in zip(grid[0], drawn.items(), strict=True):
+        _flows(axes, flows, colour=study.looks[label].colour, columns=len(drawn))
+        axes.set_title(study.names[label], loc="center")
     return finish(figure)
 
 
-def _largest(book: Book, label: str, text: str) -> list[TopTokenFlow]:
-    found = [
+def _largest(study: DrawnStudy, label: str, text: str) -> list[TopTokenFlow]:
+    flows = [
         flow
-        for flow in book.result.flows
+        for flow in study.result.flows
         if (flow.checkpoint, flow.text) == (label, text) and flow.count > 0
     ]
-    return sorted(found, key=lambda flow: -flow.count)[:MOST_PAIRS]
-
-
-def _finding(book: Book, text: str, flows: Mapping[str, Sequence[TopTokenFlow]]) -> list[str]:
-    lines = []
-    for label, found in flows.items():
-        row, top = book.find(label, text, _FLIPS), found[0]
-        share = f"differs at {estimate(row)} of positions" if row else "differs"
-        tokens = f"'{plain_token(top.from_token)}' {ARROW} '{plain_token(top.to_token)}'"
-        lines.append(
-            f"{book.names[label]}: most likely token {share}; most often {tokens} ({top.count:,})"
-        )
-    return capped(lines)
+    return sorted(flows, key=lambda flow: -flow.count)[:MOST_PAIRS]
 
 
 def _flows(axes: Axes, flows: Sequence[TopTokenFlow], *, colour: str, columns: int) -> None:
@@ -105,7 +93,8 @@ def _flows(axes: Axes, flows: Sequence[TopTokenFlow], *, colour: str, columns: i
     ends = {token: _band_top(node, scale) for token, node in right.items()}
     order_left, order_right = list(left), list(right)
     for flow in sorted(
-        flows, key=lambda one: (order_left.index(one.from_token), order_right.index(one.to_token))
+        flows,
+        key=lambda flow: (order_left.index(flow.from_token), order_right.index(flow.to_token)),
     ):
         height = flow.count * scale
         outline = _band(starts[flow.from_token], ends[flow.to_token], height)
@@ -127,7 +116,7 @@ def _totals(flows: Sequence[TopTokenFlow], side: Callable[[TopTokenFlow], str]) 
     totals: dict[str, int] = {}
     for flow in flows:
         totals[side(flow)] = totals.get(side(flow), 0) + flow.count
-    return dict(sorted(totals.items(), key=lambda one: -one[1]))
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
 
 def _scale(counts: Sequence[int]) -> float:
@@ -142,10 +131,10 @@ def _scale(counts: Sequence[int]) -> float:
 
 
 def _column(totals: Mapping[str, int], scale: float) -> dict[str, _Node]:
-    slots = [max(count * scale + _GAP, _SLOT) for count in totals.values()]
+    slots = [max(number * scale + _GAP, _SLOT) for number in totals.values()]
     top, nodes = (1 - sum(slots)) / 2, {}
-    for (token, count), slot in zip(totals.items(), slots, strict=True):
-        nodes[token] = _Node(token=token, count=count, top=top, height=slot)
+    for (token, number), slot in zip(totals.items(), slots, strict=True):
+        nodes[token] = _Node(token=token, count=number, top=top, height=slot)
         top += slot
     return nodes
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from emdiag.plots.logits.words import capped, counted, intervals_said, number, with_interval
+from emdiag.findings.logit_details import published_statements
+from emdiag.findings.numbers import count, intervals_drawn, span
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (
     Words,
@@ -15,6 +16,7 @@ from emdiag.plots.sheet import (
     label_axes,
     line_options,
     sheet,
+    title_lines,
 )
 
 if TYPE_CHECKING:
@@ -23,82 +25,52 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emdiag.core.logit_skew import PublishedFigure, QuirkStep, QuirkValue
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.core.logit_skew import PublishedFigure, QuirkStep
+    from emdiag.plots.logits.lookup import DrawnStudy
 
 _STEP_CHARACTERS = 32
 _LINE_CHARACTERS = 16
 _SPREAD = 0.56
 
 
-def published_figure(book: Book) -> Figure | None:
-    """The ladder of quirks and, beside it, each undone alone; None without `--published`."""
-    found = book.result.published
-    if found is None:
+def published_figure(study: DrawnStudy) -> Figure | None:
+    """The ladder of quirks and, at its right, each undone alone; None without `--published`."""
+    published = study.result.published
+    if published is None:
         return None
-    ladder = found.ladder or (found.shown,)
-    words = Words(finding=_finding(book, ladder), quiet=_quiet(found, ladder))
-    if not found.alone:
+    ladder = published.ladder or (published.shown,)
+    words = Words(
+        finding=title_lines(published_statements(study.result)), quiet=_quiet(published, ladder)
+    )
+    if not published.alone:
         figure, grid = sheet(words, height=3.8)
     else:
-        height = max(3.8, 0.12 * len(book.looks) * len(found.alone) + 1.3)
+        height = max(3.8, 0.12 * len(study.looks) * len(published.alone) + 1.3)
         figure, grid = sheet(words, height=height, shape=(1, 2), width_ratios=[1.25, 1])
-        _alone(grid[0, 1], book, found.alone, start=ladder[0])
+        _alone(grid[0, 1], study, published.alone, start=ladder[0])
         label_axes(grid[0, 1], title="Each undone alone (dotted: as published)", x="skewness")
-    _ladder(grid[0, 0], book, ladder)
+    _ladder(grid[0, 0], study, ladder)
     label_axes(
         grid[0, 0],
         title=f"From {_name(ladder[0])} to raw, shared, per token",
         x="one quirk more is undone at each step",
         y="skewness",
     )
-    arm_legend(figure, book.looks, book.names)
+    arm_legend(figure, study.looks, study.names)
     return finish(figure)
 
 
-def _value(step: QuirkStep, label: str) -> QuirkValue | None:
-    return next((value for value in step.values if value.checkpoint == label), None)
-
-
-def _said(step: QuirkStep, label: str) -> str:
-    value = _value(step, label)
-    return number(value.skewness if value is not None else None)
-
-
-def _changed(step: QuirkStep, label: str, base: str) -> str:
-    """Such as `0.32 against 0.04 (+0.28 [+0.10, +0.47])`."""
-    value = _value(step, label)
-    said = f"{_said(step, label)} against {_said(step, base)}"
-    if value is None or value.change is None:
-        return said
-    return f"{said} ({with_interval(value.change, value.change_interval, signed=True)})"
-
-
-def _finding(book: Book, ladder: Sequence[QuirkStep]) -> list[str]:
-    """Both ends of the ladder, each with its own paired change."""
-    base, first, last = book.result.base, ladder[0], ladder[-1]
-    lines = []
-    for label, name in book.names.items():
-        if label == base:
-            continue
-        line = f"{_name(first)}: {name} {_changed(first, label, base)}"
-        if last is not first:
-            line += f"; every quirk undone: {_changed(last, label, base)}"
-        lines.append(line[0].upper() + line[1:])
-    base_alone = f"{_name(first)}: {book.names.get(base, 'base')} {_said(first, base)}"
-    return capped(lines or [base_alone[0].upper() + base_alone[1:]])
-
-
-def _quiet(found: PublishedFigure, ladder: Sequence[QuirkStep]) -> str:
-    values = [value for step in (*ladder, *found.alone) for value in step.values]
-    problems = [text.problems for text in found.texts]
-    asked = f" Asked for without: {', '.join(found.undone)}." if found.undone else ""
+def _quiet(published: PublishedFigure, ladder: Sequence[QuirkStep]) -> str:
+    values = [value for step in (*ladder, *published.alone) for value in step.values]
+    problems = [text.problems for text in published.texts]
+    without = f" Asked for without: {', '.join(published.undone)}." if published.undone else ""
     return (
-        f"As published: scores of a sampler at T = {found.temperature:g} among its {found.top_k} "
-        f"highest, every text cut to {counted([found.positions], 'position')}, its own text for "
-        f"each checkpoint, all values in one pool; n = {counted(problems, 'problem')}, "
-        f"{counted([value.tokens for value in values], 'token')} for each value. "
-        f"{intervals_said(values, drawn='Bars')}.{asked}"
+        f"As published: scores of a sampler at T = {published.temperature:g} among its "
+        f"{published.top_k} highest, every text cut to {count(published.positions, 'position')}, "
+        "its own text for each checkpoint, all values in one pool; "
+        f"n = {span(problems, 'problem')}, "
+        f"{span([value.tokens for value in values], 'token')} for each value. "
+        f"{intervals_drawn((value.interval for value in values), 'Bars')}.{without}"
     )
 
 
@@ -106,11 +78,11 @@ def _name(step: QuirkStep) -> str:
     return plain_label(step.name, _STEP_CHARACTERS)
 
 
-def _ladder(axes: Axes, book: Book, ladder: Sequence[QuirkStep]) -> None:
+def _ladder(axes: Axes, study: DrawnStudy, ladder: Sequence[QuirkStep]) -> None:
     for offset, (label, look) in zip(
-        _offsets(len(book.looks), 0.2), book.looks.items(), strict=True
+        _offsets(len(study.looks), 0.2), study.looks.items(), strict=True
     ):
-        values = [_value(step, label) for step in ladder]
+        values = [step.value_of(label) for step in ladder]
         points = [
             (at + offset, value.skewness, value.interval)
             if value is not None
@@ -127,15 +99,15 @@ def _ladder(axes: Axes, book: Book, ladder: Sequence[QuirkStep]) -> None:
         axes.axhline(0, color="#111111", linewidth=0.7)
 
 
-def _alone(axes: Axes, book: Book, steps: Sequence[QuirkStep], *, start: QuirkStep) -> None:
-    offsets = _offsets(len(book.looks), _SPREAD)
-    for offset, (label, look) in zip(offsets, book.looks.items(), strict=True):
-        published = _value(start, label)
+def _alone(axes: Axes, study: DrawnStudy, steps: Sequence[QuirkStep], *, start: QuirkStep) -> None:
+    offsets = _offsets(len(study.looks), _SPREAD)
+    for offset, (label, look) in zip(offsets, study.looks.items(), strict=True):
+        published = start.value_of(label)
         if published is not None and published.skewness is not None:
             axes.axvline(published.skewness, color=look.colour, linewidth=1, linestyle=":")
         options = line_options(look) | {"linestyle": "none"}
         for line, step in enumerate(steps):
-            value = _value(step, label)
+            value = step.value_of(label)
             if value is None or value.skewness is None:
                 continue
             axes.plot([value.skewness], [line + offset], label=label, **options)
@@ -157,5 +129,5 @@ def _alone(axes: Axes, book: Book, steps: Sequence[QuirkStep], *, start: QuirkSt
 
 
 def _offsets(arms: int, spread: float) -> list[float]:
-    """Places of the arms beside each other, the middle of all at 0."""
+    """Places of the arms side by side, the middle of all at 0."""
     return [spread * ((arm + 0.5) / arms - 0.5) for arm in range(arms)]

@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from emdiag.plots.logits.lookup import POOLED_SKEWNESS, SKEWNESS, What
-from emdiag.plots.logits.words import (
-    estimate,
-    how_many,
-    intervals_said,
-    number,
-    skewness_change,
-)
-from emdiag.plots.sheet import Words, finish, label_axes, line_options, sheet
+from emdiag.findings.logit_rows import POOLED_SKEWNESS, SKEWNESS, Statistic
+from emdiag.findings.logits import skewness_statements
+from emdiag.findings.numbers import fixed, intervals_drawn, statistic
+from emdiag.plots.logits.lookup import sample_sizes
+from emdiag.plots.sheet import Words, finish, label_axes, line_options, sheet, title_lines
 from emdiag.plots.style import QUIET
 
 if TYPE_CHECKING:
@@ -25,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emdiag.core.moments import Histogram
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.logits.lookup import DrawnStudy
 
 _PANELS: Final = {
     "logits": ("Raw logits, pooled over positions", "logit"),
@@ -36,67 +32,76 @@ _PANELS: Final = {
 }
 _EDGE_SHARE = 1e-4
 _COLUMNS: Final = (
-    ("mean", 0.33, What(statistic="mean", kind="pooled")),
-    ("sigma", 0.42, What(statistic="sigma", kind="pooled")),
+    ("mean", 0.33, Statistic(statistic="mean", kind="pooled")),
+    ("sigma", 0.42, Statistic(statistic="sigma", kind="pooled")),
     ("skewness", 0.62, POOLED_SKEWNESS),
-    ("sigma", 0.75, What(statistic="sigma")),
+    ("sigma", 0.75, Statistic(statistic="sigma")),
     ("skewness", 0.95, SKEWNESS),
 )
 _GROUPS: Final = (("pooled", 0.28, 0.62), ("per token", 0.70, 0.95))
 
 
-def histogram_figure(book: Book) -> Figure | None:
+def histogram_figure(study: DrawnStudy) -> Figure | None:
     """Density of the raw logits, as they are and centred, and their figures in a table.
 
     None where the result has no counts of logits.
     """
-    texts = book.in_order(one.text for one in book.result.histograms if one.quantity in _PANELS)
-    counts = {quantity: counts_of(book, texts[0], quantity) for quantity in _PANELS if texts}
-    counts = {quantity: found for quantity, found in counts.items() if found}
+    texts = study.rows.in_order(
+        named.text for named in study.result.histograms if named.quantity in _PANELS
+    )
+    counts = {quantity: counts_of(study, texts[0], quantity) for quantity in _PANELS if texts}
+    counts = {quantity: by_label for quantity, by_label in counts.items() if by_label}
     if not counts:
         return None
     text = texts[0]
-    rows = book.found(text, POOLED_SKEWNESS)
-    outside = sum(one.below + one.above for found in counts.values() for one in found.values())
+    rows = study.rows.of_all(text, POOLED_SKEWNESS)
+    outside = sum(
+        histogram.below + histogram.above
+        for by_label in counts.values()
+        for histogram in by_label.values()
+    )
     words = Words(
-        finding=skewness_change(book, text, POOLED_SKEWNESS, name="Pooled skewness"),
+        finding=title_lines(skewness_statements(study.rows, text, POOLED_SKEWNESS)),
         quiet=(
-            f"Read on {book.label_of(text)}; {how_many(rows)}. A constant added to the logits of "
-            "one position changes no probability; it moves the pooled figures and the left curve, "
-            f"not the right one. {intervals_said(rows, drawn='In brackets')}."
+            f"Read on {study.text_name(text)}; {sample_sizes(rows)}. A constant added to the "
+            "logits of one position changes no probability; it moves the pooled values and the "
+            "left curve, not the right one. "
+            f"{intervals_drawn((row.interval for row in rows), 'In brackets')}."
             + (f" Beyond the edges, not drawn: {outside:,} logits." if outside else "")
         ),
     )
-    arms = [label for label in book.looks if any(label in found for found in counts.values())]
+    arms = [
+        label for label in study.looks if any(label in by_label for by_label in counts.values())
+    ]
     table = 0.2 * (len(arms) + 2) + 0.1
     figure, grid = sheet(
         words, height=3.2 + table, shape=(2, len(counts)), height_ratios=[3.2, table]
     )
-    for axes, (quantity, found) in zip(grid[0], counts.items(), strict=True):
-        _density(axes, book, found)
+    for axes, (quantity, by_label) in zip(grid[0], counts.items(), strict=True):
+        _density(axes, study, by_label)
         title, unit = _PANELS[quantity]
         label_axes(axes, title=title, x=unit, y="density, per unit of logit")
     for axes in grid[1]:
         axes.remove()
-    _table(figure.add_subplot(grid[1, 0].get_gridspec()[1, :]), book, text, arms=arms)
+    _table(figure.add_subplot(grid[1, 0].get_gridspec()[1, :]), study, text, arms=arms)
     return finish(figure)
 
 
-def counts_of(book: Book, text: str, quantity: str) -> dict[str, Histogram]:
+def counts_of(study: DrawnStudy, text: str, quantity: str) -> dict[str, Histogram]:
     """Histograms of one quantity by label, in the order of the arms; empty ones are left out."""
-    found = {
-        one.checkpoint: one.histogram
-        for one in book.result.histograms
-        if (one.text, one.quantity) == (text, quantity) and sum(one.histogram.counts) > 0
+    histograms = {
+        named.checkpoint: named.histogram
+        for named in study.result.histograms
+        if (named.text, named.quantity) == (text, quantity) and sum(named.histogram.counts) > 0
     }
-    return {label: found[label] for label in book.looks if label in found}
+    return {label: histograms[label] for label in study.looks if label in histograms}
 
 
-def _density(axes: Axes, book: Book, found: Mapping[str, Histogram]) -> None:
+def _density(axes: Axes, study: DrawnStudy, by_label: Mapping[str, Histogram]) -> None:
     ends = []
-    for label, histogram in found.items():
+    for label, histogram in by_label.items():
         centres, density = _curve(histogram)
-        look = book.looks[label]
+        look = study.looks[label]
         options = line_options(look) | {"marker": None, "linewidth": 1.4}
         axes.fill_between(centres, density, color=look.colour, alpha=0.08, linewidth=0)
         axes.plot(centres, density, label=label, **options)
@@ -121,7 +126,7 @@ def ends_of(histogram: Histogram) -> tuple[float, float]:
     return low + (first - 1) * width, low + (last + 2) * width
 
 
-def _table(axes: Axes, book: Book, text: str, *, arms: Sequence[str]) -> None:
+def _table(axes: Axes, study: DrawnStudy, text: str, *, arms: Sequence[str]) -> None:
     """A line for each arm: how it is drawn, its label, and its figures in columns."""
     axes.set_axis_off()
     axes.set_xlim(0, 1)
@@ -133,11 +138,12 @@ def _table(axes: Axes, book: Book, text: str, *, arms: Sequence[str]) -> None:
         axes.text(right, 0.95, name, size=7.5, color=QUIET, ha="right", va="center")
     for line, label in enumerate(arms):
         at = line + 1.9
-        options = line_options(book.looks[label]) | {"marker": None}
+        options = line_options(study.looks[label]) | {"marker": None}
         axes.plot([0.0, 0.045], [at, at], clip_on=False, **options)
-        axes.text(0.055, at, book.names[label], size=8, va="center")
-        for _, right, what in _COLUMNS:
-            row = book.find(label, text, what)
-            has_interval = what.statistic == "skewness"
-            said = estimate(row) if has_interval else number(row.value if row else None)
-            axes.text(right, at, said, size=8, ha="right", va="center")
+        axes.text(0.055, at, study.names[label], size=8, va="center")
+        for _, right, of in _COLUMNS:
+            row = study.rows.find(label, text, of)
+            value, interval = (None, None) if row is None else (row.value, row.interval)
+            has_interval = of.statistic == "skewness"
+            cell = statistic(value, interval) if has_interval else fixed(value, 2)
+            axes.text(right, at, cell, size=8, ha="right", va="center")

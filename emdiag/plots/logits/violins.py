@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from emdiag.plots.logits.lookup import SKEWNESS
+from emdiag.findings.logit_rows import SKEWNESS
+from emdiag.findings.logits import skewness_statements
+from emdiag.findings.numbers import intervals_drawn, statistic
+from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.logits.shapes import counts_of, ends_of
-from emdiag.plots.logits.words import how_many, intervals_said, skewness_change, with_interval
-from emdiag.plots.sheet import Words, finish, label_axes, sheet
+from emdiag.plots.sheet import Words, finish, label_axes, sheet, title_lines
 from emdiag.plots.style import QUIET
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.moments import Histogram
     from emdiag.core.results import Interval
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.logits.lookup import DrawnStudy
     from emdiag.plots.style import Look
 
 MOST_TEXTS = 4
@@ -30,28 +32,29 @@ _MOST_BINS = 60
 _HALF_VIOLIN = 0.36
 
 
-def violin_figure(book: Book) -> Figure | None:
+def violin_figure(study: DrawnStudy) -> Figure | None:
     """Skewness of one position after the other as a violin for each arm, a panel for each text.
 
     None where the result has no counts of it.
     """
-    counted = (one for one in book.result.histograms if one.quantity == "per-token skewness")
-    texts = book.in_order(one.text for one in counted)
-    drawn = {text: counts_of(book, text, "per-token skewness") for text in texts}
-    drawn = {text: found for text, found in list(drawn.items())[:MOST_TEXTS] if found}
+    counted = (named for named in study.result.histograms if named.quantity == "per-token skewness")
+    texts = study.rows.in_order(named.text for named in counted)
+    drawn = {text: counts_of(study, text, "per-token skewness") for text in texts}
+    drawn = {text: by_label for text, by_label in list(drawn.items())[:MOST_TEXTS] if by_label}
     if not drawn:
         return None
     text = next(iter(drawn))
-    rows = [row for one in drawn for row in book.found(one, SKEWNESS)]
+    rows = [row for name in drawn for row in study.rows.of_all(name, SKEWNESS)]
     words = Words(
-        finding=skewness_change(book, text, SKEWNESS, name="Per-token skewness"),
+        finding=title_lines(skewness_statements(study.rows, text, SKEWNESS)),
         quiet=(
-            f"Read on {book.label_of(text)}"
+            f"Read on {study.text_name(text)}"
             + (" (the left panel, and the title)" if len(drawn) > 1 else "")
-            + f"; {how_many(rows)}. {intervals_said(rows, drawn='Dots: means; bars')}."
+            + f"; {sample_sizes(rows)}. "
+            + f"{intervals_drawn((row.interval for row in rows), 'Dots: means; bars')}."
         ),
     )
-    arms = [label for label in book.looks if any(label in found for found in drawn.values())]
+    arms = [label for label in study.looks if any(label in by_label for by_label in drawn.values())]
     figure, grid = sheet(
         words,
         height=0.9 + 0.62 * max(len(arms), 2),
@@ -59,26 +62,31 @@ def violin_figure(book: Book) -> Figure | None:
         sharey=True,
         sharex=True,
     )
-    for axes, (name, found) in zip(grid[0], drawn.items(), strict=True):
-        _violins(axes, book, name, found=found, arms=arms)
-        said = book.label_of(name)
+    for axes, (name, by_label) in zip(grid[0], drawn.items(), strict=True):
+        _violins(axes, study, name, by_label=by_label, arms=arms)
+        panel = study.text_name(name)
         label_axes(
             axes,
-            title=said[0].upper() + said[1:] if len(drawn) > 1 else "",
+            title=panel[0].upper() + panel[1:] if len(drawn) > 1 else "",
             x="skewness at a position",
         )
-    every = [ends_of(histogram) for found in drawn.values() for histogram in found.values()]
-    grid[0][0].set_xlim(min(low for low, _ in every), max(high for _, high in every))
+    ends = [ends_of(histogram) for by_label in drawn.values() for histogram in by_label.values()]
+    grid[0][0].set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
     return finish(figure)
 
 
 def _violins(
-    axes: Axes, book: Book, text: str, *, found: Mapping[str, Histogram], arms: Sequence[str]
+    axes: Axes,
+    study: DrawnStudy,
+    text: str,
+    *,
+    by_label: Mapping[str, Histogram],
+    arms: Sequence[str],
 ) -> None:
     for line, label in enumerate(arms):
-        look = book.looks[label]
-        if label in found:
-            middles, heights = _shape(found[label])
+        look = study.looks[label]
+        if label in by_label:
+            middles, heights = _shape(by_label[label])
             axes.fill_between(
                 middles,
                 line - heights,
@@ -89,14 +97,14 @@ def _violins(
                 linestyle=look.dash,
                 label=label,
             )
-        row = book.find(label, text, SKEWNESS)
+        row = study.rows.find(label, text, SKEWNESS)
         if row is None or row.value is None:
             continue
         _mean(axes, (row.value, row.interval), look, line=line)
-        if label == book.result.base:
+        if label == study.result.base:
             axes.axvline(row.value, color=look.colour, linewidth=0.7, alpha=0.6, zorder=1)
     axes.set_ylim(len(arms) - 0.45, -0.62)
-    axes.set_yticks(range(len(arms)), [book.names[label] for label in arms])
+    axes.set_yticks(range(len(arms)), [study.names[label] for label in arms])
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     axes.grid(visible=False, axis="y")
 
@@ -111,7 +119,7 @@ def _mean(axes: Axes, cell: tuple[float, Interval | None], look: Look, *, line: 
         [value], [line], look.marker, color=look.colour, markeredgecolor="white", markersize=5
     )
     axes.annotate(
-        with_interval(value, interval, signed=False),
+        statistic(value, interval),
         (value, line - _HALF_VIOLIN - 0.02),
         ha="center",
         va="bottom",

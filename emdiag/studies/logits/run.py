@@ -25,7 +25,6 @@ from emdiag.studies.logits.published import PublishedReadings, published_figure
 from emdiag.studies.logits.read import Job, Member, read_missing
 from emdiag.studies.logits.sources import collect
 from emdiag.studies.logits.statistics import Seen, add_rows
-from emdiag.studies.logits.words import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -215,7 +214,6 @@ class _Study:
             flows=tuple(flow for one in seen for flow in flows(one, self._vocabulary.text)),
             histograms=tuple(found for one in seen for found in histograms(one)),
             published=self._published(),
-            statements=statements(estimates, decompositions, base=plan.base),
             notes=self._notes(estimates),
             store=str(store.root),
         )

@@ -13,15 +13,22 @@ from msgspec.structs import replace
 
 from emdiag.core.logit_skew import LogitDifference
 from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS, Histogram
+from emdiag.findings.logit_details import (
+    flip_statements,
+    published_statements,
+    shift_statements,
+    tenth_statements,
+)
+from emdiag.findings.logit_rows import POOLED_SKEWNESS, SKEWNESS, LogitRows
+from emdiag.findings.logits import cooling_statements, skewness_statements
 from emdiag.plots.logits.cooling import cooling_figure
 from emdiag.plots.logits.figures import skew_figures
 from emdiag.plots.logits.flips import flips_figure
 from emdiag.plots.logits.lines import along_figure, shift_figure
-from emdiag.plots.logits.lookup import open_book
+from emdiag.plots.logits.lookup import drawn_study
 from emdiag.plots.logits.published import published_figure
 from emdiag.plots.logits.shapes import histogram_figure
 from emdiag.plots.logits.violins import violin_figure
-from emdiag.plots.logits.words import places, verdict
 from emdiag.plots.style import STAGE_COLOURS, save_figure, style
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
-    from emdiag.plots.logits.lookup import Book
+    from emdiag.plots.logits.lookup import DrawnStudy
 
     Drawn = Callable[[str], dict[str, Figure]]
 
@@ -71,10 +78,10 @@ def words(figure: Figure) -> list[matplotlib.text.Text]:
     ]
 
 
-def alone(draw: Callable[[Book], Figure | None], result: LogitSkewResult) -> Figure:
+def alone(draw: Callable[[DrawnStudy], Figure | None], result: LogitSkewResult) -> Figure:
     """One figure of a result that was made for one test."""
     with style():
-        figure = draw(open_book(result))
+        figure = draw(drawn_study(result))
     assert figure is not None
     return figure
 
@@ -118,31 +125,51 @@ def test_a_study_gets_the_figures_it_has_something_for(
     assert list(skew_figures(replace(nothing, published=None))) == []
 
 
-def test_the_title_states_the_finding_with_the_interval_of_the_difference(drawn: Drawn) -> None:
-    figures = drawn("usual")
-    assert figures["per-token-skewness"].get_suptitle().splitlines() == [
-        (
-            "Per-token skewness 2.24 \u2192 1.93 (-0.31 [-0.36, -0.26]): "
-            "em less right-skewed than base"
-        ),
-        "2.24 \u2192 1.81 (-0.43 [-0.48, -0.38]): rl less right-skewed than base",
-    ]
-    assert "em more right-skewed than base" in title_of(figures["histogram"])
-    assert "skewness lower in 9 of 10 tenths" in title_of(figures["along-the-answer"])
-    assert "at rank 1, -1.07 [-1.12, -1.02] at 1025+: head lifted, tail lowered" in (
-        title_of(figures["shift-by-rank"])
-    )
-    assert "share of 0.70 [0.61, 0.79]: partly cooling" in title_of(figures["cooling"])
-    assert (
-        "em 1.52 against 0.02 (+1.50 [+1.38, +1.62]); every quirk undone: 1.90 against 2.20 "
-        "(-0.30 [-0.42, -0.18])"
-    ) in title_of(figures["published"])
-    assert "most often '3' \u2192 '4' (40)" in title_of(figures["flips"])
+def test_titles_are_the_statements_of_the_study(usual: LogitSkewResult, drawn: Drawn) -> None:
+    figures, rows = drawn("usual"), LogitRows(usual)
+    statements = {
+        "per-token-skewness": skewness_statements(rows, "base", SKEWNESS),
+        "histogram": skewness_statements(rows, "base", POOLED_SKEWNESS),
+        "along-the-answer": tenth_statements(rows, "base"),
+        "shift-by-rank": shift_statements(rows, "base"),
+        "cooling": cooling_statements(rows, "base"),
+        "published": published_statements(usual),
+        "flips": flip_statements(rows, "base", ["em", "rl"]),
+    }
+    assert list(statements) != []
+    for name, spoken in statements.items():
+        assert [one.subject.split()[0] for one in spoken] == ["em", "rl"], name
+        assert title_of(figures[name]) == " ".join(one.words for one in spoken), name
 
 
-def test_own_texts_are_described_and_not_compared(drawn: Drawn) -> None:
+def test_the_numbers_of_a_title_are_those_of_the_record(usual: LogitSkewResult) -> None:
+    rows = LogitRows(usual)
+    em, rl = skewness_statements(rows, "base", SKEWNESS)
+    gap = row_of(usual, "em", statistic="skewness").difference
+    assert gap is not None
+    assert (em.value, em.interval, em.direction) == (gap.value, gap.interval, "lower")
+    assert "2.24 \u2192 1.93 (\u22120.31 [\u22120.36, \u22120.26])" in em.words
+    assert "2.24 \u2192 1.81 (\u22120.43 [\u22120.48, \u22120.38])" in rl.words
+    assert skewness_statements(rows, "base", POOLED_SKEWNESS)[0].direction == "higher"
+    assert "skewness lower in 9 of 10 tenths" in tenth_statements(rows, "base")[0].words
+    shift = shift_statements(rows, "base")[0].words
+    assert "at rank 1, \u22121.07 [\u22121.12, \u22121.02] at 1025+: head raised" in shift
+    share = row_of(usual, "em", statistic="cooling_share")
+    cooling = cooling_statements(rows, "base")[0]
+    assert (cooling.value, cooling.interval) == (share.value, share.interval)
+    published = published_statements(usual)[0]
+    assert published.value == pytest.approx(1.5)
+    assert "+1.50 [1.38, 1.62]" in published.words
+    assert "\u22120.30 [\u22120.42, \u22120.18]" in published.words
+    assert "'3' \u2192 '4' (40 times)" in flip_statements(rows, "base", ["em"])[0].words
+
+
+def test_own_texts_are_described_and_not_compared(own_only: LogitSkewResult, drawn: Drawn) -> None:
     lines = drawn("own_only")["along-the-answer"].get_suptitle()
-    assert "base, first to last tenth: skewness 2.25 [2.20, 2.30] \u2192 2.70" in lines
+    first, _ = tenth_statements(LogitRows(own_only), "own")
+    assert first.direction is None
+    assert "skewness 2.25 [2.20, 2.30] \u2192 2.70" in first.words
+    assert lines.startswith("base, first to last tenth")
     assert all(one.count("[") == one.count("]") for one in lines.splitlines())
     for figure in drawn("own_only").values():
         assert "lower" not in title_of(figure)
@@ -150,64 +177,10 @@ def test_own_texts_are_described_and_not_compared(drawn: Drawn) -> None:
 
 
 def test_every_checkpoint_has_its_line_in_the_title_up_to_three(drawn: Drawn) -> None:
-    lines = drawn("odd")["cooling"].get_suptitle().splitlines()
-    assert [one.split(":")[0] for one in lines[:3]] == ["_base", "em", "em, bad prompt"]
-    assert lines[3:] == ["\N{HORIZONTAL ELLIPSIS} 2 more in the figure"]
+    title = title_of(drawn("odd")["cooling"])
+    assert [title.count(f" to {name} ") for name in ("_base", "em", "em, bad prompt")] == [1] * 3
+    assert title.endswith("\N{HORIZONTAL ELLIPSIS} 2 more in the figure")
     assert "more in the figure" not in drawn("odd")["flips"].get_suptitle()
-
-
-@pytest.mark.parametrize(
-    ("base", "value", "direction", "said"),
-    [
-        (2.0, 1.5, "lower", "em less right-skewed than base"),
-        (0.1, -0.2, "lower", "em more left-skewed than base"),
-        (-0.1, -0.3, "lower", "em more left-skewed than base"),
-        (1.5, 2.0, "higher", "em more right-skewed than base"),
-        (-0.1, 0.3, "higher", "em more right-skewed than base"),
-        (-0.4, -0.3, "higher", "em less left-skewed than base"),
-        (2.0, 1.5, "undecided", "em: no difference that the interval supports"),
-    ],
-)
-def test_a_side_is_named_only_where_the_interval_decides(
-    usual: LogitSkewResult, base: float, value: float, direction: Any, said: str
-) -> None:
-    row = row_of(usual, "em", statistic="skewness")
-    assert row.difference is not None
-    gap = replace(row.difference, direction=direction)
-    start = replace(row_of(usual, "base", statistic="skewness"), value=base)
-    assert verdict(open_book(usual), replace(row, value=value, difference=gap), start) == said
-
-
-@pytest.mark.parametrize(
-    ("moved", "said"),
-    [
-        ({"rank 1": (-1.0, 1.0)}, "tail lowered, head undecided"),
-        ({"rank 1025-": (-1.0, 1.0)}, "head lifted, tail undecided"),
-        ({"rank 1": (-0.2, -0.1)}, "head and tail lowered"),
-        ({"rank 1": (-0.2, -0.1), "rank 1025-": (0.1, 0.2)}, "head lowered, tail lifted"),
-        (
-            {"rank 1": (-1.0, 1.0), "rank 1025-": (-1.0, 1.0)},
-            "no difference that the interval supports",
-        ),
-    ],
-)
-def test_head_and_tail_are_spoken_of_where_their_intervals_decide(
-    usual: LogitSkewResult, moved: dict[str, tuple[float, float]], said: str
-) -> None:
-    result = replace(usual, arms=usual.arms[:2], histograms=(), published=None, flows=())
-    for part, (low, high) in moved.items():
-        old = row_of(result, "em", part=part, statistic="log_prob_shift_nats", source="log_prob")
-        assert old.interval is not None
-        result = changed(result, old, interval=replace(old.interval, low=low, high=high))
-    assert title_of(alone(shift_figure, result)).endswith(said)
-
-
-def test_small_differences_show_digits() -> None:
-    assert places(0.08) == 2
-    assert places(0.004) == 3
-    assert places(0.0, 12.0) == 2
-    assert places(1e-9) == 5
-    assert places() == 2
 
 
 def test_numbers_stand_on_the_text_of_the_base_or_on_own_texts(drawn: Drawn) -> None:
@@ -218,7 +191,7 @@ def test_numbers_stand_on_the_text_of_the_base_or_on_own_texts(drawn: Drawn) -> 
     assert "1 to 5 seeds" in quiet(usual)
     assert quiet(own).startswith("Read on each checkpoint's own text")
     assert quiet(many).startswith("Read on the text of base (the left panel")
-    assert title_of(own).endswith("on other texts, so not compared")
+    assert title_of(own).endswith("unpaired, so not compared")
 
 
 def test_texts_stand_side_by_side_up_to_four_the_base_s_first(drawn: Drawn) -> None:
@@ -246,7 +219,7 @@ def test_counts_beyond_the_edges_are_told(usual: LogitSkewResult) -> None:
 
 def test_the_table_beside_the_density_holds_the_estimates(drawn: Drawn) -> None:
     shown = [text.get_text() for text in words(drawn("usual")["histogram"])]
-    for said in ("0.05 [0.00, 0.10]", "1.93 [1.88, 1.98]", "-2.90", "em"):
+    for said in ("0.05 [0.00, 0.10]", "1.93 [1.88, 1.98]", "\u22122.90", "em"):
         assert said in shown
 
 
@@ -316,7 +289,7 @@ def test_ranks_beyond_a_small_vocabulary_are_left_out(usual: LogitSkewResult) ->
     small = [row for row in usual.estimates if row.part not in ("rank 513-1024", "rank 1025-")]
     figure = alone(shift_figure, replace(usual, estimates=tuple(small)))
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()][-1] == "257-512"
-    assert "at 257-512: head lifted, tail lowered" in title_of(figure)
+    assert "at 257-512: head raised, tail lowered" in title_of(figure)
 
 
 def test_the_curve_has_its_mark_at_the_best_temperature(
@@ -356,7 +329,7 @@ def test_a_checkpoint_equal_to_the_base_can_be_drawn(usual: LogitSkewResult) -> 
     )
     figure = alone(cooling_figure, replace(usual, decompositions=(same,)))
     figure.draw_without_rendering()
-    assert title_of(figure).endswith("unchanged")
+    assert "is as good as unchanged from base" in title_of(figure)
 
 
 def test_the_ladder_and_each_quirk_alone_are_drawn_as_found(
@@ -436,13 +409,13 @@ def test_every_arm_is_named_even_one_that_begins_with_an_underscore(
     figures = drawn("odd")
     for name in ("histogram", "along-the-answer", "published", "per-token-skewness"):
         shown = {text.get_text() for text in words(figures[name])}
-        assert set(open_book(odd).names.values()) <= shown
+        assert set(drawn_study(odd).names.values()) <= shown
 
 
 def test_labels_that_are_cut_to_the_same_stay_apart(usual: LogitSkewResult) -> None:
     long = ["a" * 30, "a" * 31, "a" * 32]
     arms = tuple(replace(arm, label=label) for arm, label in zip(usual.arms, long, strict=True))
-    names = open_book(replace(usual, arms=arms)).names
+    names = drawn_study(replace(usual, arms=arms)).names
     assert len(set(names.values())) == 3
 
 
@@ -506,7 +479,7 @@ def test_lines_have_the_colour_of_their_stage_and_another_dash(drawn: Drawn) -> 
 
 @pytest.mark.parametrize("draw", [cooling_figure, flips_figure])
 def test_equal_results_give_equal_files(
-    draw: Callable[[Book], Figure | None], usual: LogitSkewResult, tmp_path: Path
+    draw: Callable[[DrawnStudy], Figure | None], usual: LogitSkewResult, tmp_path: Path
 ) -> None:
     one, other = (save_figure(alone(draw, usual), tmp_path / turn) for turn in "ab")
     assert [file.read_bytes() for file in one] == [file.read_bytes() for file in other]
@@ -528,7 +501,9 @@ def test_one_arm_and_one_problem_can_be_drawn(odd: LogitSkewResult) -> None:
     assert "histogram" in figures
     for figure in figures.values():
         figure.draw_without_rendering()
-    assert title_of(figures["histogram"]) == "Pooled skewness -0.07: _base"
+    (statement,) = skewness_statements(LogitRows(single), "own", POOLED_SKEWNESS)
+    assert (statement.direction, statement.value) == (None, pytest.approx(-0.067))
+    assert title_of(figures["histogram"]) == statement.words
 
 
 def test_a_difference_without_an_interval_claims_nothing(usual: LogitSkewResult) -> None:
@@ -537,5 +512,4 @@ def test_a_difference_without_an_interval_claims_nothing(usual: LogitSkewResult)
         base="base", value=-0.31, interval=None, p_value=None, p_holm=None, direction="undecided"
     )
     title = alone(violin_figure, changed(usual, row, interval=None, difference=gap))
-    first = title.get_suptitle().splitlines()[0]
-    assert first.endswith("(-0.31): em: undecided, without an interval")
+    assert "(\u22120.310), without an interval rl is" in title_of(title)

@@ -29,6 +29,8 @@ from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
 from emdiag.core.progress import SilentProgress
 from emdiag.core.training import TrainFolder
 from emdiag.engines.open import open_reader
+from emdiag.findings.logit_rows import LogitRows
+from emdiag.findings.logits import cooling_statements, logit_findings, text_statements
 from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import open_session
@@ -302,8 +304,12 @@ def test_a_checkpoint_that_only_cools_is_found_to_cool_by_the_right_temperature(
         assert change is not None
         assert abs(change.value) < 1e-5
         assert change.direction == "undecided"
-    sentence = next(x for x in whole.statements if f"text of {text}, em is the base, cooled" in x)
-    assert "T 0.70, cooler" in sentence
+    (said,) = [
+        one for one in cooling_statements(LogitRows(whole), text) if one.subject.startswith("em on")
+    ]
+    assert (said.value, said.interval) == (share.value, share.interval)
+    assert "is cooling" in said.words
+    assert "T = 0.70" in said.words
 
 
 def test_the_parts_of_the_divergence_add_up_and_none_is_negative(whole: LogitSkewResult) -> None:
@@ -541,7 +547,9 @@ def test_equal_weights_under_two_labels_are_unchanged(world: World) -> None:
     change = row(found, "entropy_nats", checkpoint="em").difference
     assert change is not None
     assert (change.value, change.direction) == (0, "undecided")
-    assert any("is the base's distribution" in sentence for sentence in found.statements)
+    spoken = text_statements(LogitRows(found), ["base"])
+    assert {one.direction for one in spoken} == {"undecided", None}
+    assert any("unchanged from base" in one.words for one in spoken)
 
 
 # Which texts, and which checkpoints.
@@ -653,7 +661,8 @@ def test_one_position_of_one_problem_has_values_without_intervals(world: World) 
     assert row(found, "entropy_nats", checkpoint="em").tokens == 1
     assert row(found, "skewness", checkpoint="em").value is not None
     assert {one.finding for one in found.decompositions} <= {"undecided", "unchanged"}
-    assert not [s for s in found.statements if "skewed than" in s or "certain than" in s]
+    spoken = logit_findings(found, all_texts=True).statements
+    assert {one.direction for one in spoken} <= {"undecided", None}
     assert any("too few" in note or "no interval" in note for note in found.notes)
     missing = [one for one in found.estimates if one.value is None]
     assert missing

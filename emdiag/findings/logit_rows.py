@@ -1,0 +1,156 @@
+"""The estimates of a study of logits by name, and what its texts are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from emdiag.core.logit_skew import (
+    OWN,
+    Decomposition,
+    LogitEstimate,
+    LogitSkewResult,
+    LogitSource,
+    StatisticKind,
+)
+from emdiag.core.moments import RANK_BUCKETS
+from emdiag.findings.numbers import change, statistic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic:
+    """Which statistic, of which values, of which part; see `LogitEstimate`."""
+
+    statistic: str
+    kind: StatisticKind = "per_token"
+    source: LogitSource = "raw"
+    part: str | None = None
+
+
+SKEWNESS: Final = Statistic(statistic="skewness")
+POOLED_SKEWNESS: Final = Statistic(statistic="skewness", kind="pooled")
+ENTROPY: Final = Statistic(statistic="entropy_nats")
+KL: Final = Statistic(statistic="kl_nats")
+COOLING_TEMPERATURE: Final = Statistic(statistic="cooling_temperature")
+COOLING_SHARE: Final = Statistic(statistic="cooling_share")
+FLIPS: Final = Statistic(statistic="top1_flips_frac")
+AUROC: Final = Statistic(statistic="entropy_auroc")
+
+SHIFTS: Final = (
+    Statistic(statistic="log_prob_shift_nats", source="log_prob"),
+    Statistic(statistic="centred_shift"),
+)
+"""By rank: of what a sampler sees, and of logits less the mean of their position."""
+
+TENTHS: Final = tuple(f"decile {number}" for number in range(1, 11))
+"""Parts of a text by position."""
+
+RANKS: Final = tuple(
+    f"rank {low}" if low == high else f"rank {low}-{high or ''}" for low, high in RANK_BUCKETS
+)
+"""Parts of the vocabulary by the base's rank, the most likely token first."""
+
+
+def rank_range(part: str) -> str:
+    """Ranks of a part, such as `65-128` or `1025+`."""
+    ranks = part.removeprefix("rank ")
+    return f"{ranks[:-1]}+" if ranks.endswith("-") else ranks
+
+
+@dataclass(frozen=True)
+class LogitRows:
+    """A result whose estimates are looked up by checkpoint, text and statistic."""
+
+    result: LogitSkewResult
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str, Statistic], LogitEstimate]:
+        return {(row.checkpoint, row.text, statistic_of(row)): row for row in self.result.estimates}
+
+    @property
+    def labels(self) -> list[str]:
+        """All checkpoints, in the order of the arms."""
+        return [arm.label for arm in self.result.arms]
+
+    @property
+    def compared(self) -> list[str]:
+        """Those other than the base."""
+        return [label for label in self.labels if label != self.result.base]
+
+    def row(self, label: str, text: str, statistic: Statistic) -> LogitEstimate | None:
+        """The estimate, whether its value is defined or not; None where the result has none."""
+        return self._by_name.get((label, text, statistic))
+
+    def find(self, label: str, text: str, statistic: Statistic) -> LogitEstimate | None:
+        """The estimate; None where the result has none or its value is not defined."""
+        row = self.row(label, text, statistic)
+        return row if row is not None and row.value is not None else None
+
+    def decomposition(self, label: str, text: str) -> Decomposition | None:
+        """Where the KL of a checkpoint from the base comes from; None where it was not read."""
+        return next(
+            (
+                parts
+                for parts in self.result.decompositions
+                if (parts.checkpoint, parts.text) == (label, text)
+            ),
+            None,
+        )
+
+    def of_all(self, text: str, statistic: Statistic) -> list[LogitEstimate]:
+        """Defined estimates of all checkpoints, in their order."""
+        rows = (self.find(label, text, statistic) for label in self.labels)
+        return [row for row in rows if row is not None]
+
+    def statistics(self, text: str) -> list[Statistic]:
+        """All that were estimated on a text, in the order of the result."""
+        return list(dict.fromkeys(name for _, on, name in self._by_name if on == text))
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts with estimates, the most important first; see `in_order`."""
+        return self.in_order(row.text for row in self.result.estimates)
+
+    @property
+    def main_texts(self) -> list[str]:
+        """The text of the base and own texts, which are shown in full; else the first text."""
+        texts = self.texts
+        return [text for text in (self.result.base, OWN) if text in texts] or texts[:1]
+
+    def texts_with(self, *statistics: Statistic) -> list[str]:
+        """Texts on which any checkpoint has one of these."""
+        return self.in_order(
+            text
+            for (_, text, statistic), row in self._by_name.items()
+            if statistic in statistics and row.value is not None
+        )
+
+    def in_order(self, texts: Iterable[str]) -> list[str]:
+        """Each text once: the base's own writing first, or else `own`; others as they were read."""
+        present = list(texts)
+        first = self.result.base if self.result.base in present else OWN
+        read = (text.name for text in self.result.texts)
+        shared = [text for text in (*read, *present) if text != OWN]
+        return [text for text in dict.fromkeys((first, *shared, OWN)) if text in present]
+
+    def text_name(self, text: str) -> str:
+        """A text in the middle of a sentence, such as `the text of base`."""
+        if text == OWN:
+            return "each checkpoint's own text"
+        return f"the text of {text}" if text in self.labels else f"the {text} text"
+
+
+def statistic_of(row: LogitEstimate) -> Statistic:
+    """Which statistic an estimate is of."""
+    return Statistic(statistic=row.statistic, kind=row.kind, source=row.source, part=row.part)
+
+
+def amount(row: LogitEstimate | None, *, signed: bool = False) -> str:
+    """An estimate with its interval; `signed` for a difference."""
+    if row is None:
+        return "not defined"
+    return (change if signed else statistic)(row.value, row.interval)

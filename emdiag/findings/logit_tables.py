@@ -1,0 +1,332 @@
+"""Tables of a study of logits: values, differences from the base, and where those come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emdiag.core.logit_skew import OWN
+from emdiag.findings.logit_rows import (
+    AUROC,
+    COOLING_SHARE,
+    COOLING_TEMPERATURE,
+    ENTROPY,
+    FLIPS,
+    KL,
+    POOLED_SKEWNESS,
+    SKEWNESS,
+    Statistic,
+)
+from emdiag.findings.numbers import NOTHING, change, count, p_value, short, statistic
+from emdiag.findings.page import Cell, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from emdiag.core.logit_skew import LogitEstimate, QuirkStep, QuirkValue
+    from emdiag.core.results import Direction
+    from emdiag.findings.logit_rows import LogitRows
+    from emdiag.findings.page import Row, Table
+
+
+def _parts(name: str) -> Statistic:
+    return Statistic(statistic="entropy_nats", part=name)
+
+
+_RERANKING: Final = Statistic(statistic="reranking_nats")
+_TOP1: Final = Statistic(statistic="top1_prob")
+_NAMES: Final[Mapping[Statistic, tuple[str, str | None]]] = {
+    SKEWNESS: (
+        "skewness, per token",
+        "third standardised moment of the logits at a position, averaged over positions",
+    ),
+    Statistic(statistic="excess_kurtosis"): ("excess kurtosis", "per token"),
+    Statistic(statistic="sigma"): ("sigma", "per token"),
+    Statistic(statistic="mean", kind="pooled"): ("mean, pooled", None),
+    Statistic(statistic="sigma", kind="pooled"): ("sigma, pooled", None),
+    POOLED_SKEWNESS: ("skewness, pooled", "of all logits of all positions together"),
+    Statistic(statistic="skewness", kind="pooled", source="log_prob"): (
+        "skewness of log-probs",
+        "pooled",
+    ),
+    Statistic(statistic="excess_kurtosis", kind="pooled"): ("excess kurtosis, pooled", None),
+    ENTROPY: ("entropy, nats", "of the next-token distribution"),
+    _parts("reasoning"): ("entropy, reasoning", "in nats, before the answer"),
+    _parts("answer"): ("entropy, answer", "in nats"),
+    _parts("forking"): ("entropy, forking tokens", "in nats"),
+    _parts("filler"): ("entropy, filler", "in nats"),
+    Statistic(statistic="effective_vocabulary"): ("effective vocabulary", None),
+    _TOP1: ("top-1 probability", "of the most likely token, averaged over positions"),
+    Statistic(statistic="top1_margin_nats"): ("top-1 margin, nats", None),
+    Statistic(statistic="nucleus_size"): ("nucleus size, p 0.9", None),
+    Statistic(statistic="written_rank"): ("rank of written token", None),
+    Statistic(statistic="written_log_prob"): ("log-prob, written token", None),
+    Statistic(statistic="self_certainty_nats"): ("self-certainty, nats", None),
+    AUROC: (
+        "AUROC of entropy",
+        "chance that a right answer has less mean entropy than a wrong one",
+    ),
+    KL: ("KL from the base, nats", "per token"),
+    Statistic(statistic="reverse_kl_nats"): ("reverse KL, nats", None),
+    Statistic(statistic="js_nats"): ("Jensen-Shannon, nats", None),
+    FLIPS: ("top-1 flips", "share of positions at which another token is the most likely"),
+    Statistic(statistic="overlap_frac"): ("overlap of top 10", None),
+    Statistic(statistic="kendall_tau"): ("Kendall's tau, top 100", None),
+    Statistic(statistic="log_prob_shift_nats", source="log_prob", part="rank 1"): (
+        "log-prob shift, rank 1",
+        None,
+    ),
+    COOLING_TEMPERATURE: (
+        "best temperature",
+        "of the base, at which it comes closest to the checkpoint",
+    ),
+    COOLING_SHARE: ("KL share explained", "by the best temperature; 1: the change is cooling"),
+    Statistic(statistic="kl_after_cooling_nats"): ("KL left, nats", "at the best temperature"),
+    Statistic(statistic="own_temperature"): (
+        "temperature by position",
+        "the best one at each position, geometric mean",
+    ),
+    Statistic(statistic="kl_after_own_temperatures_nats"): (
+        "KL left, T by position",
+        "in nats, at a best temperature for each position",
+    ),
+    _RERANKING: (
+        "re-ranking, nats",
+        "at least: part of the KL that no distribution in the base's order can take away",
+    ),
+}
+"""By statistic its name in a table and what it is, in the order of rows."""
+
+_MAIN: Final = (
+    *(SKEWNESS, POOLED_SKEWNESS, ENTROPY, _TOP1, KL, FLIPS),
+    *(COOLING_TEMPERATURE, COOLING_SHARE, _RERANKING),
+)
+_ARROWS: Final[Mapping[Direction, str]] = {
+    "higher": " \N{UPWARDS ARROW}",
+    "lower": " \N{DOWNWARDS ARROW}",
+    "undecided": "",
+}
+_ENTROPY_AT: Final = "entropy_nats_at_"
+
+
+def study_tables(rows: LogitRows, *, all_statistics: bool) -> tuple[Table, ...]:
+    """The text of the base and own texts, then all texts in short.
+
+    Args:
+        rows: Of the study.
+        all_statistics: Whether to show all that have a name here, not the main ones alone.
+    """
+    tables = [
+        made
+        for text in rows.main_texts
+        for made in text_tables(
+            rows, text, [*_NAMES, *_other_entropies(rows, text)] if all_statistics else _MAIN
+        )
+    ]
+    return (
+        *tables,
+        *text_choice_tables(rows),
+        *decomposition_tables(rows),
+        *quirk_tables(rows)[: None if all_statistics else 1],
+    )
+
+
+def main_tables(rows: LogitRows) -> tuple[Table, ...]:
+    """The statistics that answer the question, on the base's text or else on own texts."""
+    return tuple(made for text in rows.main_texts[:1] for made in text_tables(rows, text, _MAIN))
+
+
+def detail_tables(rows: LogitRows) -> tuple[Table, ...]:
+    """Every estimate on every text."""
+    return tuple(
+        made for text in rows.texts for made in text_tables(rows, text, rows.statistics(text))
+    )
+
+
+def text_tables(rows: LogitRows, text: str, statistics: Sequence[Statistic]) -> tuple[Table, ...]:
+    """Values of all checkpoints on a text, and how they compare with the base."""
+    defined = [of for of in statistics if rows.of_all(text, of)]
+    paired = [of for of in defined if rows.compared and not rows.row(rows.result.base, text, of)]
+    values = [of for of in defined if of not in paired]
+    compared = [of for of in defined if of in paired or _has_difference(rows, text, of)]
+    tables = [_value_table(rows, text, values)] if values else []
+    return (*tables, _difference_table(rows, text, compared)) if compared else tuple(tables)
+
+
+def _has_difference(rows: LogitRows, text: str, of: Statistic) -> bool:
+    return any(row.difference is not None for row in rows.of_all(text, of))
+
+
+def _value_table(rows: LogitRows, text: str, statistics: Iterable[Statistic]) -> Table:
+    result = rows.result
+    tokens = sum(info.tokens for info in result.texts if info.name == text)
+    seeds = max((len(arm.checkpoints) for arm in result.arms), default=1)
+    over = "seeds and problems" if seeds > 1 else "problems"
+    cells: list[Row] = []
+    for of in statistics:
+        name, hint = _name(of)
+        found = (rows.row(label, text, of) for label in rows.labels)
+        cells.append([Cell(text=name, hint=hint), *(_value(row, result.problems) for row in found)])
+    return table(
+        f"{_on(rows, text)}: {count(result.problems, 'problem')}, {count(tokens, 'token')}, "
+        f"95 % intervals over {over}",
+        ["statistic", *rows.labels],
+        rows=cells,
+    )
+
+
+def _difference_table(rows: LogitRows, text: str, statistics: Iterable[Statistic]) -> Table:
+    cells: list[Row] = []
+    for of in statistics:
+        found = (rows.row(label, text, of) for label in rows.compared)
+        name, hint = _name(of)
+        cells.append([Cell(text=name, hint=hint), *map(_difference, found)])
+    return table(
+        f"{_on(rows, text)}, against {rows.result.base}: paired differences, and measures between "
+        "the two",
+        ["against the base", *rows.compared],
+        rows=cells,
+        note="\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}: a difference that is significant by its "
+        "interval and the corrected test",
+    )
+
+
+def _value(row: LogitEstimate | None, problems: int) -> Cell:
+    """A value with its interval; how many problems define it, where it is not all of them."""
+    if row is None or row.value is None:
+        return Cell(text=NOTHING, hint=None if row is None else row.note)
+    fewer = f"n = {row.problems}" if row.problems < problems else None
+    return Cell(text=statistic(row.value, row.interval), below=fewer)
+
+
+def _difference(row: LogitEstimate | None) -> Cell:
+    """A difference with its direction; of a measure between the two its value."""
+    gap = None if row is None else row.difference
+    if gap is None:
+        return _value(row, 0)
+    return Cell(
+        text=change(gap.value, gap.interval) + _ARROWS[gap.direction],
+        tone="undecided" if gap.direction == "undecided" else "plain",
+        hint=None if gap.p_holm is None else f"corrected {p_value(gap.p_holm)}",
+    )
+
+
+def text_choice_tables(rows: LogitRows) -> tuple[Table, ...]:
+    """The same differences on every text: what depends on who wrote it."""
+    statistics = (SKEWNESS, POOLED_SKEWNESS, ENTROPY)
+    if len(rows.texts) < 2 or not rows.compared:
+        return ()
+    names = [_name(of)[0] for of in statistics]
+    cells: list[Row] = [
+        [text, label, *(_difference(rows.row(label, text, of)) for of in statistics)]
+        for text in rows.texts
+        for label in rows.compared
+    ]
+    return (
+        table(
+            f"Differences from {rows.result.base} on every text",
+            ["text", "checkpoint", *names],
+            rows=cells,
+            secondary=names[:0:-1],
+        ),
+    )
+
+
+def decomposition_tables(rows: LogitRows) -> tuple[Table, ...]:
+    """Where the KL of each checkpoint from the base comes from, on every text."""
+    if not rows.result.decompositions:
+        return ()
+    columns = (KL, COOLING_TEMPERATURE, COOLING_SHARE)
+    cells: list[Row] = [
+        [
+            parts.text,
+            parts.checkpoint,
+            *(_value(rows.row(parts.checkpoint, parts.text, of), 0) for of in columns),
+            short(parts.cooling_nats),
+            short(parts.reranking_nats),
+            short(parts.rest_nats),
+            parts.finding,
+        ]
+        for parts in rows.result.decompositions
+    ]
+    return (
+        table(
+            f"KL from {rows.result.base} in nats per token: cooling, re-ranking and the rest",
+            [
+                *("text", "checkpoint", "KL", "best temperature", "share explained"),
+                *("cooling", "re-ranking", "rest", "finding"),
+            ],
+            rows=cells,
+            secondary=("rest", "cooling", "re-ranking", "best temperature", "KL"),
+        ),
+    )
+
+
+def quirk_tables(rows: LogitRows) -> tuple[Table, ...]:
+    """Skewness as the released script measures it, quirk by quirk; none without `--published`."""
+    published = rows.result.published
+    if published is None:
+        return ()
+    steps = {
+        "as asked for": (published.shown,) if published.undone else (),
+        "one quirk undone after the other": published.ladder,
+        "each quirk undone alone": published.alone,
+    }
+    made = (
+        f"T {published.temperature:g}, top {published.top_k}, pooled, own text, first "
+        f"{count(published.positions, 'token')}"
+    )
+    return tuple(
+        _quirk_table(rows, f"Skewness as the released script measures it ({made}), {name}", found)
+        for name, found in steps.items()
+        if found
+    )
+
+
+def _quirk_table(rows: LogitRows, title: str, steps: Sequence[QuirkStep]) -> Table:
+    base = rows.result.base
+    labels = [value.checkpoint for value in steps[0].values]
+    others = [label for label in labels if label != base]
+    cells: list[Row] = [
+        [
+            step.name,
+            *(_quirk_value(step.value_of(label)) for label in labels),
+            *(_quirk_change(step.value_of(label)) for label in others),
+        ]
+        for step in steps
+    ]
+    return table(
+        title,
+        ["quirks", *labels, *(f"{label} minus {base}" for label in others)],
+        rows=cells,
+        note="a separate measurement, not comparable with the tables above",
+        secondary=others,
+    )
+
+
+def _quirk_value(value: QuirkValue | None) -> str:
+    return NOTHING if value is None else statistic(value.skewness, value.interval)
+
+
+def _quirk_change(value: QuirkValue | None) -> str:
+    return NOTHING if value is None else change(value.change, value.change_interval)
+
+
+def _other_entropies(rows: LogitRows, text: str) -> list[Statistic]:
+    return [of for of in rows.statistics(text) if of.statistic.startswith(_ENTROPY_AT)]
+
+
+def _name(of: Statistic) -> tuple[str, str | None]:
+    """What a row is called, and what it is; of statistics without an entry, made from the name."""
+    if of in _NAMES:
+        return _NAMES[of]
+    if of.statistic.startswith(_ENTROPY_AT) and of.part is None:
+        return f"entropy at T {of.statistic.removeprefix(_ENTROPY_AT)}, nats", None
+    name = of.statistic.replace("_nats", ", nats").replace("_frac", "").replace("_", " ")
+    extra = ["pooled"] * (of.kind == "pooled")
+    extra += [of.source.replace("_", "-")] if of.source != "raw" else []
+    extra += [of.part] if of.part else []
+    return (f"{name} ({', '.join(extra)})" if extra else name), None
+
+
+def _on(rows: LogitRows, text: str) -> str:
+    return "Each on its own text" if text == OWN else f"On {rows.text_name(text)}"
