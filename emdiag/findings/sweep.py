@@ -18,7 +18,7 @@ from emdiag.findings.numbers import (
     statistic,
 )
 from emdiag.findings.page import Cell, Findings, table
-from emdiag.findings.sweep_statements import AXES, TREND_TONES, VERDICT_TONES, statements
+from emdiag.findings.sweep_statements import AXES, baseline, statements, trend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,8 +165,8 @@ def _slope_table(result: TemperatureSweepResult) -> Table:
             slope.checkpoint,
             _benchmark(result, slope.benchmark),
             f"{AXES[slope.axis].symbol} {setting(slope.low)} to {setting(slope.high)}",
-            Cell(text=points_cell(slope.value, slope.interval), tone=TREND_TONES[slope.trend]),
-            Cell(text=slope.trend, tone=TREND_TONES[slope.trend]),
+            Cell(text=points_cell(slope.value, slope.interval), tone=trend(slope).tone),
+            Cell(text=slope.trend, tone=trend(slope).tone),
         ]
         for slope in result.slopes
     ]
@@ -233,7 +233,7 @@ def baseline_table(result: TemperatureSweepResult) -> Table:
 
 
 def _baseline_row(result: TemperatureSweepResult, control: CoolingControl) -> Row:
-    tone = VERDICT_TONES[control.verdict]
+    tone = baseline(control).tone
     tried = ", ".join(setting(temperature) for temperature in control.tried)
     differ = "" if control.is_matched else " (entropies differ)"
     return [

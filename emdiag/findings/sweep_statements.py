@@ -18,7 +18,7 @@ from emdiag.findings.numbers import (
 from emdiag.findings.page import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from emdiag.core.results import Direction
     from emdiag.core.samples_book import Tone
@@ -59,35 +59,23 @@ AXES: Final[Mapping[Axis, AxisWords]] = {
     "top_p": AxisWords(name="top-p", symbol="top-p", label="top-p"),
     "top_k": AxisWords(name="top-k", symbol="top-k", label="top-k"),
 }
-TREND_TONES: Final[Mapping[Trend, Tone]] = {
-    "rises": "better",
-    "falls": "worse",
-    "undecided": "undecided",
+_TRENDS: Final[Mapping[Trend, tuple[str, Direction, Tone]]] = {
+    "falls": ("falls", "lower", "worse"),
+    "rises": ("rises", "higher", "better"),
+    "undecided": ("shows no clear trend", "undecided", "undecided"),
 }
-VERDICT_TONES: Final[Mapping[CoolingVerdict, Tone]] = {
-    "more than cooling": "better",
-    "cooling": "plain",
-    "less than cooling": "worse",
-    "undecided": "undecided",
+_VERDICTS: Final[Mapping[CoolingVerdict, tuple[str, Direction, Tone]]] = {
+    "more than cooling": ("more", "higher", "better"),
+    "cooling": ("no more", "undecided", "plain"),
+    "less than cooling": ("less", "lower", "worse"),
+    "undecided": ("undecided", "undecided", "undecided"),
 }
-_DIRECTIONS: Final[Mapping[Trend | CoolingVerdict, Direction]] = {
-    "rises": "higher",
-    "falls": "lower",
-    "more than cooling": "higher",
-    "less than cooling": "lower",
-    "cooling": "undecided",
-    "undecided": "undecided",
-}
-_TRENDS: Final[Mapping[Trend, str]] = {
-    "falls": "falls",
-    "rises": "rises",
-    "undecided": "shows no clear trend",
-}
-_VERDICTS: Final[Mapping[CoolingVerdict, str]] = {
-    "more than cooling": "more",
-    "cooling": "no more",
-    "less than cooling": "less",
-    "undecided": "undecided",
+"""Words, direction and tone."""
+
+_RELATIONS: Final[Mapping[Direction, str]] = {
+    "higher": "is above",
+    "lower": "is below",
+    "undecided": "does not differ significantly from",
 }
 
 
@@ -100,14 +88,11 @@ def statements(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 def answers(result: TemperatureSweepResult, most: int) -> tuple[Statement, ...]:
     """At most so many: some of each kind, taken in turn."""
     groups = (trends(result), baselines(result), different_slopes(result))
-    room, kept = most, [0] * len(groups)
-    for place in range(most):
-        for index, group in enumerate(groups):
-            if place < len(group) and room:
-                kept[index] += 1
-                room -= 1
-    shown = [one for group, number in zip(groups, kept, strict=True) for one in group[:number]]
-    return tuple(shown) or accuracies(result)[:most]
+    turns = sorted(
+        (turn, index) for index, group in enumerate(groups) for turn in range(len(group))
+    )
+    chosen = sorted((index, turn) for turn, index in turns[:most])
+    return tuple(groups[index][turn] for index, turn in chosen) or accuracies(result)[:most]
 
 
 def trends(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -118,17 +103,17 @@ def trends(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 
 def trend(slope: Slope) -> Statement:
     """Whether accuracy falls or rises along an axis."""
-    axis = AXES[slope.axis]
+    axis, (words, direction, tone) = AXES[slope.axis], _TRENDS[slope.trend]
     amount = points(slope.value, slope.interval)
     return Statement(
-        words=f"Accuracy of {slope.checkpoint} on {slope.benchmark} {_TRENDS[slope.trend]} with "
-        f"{axis.name}: {amount} per unit of {axis.symbol}",
+        words=f"Accuracy of {slope.checkpoint} on {slope.benchmark} {words} with {axis.name}: "
+        f"{amount} per unit of {axis.symbol}",
         kind="trend",
         subject=f"{slope.checkpoint} on {slope.benchmark}",
-        direction=_DIRECTIONS[slope.trend],
+        direction=direction,
         value=slope.value,
         interval=slope.interval,
-        tone=TREND_TONES[slope.trend],
+        tone=tone,
     )
 
 
@@ -146,18 +131,15 @@ def trends_by_checkpoint(result: TemperatureSweepResult, axis: Axis) -> tuple[St
 
 def _counted_trends(slopes: Sequence[Slope]) -> Statement:
     label, axis = slopes[0].checkpoint, AXES[slopes[0].axis]
-    counts = _counts((_TRENDS[slope.trend] for slope in slopes), _TRENDS.values())
+    names = [slope.trend for slope in slopes]
+    counts = ", ".join(
+        f"{words} on {names.count(name)}" for name, (words, *_) in _TRENDS.items() if name in names
+    )
     return Statement(
         words=f"Accuracy of {label} {counts} of {len(slopes)} benchmarks with {axis.name}",
         kind="trends",
         subject=label,
     )
-
-
-def _counts(values: Iterable[str], order: Iterable[str]) -> str:
-    """Such as `falls on 2, rises on 1`."""
-    present = list(values)
-    return ", ".join(f"{value} on {present.count(value)}" for value in order if value in present)
 
 
 def different_slopes(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -170,14 +152,10 @@ def different_slopes(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 
 def slope_difference(pair: SlopeDifference) -> Statement:
     """Whether the slopes of two checkpoints differ."""
-    relation = {
-        "higher": "is above",
-        "lower": "is below",
-        "undecided": "does not differ significantly from",
-    }[pair.direction]
+    amount = points(pair.value, pair.interval)
     return Statement(
-        words=f"The slope of {pair.left} on {pair.benchmark} {relation} that of {pair.right}: "
-        f"{points(pair.value, pair.interval)} per unit of {AXES[pair.axis].symbol}, "
+        words=f"The slope of {pair.left} on {pair.benchmark} {_RELATIONS[pair.direction]} that of "
+        f"{pair.right}: {amount} per unit of {AXES[pair.axis].symbol}, "
         f"{p_value(pair.p_holm)} (Holm)",
         kind="slope difference",
         subject=f"{pair.left} and {pair.right} on {pair.benchmark}",
@@ -221,27 +199,28 @@ def baseline(control: CoolingControl, controls: Sequence[CoolingControl] = ()) -
             f"of {control.base} matches; the nearest is {short(control.base_entropy_nats)} {base}: "
             f"{_explained('undecided')}"
         )
+    _, direction, tone = _VERDICTS[control.verdict]
     return Statement(
         words=words + _at_other_temperatures(control, controls),
         kind="entropy-matched",
         subject=f"{control.checkpoint} on {control.benchmark}",
-        direction=_DIRECTIONS[control.verdict],
+        direction=direction,
         value=control.difference if control.is_matched else None,
         interval=control.interval if control.is_matched else None,
-        tone=VERDICT_TONES[control.verdict],
+        tone=tone,
     )
 
 
 def _explained(verdict: CoolingVerdict) -> str:
     if verdict == "undecided":
         return "undecided whether it is more than cooling"
-    return f"{_VERDICTS[verdict]} than cooling"
+    return f"{_VERDICTS[verdict][0]} than cooling"
 
 
 def _at_other_temperatures(control: CoolingControl, controls: Sequence[CoolingControl]) -> str:
     """Such as `; also more at T 0.4 and 0.6, less at T 0.2`."""
     parts = []
-    for verdict, short_verdict in _VERDICTS.items():
+    for verdict, (words, *_) in _VERDICTS.items():
         temperatures = [
             setting(other.temperature)
             for other in controls
@@ -249,7 +228,7 @@ def _at_other_temperatures(control: CoolingControl, controls: Sequence[CoolingCo
         ]
         if temperatures:
             also = "also " if verdict == control.verdict else ""
-            parts.append(f"{also}{short_verdict} at T {listed(temperatures)}")
+            parts.append(f"{also}{words} at T {listed(temperatures)}")
     return f"; {', '.join(parts)}" if parts else ""
 
 

@@ -115,9 +115,9 @@ def _sweep_short(
     (low, high), lacks = claim.decision.reach, []
     if len(slopes) < len(own):
         lacks.append("a slope of either side")
-    elif max(one.low for one in slopes) > low or min(one.high for one in slopes) < high:
+    elif max(slope.low for slope in slopes) > low or min(s.high for s in slopes) < high:
         lacks.append(f"a sweep from T {low:g} or less to {high:g} or more")
-    sides = {(one.checkpoint, one.benchmark) for one in slopes}
+    sides = {(slope.checkpoint, slope.benchmark) for slope in slopes}
     points = [p for p in sweep.points if (p.checkpoint, p.benchmark) in sides and not p.is_control]
     problems = min((point.problems for point in points), default=0)
     if problems < claim.decision.problems:
@@ -143,7 +143,7 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
         return max(low - control.temperature, control.temperature - high, 0.0)
 
     ranked = sorted(controls, key=lambda control: (outside(control), control.temperature))
-    first, *others = ranked
+    first, *rest = ranked
     figures = [_baseline_figure(control) for control in ranked]
     why = baseline(first).words
     verdict: ClaimVerdict = "undecided"
@@ -158,7 +158,7 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
         why += f"; the rule asks for T {setting(low)}{to}"
     different = sorted(
         control.temperature
-        for control in others
+        for control in rest
         if control.is_matched and decide(control.interval, claim.decision) != verdict
     )
     if different:

@@ -87,7 +87,7 @@ KINDS: tuple[Kind[Any], ...] = (
         record=TemperatureSweepResult,
         sources=sweep_sources,
         page=sweep_page,
-        heading=lambda _: "What the temperature does",
+        heading=lambda _: "Temperature sweep",
     ),
     Kind(
         record=SeedScoresResult,

@@ -32,19 +32,19 @@ _TRENDS: Final[Mapping[Direction, Trend]] = {
 
 
 def sweep_slopes(
-    found: Mapping[tuple[str, str, SweepSetting], Found], axes: Sequence[Axis]
+    points: Mapping[tuple[str, str, SweepSetting], Found], axes: Sequence[Axis]
 ) -> tuple[tuple[Slope, ...], tuple[SlopeDifference, ...]]:
     """Slopes of every arm along every axis, and differences of every pair of arms.
 
     There is none along top-k, where 0 keeps all tokens and is no number of them.
 
     Args:
-        found: By label of the arm, benchmark and setting; a full grid for each.
+        points: By label of the arm, benchmark and setting; a full grid for each.
         axes: What was varied.
     """
     curves: dict[str, dict[str, dict[SweepSetting, NDArray[np.float64]]]] = {}
-    for (label, benchmark, setting), one in found.items():
-        curves.setdefault(benchmark, {}).setdefault(label, {})[setting] = one.accuracy
+    for (label, benchmark, setting), point in points.items():
+        curves.setdefault(benchmark, {}).setdefault(label, {})[setting] = point.accuracy
     slopes: list[Slope] = []
     differences: list[SlopeDifference] = []
     for benchmark, arms in curves.items():
@@ -52,8 +52,8 @@ def sweep_slopes(
             values = {label: _slope_values(curve, axis) for label, curve in arms.items()}
             ends = [getattr(setting, axis) for setting in next(iter(arms.values()))]
             slopes += [
-                _slope(label, benchmark, axis, values=one, ends=(min(ends), max(ends)))
-                for label, one in values.items()
+                _slope(label, benchmark, axis, values=of_arm, ends=(min(ends), max(ends)))
+                for label, of_arm in values.items()
             ]
             differences += _pairs(values, benchmark, axis)
     return tuple(slopes), tuple(differences)
@@ -62,8 +62,8 @@ def sweep_slopes(
 def _slope_values(curve: Curve, axis: Axis) -> NDArray[np.float64]:
     """Slope of every problem, `[seeds, problems]`."""
     weights = slope_weights([getattr(setting, axis) for setting in curve])
-    found: NDArray[np.float64] = np.einsum("x,xsp->sp", weights, np.stack(list(curve.values())))
-    return found
+    slopes: NDArray[np.float64] = np.einsum("x,xsp->sp", weights, np.stack(list(curve.values())))
+    return slopes
 
 
 def _slope(
