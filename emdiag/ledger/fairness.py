@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from emdiag.core.claims import ClaimResult
     from emdiag.ledger.evidence import Evidence
     from emdiag.ledger.measured import Setting
+    from emdiag.store.run_store import Run
 
 _PROBLEM_IDS_KEPT = 100
 """Training problems that a manifest names at most."""
@@ -57,8 +58,8 @@ def fairness_of(
         list(evidence.measured_of(arm)[setting].values())
         for arm, setting in zip(arms, settings, strict=True)
     ]
-    engines = [" and ".join(sorted({one.engine for one in side})) for side in sides]
-    prompts = [{one.prompts for one in side} for side in sides]
+    engines = [" and ".join(sorted({_engine(one.run) for one in side})) for side in sides]
+    prompts = [{one.run.spec.prompts_sha256 for one in side} for side in sides]
     where = f"{arms[0].label} and {arms[1].label} on {benchmark}"
     if engines[0] != engines[1]:
         differences.append(f"{where}: engine differs: {engines[0]} against {engines[1]}")
@@ -103,3 +104,7 @@ def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str
             f"first {_PROBLEM_IDS_KEPT}, so that others may be measured on: {', '.join(many)}"
         )
     return [*notes, *sorted(differences)]
+
+
+def _engine(run: Run) -> str:
+    return f"{run.spec.engine.name} in {run.spec.engine.dtype}"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from emdiag.core.errors import JournalError, StoreError
 from emdiag.studies.stored.find_runs import graded, main_grading
+from emdiag.studies.stored.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from emdiag.core.sampling import SamplingParams
     from emdiag.store.run_store import Run
-
-RightSamples = dict[str, list[bool]]
-"""Problem to whether each of its samples is right."""
 
 
 class Setting(NamedTuple):
@@ -30,27 +27,8 @@ class Setting(NamedTuple):
     golds_sha256: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What was measured of one checkpoint under one setting.
-
-    Attributes:
-        engine: What drew the samples, in words.
-        prompts: Checksum of the prompts that they were drawn from.
-    """
-
-    right: RightSamples
-    engine: str
-    prompts: str
-
-    @property
-    def samples(self) -> int:
-        """Of all problems together."""
-        return sum(map(len, self.right.values()))
-
-
-BySetting = dict[Setting, dict[str, Measured]]
-"""Setting to a checkpoint's digest to what was measured of it."""
+BySetting = dict[Setting, dict[str, Outcomes]]
+"""Setting to a checkpoint's digest to its outcomes."""
 
 
 def setting_of(run: Run) -> Setting:
@@ -71,22 +49,20 @@ def read_measured(runs: Sequence[Run], digests: Collection[str]) -> BySetting:
     by_setting: BySetting = {}
     for run in runs:
         digest = run.spec.checkpoint_digest
-        right = _right(run) if digest in digests else {}
-        if not right:
+        outcomes = _main_outcomes(run) if digest in digests else None
+        if outcomes is None or not outcomes.problems:
             continue
-        engine = f"{run.spec.engine.name} in {run.spec.engine.dtype}"
-        measured = Measured(right=right, engine=engine, prompts=run.spec.prompts_sha256)
         of_setting = by_setting.setdefault(setting_of(run), {})
-        if digest not in of_setting or measured.samples > of_setting[digest].samples:
-            of_setting[digest] = measured
+        if digest not in of_setting or len(outcomes.grades) > len(of_setting[digest].grades):
+            of_setting[digest] = outcomes
     return by_setting
 
 
-def _right(run: Run) -> RightSamples:
-    """The main grades of a run; empty where it was drawn and not graded yet."""
+def _main_outcomes(run: Run) -> Outcomes | None:
+    """By the main grades of a run; None where it was drawn and not graded yet."""
     try:
-        return graded(run, label=run.short_key).correct
+        return graded(run, label=run.short_key)
     except JournalError:
         raise
     except StoreError:
-        return {}
+        return None

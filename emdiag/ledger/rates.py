@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emdiag.core.claims import Decision
     from emdiag.core.results import Interval
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.measured import Measured
+    from emdiag.studies.stored.outcomes import Outcomes
 
 Rates = NDArray[np.float64]
 """Shares of right samples, `[seeds, problems]`."""
@@ -151,20 +151,20 @@ def _pair(
     setting: Setting,
     arms: tuple[Arm, Arm],
     *,
-    sides: Sequence[dict[str, Measured]],
+    sides: Sequence[dict[str, Outcomes]],
     value: Callable[[list[bool]], float],
 ) -> Pair | None:
     digests = [
         tuple(digest for digest in arm.digests if digest in side)
         for arm, side in zip(arms, sides, strict=True)
     ]
-    rights = [side[d].right for of, side in zip(digests, sides, strict=True) for d in of]
-    measured = set.intersection(*(set(right) for right in rights))
+    every = [side[d] for of, side in zip(digests, sides, strict=True) for d in of]
+    measured = set.intersection(*(set(outcomes.problems) for outcomes in every))
     shared = sorted(measured - evidence.trained_on(arms))
     if len(shared) < 2:
         return None
     rates = [
-        np.array([[value(side[digest].right[problem]) for problem in shared] for digest in of])
+        np.array([[value(side[digest].correct[problem]) for problem in shared] for digest in of])
         for of, side in zip(digests, sides, strict=True)
     ]
     return Pair(
@@ -175,7 +175,7 @@ def _pair(
         right=rates[1],
         left_digests=digests[0],
         right_digests=digests[1],
-        samples=min(len(next(iter(right.values()))) for right in rights),
+        samples=min(outcomes.samples for outcomes in every),
         fairness=fairness_of(evidence, arms, settings=(setting, setting), problems=measured),
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.measured import RightSamples, Setting
+    from emdiag.ledger.measured import Setting
     from emdiag.ledger.rates import Pair
 
 _DRAWN = 5
@@ -130,7 +130,7 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
 
 
 def _measured_prompt(
-    claim: Claim, arm: Arm, evidence: Evidence, *, seen: RightSamples
+    claim: Claim, arm: Arm, evidence: Evidence, *, seen: dict[str, list[bool]]
 ) -> tuple[str | None, list[Pair]]:
     """The prompt of an arm, and the arm against its base; no pairs where one is missing."""
     prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
@@ -139,15 +139,15 @@ def _measured_prompt(
     return prompt, pairs(evidence, bases[-1], arm, decision=claim.decision)
 
 
-def _seen(claim: Claim, evidence: Evidence) -> RightSamples:
+def _seen(claim: Claim, evidence: Evidence) -> dict[str, list[bool]]:
     """Training prompt to the base's outcomes on it, all drawn under one setting."""
-    found: dict[Setting, RightSamples] = {}
+    found: dict[Setting, dict[str, list[bool]]] = {}
     for arm in evidence.of(claim.right):
         prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
         if prompt is None or not bases:
             continue
         for setting, by_digest in evidence.measured_of(bases[-1]).items():
-            most = max((one.right.get(prompt, []) for one in by_digest.values()), key=len)
+            most = max((one.correct.get(prompt, []) for one in by_digest.values()), key=len)
             if setting.sampling.temperature > 0 and len(most) >= claim.decision.samples:
                 alike = setting._replace(benchmark="", golds_sha256=None)
                 found.setdefault(alike, {})[prompt] = most

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emdiag.core.claims import ClaimFigure
 from emdiag.ledger.claims_file import concluded, decide, in_points, missing, more_needed
 from emdiag.ledger.fairness import Verdicts, fairness_of
 from emdiag.ledger.rates import difference_interval
+from emdiag.studies.stored.outcomes import rates_by_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.ledger.evidence import Evidence
     from emdiag.ledger.fairness import Fairness
-    from emdiag.ledger.measured import BySetting, Measured
+    from emdiag.ledger.measured import BySetting
+    from emdiag.studies.stored.outcomes import Outcomes
 
 
 def best_template(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -57,12 +57,12 @@ def _judge(
     base, arm = arms
     (benchmark,) = {setting.benchmark for setting in mine}
     under = max(mine, key=lambda s: (len(mine[s]), _shared_by(mine[s].values()), repr(s)))
-    measured = set.intersection(*(set(one.right) for one in mine[under].values()))
+    measured = set.intersection(*(set(one.problems) for one in mine[under].values()))
     whole = {
         setting: by
         for setting, by in of_base.items()
         if setting.golds_sha256 == under.golds_sha256
-        and all(measured <= set(one.right) for one in by.values())
+        and all(measured <= set(one.problems) for one in by.values())
     }
     templates = sorted({setting.template for setting in whole})
     wanted = claim.decision.templates
@@ -79,12 +79,9 @@ def _judge(
     if len(shared) < 2:
         what = f"no two problems that {arm.label} was not trained on"
         return missing(claim, what, arms=(base.label, arm.label)), []
-    rates = {
-        setting: np.array([[np.mean(one.right[p]) for p in shared] for one in by.values()])
-        for setting, by in whole.items()
-    }
+    rates = {setting: rates_by_seed(list(by.values()), shared) for setting, by in whole.items()}
     best = max(rates, key=lambda setting: (rates[setting].mean(), repr(setting)))
-    right = np.array([[np.mean(one.right[p]) for p in shared] for one in mine[under].values()])
+    right = rates_by_seed(list(mine[under].values()), shared)
     fairness = fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)
     value = float(right.mean() - rates[best].mean())
     interval = difference_interval(rates[best], right)
@@ -111,5 +108,5 @@ def _judge(
     return result, [fairness]
 
 
-def _shared_by(every: Iterable[Measured]) -> int:
-    return len(set.intersection(*(set(one.right) for one in every)))
+def _shared_by(every: Iterable[Outcomes]) -> int:
+    return len(set.intersection(*(set(one.problems) for one in every)))
