@@ -1,4 +1,4 @@
-"""The control: a base cooled (or heated) until it is as undecided as another checkpoint."""
+"""The control: the base at the temperature where its entropy is that of another checkpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOLERANCE_FRAC, LEAST_TOLERANCE_NATS = 0.02, 0.0005
 """Two entropies are equal within this share of them, or within this many nats if that is more."""
 
 LOWEST, HIGHEST = 0.01, 2.0
-"""Temperatures of the base that are tried beside greedy decoding; engines refuse others."""
+"""Temperatures of the base that are tried besides greedy decoding; engines refuse others."""
 
 _DIGITS = 3  # of a temperature, so that equal searches make equal runs
 
@@ -53,9 +53,9 @@ class BaseCurve:
     def entropies(self) -> dict[float, float]:
         """Temperature to mean entropy, in nats; greedy decoding has none at all."""
         measured = {
-            temperature: float(one.entropy.mean())
-            for temperature, one in self.found.items()
-            if one.entropy is not None
+            temperature: float(point.entropy.mean())
+            for temperature, point in self.found.items()
+            if point.entropy is not None
         }
         return {0.0: 0.0, **measured}
 
@@ -105,9 +105,9 @@ def match_entropies(
     """
     for _ in range(rounds):
         wanted = {
-            benchmark: found
+            benchmark: temperatures
             for benchmark, of_benchmark in targets.items()
-            if (found := sorted(_next_temperatures(of_benchmark, curves[benchmark])))
+            if (temperatures := sorted(_next_temperatures(of_benchmark, curves[benchmark])))
         }
         if not wanted:
             return
@@ -118,7 +118,7 @@ def match_entropies(
 def _next_temperatures(targets: Sequence[Target], curve: BaseCurve) -> set[float]:
     """Where to measure next; nothing for a target that is matched or out of reach."""
     entropies = curve.entropies()
-    found = set()
+    temperatures = set()
     for target in targets:
         nearest = min(entropies, key=lambda place: abs(entropies[place] - target.entropy_nats))
         if abs(entropies[nearest] - target.entropy_nats) <= target.tolerance_nats:
@@ -129,17 +129,17 @@ def _next_temperatures(targets: Sequence[Target], curve: BaseCurve) -> set[float
             place = place_of(target.entropy_nats, entropies)
             temperature = LOWEST if place is None else round(max(place, LOWEST), _DIGITS)
         if temperature not in curve.found:
-            found.add(temperature)
-    return found
+            temperatures.add(temperature)
+    return temperatures
 
 
 def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl:
-    """A checkpoint beside the base at equal entropy, or at the nearest there is."""
+    """A checkpoint against the base at equal entropy, or at the nearest entropy measured."""
     entropies = curve.entropies()
     temperature = curve.nearest(target.entropy_nats)
-    cooled = curve.found[temperature]
+    baseline = curve.found[temperature]
     point = target.found.point
-    interval = _gap(target.found.accuracy, cooled.accuracy)
+    interval = _gap(target.found.accuracy, baseline.accuracy)
     is_matched = abs(entropies[temperature] - target.entropy_nats) <= target.tolerance_nats
     return CoolingControl(
         checkpoint=point.checkpoint,
@@ -153,32 +153,32 @@ def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl
         tried=tuple(sorted(curve.found)),
         is_matched=is_matched,
         value=_mean(target.found.accuracy),
-        base_value=_mean(cooled.accuracy),
-        difference=_mean(target.found.accuracy) - _mean(cooled.accuracy),
+        base_value=_mean(baseline.accuracy),
+        difference=_mean(target.found.accuracy) - _mean(baseline.accuracy),
         interval=interval,
         verdict=_verdict(interval) if is_matched else "undecided",
     )
 
 
 def with_headlines(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
-    """The same controls, one of each checkpoint and benchmark marked as the one that speaks."""
+    """The same controls, one of each checkpoint and benchmark marked as the headline."""
     nearest: dict[tuple[str, str], CoolingControl] = {}
-    for one in sorted(
-        controls, key=lambda one: (round(abs(one.temperature - 1), 9), one.temperature)
-    ):
-        nearest.setdefault((one.benchmark, one.checkpoint), one)
+    ranked = sorted(controls, key=lambda c: (round(abs(c.temperature - 1), 9), c.temperature))
+    for control in ranked:
+        nearest.setdefault((control.benchmark, control.checkpoint), control)
+    headlines = {id(control) for control in nearest.values()}
     return [
-        msgspec.structs.replace(one, is_headline=nearest[one.benchmark, one.checkpoint] is one)
-        for one in controls
+        msgspec.structs.replace(control, is_headline=id(control) in headlines)
+        for control in controls
     ]
 
 
-def _gap(mine: NDArray[np.float64], cooled: NDArray[np.float64]) -> Interval | None:
+def _gap(accuracy: NDArray[np.float64], baseline: NDArray[np.float64]) -> Interval | None:
     """Interval of the difference; one that is zero on every problem is not certain to be zero."""
-    gaps = mine - cooled
-    if len(mine) == 1 or not gaps.any():
+    gaps = accuracy - baseline
+    if len(accuracy) == 1 or not gaps.any():
         return of_differences(gaps.mean(axis=0))
-    return of_two_arms(mine, cooled)
+    return of_two_arms(accuracy, baseline)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

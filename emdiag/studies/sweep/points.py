@@ -67,11 +67,11 @@ def measure_point(
     """
     first = members[0].reading
     per_member = [_statistics(member) for member in members]
-    names = [name for name in per_member[0] if all(name in found for found in per_member)]
-    values = {name: np.stack([found[name] for found in per_member]) for name in names}
-    found = metrics(values, counted=_COUNTED)
+    names = [name for name in per_member[0] if all(name in of_seed for of_seed in per_member)]
+    values = {name: np.stack([of_seed[name] for of_seed in per_member]) for name in names}
+    by_name = metrics(values, counted=_COUNTED)
     if first.samples == 1:  # the same trials under another name
-        found["pass@1"] = msgspec.structs.replace(found["avg@1"], name="pass@1")
+        by_name["pass@1"] = msgspec.structs.replace(by_name["avg@1"], name="pass@1")
     return Found(
         point=SweepPoint(
             checkpoint=label,
@@ -80,16 +80,16 @@ def measure_point(
             samples=first.samples,
             seeds=len(members),
             problems=len(first.problems),
-            accuracy=found[f"avg@{first.samples}"],
-            pass_at_k=tuple(found[f"pass@{k}"] for k in range(1, first.samples + 1)),
-            majority=found.get(f"maj@{first.samples}"),
-            agreement=found.get("agreement"),
-            distinct_answers=found.get("distinct_answers"),
-            entropy_nats=found.get("entropy_nats"),
-            mean_tokens=found["mean_tokens"],
-            truncated_frac=found["truncated_frac"],
-            repeated_frac=found["repeated_frac"],
-            no_box_frac=found["no_box_frac"],
+            accuracy=by_name[f"avg@{first.samples}"],
+            pass_at_k=tuple(by_name[f"pass@{k}"] for k in range(1, first.samples + 1)),
+            majority=by_name.get(f"maj@{first.samples}"),
+            agreement=by_name.get("agreement"),
+            distinct_answers=by_name.get("distinct_answers"),
+            entropy_nats=by_name.get("entropy_nats"),
+            mean_tokens=by_name["mean_tokens"],
+            truncated_frac=by_name["truncated_frac"],
+            repeated_frac=by_name["repeated_frac"],
+            no_box_frac=by_name["no_box_frac"],
             run_keys=tuple(member.reading.run.key for member in members),
             grade_keys=tuple(member.grade_key for member in members),
             is_control=is_control,
@@ -102,12 +102,12 @@ def measure_point(
 def _statistics(member: Member) -> dict[str, NDArray[np.float64]]:
     """Every statistic by name, one value for each problem."""
     outcomes = reading_outcomes(member.reading, member.grade_key)
-    found = shares(outcomes.scores)
+    statistics = shares(outcomes.scores)
     answers = [Counter(classes) for classes in outcomes.classes]
     if outcomes.samples > 1:
         agreements = [agreement(list(counts.values())) for counts in answers]
-        found["agreement"] = np.array(agreements, np.float64)
-        found["distinct_answers"] = np.array(
+        statistics["agreement"] = np.array(agreements, np.float64)
+        statistics["distinct_answers"] = np.array(
             [len(counts.keys() - {None}) for counts in answers], np.float64
         )
     for name, values in (
@@ -116,9 +116,9 @@ def _statistics(member: Member) -> dict[str, NDArray[np.float64]]:
         ("repeated_frac", outcomes.repeated),
         ("no_box_frac", ~outcomes.boxed),
     ):
-        found[name] = outcomes.per_problem(values)
+        statistics[name] = outcomes.per_problem(values)
     entropy = _entropy(member, outcomes)
-    return found if entropy is None else {**found, "entropy_nats": entropy}
+    return statistics if entropy is None else {**statistics, "entropy_nats": entropy}
 
 
 def _entropy(member: Member, outcomes: Outcomes) -> NDArray[np.float64] | None:
@@ -127,11 +127,11 @@ def _entropy(member: Member, outcomes: Outcomes) -> NDArray[np.float64] | None:
         return np.zeros(len(outcomes.problems))
     if member.entropies is None:
         return None
-    found: dict[str, list[float]] = {problem: [] for problem in outcomes.problems}
+    of_problem: dict[str, list[float]] = {problem: [] for problem in outcomes.problems}
     for grade in outcomes.grades:
         sample = grade.problem_id, grade.sample_index
         if sample in member.entropies:
-            found[grade.problem_id].append(member.entropies[sample])
-    if not all(found.values()):
+            of_problem[grade.problem_id].append(member.entropies[sample])
+    if not all(of_problem.values()):
         return None
-    return np.array([sum(values) / len(values) for values in found.values()], np.float64)
+    return np.array([sum(values) / len(values) for values in of_problem.values()], np.float64)
