@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from emdiag.benchmarks.cards import load_card
-from emdiag.benchmarks.load import load_problems
 from emdiag.core.digest import digest
-from emdiag.core.errors import BenchmarkError, PlanError
+from emdiag.core.errors import PlanError
 from emdiag.core.files import replacing
 from emdiag.core.records import Record
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,24 +55,15 @@ def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[str, ...
         raise PlanError(
             "the export's format is read off its name", file=file, hint="use .jsonl or .parquet"
         )
-    problems, notes = _problems(run, home=home)
-    rows = _rows(run, problems)
+    benchmark = problems_of_runs([run], home=home)[run.spec.benchmark]
+    rows = _rows(run, {problem.id: problem for problem in benchmark.problems})
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as partial:
         if file.suffix == ".jsonl":
             partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
         else:
             _write_parquet(rows, partial)
-    return len(rows), notes
-
-
-def _problems(run: Run, *, home: Path) -> tuple[dict[str, Problem], tuple[str, ...]]:
-    try:
-        card = load_card(run.spec.benchmark)
-        problems = load_problems(card, home=home)
-    except BenchmarkError as error:
-        return {}, (f"statements and golds are left out: {error.message}",)
-    return {problem.id: problem for problem in problems}, ()
+    return len(rows), (benchmark.note,) if benchmark.note else ()
 
 
 def _rows(run: Run, problems: dict[str, Problem]) -> list[ExportRow]:

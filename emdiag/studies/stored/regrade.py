@@ -19,6 +19,7 @@ from emdiag.stats.intervals import of_differences, over_problems
 from emdiag.store.run_store import RunStore
 from emdiag.studies.stored.find_runs import main_grading, runs_named
 from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,9 @@ def _regrade_run(
 
 
 def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
-    try:
+    if known := problems_of_runs([run], home=home)[run.spec.benchmark].problems:
+        return known
+    try:  # says what is missing
         return load_problems(load_card(run.spec.benchmark), home=home)
     except BenchmarkError as error:
         raise BenchmarkError(
