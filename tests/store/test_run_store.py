@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from emdiag.core.digest import digest
-from emdiag.core.errors import RunLockedError, RunMismatchError, StoreError
+from emdiag.core.errors import JournalError, RunLockedError, RunMismatchError, StoreError
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.runs import EngineSpec, GradingSpec, Provenance, RunSpec
 from emdiag.core.sampling import Completion, SamplingParams
+from emdiag.store import journal
 from emdiag.store.provenance import version_notes
 from emdiag.store.run_store import RunStore
 from emdiag.store.summaries import summarise
@@ -76,6 +77,57 @@ def test_a_run_reads_back_what_was_written(tmp_path: Path) -> None:
     assert found.grades(digest(GRADING)) == {("toy/0000", 0): GRADE}
     assert found.gradings() == [GRADING]
     assert summarise(found).graded == 1
+
+
+def test_a_held_run_decodes_only_what_was_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunStore(tmp_path).run(SPEC)
+    lines: list[bytes] = []
+    decode = journal.decode
+    monkeypatch.setattr(
+        journal, "decode", lambda line, kind: lines.append(line) or decode(line, kind)
+    )
+    for index in range(3):
+        with run.writing(), run.completion_writer() as completions:
+            completions.append(msgspec.structs.replace(COMPLETION, sample_index=index))
+        assert len(run.completions()) == index + 1
+    assert len(lines) == len(set(lines)) == 3
+
+
+def test_a_run_that_was_drawn_anew_is_read_anew(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).run(SPEC)
+    with run.writing(), run.completion_writer() as completions:
+        completions.append(COMPLETION)
+        completions.append(msgspec.structs.replace(COMPLETION, sample_index=1))
+    assert len(run.completions()) == 2
+    path = run.path / "completions.jsonl"
+    path.unlink()
+    assert run.completions() == {}
+    with run.writing(), run.completion_writer() as completions:
+        completions.append(COMPLETION)
+    assert list(run.completions()) == [("toy/0000", 0)]
+
+
+def test_a_damaged_line_that_was_appended_later_is_named_by_its_number(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).run(SPEC)
+    with run.writing(), run.completion_writer() as completions:
+        completions.append(COMPLETION)
+    assert len(run.completions()) == 1
+    with (run.path / "completions.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    for _ in range(2):
+        with pytest.raises(JournalError, match="line 2 is not a Completion"):
+            run.completions()
+
+
+def test_a_store_opens_each_run_and_each_folder_once(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    with store.run(SPEC).writing():
+        pass
+    assert store.runs() == [store.run(SPEC)]
+    assert store.at(tmp_path / "x" / "..") is store
+    assert store.at(tmp_path / "other") is store.at(tmp_path / "other")
 
 
 def test_a_second_process_gets_an_error_and_never_writes(tmp_path: Path) -> None:
