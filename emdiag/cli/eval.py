@@ -54,6 +54,7 @@ def evaluate(
     max_model_len: options.MaxModelLen = None,
     trust_remote_code: options.TrustRemoteCode = False,
     metric: options.Metrics = None,
+    grader: options.Grader = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     out_dir: Annotated[
@@ -95,6 +96,7 @@ def evaluate(
                     "gpu_memory_utilization": gpu_memory_utilization,
                     "max_model_len": max_model_len,
                     "trust_remote_code": trust_remote_code,
+                    "grader": grader,
                     "grader_workers": grader_workers,
                     "deadline_s": deadline,
                     "metrics": metric or [],

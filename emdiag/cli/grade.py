@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from emdiag.cli import console
+from emdiag.cli import console, options
 
 
 def grade(
@@ -16,6 +16,7 @@ def grade(
         str, typer.Argument(metavar="FILE.jsonl", help="One JSON object a line; - for stdin.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    grader: options.Grader = "math-verify",
     deadline: Annotated[
         float, typer.Option(min=0.1, help="Seconds one comparison may take.")
     ] = 10.0,
@@ -37,7 +38,7 @@ def grade(
             run_grade_file,
         )
 
-        plan = GradeFilePlan(name=file, deadline_s=deadline, workers=workers)
+        plan = GradeFilePlan(name=file, grader=grader, deadline_s=deadline, workers=workers)
 
         def show(line: GradedLine) -> None:
             if json:

@@ -32,10 +32,16 @@ Dtype = Annotated[
     str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=ENGINE)
 ]
 Engine = Annotated[
-    str, typer.Option(help="auto, transformers, vllm or scripted.", rich_help_panel=ENGINE)
+    str,
+    typer.Option(
+        help="auto, transformers, vllm, scripted or package.module:name.", rich_help_panel=ENGINE
+    ),
 ]
 GpuMemoryUtilization = Annotated[
     float, typer.Option(help="Share of the device's memory (vllm).", rich_help_panel=ENGINE)
+]
+Grader = Annotated[
+    str, typer.Option(help="math-verify, or package.module:name for one of your own.")
 ]
 GraderWorkers = Annotated[
     int | None, typer.Option(help="Grading processes; one per core by default.")

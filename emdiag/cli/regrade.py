@@ -22,7 +22,7 @@ def regrade(
         list[str], typer.Argument(metavar="RUN...", help="Run keys, run folders, or labels.")
     ],
     grader: Annotated[
-        str, typer.Option(help="The second grader: plain-math-verify.")
+        str, typer.Option(help="plain-math-verify, or package.module:name for one of your own.")
     ] = "plain-math-verify",
     top: Annotated[
         int, typer.Option(min=0, help="Disagreements shown per run; --json holds all.")

@@ -62,6 +62,7 @@ def select(
             help="Load the weights once more and read the entropy of every token.",
         ),
     ] = True,
+    grader: options.Grader = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     out_file: Annotated[
@@ -107,6 +108,7 @@ def select(
             gpu_memory_utilization=gpu_memory_utilization,
             max_model_len=max_model_len,
             trust_remote_code=trust_remote_code,
+            grader=grader,
             grader_workers=grader_workers,
             deadline_s=deadline,
         )

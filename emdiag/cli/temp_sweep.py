@@ -91,6 +91,7 @@ def temp_sweep(
     gpu_memory_utilization: options.GpuMemoryUtilization = 0.9,
     max_model_len: options.MaxModelLen = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    grader: options.Grader = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     figures: Annotated[
@@ -138,6 +139,7 @@ def temp_sweep(
                 "gpu_memory_utilization": gpu_memory_utilization,
                 "max_model_len": max_model_len,
                 "trust_remote_code": trust_remote_code,
+                "grader": grader,
                 "grader_workers": grader_workers,
                 "deadline_s": deadline,
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from emdiag.core.outside import names_object
 from emdiag.core.records import Record
 
 Tolerance = Literal["exact", "significant-digits"]
@@ -12,6 +13,8 @@ Tolerance = Literal["exact", "significant-digits"]
 with a floor of 1 %."""
 
 
+MAIN_GRADER = "math-verify"
+"""Name of the grader whose score is quoted unless the user names one of their own."""
 PLAIN_GRADER = "plain-math-verify"
 """Name of the second grader: Math-Verify as others call it."""
 
@@ -87,6 +90,11 @@ class Grade(Record, frozen=True, kw_only=True):
     grader: str
     elapsed_s: float
     note: str | None = None
+
+
+def is_outside_grader(identity: str) -> bool:
+    """Whether this grader is of the user's own; its grades do not stand for the main ones."""
+    return names_object(identity.partition(" ")[0])
 
 
 def is_second_grader(identity: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError
 
 if TYPE_CHECKING:
@@ -33,9 +35,49 @@ def load_object(spec: str, *, kind: str, needs: Sequence[str] = ()) -> object:
         PlanError: The name is of another form, its module cannot be imported, the module has no
             such name, or the object is not of that kind; the message says what is missing.
     """
+    value = _named(spec, kind=kind)
+    check_members(value, spec, kind=kind, needs=needs)
+    return value
+
+
+def load_instance(spec: str, *, kind: str, needs: Sequence[str]) -> object:
+    """As `load_object`; where a class is named, one object of it, made without arguments.
+
+    Raises:
+        PlanError: As `load_object`; or the object cannot be made.
+    """
+    value = _named(spec, kind=kind)
+    if isinstance(value, type):
+        try:
+            value = value()
+        except Exception as error:
+            raise PlanError(
+                f"no {kind} can be made of {spec}: {type(error).__name__}: {error}",
+                hint="name an object, or a class that is made without arguments",
+            ) from error
+    check_members(value, spec, kind=kind, needs=needs)
+    return value
+
+
+def source_digest(spec: str) -> str:
+    """SHA-256 over the Python files of the package that holds an object, or of its module alone.
+
+    Whatever was made with an object from outside is kept under this, so that what two versions of
+    it made is never mixed. The module is imported already.
+    """
+    package = sys.modules[spec.partition(":")[0].partition(".")[0]]
+    folders = [Path(folder) for folder in getattr(package, "__path__", ())]
+    files = [(str(file.relative_to(root)), file) for root in folders for file in root.rglob("*.py")]
+    if not folders and package.__file__:
+        files = [(package.__name__, Path(package.__file__))]
+    return digest([[name, sha256(file.read_bytes()).hexdigest()] for name, file in sorted(files)])
+
+
+def _named(spec: str, *, kind: str) -> object:
+    """What is called so, whatever it is."""
     if not names_object(spec):
         raise PlanError(
-            f"a {kind} from outside is named package.module:name, found {spec!r}",
+            f"{_a(kind)} from outside is named package.module:name, found {spec!r}",
             hint=f"for example `my_package.{kind}s:my_{kind}`",
         )
     module_name, _, name = spec.partition(":")
@@ -63,7 +105,6 @@ def load_object(spec: str, *, kind: str, needs: Sequence[str] = ()) -> object:
             hint=f"it has: {', '.join(sorted(public)) or 'no public name'}",
         )
     value: object = getattr(module, name)
-    check_members(value, spec, kind=kind, needs=needs)
     return value
 
 
@@ -76,17 +117,21 @@ def check_members(value: object, spec: str, *, kind: str, needs: Sequence[str] =
     missing = [member for member in needs if not hasattr(value, member)]
     if missing:
         raise PlanError(
-            f"{spec} is not a {kind}: it lacks {', '.join(missing)}",
+            f"{spec} is not {_a(kind)}: it lacks {', '.join(missing)}",
             found=_description(value),
-            hint=f"a {kind} has {', '.join(needs)}",
+            hint=f"{_a(kind)} has {', '.join(needs)}",
         )
     if not needs and not callable(value):
         raise PlanError(
-            f"{spec} is not a {kind}: it is not callable",
+            f"{spec} is not {_a(kind)}: it is not callable",
             found=_description(value),
-            hint=f"name a function: a {kind} is called",
+            hint=f"name a function: {_a(kind)} is called",
         )
 
 
 def _description(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

@@ -8,18 +8,20 @@ from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 
 EngineName = Literal["transformers", "vllm", "scripted"]
-"""Names of the engines; `auto` is resolved to one of them before anything is loaded."""
+"""Names of emdiag's own engines; `auto` is resolved to one of them before anything is loaded."""
 
 
 class EngineSpec(Record, frozen=True, kw_only=True):
     """The part of an engine's settings that can change a sample.
 
     Attributes:
+        name: One of `EngineName`; or `package.module:name@DIGITS` for an engine of the user's own,
+            with the first digits of its source's checksum.
         dtype: Number format of the weights and activations, such as `bfloat16`.
         trust_remote_code: Whether code shipped with the checkpoint was allowed to run.
     """
 
-    name: EngineName
+    name: str
     dtype: str
     trust_remote_code: bool = False
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata, util
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, get_args
 
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.runs import EngineName, EngineSpec
 from emdiag.engines.checkpoint.encoders import ByteEncoder
+from emdiag.engines.outside import is_outside, open_outside, outside_name
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
 ENGINE_NAMES = ("auto", *get_args(EngineName))
 
 
-def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> EngineName:
+def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> str:
     """The engine that `name` means for a checkpoint; `auto` decides as follows.
 
     A `.json` table goes to `scripted`; a `.gguf` file to `transformers`; a folder to `vllm`
     where it can run (vLLM for CUDA with a CUDA device, or vLLM for the CPU, and the device option
-    does not ask for another device), else to `transformers`.
+    does not ask for another device), else to `transformers`. `package.module:name` is an engine of
+    the user's own, and its source is part of the name that comes back.
 
     Raises:
-        PlanError: There is no such engine, or it cannot read this kind of checkpoint.
+        PlanError: There is no such engine, it cannot be imported, or it cannot read this kind of
+            checkpoint.
         EngineMissingError: vLLM is asked for by name and is not installed.
     """
-    is_table = checkpoint.path.endswith(".json")
+    if is_outside(name):
+        return outside_name(name)
+    is_table = not has_weights(checkpoint)
     if name not in ENGINE_NAMES:
         raise _unknown(name)
     if is_table != (name == "scripted") and not (is_table and name == "auto"):
@@ -49,7 +54,12 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
         return "vllm" if not is_gguf and vllm_can_run(options) else "transformers"
     if name == "vllm":
         _check_vllm(checkpoint)
-    return cast("EngineName", name)
+    return name
+
+
+def has_weights(checkpoint: CheckpointRef) -> bool:
+    """Whether there are distributions to read; a `.json` table has texts alone."""
+    return not checkpoint.path.endswith(".json")
 
 
 def vllm_can_run(options: EngineOptions) -> bool:
@@ -63,14 +73,15 @@ def vllm_can_run(options: EngineOptions) -> bool:
     return torch.cuda.is_available() and options.device in {"auto", "cuda"}
 
 
-def effective_dtype(name: EngineName, *, options: EngineOptions) -> str:
+def effective_dtype(name: str, *, options: EngineOptions) -> str:
     """The number format the engine will use, known before any weights are read.
 
-    `auto` is bfloat16 under vLLM and, for transformers, on a CUDA device; float32 elsewhere.
+    `auto` is bfloat16 under vLLM and, for transformers, on a CUDA device; float32 elsewhere. An
+    engine of the user's own is told `auto`.
     """
     if name == "scripted":
         return "none"
-    if options.dtype != "auto":
+    if options.dtype != "auto" or is_outside(name):
         return options.dtype
     if name == "vllm":
         return "bfloat16"
@@ -79,7 +90,7 @@ def effective_dtype(name: EngineName, *, options: EngineOptions) -> str:
     return auto_dtype(pick_device(options.device))
 
 
-def engine_spec(name: EngineName, *, options: EngineOptions) -> EngineSpec:
+def engine_spec(name: str, *, options: EngineOptions) -> EngineSpec:
     """The part of the set-up that can change a sample, for the run key."""
     return EngineSpec(
         name=name,
@@ -94,7 +105,7 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
     Raises:
         CheckpointError: Tokenizer or configuration cannot be opened.
     """
-    if name == "scripted":
+    if not has_weights(checkpoint):
         return ByteEncoder()
     from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
@@ -102,7 +113,7 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
 
 
 def open_sampler(
-    name: EngineName, checkpoint: CheckpointRef, *, options: EngineOptions, longest_tokens: int
+    name: str, checkpoint: CheckpointRef, *, options: EngineOptions, longest_tokens: int
 ) -> Sampler:
     """The engine with the checkpoint's weights loaded; close it after use.
 
@@ -136,13 +147,13 @@ def open_sampler(
             return VllmSampler(
                 checkpoint, dtype=dtype, options=options, longest_tokens=longest_tokens
             )
+        case _ if is_outside(name):
+            return open_outside(name, checkpoint, options=options)
         case _:
             raise _unknown(name)
 
 
-def open_reader(
-    name: EngineName, checkpoint: CheckpointRef, *, options: EngineOptions
-) -> ModelReader:
+def open_reader(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> ModelReader:
     """What reads logits along texts, with the checkpoint's weights loaded; close it after use.
 
     It is transformers, whichever engine wrote the texts: vLLM gives no whole logits.
@@ -152,9 +163,9 @@ def open_reader(
         EngineMissingError: The device is not there.
         EngineRefusedError: A scripted table has no logits.
     """
-    if name == "scripted":
+    if not has_weights(checkpoint):
         raise EngineRefusedError(
-            "the scripted engine has no logits to read",
+            f"the {name} engine has no logits to read",
             checkpoint=checkpoint.path,
             hint="take a checkpoint with weights",
         )
@@ -178,7 +189,7 @@ def state_bytes(checkpoint: CheckpointRef, *, options: EngineOptions) -> int:
 
 
 def read_text_entropies(
-    name: EngineName,
+    name: str,
     checkpoint: CheckpointRef,
     texts: Sequence[Text],
     *,
@@ -204,7 +215,10 @@ def read_text_entropies(
 
 
 def _unknown(name: str) -> PlanError:
-    return PlanError(f"there is no engine {name!r}", hint=f"one of {', '.join(ENGINE_NAMES)}")
+    return PlanError(
+        f"there is no engine {name!r}",
+        hint=f"one of {', '.join(ENGINE_NAMES)}, or package.module:name for one of your own",
+    )
 
 
 def _check_vllm(checkpoint: CheckpointRef) -> None:

@@ -8,9 +8,9 @@ from emdiag.core.checks import broken_rule
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
+    from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
 
 
 def check_requests(
@@ -45,6 +45,32 @@ def check_requests(
                 hint="give the template some text",
             )
     check_room(requests, max_tokens=params.max_tokens, max_context=max_context, error=EngineError)
+
+
+def one_for_each(
+    completions: Iterable[Completion], requests: Sequence[SampleRequest]
+) -> Iterator[Completion]:
+    """The completions as they come, each of which belongs to a request of its own.
+
+    Raises:
+        EngineError: One belongs to no request or to one that was answered, or a request is left.
+    """
+    waiting = {(request.problem_id, request.sample_index) for request in requests}
+    for completion in completions:
+        sample = (completion.problem_id, completion.sample_index)
+        if sample not in waiting:
+            raise EngineError(
+                f"the engine gave a completion that was not asked for, or gave it twice: {sample}",
+                hint="an engine yields one completion for each request",
+            )
+        waiting.remove(sample)
+        yield completion
+    if waiting:
+        raise EngineError(
+            f"the engine gave no completion for {len(waiting)} of {len(requests)} requests",
+            first=min(waiting),
+            hint="an engine yields one completion for each request",
+        )
 
 
 def check_room(

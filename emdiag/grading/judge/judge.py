@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 
-from emdiag.core.grades import Gold, Verdict
+from emdiag.core.grades import MAIN_GRADER, Gold, Verdict
 from emdiag.grading.judge.compare import (
     NeedsWorkerError,
     Refuse,
@@ -26,7 +26,7 @@ from emdiag.grading.parse.split import max_depth
 from emdiag.grading.parse.units import unit_name
 
 REVISION = 1
-IDENTITY = f"math-verify/{REVISION}"
+IDENTITY = f"{MAIN_GRADER}/{REVISION}"
 MAX_ANSWER = 4096
 """Characters of an answer that are looked at."""
 _LIBRARIES = ("math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", "sympy")

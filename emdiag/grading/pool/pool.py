@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as DeadlineError
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -27,8 +27,10 @@ from emdiag.grading.pool.spawning import BlankContext
 from emdiag.grading.pool.worker import Decided, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
+
+T = TypeVar("T")
 
 START_S = 120.0
 """Seconds in which the first worker has to start and pass the self-test."""
@@ -79,7 +81,7 @@ class GraderPool:
     @property
     def versions(self) -> dict[str, str]:
         """Library name to version, for every library that decides a verdict."""
-        return versions()
+        return self._rules.versions()
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +127,21 @@ class GraderPool:
         Equality is exact and knows no gold; a pair that stays undecided counts as different.
         """
         self._test_here()
-        return sort_into_classes(groups, ask=self._equal)
+        if self._rules.classes is None:
+            return sort_into_classes(groups, ask=self._equal)
+        futures = [
+            self._run(self._rules.classes, (list(group), self._deadline_s), self._deadline_s)
+            for group in groups
+        ]
+        return [self._firsts(group, of) for group, of in zip(groups, futures, strict=True)]
+
+    def _firsts(self, group: Sequence[str], future: Future[list[str]]) -> list[str]:
+        try:
+            return future.result()
+        except (DeadlineError, ProcessExpired, BrokenProcessPool):
+            return list(group)
+        except ImportError as error:
+            raise self._cannot_start(error) from error
 
     def _equal(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
         keys = [(Gold(answer=first), answer) for first, answer in pairs]
@@ -160,12 +176,15 @@ class GraderPool:
                 (test, self._schedule((Gold(answer=test[0]), test[1]), START_S))
                 for test in self._rules.worker_tests
             ]
+        return self._run(self._rules.decide, (*pair, deadline_s), deadline_s)
+
+    def _run(
+        self, function: Callable[..., T], arguments: tuple[object, ...], deadline_s: float
+    ) -> Future[T]:
         if self._processes is None or not self._processes.active:
             self._open()
         assert self._processes is not None
-        future: Future[Decided] = self._processes.schedule(
-            self._rules.decide, args=(*pair, deadline_s), timeout=deadline_s
-        )
+        future: Future[T] = self._processes.schedule(function, args=arguments, timeout=deadline_s)
         return future
 
     def _open(self) -> None:
@@ -173,7 +192,7 @@ class GraderPool:
         self._processes = ProcessPool(
             max_workers=self._workers,
             initializer=start,
-            initargs=(self._memory_mb,),
+            initargs=(self._memory_mb, bool(self._rules.worker_tests)),
             context=BlankContext(),
         )
         self._processes.active  # noqa: B018 - starts the processes
@@ -189,16 +208,20 @@ class GraderPool:
             try:
                 verdict, note = future.result(timeout=START_S)[:2]
             except (DeadlineError, ProcessExpired, BrokenProcessPool, ImportError) as error:
-                self.close()
-                raise GraderError(
-                    f"a grading process cannot start: {type(error).__name__}: {error}",
-                    hint="reinstall math-verify and its parser: pip install --force-reinstall "
-                    "math-verify",
-                    **self.versions,
-                ) from error
+                raise self._cannot_start(error) from error
             if verdict != expected:
                 self.close()
                 raise _failed_self_test(gold, answer, expected, f"{verdict} ({note})")
+
+    def _cannot_start(self, error: BaseException) -> GraderError:
+        self.close()
+        return GraderError(
+            f"a grading process cannot start: {type(error).__name__}: {error}",
+            hint="reinstall math-verify and its parser: pip install --force-reinstall math-verify"
+            if self._rules.worker_tests
+            else "a grader of your own must be importable from the folder of the command",
+            **self.versions,
+        )
 
     def _is_ready(self, item: tuple[Gold, Extraction]) -> bool:
         gold, extraction = item
@@ -223,6 +246,8 @@ class GraderPool:
             except ProcessExpired as error:
                 note = f"the grading process died (exit code {error.exitcode})"
                 return Decided(undecided, note, 0.0)
+            except ImportError as error:
+                raise self._cannot_start(error) from error
             except BrokenProcessPool:  # an idle worker was killed from outside
                 if attempt == 0:
                     future = self._schedule(pair, self._deadline_s)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import resource
 import signal
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from emdiag.core.grades import Gold, Verdict
+from emdiag.core.errors import PlanError
+from emdiag.core.grades import Gold, Judgement, Verdict
+from emdiag.core.outside import load_instance
 from emdiag.grading.judge.judge import Outcome, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from emdiag.core.protocols import Grader
 
 CPU_GRACE_S = 5
 
@@ -25,7 +30,7 @@ class Decided(NamedTuple):
     extracted: str | None = None
 
 
-def start(memory_mb: int) -> None:
+def start(memory_mb: int, loads_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - by place
     """Set the limits of this process and load the parser, so that the first pair is quick.
 
     A parser that cannot be loaded is told by the first pair, where somebody listens.
@@ -34,6 +39,8 @@ def start(memory_mb: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not loads_parser:
+        return
     try:
         import emdiag.grading.judge.math_verify_grader  # noqa: F401 - loaded for its effect
     except ImportError:
@@ -62,12 +69,64 @@ def decide_plain(gold: Gold, completion: str, deadline_s: float) -> Decided:
     return _within(deadline_s, lambda: judge_plain(gold, completion))
 
 
+def decide_outside(name: str, gold: Gold, completion: str, deadline_s: float) -> Decided:
+    """The verdict of a grader of the user's own on a whole completion.
+
+    Raises:
+        ImportError: It cannot be loaded here.
+    """
+    grader = _load_here(name)
+    return _within(deadline_s, lambda: _judged(grader, gold, completion))
+
+
+def classes_outside(name: str, answers: Sequence[str], deadline_s: float) -> list[str]:
+    """For each answer the first one equal to it, as a grader of the user's own says.
+
+    Where it fails or answers something else, every answer is equal to itself alone.
+
+    Raises:
+        ImportError: It cannot be loaded here.
+    """
+    grader = _load_here(name)
+    _limit_cpu(deadline_s)
+    try:
+        (firsts,) = grader.classes([answers])
+    except Exception:  # it is not our code
+        return list(answers)
+    is_sound = len(firsts) == len(answers) and set(firsts) <= set(answers)
+    return list(firsts) if is_sound else list(answers)
+
+
+@cache
+def load_grader(name: str) -> Grader:
+    """The grader called `package.module:name`.
+
+    Raises:
+        PlanError: It cannot be imported, or is no `Grader`; the message says what is missing.
+    """
+    needs = ("identity", "versions", "grade", "classes")
+    return cast("Grader", load_instance(name, kind="grader", needs=needs))
+
+
+def _load_here(name: str) -> Grader:
+    try:
+        return load_grader(name)
+    except PlanError as error:
+        raise ImportError(str(error)) from error
+
+
+def _judged(grader: Grader, gold: Gold, completion: str) -> tuple[Outcome, str | None]:
+    (judgement,) = grader.grade([(gold, completion)])
+    if not isinstance(judgement, Judgement):
+        found = type(judgement).__name__
+        return Outcome(Verdict.UNDECIDED, f"the grader gave a {found}, expected a Judgement"), None
+    return Outcome(Verdict(judgement.verdict), judgement.note), judgement.extracted
+
+
 def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]) -> Decided:
     """What `compare` decides; whatever the libraries raise becomes `undecided` with a note."""
     started = time.perf_counter()
-    used = time.process_time()
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used + deadline_s) + CPU_GRACE_S, most))
+    _limit_cpu(deadline_s)
     try:
         outcome, extracted = compare()
     except MemoryError:
@@ -78,6 +137,12 @@ def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]
         return _undecided(f"the comparison failed: {type(error).__name__}", started)
     elapsed_s = time.perf_counter() - started
     return Decided(outcome.verdict.value, outcome.note, elapsed_s, extracted)
+
+
+def _limit_cpu(deadline_s: float) -> None:
+    used = time.process_time()
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + deadline_s) + CPU_GRACE_S, most))
 
 
 def _undecided(note: str, started: float) -> Decided:

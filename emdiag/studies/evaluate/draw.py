@@ -10,6 +10,7 @@ import msgspec
 
 from emdiag.core.errors import naming
 from emdiag.engines.open import open_sampler
+from emdiag.engines.requests import one_for_each
 from emdiag.store.provenance import now, start_session
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _draw_reading(
                     reading.title, total=total, done=total - len(requests)
                 ) as stage,
             ):
-                for completion in sampler.sample(requests, params=reading.run.spec.sampling):
+                drawn = sampler.sample(requests, params=reading.run.spec.sampling)
+                for completion in one_for_each(drawn, requests):
                     journal.append(completion)
                     samples += 1
                     tokens += len(completion.token_ids)

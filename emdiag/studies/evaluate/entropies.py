@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import EmdiagError, naming
 from emdiag.core.runs import EntropySpec, SampleEntropy
-from emdiag.engines.open import effective_dtype, open_reader
+from emdiag.engines.open import effective_dtype, has_weights, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def entropy_spec(reading: Reading, *, options: EngineOptions) -> EntropySpec | N
     of texts, which has no distributions.
     """
     spec = reading.run.spec
-    if spec.sampling.temperature == 0 or spec.engine.name == "scripted":
+    if spec.sampling.temperature == 0 or not has_weights(reading.checkpoint):
         return None
     return EntropySpec(
         temperature=spec.sampling.temperature,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.errors import PlanError
+from emdiag.core.grades import MAIN_GRADER
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.options import DtypeName, EngineOptions
@@ -34,7 +35,8 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
         limit: Only the first so many problems of each benchmark; None for all.
         template: None for the one on the benchmark's card.
         chat: Whether the tokenizer's chat template is applied; None for what the template says.
-        engine: `auto`, `transformers`, `vllm` or `scripted`.
+        engine: `auto`, `transformers`, `vllm`, `scripted`, or `package.module:name`.
+        grader: `math-verify`, or `package.module:name`.
         batch_size: Sequences at a time; None for the engine's own rule.
         max_model_len: Longest sequence the engine makes room for; None to derive it.
         metrics: Functions of the user's own, named `package.module:name`.
@@ -62,6 +64,7 @@ class EvaluatePlan(Record, frozen=True, kw_only=True):
     max_model_len: int | None = None
     trust_remote_code: bool = False
     threads: int | None = None
+    grader: str = MAIN_GRADER
     grader_workers: int | None = None
     deadline_s: float = 10.0
     metrics: tuple[str, ...] = ()

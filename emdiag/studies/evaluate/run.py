@@ -61,16 +61,18 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     Raises:
         EmdiagError: As `evaluate`; what was drawn before is kept.
     """
+    from emdiag.grading.judge.rules import rules_named
     from emdiag.grading.pool.pool import GraderPool
 
     check_plan(plan)
     functions = load_metrics(plan.metrics)
+    rules = rules_named(plan.grader)
     readings = expand(plan, session)
     for named in plan.checkpoints:
         mine = [reading for reading in readings if reading.checkpoint.label == named.label]
         draw_missing(mine, plan, session)
     scores = []
-    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader:
+    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s, rules=rules) as grader:
         for reading in readings:
             key = grade_reading(reading, grader, progress=session.progress)
             scores.append(score_reading(reading, key, functions=functions))

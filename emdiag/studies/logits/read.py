@@ -17,7 +17,6 @@ import msgspec
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import naming
 from emdiag.core.moments import ReadingSpec
-from emdiag.core.runs import EngineName
 from emdiag.engines.hf.memory import available_bytes
 from emdiag.engines.open import open_reader, state_bytes
 from emdiag.store.provenance import now, start_session
@@ -47,7 +46,7 @@ class Member:
     """A checkpoint of the study and how it reads."""
 
     checkpoint: CheckpointRef
-    engine: EngineName
+    engine: str
     spec: ReadingSpec
 
     @property

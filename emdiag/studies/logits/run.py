@@ -10,7 +10,7 @@ import msgspec
 from emdiag.core.errors import EngineRefusedError
 from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
-from emdiag.engines.open import choose_engine, effective_dtype
+from emdiag.engines.open import choose_engine, effective_dtype, has_weights
 from emdiag.measure.logit_statistics import pair_statistics, positions_of
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import open_session
@@ -127,7 +127,7 @@ def run_logit_skew(
 
 def _refuse_tables(readings: Sequence[Reading]) -> None:
     for reading in readings:
-        if reading.run.spec.engine.name == "scripted":
+        if not has_weights(reading.checkpoint):
             raise EngineRefusedError(
                 f"{reading.checkpoint.label} is a table of texts, and has no logits to read",
                 checkpoint=reading.checkpoint.path,
@@ -180,12 +180,16 @@ class _Study:
 
     def right_answers(self, progress: Progress) -> Right:
         """Which own texts are right, by label; empty for single samples, which compare nothing."""
+        from emdiag.grading.judge.rules import rules_named
         from emdiag.grading.pool.pool import GraderPool
 
         how, own = self._plan.how, self._sources.own
         if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
             return {}
-        with GraderPool(workers=how.grader_workers, deadline_s=how.deadline_s) as grader:
+        rules = rules_named(how.grader)
+        with GraderPool(
+            workers=how.grader_workers, deadline_s=how.deadline_s, rules=rules
+        ) as grader:
             return {
                 label: right_answers(texts, grader, progress=progress)
                 for label, texts in own.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.grades import is_second_grader
+from emdiag.core.grades import is_outside_grader, is_second_grader
 from emdiag.store.run_store import Run
 
 if TYPE_CHECKING:
@@ -148,9 +148,13 @@ def graded(
 
 
 def main_grading(run: Run) -> GradingSpec | None:
-    """What the main grader used last; None where only a second grader judged, or none."""
+    """What the main grader used last; None where only a second grader judged, or none.
+
+    A grader of the user's own stands for it where it alone judged.
+    """
     found = [spec for spec in run.gradings() if not is_second_grader(spec.grader)]
-    return found[-1] if found else None
+    main = [spec for spec in found if not is_outside_grader(spec.grader)] or found
+    return main[-1] if main else None
 
 
 def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NoReturn, get_args
 
 from emdiag.benchmarks.cards import list_cards
 from emdiag.core.errors import GraderError
-from emdiag.core.grades import Gold, Judgement, Tolerance, Verdict
+from emdiag.core.grades import MAIN_GRADER, Gold, Judgement, Tolerance, Verdict
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
+from emdiag.grading.judge.rules import rules_named
 from emdiag.grading.pool.pool import GraderPool
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class GradeFilePlan(Record, frozen=True, kw_only=True):
 
     Attributes:
         name: Of the file, for messages; `-` for standard input.
+        grader: `math-verify`, or `package.module:name`.
         deadline_s: Seconds one comparison may take.
         workers: Processes; None takes the number of processors.
     """
 
     name: str
+    grader: str = MAIN_GRADER
     deadline_s: float = 10.0
     workers: int | None = None
 
@@ -122,7 +125,8 @@ def run_grade_file(
     counts = dict.fromkeys(Verdict, 0)
     unreadable = boxed = 0
     waiting: deque[_Read] = deque()
-    with GraderPool(workers=plan.workers, deadline_s=plan.deadline_s) as pool:
+    rules = rules_named(plan.grader)
+    with GraderPool(workers=plan.workers, deadline_s=plan.deadline_s, rules=rules) as pool:
         for judgement in pool.grade(_pairs(_readable_lines(plan, lines), waiting)):
             unreadable += _show_problems(waiting, pool, show)
             graded = _graded(waiting.popleft(), judgement, pool.identity)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.digest import digest
-from emdiag.core.errors import BenchmarkError, PlanError, StoreError
-from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict
+from emdiag.core.errors import BenchmarkError, StoreError
+from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict, is_outside_grader
+from emdiag.core.problems import gold_of
 from emdiag.core.progress import SilentProgress
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
 from emdiag.core.results import Metric
@@ -48,7 +49,7 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
 
     Args:
         runs: Keys or folders of runs, or labels of evaluations; one or several.
-        grader: Name of the second grader; `plain-math-verify` is the only one.
+        grader: Name of the second grader: `plain-math-verify`, or `package.module:name`.
         store: Folder of runs.
         home: Folder of imported benchmarks; the platform's data folder by default.
         workers: Grading processes; one per core by default.
@@ -60,17 +61,16 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
         BenchmarkError: A run's benchmark is not on this machine.
         StoreError: A run was never graded by the main grader.
     """
-    from emdiag.grading.judge.rules import PLAIN
+    from emdiag.grading.judge.rules import PLAIN, rules_named
     from emdiag.grading.pool.pool import GraderPool
 
-    if grader != PLAIN_GRADER:
-        raise PlanError(f"there is no second grader {grader!r}", known=PLAIN_GRADER)
+    rules = rules_named(grader, own=PLAIN, kind="second grader")
     opened = RunStore(Path(store))
     told = progress or SilentProgress()
     names = [runs] if isinstance(runs, str) else runs
     meant = [pair for name in names for pair in runs_named(name, store=opened)]
     found = {run.key: (label, run) for label, run in meant}
-    with GraderPool(workers=workers, deadline_s=deadline_s, rules=PLAIN) as pool:
+    with GraderPool(workers=workers, deadline_s=deadline_s, rules=rules) as pool:
         regraded = [
             _regrade_run(run, label, grader=pool, progress=told,
                          home=Path(home) if home is not None else default_home())
@@ -90,10 +90,22 @@ def _regrade_run(
             folder=run.path, hint="`emdiag eval` grades what it draws",
         )  # fmt: skip
     problems = {problem.id: problem for problem in _problems(run, home=home)}
-    golds = [[problem.id, problem.answer_raw] for problem in problems.values()]
-    spec = GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(golds))
-    _grade_missing(run, spec, problems, grader=grader, progress=progress)
+    golds = _golds(run, problems, grader=grader)
+    raw = [[name, gold.answer] for name, gold in golds.items()]
+    spec = GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(
+        {"answer_class": "letter by letter", "golds": golds}  # `eval` keeps other classes
+        if is_outside_grader(grader.identity) else raw
+    ))  # fmt: skip
+    _grade_missing(run, spec, golds, grader=grader, progress=progress)
     return _side_by_side(run, label, main=main, second=spec, problems=problems)
+
+
+def _golds(run: Run, problems: dict[str, Problem], *, grader: Grader) -> dict[str, Gold]:
+    """By id: as the source has them for Math-Verify alone, else normalised."""
+    if not is_outside_grader(grader.identity):
+        return {name: Gold(answer=problem.answer_raw) for name, problem in problems.items()}
+    spec = load_card(run.spec.benchmark).grader
+    return {name: gold_of(problem, spec) for name, problem in problems.items()}
 
 
 def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
@@ -111,7 +123,7 @@ def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
 def _grade_missing(
     run: Run,
     spec: GradingSpec,
-    problems: dict[str, Problem],
+    golds: dict[str, Gold],
     *,
     grader: Grader,
     progress: Progress,
@@ -122,20 +134,20 @@ def _grade_missing(
         waiting = [
             completion
             for sample, completion in sorted(run.completions().items())
-            if sample not in done and completion.problem_id in problems
+            if sample not in done and completion.problem_id in golds
         ]
         if waiting:
             with progress.stage(f"grading {run.path.name}", total=len(waiting)) as stage:
                 for start in range(0, len(waiting), _AT_ONCE):
-                    for grade in _grade(waiting[start : start + _AT_ONCE], problems, grader):
+                    for grade in _grade(waiting[start : start + _AT_ONCE], golds, grader):
                         journal.append(grade)
                         stage.advance()
 
 
 def _grade(
-    completions: Sequence[Completion], problems: dict[str, Problem], grader: Grader
+    completions: Sequence[Completion], golds: dict[str, Gold], grader: Grader
 ) -> list[Grade]:
-    pairs = [(Gold(answer=problems[one.problem_id].answer_raw), one.text) for one in completions]
+    pairs = [(golds[one.problem_id], one.text) for one in completions]
     return [
         Grade(
             problem_id=completion.problem_id,

@@ -91,11 +91,15 @@ def run_temperature_sweep(
     Raises:
         EmdiagError: As `temperature_sweep`; what was drawn before is kept.
     """
+    from emdiag.grading.judge.rules import rules_named
     from emdiag.grading.pool.pool import GraderPool
 
     first = plan_at(plan.how, plan.settings[0])
     readings = expand(first, session)
-    with GraderPool(workers=plan.how.grader_workers, deadline_s=plan.how.deadline_s) as grader:
+    rules = rules_named(plan.how.grader)
+    with GraderPool(
+        workers=plan.how.grader_workers, deadline_s=plan.how.deadline_s, rules=rules
+    ) as grader:
         study = _Study(plan, readings, session, grader=grader)
         study.measure_arms()
         controls = study.match_base() if plan.base else []

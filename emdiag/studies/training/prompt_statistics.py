@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emdiag.engines.open import read_text_entropies
+from emdiag.engines.open import has_weights, read_text_entropies
 from emdiag.grading.parse.extract import extract
 from emdiag.grading.parse.latex import tidy, unboxed
 from emdiag.measure.prompts import prompt_statistics
@@ -40,13 +40,14 @@ def measure_prompts(
     Args:
         reading: All samples drawn.
         plan: How it was drawn, and how patient the grader is.
-        token_entropy: Whether token entropies are read; never by the scripted engine.
+        token_entropy: Whether token entropies are read; never for a table of texts.
         progress: Told of grading, comparing and reading.
 
     Raises:
         GraderError: The grader fails its self-test.
         CheckpointError: The weights cannot be loaded again.
     """
+    from emdiag.grading.judge.rules import rules_named
     from emdiag.grading.pool.pool import GraderPool
 
     kept = reading.run.completions()
@@ -54,11 +55,12 @@ def measure_prompts(
         problem.id: [kept[problem.id, index] for index in range(reading.samples)]
         for problem in reading.problems
     }
-    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader:
+    rules = rules_named(plan.grader)
+    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s, rules=rules) as grader:
         verdicts = _verdicts(reading, grader, progress=progress)
         classes = _classes(reading, drawn, grader, progress=progress)
     entropies: Mapping[str, Sequence[Sequence[float]]] = {}
-    if token_entropy and reading.run.spec.engine.name != "scripted":
+    if token_entropy and has_weights(reading.checkpoint):
         entropies = _entropies(reading, drawn, plan, progress=progress)
     return [
         prompt_statistics(

@@ -10,6 +10,7 @@ from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
+from emdiag.engines.open import has_weights
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import EvaluatePlan, check_plan, evaluate_plan
@@ -152,7 +153,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
 
 
 def _check_entropies(plan: SelectPlan, reading: Reading) -> None:
-    if plan.by == "token-entropy" and reading.run.spec.engine.name == "scripted":
+    if plan.by == "token-entropy" and not has_weights(reading.checkpoint):
         raise PlanError(
             "the scripted engine has no weights, so no token entropy can be read",
             hint="rank by another criterion, or take a checkpoint with weights",

@@ -1,0 +1,68 @@
+"""Engines of the user's own package, named `package.module:name`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from emdiag.core.errors import EmdiagError, EngineError, PlanError
+from emdiag.core.outside import check_members, load_object, names_object, source_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.protocols import Sampler
+    from emdiag.engines.options import EngineOptions
+
+_NEEDS = ("info", "sample", "close")
+_DIGITS = 12
+
+
+def is_outside(name: str) -> bool:
+    """Whether an engine's name is `package.module:name`, with or without `@` and its source."""
+    return names_object(name.partition("@")[0])
+
+
+def outside_name(name: str) -> str:
+    """The name with the first digits of its source's checksum, as run keys hold it.
+
+    Raises:
+        PlanError: It cannot be imported, or is not called with a checkpoint; or the name holds the
+            digits of another source.
+    """
+    spec, _, wanted = name.partition("@")
+    factory = load_object(spec, kind="engine")
+    if isinstance(factory, type):
+        check_members(factory, spec, kind="engine", needs=("sample", "close"))
+    digits = source_digest(spec)[:_DIGITS]
+    if wanted not in ("", digits):
+        raise PlanError(
+            f"the source of {spec} has changed since it was named",
+            expected=wanted,
+            found=digits,
+            hint=f"--engine {spec} takes the source as it is; its samples are kept apart",
+        )
+    return f"{spec}@{digits}"
+
+
+def open_outside(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> Sampler:
+    """What the user's class or function gives for a checkpoint and `options=`.
+
+    Raises:
+        PlanError: It is no `Sampler`; the message says what is missing.
+        EngineError: It cannot be opened.
+    """
+    spec = name.partition("@")[0]
+    factory = cast("Callable[..., object]", load_object(spec, kind="engine"))
+    try:
+        sampler = factory(checkpoint, options=options)
+    except EmdiagError:
+        raise
+    except Exception as error:  # it is not our code
+        raise EngineError(
+            f"the engine {spec} cannot be opened: {type(error).__name__}: {error}",
+            checkpoint=checkpoint.path,
+            hint="it is called with a checkpoint and `options=`, and gives a `Sampler`",
+        ) from error
+    check_members(sampler, spec, kind="engine", needs=_NEEDS)
+    return cast("Sampler", sampler)
