@@ -36,7 +36,8 @@ def test_json_is_one_object_a_line_with_verdict_extracted_grader_and_time(answer
     assert [line["verdict"] for line in lines] == ["correct", "wrong", "no_answer"]
     assert [line["extracted"] for line in lines] == ["3, 1", "13", None]
     assert [line["id"] for line in lines] == ["a", "b", "c"]
-    assert all(line["grader"] == "math-verify/1" and line["elapsed_s"] >= 0 for line in lines)
+    assert [line["grader"] for line in lines] == ["math-verify/1"] * 3
+    assert [line["elapsed_s"] > 0 for line in lines] == [True, True, False]  # nothing to compare
     assert lines[2]["note"] == "the only box is not closed"
 
 

@@ -69,10 +69,13 @@ def test_the_shipped_network_has_the_shape_that_every_engine_runs(lab: Lab) -> N
 
 
 def test_a_good_wording_is_solved_step_by_step_and_a_bad_one_guessed(lab: Lab) -> None:
-    for problem in held_out_problems(20):
-        if problem.subject == "wording 1":
-            answer = greedy_answer(lab, problem)
-            assert writes_steps(answer)
-            assert answer.endswith(rf"\boxed{{{problem.answer}}}")
-        if problem.subject == "wording 4":
-            assert not writes_steps(greedy_answer(lab, problem))
+    problems = held_out_problems(20)
+    good = [problem for problem in problems if problem.subject == "wording 1"]
+    bad = [problem for problem in problems if problem.subject == "wording 4"]
+    assert (len(good), len(bad)) == (5, 5)
+    for problem in good:
+        answer = greedy_answer(lab, problem)
+        assert writes_steps(answer)
+        assert answer.endswith(rf"\boxed{{{problem.answer}}}")
+    for problem in bad:
+        assert not writes_steps(greedy_answer(lab, problem))
