@@ -34,6 +34,14 @@ LEVELS = {
     "demonstration": 7,
     "cli": 8,
 }
+INNER_LEVELS = {
+    "studies": {"stored": 0, "evaluate": 1, "sweep": 2, "logits": 2, "training": 2},
+    "engines": {"checkpoint": 0, "hf": 1, "vllm": 1},
+    "grading": {"parse": 0, "judge": 1, "pool": 2},
+    "train": {"em": 0, "rl": 0},
+    "plots": {"logits": 0, "sweep": 1},
+}
+"""Folders inside a room; modules beside the folders are anyone's in the room."""
 LEAVES = {
     "torch": {"engines", "lab", "measure", "train"},
     "transformers": {"engines", "lab", "train"},
@@ -90,6 +98,22 @@ def layering_faults(package: Path) -> list[str]:
     return faults
 
 
+def inner_faults(package: Path) -> list[str]:
+    """Imports inside a room that point up or sideways between its folders."""
+    faults = []
+    for room, levels in INNER_LEVELS.items():
+        for file in sorted((package / room).rglob("*.py")):
+            folder = file.relative_to(package / room).parts[0]
+            for imported in _imports(file):
+                parts = [*imported.split("."), "", ""]
+                target = parts[2]
+                if parts[:2] != ["emdiag", room] or target == folder:
+                    continue
+                if levels.get(target, -1) >= levels.get(folder, len(levels)):
+                    faults.append(f"{room}/{folder}/{file.name} imports {imported}")
+    return faults
+
+
 def import_cycles(package: Path) -> list[str]:
     """Modules that import each other at their top, directly or through others."""
     edges = {
@@ -131,6 +155,13 @@ def test_imports_point_down_and_libraries_stay_in_their_rooms() -> None:
     assert layering_faults(PACKAGE) == []
 
 
+def test_imports_inside_a_room_point_down() -> None:
+    assert inner_faults(PACKAGE) == []
+    for room, levels in INNER_LEVELS.items():
+        folders = {file.parent.name for file in (PACKAGE / room).glob("*/__init__.py")}
+        assert folders == levels.keys()
+
+
 def test_no_module_imports_itself_through_others() -> None:
     assert import_cycles(PACKAGE) == []
 
@@ -143,6 +174,7 @@ def test_no_module_imports_itself_through_others() -> None:
         ("core/a.py", "import emdiag.stats.intervals"),
         ("core/a.py", "import numpy as np"),
         ("cli/a.py", "def f():\n    import torch"),
+        ("stats/a.py", "if TYPE_CHECKING:\n    from emdiag.studies import plans"),
     ],
 )
 def test_the_layering_guard_can_fail(tmp_path: Path, file: str, line: str) -> None:
@@ -150,6 +182,22 @@ def test_the_layering_guard_can_fail(tmp_path: Path, file: str, line: str) -> No
     path.parent.mkdir(parents=True)
     path.write_text(line)
     assert len(layering_faults(tmp_path / "emdiag")) >= 1
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("studies/stored/a.py", "from emdiag.studies.evaluate.plan import x"),
+        ("studies/sweep/a.py", "def f():\n    from emdiag.studies.logits.run import x"),
+        ("engines/hf/a.py", "if TYPE_CHECKING:\n    from emdiag.engines.vllm.sampler import X"),
+        ("grading/judge/a.py", "import emdiag.grading.pool.pool"),
+    ],
+)
+def test_the_guard_on_inner_rooms_can_fail(tmp_path: Path, file: str, line: str) -> None:
+    path = tmp_path / "emdiag" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(f"from emdiag.core.errors import X\n{line}")
+    assert len(inner_faults(tmp_path / "emdiag")) >= 1
 
 
 def test_the_cycle_guard_can_fail(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def _load_folder(folder: Path, *, require_answers: bool) -> tuple[BenchmarkCard,
                 f"the folder of a benchmark holds no {wanted.name}",
                 folder=folder,
                 expected=f"{CARD_FILE}, {PROBLEMS_FILE} and, if wanted, templates/NAME.toml",
-                found=", ".join(sorted(one.name for one in folder.iterdir())) or "nothing",
+                found=", ".join(sorted(file.name for file in folder.iterdir())) or "nothing",
                 hint="benchmarks/README.md lists the fields of a card; a file of problems needs "
                 "no card: give its path",
             )

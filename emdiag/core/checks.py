@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Rule = tuple[str, bool, str]
+FieldRule = tuple[str, bool, str]
 """A field, whether its value is allowed, and what it must be: `("samples", n >= 1, ">= 1")`."""
 
 
-def broken_rule(values: object, rules: Iterable[Rule]) -> str | None:
+def broken_rule(values: object, rules: Iterable[FieldRule]) -> str | None:
     """The first broken rule, such as "`samples` must be >= 1, got 0"; None if all hold.
 
     Args:

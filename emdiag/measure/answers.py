@@ -45,12 +45,12 @@ def shares(scores: Sequence[ProblemScore]) -> dict[str, Values]:
     There is no maj@n for one sample of each problem.
     """
     samples = scores[0].samples
-    found = {f"avg@{samples}": [score.rate for score in scores]}
+    values = {f"avg@{samples}": [score.rate for score in scores]}
     for k in range(1, samples + 1):
-        found[f"pass@{k}"] = [pass_at_k(score.samples, score.correct, k) for score in scores]
+        values[f"pass@{k}"] = [pass_at_k(score.samples, score.correct, k) for score in scores]
     if samples > 1:
-        found[f"maj@{samples}"] = [score.majority for score in scores]
-    return {name: np.array(values, np.float64) for name, values in found.items()}
+        values[f"maj@{samples}"] = [score.majority for score in scores]
+    return {name: np.array(rates, np.float64) for name, rates in values.items()}
 
 
 def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> dict[str, Metric]:
@@ -68,14 +68,14 @@ def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> d
     if "avg@1" in rows and len(rows["avg@1"]) == 1:
         right = rows["avg@1"][0]
         intervals["avg@1"] = wilson(round(right.sum()), right.size)
-    others = [name for name in rows if name not in intervals]
+    names_left = [name for name in rows if name not in intervals]
     for of_rows, names in (
-        (_of_shares, [name for name in others if name not in counted]),
-        (intervals_of, [name for name in others if name in counted]),
+        (_of_shares, [name for name in names_left if name not in counted]),
+        (intervals_of, [name for name in names_left if name in counted]),
     ):
         if names:
-            found = of_rows(np.stack([rows[name] for name in names]))
-            intervals |= dict(zip(names, found, strict=True))
+            row_intervals = of_rows(np.stack([rows[name] for name in names]))
+            intervals |= dict(zip(names, row_intervals, strict=True))
     return {
         name: Metric(name=name, value=_mean(of_name), interval=intervals[name])
         for name, of_name in rows.items()
@@ -117,17 +117,17 @@ def _of_shares(rows: Values) -> list[Interval | None]:
     Wilson's where every sample of every seed went the same way.
     """
     if rows.shape[1] == 1:
-        found = shares_over_problems(rows[:, 0])
+        intervals = shares_over_problems(rows[:, 0])
     else:
-        found = intervals_of(rows)
+        intervals = intervals_of(rows)
         for number, row in enumerate(rows):
             if row.shape[1] > 1 and np.ptp(row) == 0 and row[0, 0] in (0.0, 1.0):
-                found[number] = wilson(round(row[0].sum()), row.shape[1])
+                intervals[number] = wilson(round(row[0].sum()), row.shape[1])
     return [
-        msgspec.structs.replace(one, low=max(one.low, 0.0), high=min(one.high, 1.0))
-        if one
+        msgspec.structs.replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
+        if interval
         else None
-        for one in found
+        for interval in intervals
     ]
 
 

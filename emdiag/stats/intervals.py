@@ -28,8 +28,8 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
     Source: Wilson 1927, by scipy.
     """
     # The test's own p-value is not used; it is quickest to find where p is the share itself.
-    found = stats.binomtest(successes, trials, p=successes / trials)
-    low, high = found.proportion_ci(confidence_level=level, method="wilson")
+    test = stats.binomtest(successes, trials, p=successes / trials)
+    low, high = test.proportion_ci(confidence_level=level, method="wilson")
     return Interval(low=float(low), high=float(high), level=level, method="wilson")
 
 

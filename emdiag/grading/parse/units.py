@@ -61,7 +61,7 @@ _ATOMS = re.compile(
 )
 
 
-class Measured(NamedTuple):
+class ValueWithUnit(NamedTuple):
     """A value without what stands around it.
 
     Attributes:
@@ -75,13 +75,13 @@ class Measured(NamedTuple):
     power: int = 0
 
 
-def measure(text: str, *, loose: bool) -> Measured:
+def measure(text: str, *, loose: bool) -> ValueWithUnit:
     """`text` without unit and words; `loose` also takes plain words and letters for units."""
     if text.startswith((r"\$", r"-\$")):
         priced = measure(text.replace(r"\$", "", 1).strip(), loose=loose)
         return priced._replace(unit="dollar^1")
     if text.endswith(r"\$"):
-        return Measured(text[:-2].strip(), "dollar^1")
+        return ValueWithUnit(text[:-2].strip(), "dollar^1")
     if loose:
         text = re.sub(r"(?<=[a-z])\.(?=\s|$)", "", _LEAD.sub("", text))
         text = re.sub(r"^(?:minus|negative)\s+(?=[\d\\.])", "-", text)
@@ -95,7 +95,7 @@ def measure(text: str, *, loose: bool) -> Measured:
         words = _WORD_TAIL.search(text)
         if words is not None and re.search(r"\d", text[: words.start()]):
             return _measured(text[: words.start()].strip(), words[1])
-    return Measured(text, None)
+    return ValueWithUnit(text, None)
 
 
 def unit_name(text: str) -> str | None:
@@ -123,15 +123,15 @@ def unit_name(text: str) -> str | None:
     return " ".join(f"{unit}^{power}" for unit, power in sorted(powers.items())) or None
 
 
-def _measured(value: str, tail: str) -> Measured:
+def _measured(value: str, tail: str) -> ValueWithUnit:
     plain = re.sub(r"\\text\{([^{}]*)\}", r"\1", tail)
     words = plain.split()
     if words and words[0].lower() in _MULTIPLIERS:
         rest = " ".join(words[1:])
-        return Measured(value, unit_name(rest), _MULTIPLIERS[words[0].lower()])
+        return ValueWithUnit(value, unit_name(rest), _MULTIPLIERS[words[0].lower()])
     if words and words[0].lower() in {"dozen", "times", "more", "less", "plus", "minus", "base"}:
-        return Measured(f"{value} {tail.strip()}", None)
-    return Measured(value, unit_name(tail))
+        return ValueWithUnit(f"{value} {tail.strip()}", None)
+    return ValueWithUnit(value, unit_name(tail))
 
 
 def _can_be_value(text: str) -> bool:

@@ -21,8 +21,8 @@ from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Judgement, Verdict
 from emdiag.grading.judge.classes import sort_into_classes
 from emdiag.grading.judge.judge import MAX_ANSWER, members, quick, versions
-from emdiag.grading.judge.rules import OURS, Rules, Test
 from emdiag.grading.parse.extract import Extraction, extract
+from emdiag.grading.pool.rules import OURS, Rules, Test
 from emdiag.grading.pool.spawning import BlankContext
 from emdiag.grading.pool.worker import Decided, start
 

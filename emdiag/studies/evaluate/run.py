@@ -61,8 +61,8 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     Raises:
         EmdiagError: As `evaluate`; what was drawn before is kept.
     """
-    from emdiag.grading.judge.rules import rules_named
     from emdiag.grading.pool.pool import GraderPool
+    from emdiag.grading.pool.rules import rules_named
 
     check_plan(plan)
     functions = load_metrics(plan.metrics)

@@ -180,8 +180,8 @@ class _Study:
 
     def right_answers(self, progress: Progress) -> Right:
         """Which own texts are right, by label; empty for single samples, which compare nothing."""
-        from emdiag.grading.judge.rules import rules_named
         from emdiag.grading.pool.pool import GraderPool
+        from emdiag.grading.pool.rules import rules_named
 
         how, own = self._plan.how, self._sources.own
         if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):

@@ -14,8 +14,8 @@ from emdiag.core.errors import GraderError
 from emdiag.core.grades import MAIN_GRADER, Gold, Judgement, Tolerance, Verdict
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
-from emdiag.grading.judge.rules import rules_named
 from emdiag.grading.pool.pool import GraderPool
+from emdiag.grading.pool.rules import rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

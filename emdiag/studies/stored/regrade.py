@@ -61,8 +61,8 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
         BenchmarkError: A run's benchmark is not on this machine.
         StoreError: A run was never graded by the main grader.
     """
-    from emdiag.grading.judge.rules import PLAIN, rules_named
     from emdiag.grading.pool.pool import GraderPool
+    from emdiag.grading.pool.rules import PLAIN, rules_named
 
     rules = rules_named(grader, own=PLAIN, kind="second grader")
     opened = RunStore(Path(store))

@@ -91,8 +91,8 @@ def run_temperature_sweep(
     Raises:
         EmdiagError: As `temperature_sweep`; what was drawn before is kept.
     """
-    from emdiag.grading.judge.rules import rules_named
     from emdiag.grading.pool.pool import GraderPool
+    from emdiag.grading.pool.rules import rules_named
 
     first = plan_at(plan.how, plan.settings[0])
     readings = expand(first, session)

@@ -47,8 +47,8 @@ def measure_prompts(
         GraderError: The grader fails its self-test.
         CheckpointError: The weights cannot be loaded again.
     """
-    from emdiag.grading.judge.rules import rules_named
     from emdiag.grading.pool.pool import GraderPool
+    from emdiag.grading.pool.rules import rules_named
 
     kept = reading.run.completions()
     drawn = {

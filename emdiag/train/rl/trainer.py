@@ -34,6 +34,29 @@ if TYPE_CHECKING:
 _SEEDS = 2**31  # numpy takes no larger ones
 
 
+_FIXED: dict[str, Any] = {
+    "num_iterations": 1,
+    "shuffle_dataset": False,  # the rows are in the order of the schedule already
+    "top_p": 1.0,
+    "top_k": 0,  # transformers would keep 50
+    "min_p": None,
+    "repetition_penalty": 1.0,
+    "use_vllm": False,
+    "disable_dropout": True,
+    "lr_scheduler_type": "constant",
+    "warmup_steps": 0,
+    "optim": "adamw_torch",
+    "fp16": False,
+    "save_total_limit": 2,  # the one before stays until the new one is whole
+    "logging_steps": 1,
+    "logging_nan_inf_filter": False,  # it would put an average in place of nan
+    "report_to": "none",
+    "disable_tqdm": True,
+    "dataloader_pin_memory": False,
+}
+"""Fields of TRL that are the same for every recipe."""
+
+
 def grpo_config(
     recipe: RLRecipe,
     params: SamplingParams,
@@ -54,20 +77,14 @@ def grpo_config(
         state_every: Updates between two states; 0 keeps none.
     """
     return GRPOConfig(
+        **_FIXED,
         output_dir=str(folder),
         # samples
         per_device_train_batch_size=recipe.rows_at_once,
         gradient_accumulation_steps=recipe.completions // recipe.rows_at_once,
         num_generations=recipe.group_size,
-        num_iterations=1,
-        shuffle_dataset=False,  # the rows are in the order of the schedule already
         max_completion_length=params.max_tokens,
         temperature=params.temperature,
-        top_p=1.0,
-        top_k=0,  # transformers would keep 50
-        min_p=None,
-        repetition_penalty=1.0,
-        use_vllm=False,
         # loss
         beta=recipe.beta,
         epsilon=recipe.epsilon,
@@ -75,29 +92,18 @@ def grpo_config(
         loss_type=recipe.loss_type,
         scale_rewards=recipe.scale_rewards,
         mask_truncated_completions=recipe.mask_truncated,
-        disable_dropout=True,
         # optimiser
         max_steps=recipe.updates,
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type="constant",
-        warmup_steps=0,
-        optim="adamw_torch",
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.gradient_clip,
         bf16=bfloat16,
-        fp16=False,
         gradient_checkpointing=recipe.gradient_checkpointing,
         use_cpu=device.type == "cpu",
         seed=params.seed % _SEEDS,
         # files and words
         save_strategy="steps" if state_every else "no",
         save_steps=state_every or recipe.updates,
-        save_total_limit=2,  # the one before stays until the new one is whole
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # it would put an average in place of nan
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
     )
 
 

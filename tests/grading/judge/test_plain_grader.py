@@ -6,8 +6,8 @@ import pytest
 from math_verify import parse, verify
 
 from emdiag.core.grades import Gold, is_second_grader
-from emdiag.grading.judge.rules import PLAIN
 from emdiag.grading.pool.pool import GraderPool
+from emdiag.grading.pool.rules import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

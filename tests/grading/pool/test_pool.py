@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Verdict
 from emdiag.grading.judge.classes import sort_into_classes
-from emdiag.grading.judge.rules import OURS
 from emdiag.grading.pool import pool as pool_module
 from emdiag.grading.pool.pool import GraderPool
+from emdiag.grading.pool.rules import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
