@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from emdiag.benchmarks.cards import list_cards, load_card
 from emdiag.benchmarks.importers import defects, import_files
@@ -15,8 +14,11 @@ from emdiag.benchmarks.load import absence_hint, load_problems, problems_file
 from emdiag.benchmarks.notes import ImportNote, read_note
 from emdiag.benchmarks.table import origin, sizes
 from emdiag.cli import console
+from emdiag.cli.show import show_table
 from emdiag.core.codec import to_plain
 from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.findings.numbers import NOTHING, count
+from emdiag.findings.page import table
 from emdiag.studies.stored.verify_golds import BenchmarkVerification, GoldCheck, verify_benchmark
 
 app = typer.Typer(help="Benchmarks: what there is, and how to get it.", no_args_is_help=True)
@@ -35,16 +37,18 @@ def list_(json: Json = False) -> None:
         if json:
             out.result({"benchmarks": [_card_json(card, home=out.home) for card in cards]})
             return
-        table = Table("benchmark", "problems", "here", "source", "licence")
-        for card in cards:
-            table.add_row(
+        rows = [
+            [
                 card.name,
                 sizes(card),
                 _presence(card, home=out.home),
                 origin(card),
-                card.source.license,
-            )
-        out.table(table)
+                card.source.license or NOTHING,
+            ]
+            for card in cards
+        ]
+        columns = ("benchmark", "problems", "here", "source", "licence")
+        show_table(table("Benchmarks", columns, rows=rows, secondary=("source", "licence")), out)
         absent = [card for card in cards if not problems_file(card, home=out.home).is_file()]
         if absent:
             out.say(f"to get {absent[0].name}: {absence_hint(absent[0])}")
@@ -116,7 +120,7 @@ def verify(
         with GraderPool(workers=workers, deadline_s=GRADER_DEADLINE_S) as grader:
             for card in cards:
                 problems = load_problems(card, home=out.home)
-                out.say(f"{card.name}: {len(problems)} golds")
+                out.say(f"{card.name}: {count(len(problems), 'gold')}")
                 results.append(verify_benchmark(card, problems, grader=grader))
         if json:
             out.result({"verifications": results})
@@ -185,22 +189,26 @@ def _show_note(note: ImportNote, out: console.Out) -> None:
 
 
 def _show_verifications(results: list[BenchmarkVerification], out: console.Out) -> None:
-    table = Table(
+    rows = []
+    for result in results:
+        failed = [check for check in result.tagged if check.verdict != "correct"]
+        rows.append(
+            [
+                result.benchmark,
+                f"{result.problems:,}",
+                f"{result.agreeing:,}",
+                str(len(result.disagreeing)),
+                f"{len(result.tagged)} ({len(failed)} of them do not)" if result.tagged else "0",
+                f"{result.reworded:,}",
+                str(len(result.only_as_text)),
+            ]
+        )
+    columns = (
         *("benchmark", "golds", "equal themselves", "untagged that do not", "tagged"),
         *("also reworded", "equal as text only"),
     )
-    for result in results:
-        failed = [check for check in result.tagged if check.verdict != "correct"]
-        table.add_row(
-            result.benchmark,
-            str(result.problems),
-            str(result.agreeing),
-            str(len(result.disagreeing)),
-            f"{len(result.tagged)} ({len(failed)} of them do not)" if result.tagged else "0",
-            str(result.reworded),
-            str(len(result.only_as_text)),
-        )
-    out.table(table)
+    secondary = ("equal as text only", "also reworded", "tagged")
+    show_table(table("Golds against themselves", columns, rows=rows, secondary=secondary), out)
     for result in results:
         for check in (*result.disagreeing, *result.tagged):
             out.line(_check_line(check))

@@ -27,7 +27,8 @@ def compare(
 ) -> None:
     """Paired difference per benchmark with its interval, corrected test and flipped problems."""
     with console.command(json=as_json) as out:
-        from emdiag.cli.tables import show_comparison
+        from emdiag.cli.show import show
+        from emdiag.findings.kinds import findings_of
         from emdiag.studies.stored.compare import compare as compare_runs
 
         result = compare_runs(
@@ -40,5 +41,5 @@ def compare(
         if as_json:
             out.result(result)
         else:
-            show_comparison(result, out)
+            show(findings_of(result), out)
         options.write_page(result, report, options.session_on(out_dir, out), out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,9 +28,10 @@ def demo(
 ) -> None:
     """Run the paper in miniature on the shipped model: minutes, no GPU, no network."""
     with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.claims import verdicts_table
+        from emdiag.cli.show import show as show_findings
         from emdiag.demonstration.plan import DemoPlan, rl_can_run
         from emdiag.demonstration.run import run_demo
+        from emdiag.findings.kinds import findings_of
 
         plan = DemoPlan(
             out=str(out_dir), seeds=seeds, problems=problems, has_rl=rl and rl_can_run()
@@ -40,7 +42,7 @@ def demo(
         else:
             for one in result.stages:
                 out.say(f"{one.seconds:7.1f} s  {one.stage}")
-            out.table(verdicts_table(result.claims))
-            out.line(f"page: {result.page}")
+            findings = findings_of(result.claims)
+            show_findings(replace(findings, files=(f"page: {result.page}",)), out)
         if show:
             webbrowser.open(Path(result.page).resolve().as_uri())

@@ -67,8 +67,9 @@ def evaluate(
 ) -> None:
     """Score checkpoints on benchmarks: avg@k, pass@k and maj@k with their intervals."""
     with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.tables import show_scores
+        from emdiag.cli.show import show
         from emdiag.core.errors import PlanError
+        from emdiag.findings.kinds import findings_of
         from emdiag.studies.evaluate.plan import EvaluatePlan, parse_checkpoints
         from emdiag.studies.evaluate.run import run_evaluate
 
@@ -110,5 +111,5 @@ def evaluate(
         if as_json:
             out.result(result)
         else:
-            show_scores(result, out)
+            show(findings_of(result), out)
         options.write_page(result, report, session, out)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from emdiag.cli import console, options
+from emdiag.cli.show import show_table
+from emdiag.findings.numbers import NOTHING, count, percent_cell
+from emdiag.findings.page import table
+
+if TYPE_CHECKING:
+    from emdiag.findings.page import Table
 
 
 def grade(
@@ -48,19 +53,17 @@ def grade(
 
         result = run_grade_file(plan, read_lines(plan, sys.stdin.buffer), show=show)
         if not json:
-            out.table(_table(result.by_verdict, total=result.lines))
-            out.line(f"{result.boxed} of {result.lines} answers stood in a box")
+            show_table(_verdicts(result.by_verdict, total=result.lines), out)
+            out.line(f"{result.boxed:,} of {count(result.lines, 'answer')} in a box")
             out.line(f"grader {result.grader}, {result.elapsed_s:.1f} s")
         if result.unreadable:
-            out.say(f"{result.unreadable} lines cannot be graded; they count nowhere")
+            out.say(f"{count(result.unreadable, 'line')} cannot be graded and count nowhere")
             raise typer.Exit(2)
 
 
-def _table(by_verdict: dict[str, int], *, total: int) -> Table:
-    table = Table("verdict", title=f"{total} graded lines")
-    table.add_column("count", justify="right")
-    table.add_column("share", justify="right")
-    for verdict, count in by_verdict.items():
-        share = f"{count / total:.3f}" if total else "-"
-        table.add_row(verdict, str(count), share)
-    return table
+def _verdicts(by_verdict: dict[str, int], *, total: int) -> Table:
+    rows = [
+        [verdict, f"{graded:,}", percent_cell(graded / total) if total else NOTHING]
+        for verdict, graded in by_verdict.items()
+    ]
+    return table(f"{count(total, 'graded line')}", ("verdict", "lines", "percent"), rows=rows)

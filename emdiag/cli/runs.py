@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from emdiag.cli import console
+from emdiag.cli.show import show_table
+from emdiag.findings.numbers import count, listed
+from emdiag.findings.page import table
 
 app = typer.Typer(no_args_is_help=True, help="List, show and export stored runs.")
 
 OutDir = Annotated[Path, typer.Option("--out", "-o", help="Folder of runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _COLUMNS = ("run", "labels", "engine", "template", "T", "problems", "samples", "graded")
+_SECONDARY = ("template", "engine", "graded", "problems")
 
 
 @app.command("list")
@@ -28,22 +32,20 @@ def list_runs(out_dir: OutDir = Path("emdiag-out"), as_json: AsJson = False) -> 
         if as_json:
             out.result(summaries)
             return
-        table = Table(title=f"runs in {out_dir}")
-        for name in _COLUMNS:
-            table.add_column(name)
-        for summary in summaries:
-            sampling = summary.spec.sampling
-            table.add_row(
+        rows = [
+            [
                 summary.name,
-                ", ".join(summary.labels),
+                listed(summary.labels),
                 f"{summary.spec.engine.name} {summary.spec.engine.dtype}",
                 summary.spec.template + ("" if summary.spec.chat else ", no chat"),
-                f"{sampling.temperature:g}",
-                str(summary.problems),
-                str(summary.completions),
-                str(summary.graded),
-            )
-        out.table(table)
+                f"{summary.spec.sampling.temperature:g}",
+                f"{summary.problems:,}",
+                f"{summary.completions:,}",
+                f"{summary.graded:,}",
+            ]
+            for summary in summaries
+        ]
+        show_table(table(f"Runs in {out_dir}", _COLUMNS, rows=rows, secondary=_SECONDARY), out)
 
 
 @app.command("show")
@@ -73,9 +75,9 @@ def show(
         for session in sessions:
             ended = session.finished or "not closed"
             out.line(
-                f"session  {session.started} to {ended}: {session.samples} samples, "
-                f"{session.tokens} tokens in {session.sampling_s:.1f} s on {session.device}; "
-                f"{' '.join(session.command)}"
+                f"session  {session.started} to {ended}: {count(session.samples, 'sample')}, "
+                f"{count(session.tokens, 'token')} in {session.sampling_s:.1f} s on "
+                f"{session.device}; {shlex.join(session.command)}"
             )
 
 

@@ -84,7 +84,8 @@ def select(
 ) -> None:
     """Rank the prompts of a pool by how a checkpoint behaves on them, and write them in order."""
     with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.tables import show_selection
+        from emdiag.cli.show import show
+        from emdiag.findings.selection import selection_findings
         from emdiag.studies.training.select import run_select, select_plan
 
         plan = select_plan(
@@ -117,5 +118,5 @@ def select(
         if as_json:
             out.result(result)
         else:
-            show_selection(result, out, top=top)
+            show(selection_findings(result, top=top), out)
         options.write_page(result, report, session, out)

@@ -1,11 +1,15 @@
 """Findings on a terminal: no number, verdict, id, key or command is ever cut.
 
 A table that is too wide for its terminal puts intervals below their numbers, then leaves out its
-secondary columns and says so, and at last writes each row as lines of its own.
+secondary columns and says so, and at last writes each row as lines of its own. Tables of sentences
+break these between words.
 """
 
 from __future__ import annotations
 
+import re
+import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rich import box
@@ -23,6 +27,13 @@ if TYPE_CHECKING:
     from emdiag.findings.page import Cell, Findings, Table
 
 _GAP: Final = 2
+_SENTENCE: Final = 20
+"""Room that a column of sentences needs at least."""
+
+_COMMAND: Final = re.compile(r"`[^`]+`")
+_KEPT: Final = "\N{WORD JOINER}"
+"""Stands for a blank at which a line is not broken."""
+
 _SIGNS: Final = {"better": " ▲", "worse": " ▼", "undecided": "", "plain": ""}
 
 
@@ -30,12 +41,12 @@ def show(findings: Findings, out: Out) -> None:
     """Tables, statements and cautions on stdout; what comes next on stderr."""
     for table in findings.tables:
         show_table(table, out)
-    for statement in findings.statements:
-        out.line(statement.words)
-    for caution in findings.cautions:
-        out.line(f"note: {caution}")
-    for line in findings.files:
-        out.line(line)
+    lines = [statement.words for statement in findings.statements]
+    lines += [f"note: {caution}" for caution in findings.cautions]
+    if lines and findings.tables:
+        out.line("")
+    for line in (*lines, *findings.files):
+        _show_line(line, out)
     for line in findings.next:
         out.say(line)
 
@@ -53,61 +64,132 @@ def printed(result: Result, findings: Findings) -> dict[str, object]:
 
 def show_table(table: Table, out: Out) -> None:
     """One table, in the widest form that the terminal has room for."""
-    rows = [[_words(cell) for cell in row] for row in table.rows]
-    columns = list(table.columns)
-    dropped: list[str] = []
-    stacks = False
-    if not out.wide:
-        stacks = _width(columns, rows, stacks=False) > out.width
-        for name in table.secondary:
-            if _width(columns, rows, stacks=stacks) <= out.width:
-                break
-            if name in columns:
-                index = columns.index(name)
-                dropped.append(columns.pop(index))
-                rows = [[*row[:index], *row[index + 1 :]] for row in rows]
-    if not out.wide and _width(columns, rows, stacks=stacks) > out.width:
-        _show_rows(table, out)
-        return
-    drawn = RichTable(
-        box=box.SIMPLE_HEAD, padding=(0, 0, 0, _GAP - 1), pad_edge=False, show_edge=False
+    form = _Form(
+        columns=list(table.columns),
+        rows=[[_words(cell) for cell in row] for row in table.rows],
+        is_prose=table.is_prose,
     )
-    widths = _widths(columns, rows, stacks=stacks)
-    spare = cell_len(" ".join(columns)) if out.wide else out.width - _total(widths)
-    for index, name in enumerate(columns):
-        texts = [_stacked(row[index]) if stacks else row[index] for row in rows]
-        more = max(cell_len(name) - widths[index], 0)  # for a heading on one line
-        more = more if more <= spare else 0
-        spare -= more
-        drawn.add_column(
-            Text(name),
-            justify="right" if index and _is_numeric(texts) else "left",
-            width=widths[index] + more,
-        )
-    for row in rows:
-        drawn.add_row(*(Text(_stacked(words) if stacks else words) for words in row))
+    dropped: list[str] = []
+    if not out.wide:
+        form.is_stacked = _total(form.longest()) > out.width
+        for name in table.secondary:
+            if form.width <= out.width:
+                break
+            if name in form.columns:
+                form.drop(name)
+                dropped.append(name)
     out.line("")
-    out.line(table.title)
-    out.table(drawn)
+    _show_line(table.title, out)
+    if not out.wide and form.width > out.width:
+        _show_rows(table, out)
+        dropped = []
+    else:
+        _draw(form, out)
     if table.note:
-        out.line(table.note)
+        _show_line(table.note, out)
     if dropped:
-        out.line(f"not shown for want of room: {', '.join(dropped)}; --wide shows all columns")
+        names = ", ".join(dropped)
+        _show_line(f"not shown for want of room: {names}; --wide shows all columns", out)
+
+
+@dataclass(kw_only=True)
+class _Form:
+    """A table on its way to a terminal.
+
+    Attributes:
+        is_stacked: Whether intervals are below their numbers.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+    is_prose: bool
+    is_stacked: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns of a terminal that it needs."""
+        return _total([self.least(index) for index in range(len(self.columns))])
+
+    def widths(self, room: int) -> list[int]:
+        """Of its columns; what there is to spare goes to long headings and sentences."""
+        widths = [self.least(index) for index in range(len(self.columns))]
+        spare = room - _total(widths)
+        for index, name in enumerate(self.columns):
+            more = max(cell_len(name), self._longest(index)) - widths[index]
+            if self.is_prose:
+                more = min(more, spare)
+            if 0 < more <= spare:
+                widths[index] += more
+                spare -= more
+        return widths
+
+    def least(self, index: int) -> int:
+        """Room that a column needs: headings may be broken between words, and so may sentences."""
+        heading, longest = _widest(self.columns[index].split()), self._longest(index)
+        if not self.is_prose or longest <= _SENTENCE:
+            return max(heading, longest)
+        words = [word for cell in self.cells(index) for word in cell.split()]
+        return max(heading, _SENTENCE, _widest(words))
+
+    def longest(self) -> list[int]:
+        """Room that its columns need if no cell is broken."""
+        headings = [_widest(name.split()) for name in self.columns]
+        return [max(heading, self._longest(index)) for index, heading in enumerate(headings)]
+
+    def _longest(self, index: int) -> int:
+        return _widest([line for cell in self.cells(index) for line in cell.split("\n")])
+
+    def cells(self, index: int) -> list[str]:
+        """Of a column; an interval goes below its number where they are stacked."""
+        texts = [row[index] for row in self.rows]
+        return [text.replace(" [", "\n[") for text in texts] if self.is_stacked else texts
+
+    def drop(self, name: str) -> None:
+        """Leave a column out."""
+        index = self.columns.index(name)
+        del self.columns[index]
+        for row in self.rows:
+            del row[index]
+
+
+def _draw(form: _Form, out: Out) -> None:
+    padding = (0, 0, 0, _GAP - 1)
+    drawn = RichTable(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False)
+    columns = [form.cells(index) for index in range(len(form.columns))]
+    for name, cells, width in zip(form.columns, columns, form.widths(out.width), strict=True):
+        is_first = not drawn.columns
+        is_right = _is_numeric(cells) and not is_first
+        drawn.add_column(Text(name), justify="right" if is_right else "left", width=width)
+    for row in zip(*columns, strict=True):
+        drawn.add_row(*map(Text, row))
+    out.table(drawn)
 
 
 def _show_rows(table: Table, out: Out) -> None:
     """Each row as lines `column: words`, for tables that no terminal of this width can hold."""
-    out.line("")
-    out.line(table.title)
     for row in table.rows:
         out.line("")
         for place, (name, cell) in enumerate(zip(table.columns, row, strict=True)):
             words = _words(cell).replace("\n", "\n    ")
             if words:
-                out.line(words if place == 0 else f"  {name}: {words}")
-    if table.note:
-        out.line("")
-        out.line(table.note)
+                _show_line(words if place == 0 else f"  {name}: {words}", out, indent=4)
+    out.line("")
+
+
+def _show_line(words: str, out: Out, *, indent: int = 2) -> None:
+    """Broken between words where the terminal is narrower; words themselves stay whole."""
+    for line in words.split("\n"):
+        if out.wide or cell_len(line) <= out.width:
+            out.line(line)
+            continue
+        for part in textwrap.wrap(
+            _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), line),
+            width=out.width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            out.line(part.replace(_KEPT, " "))
 
 
 def _words(cell: Cell) -> str:
@@ -115,31 +197,12 @@ def _words(cell: Cell) -> str:
     return f"{words}\n{cell.below}" if cell.below else words
 
 
-def _stacked(words: str) -> str:
-    """An interval below its number."""
-    return words.replace(" [", "\n[")
-
-
-def _width(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacks: bool) -> int:
-    """Of the whole table, at its narrowest."""
-    return _total(_widths(columns, rows, stacks=stacks))
-
-
-def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacks: bool) -> list[int]:
-    """Of columns; headings may be broken between words, cells may not."""
-    widths = []
-    for index, name in enumerate(columns):
-        cells = [_stacked(row[index]) if stacks else row[index] for row in rows]
-        widths.append(_widest([*cells, *name.split()]))
-    return widths
-
-
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
 def _widest(texts: Sequence[str]) -> int:
-    return max((cell_len(line) for text in texts for line in text.split("\n")), default=0)
+    return max(map(cell_len, texts), default=0)
 
 
 def _is_numeric(texts: Sequence[str]) -> bool:

@@ -142,9 +142,11 @@ def em(
     """Minimise entropy on one unlabelled prompt, as one-shot EM does."""
     is_main = os.environ.get("RANK", "0") == "0"
     with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.train_tables import draw_training, show_training
+        from emdiag.cli.show import show
         from emdiag.core.errors import PlanError
         from emdiag.core.progress import SilentProgress
+        from emdiag.findings.kinds import findings_of
+        from emdiag.publish.training import training_figures
         from emdiag.train.em.plan import EMPlan, parse_grid, parse_numbers, parse_seeds
         from emdiag.train.em.recipes import load_recipe
         from emdiag.train.recipe_fields import parse_settings
@@ -198,11 +200,12 @@ def em(
         result = run_em(plan, session, is_main=is_main)
         if not is_main:
             return
-        draw_training(result, out)
+        for figure in training_figures(result, progress=session.progress):
+            out.say(f"figure: {figure}.svg")
         if as_json:
             out.result(result)
         else:
-            show_training(result, out)
+            show(findings_of(result), out)
         options.write_page(result, report, session, out)
 
 

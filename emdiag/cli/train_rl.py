@@ -116,8 +116,10 @@ def rl(
 ) -> None:
     """Learn from rewards (GRPO by TRL), the counterpart of entropy minimisation."""
     with console.command(json=as_json, resumes=True) as out:
-        from emdiag.cli.train_tables import draw_training, show_training
+        from emdiag.cli.show import show
         from emdiag.core.errors import PlanError
+        from emdiag.findings.kinds import findings_of
+        from emdiag.publish.training import training_figures
         from emdiag.train.em.plan import parse_numbers, parse_seeds
         from emdiag.train.recipe_fields import parse_settings
         from emdiag.train.rl.plan import RLPlan
@@ -165,9 +167,10 @@ def rl(
 
         session = options.session_on(out_dir, out)
         result = run_rl(plan, session, out=out_dir)
-        draw_training(result, out)
+        for figure in training_figures(result, progress=session.progress):
+            out.say(f"figure: {figure}.svg")
         if as_json:
             out.result(result)
         else:
-            show_training(result, out)
+            show(findings_of(result), out)
         options.write_page(result, report, session, out)

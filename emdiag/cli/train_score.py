@@ -51,7 +51,8 @@ def score(
 ) -> None:
     """Score all seeds of a training: the registered checkpoint, their mean, and how they differ."""
     with console.command(json=as_json, resumes=True) as shown:
-        from emdiag.cli.seed_tables import show_seed_scores
+        from emdiag.cli.show import show
+        from emdiag.findings.kinds import findings_of
         from emdiag.studies.training.score_seeds import run_score_seeds, seed_scores_plan
 
         plan = seed_scores_plan(
@@ -80,5 +81,5 @@ def score(
         if as_json:
             shown.result(result)
         else:
-            show_seed_scores(result, shown)
+            show(findings_of(result), shown)
         options.write_page(result, report, session, shown)

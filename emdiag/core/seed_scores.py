@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Interval, Metric
+from emdiag.core.results import Direction, Interval, Metric
 
 
 class SeedScore(Record, frozen=True, kw_only=True):
@@ -33,11 +33,13 @@ class SeedDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         interval: Over seeds and problems; over problems alone where there is one seed.
+        direction: Whether the mean is significantly higher or lower.
     """
 
     base: str
     difference: float
     interval: Interval | None
+    direction: Direction
 
 
 class SeedGroup(Record, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ NO_INTERVAL: Final = "no interval"
 
 MINUS: Final = "\N{MINUS SIGN}"
 ARROW: Final = "\N{RIGHTWARDS ARROW}"
-_MOST_DECIMALS, _ZERO = 6, 1e-9
+_MOST_DECIMALS, _ZERO, _TINY = 6, 1e-9, 1e-4
 
 
 def percent(value: float | None, interval: Interval | None = None) -> str:
@@ -65,10 +65,13 @@ def change(value: float | None, interval: Interval | None = None) -> str:
 
 
 def short(value: float | None) -> str:
-    """Three significant digits, or all that stand before the point."""
+    """Three significant digits, or all that stand before the point; `2e-05` where it is tiny."""
     if value is None:
         return NOTHING
-    return _plain(value, _decimals(abs(value), digits=3) if value else 2)
+    if 0 < abs(value) < _TINY:
+        return f"{value:.3g}".replace("-", MINUS)
+    rounded = float(f"{abs(value):.2e}")  # else 0.09999 would have a digit more
+    return _plain(value, _decimals(rounded, digits=3) if value else 2)
 
 
 def fixed(value: float | None, decimals: int, *, signed: bool = False) -> str:
@@ -90,10 +93,12 @@ def p_cell(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.2g}"
 
 
-def from_to(before: float | None, after: float | None, decimals: int) -> str:
-    """Such as `0.12 -> 0.09`, with an arrow."""
+def from_to(before: float | None, after: float | None, decimals: int | None = None) -> str:
+    """Such as `0.12 -> 0.09`, with an arrow; each with three digits where no number is given."""
     if before is None or after is None:
         return NOTHING
+    if decimals is None:
+        return f"{short(before)} {ARROW} {short(after)}"
     return f"{_plain(before, decimals)} {ARROW} {_plain(after, decimals)}"
 
 
@@ -136,6 +141,12 @@ def setting(value: float) -> str:
 def at_temperature(temperature: float) -> str:
     """Such as `greedy` or `at T 0.6`."""
     return "greedy" if temperature == 0 else f"at T {setting(temperature)}"
+
+
+def how_scored(metric: str, *, samples: int, temperature: float) -> str:
+    """Under what a score was found, such as `greedy` or `avg@8 at T 0.6`."""
+    how = at_temperature(temperature)
+    return f"{metric} {how}" if samples > 1 else how
 
 
 def ends(interval: Interval, *, scale: float = 1.0, decimals: int = 1) -> str:

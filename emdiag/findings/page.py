@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from emdiag.core.results import Direction, Interval
 from emdiag.core.samples_book import SampleBook, Tone
 from emdiag.findings.numbers import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PageKind = Literal[
     "evaluation",
@@ -23,6 +23,14 @@ PageKind = Literal[
     "claims",
     "study",
 ]
+
+
+TONES: Final[Mapping[Direction, Tone]] = {
+    "higher": "better",
+    "lower": "worse",
+    "undecided": "undecided",
+}
+"""Of a difference where more is better."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.findings.numbers import span as counted
+from msgspec.structs import replace
+
+from emdiag.findings.comparison import comparison_statements, conclusion_words
+from emdiag.findings.evaluation import coverage_statement, score_statement
+from emdiag.findings.numbers import count, percent_cell, points_cell, span
+from emdiag.findings.seeds import mean_statement
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.sheet import (
     Words,
@@ -22,8 +27,6 @@ from emdiag.plots.sweep.lookup import (
     intervals_of,
     metric_values,
     panel_grid,
-    percent,
-    points,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ def accuracy_figure(scores: Scores) -> Figure:
     runs = {(label, temperature) for label, _, temperature in rows}
     with style():
         words = Words(
-            finding=capped([_said(score, names) for score in scores]),
+            finding=capped([score_statement(_plain(score, names)).words for score in scores]),
             quiet=f"{_sizes(scores)}. "
             f"{intervals_of((score.interval for score in scores), drawn='Bars')}. "
             "Whether two of them differ is a question for their paired difference.",
@@ -70,8 +73,8 @@ def accuracy_figure(scores: Scores) -> Figure:
             _percent_limits(axes)
             axes.grid(visible=False, axis="y")
             several = len(runs) > len(looks)
-            shown = [names[label] + (f", T {at:g}" if several else "") for label, _, at in rows]
-            axes.set_yticks(range(len(rows)), shown)
+            ticks = [names[label] + (f", T {at:g}" if several else "") for label, _, at in rows]
+            axes.set_yticks(range(len(rows)), ticks)
             title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
             metric = " or ".join(
                 dict.fromkeys(score.metric for score in scores if score.benchmark == benchmark)
@@ -83,13 +86,14 @@ def accuracy_figure(scores: Scores) -> Figure:
 
 def difference_figure(result: CompareResult) -> Figure:
     """Paired differences of two checkpoints by benchmark, with the zone of no difference."""
-    rows = [*result.comparisons, *([result.macro] if result.macro else [])]
+    macro = _plain_pair(result.macro) if result.macro else None
+    result = replace(result, comparisons=tuple(map(_plain_pair, result.comparisons)), macro=macro)
+    rows = [*result.comparisons, *([macro] if macro else [])]
     first = rows[0]
-    left, right = plain_label(first.left), plain_label(first.right)
     with style():
         words = Words(
-            finding=capped([_difference_said(row) for row in rows[::-1]]),
-            quiet=f"Paired by problem; n = {counted([row.problems for row in rows], 'problem')}. "
+            finding=capped([one.words for one in comparison_statements(result)]),
+            quiet=f"Paired by problem; n = {span([row.problems for row in rows], 'problem')}. "
             f"{intervals_of((row.interval for row in rows), drawn='Bars')}. "
             f"Grey zone: within {100 * first.margin:g} points the two count as equivalent.",
         )
@@ -98,16 +102,16 @@ def difference_figure(result: CompareResult) -> Figure:
         axes = grid[0, 0]
         axes.axvline(0, color=QUIET, linewidth=0.9)
         for line, row in enumerate(rows):
-            _difference(axes, row, line=line, is_macro=row is result.macro)
+            _difference(axes, row, line=line, is_macro=row is macro)
         axes.axvspan(-100 * first.margin, 100 * first.margin, color="#dddddd", zorder=0)
-        axes.set_yticks(range(len(rows)), [plain_label(row.benchmark, 30) for row in rows])
+        axes.set_yticks(range(len(rows)), [row.benchmark for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.75)
         axes.margins(x=0.15)
         axes.grid(visible=False, axis="y")
         label_axes(
             axes,
             title="",
-            x=f"points; right of 0: {right} is better, left of 0: {left} is better",
+            x=f"points; right of 0: {first.right} is better, left of 0: {first.left} is better",
         )
         return finish(figure)
 
@@ -125,7 +129,7 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
     intervals = (metric.interval for score in drawn for metric in score.pass_at_k)
     with style():
         words = Words(
-            finding=capped([_coverage_said(score, names) for score in drawn]),
+            finding=capped([coverage_statement(_plain(score, names)).words for score in drawn]),
             quiet=f"{_sizes(drawn)}. {intervals_of(intervals, drawn='Bars' if bars else 'Bands')}.",
         )
         figure, panels = panel_grid(
@@ -150,52 +154,43 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
         return finish(figure)
 
 
-def seeds_figure(found: BenchmarkSeeds) -> Figure:
+def seeds_figure(of: BenchmarkSeeds) -> Figure:
     """Single seeds as marks and their mean with its interval: a line for each group, and the base.
 
     The checkpoint that was registered before training has a ring.
     """
-    names = [group.name or "all seeds" for group in found.groups]
+    of = _plain_seeds(of)
+    names = [group.name or "all seeds" for group in of.groups]
     with style():
         words = Words(
-            finding=capped([_group_said(group) for group in found.groups]),
-            quiet=f"{plain_label(found.benchmark)}, {found.metric}; n = "
-            f"{counted([found.problems], 'problem')}. "
-            f"{intervals_of((group.interval for group in found.groups), drawn='Bars')}. "
+            finding=capped([mean_statement(group, of).words for group in of.groups]),
+            quiet=f"{of.benchmark}, {of.metric}; n = "
+            f"{count(of.problems, 'problem')}. "
+            f"{intervals_of((group.interval for group in of.groups), drawn='Bars')}. "
             "Diamond: mean of the seeds; ring: registered before training; line: the base.",
         )
         figure, grid = sheet(words, height=0.55 * max(len(names), 2) + 0.6)
         axes = grid[0, 0]
-        for line, group in enumerate(found.groups):
-            _seeds(axes, found, group, line=line)
-        if found.base is not None:
+        for line, group in enumerate(of.groups):
+            _seeds(axes, of, group, line=line)
+        if of.base is not None:
             colour = STAGE_COLOURS["base"]
-            axes.axvline(100 * found.base.value, color=colour, linewidth=1.2)
-            if found.base.interval is not None:
-                low, high = 100 * found.base.interval.low, 100 * found.base.interval.high
+            axes.axvline(100 * of.base.value, color=colour, linewidth=1.2)
+            if of.base.interval is not None:
+                low, high = 100 * of.base.interval.low, 100 * of.base.interval.high
                 axes.axvspan(low, high, color=colour, alpha=0.1, linewidth=0)
-        axes.set_yticks(range(len(names)), [plain_label(name, 30) for name in names])
+        axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.7)
         _percent_limits(axes)
         axes.grid(visible=False, axis="y")
-        label_axes(axes, title="", x=f"{found.metric}, % right")
+        label_axes(axes, title="", x=f"{of.metric}, % right")
         return finish(figure)
 
 
-def _group_said(group: SeedGroup) -> str:
-    name = f"{plain_label(group.name, 30)}: " if group.name else ""
-    seeds = counted([len(group.seeds)], "seed")
-    gap = group.difference
-    if gap is None:
-        return f"{name}{percent(group.mean, group.interval)}, mean of {seeds}"
-    against = f"{points(gap.difference, gap.interval)} points against {plain_label(gap.base)}"
-    return f"{name}{against}, mean of {seeds}"
-
-
-def _seeds(axes: Axes, found: BenchmarkSeeds, group: SeedGroup, *, line: int) -> None:
+def _seeds(axes: Axes, of: BenchmarkSeeds, group: SeedGroup, *, line: int) -> None:
     values = [100 * seed.value for seed in group.seeds]
     axes.plot(values, [line + 0.22] * len(values), "|", color=QUIET, markersize=9, mew=1.6)
-    kept = found.registered
+    kept = of.registered
     if kept is not None and any(seed.run_key == kept.run_key for seed in group.seeds):
         at, ring = [100 * kept.value], [line + 0.22]
         axes.plot(at, ring, "o", mfc="none", mec="#111111", markersize=10)
@@ -203,16 +198,15 @@ def _seeds(axes: Axes, found: BenchmarkSeeds, group: SeedGroup, *, line: int) ->
         low, high = 100 * group.interval.low, 100 * group.interval.high
         axes.hlines(line, low, high, color="#111111", linewidth=2.2)
     axes.plot([100 * group.mean], [line], "D", color="#111111", markersize=6)
-    said = percent(group.mean, group.interval).replace(" %", "")
-    _above(axes, said, at=(100 * group.mean, line))
+    _above(axes, percent_cell(group.mean, group.interval), at=(100 * group.mean, line))
 
 
 def _row(score: BenchmarkScore) -> tuple[str, str, float]:
     return score.label, score.metric, score.temperature
 
 
-def _columns(count: int) -> int:
-    return {1: 1, 2: 2, 4: 2}.get(count, 3)
+def _columns(panels: int) -> int:
+    return {1: 1, 2: 2, 4: 2}.get(panels, 3)
 
 
 def _looks(scores: Scores) -> dict[str, Look]:
@@ -222,41 +216,30 @@ def _looks(scores: Scores) -> dict[str, Look]:
 
 def _sizes(scores: Scores) -> str:
     return (
-        f"n = {counted([score.problems for score in scores], 'problem')}, "
-        f"{counted([score.samples for score in scores], 'sample')} of each"
+        f"n = {span([score.problems for score in scores], 'problem')}, "
+        f"{span([score.samples for score in scores], 'sample')} of each"
     )
 
 
-def _where(score: BenchmarkScore) -> str:
-    how = "greedy" if score.temperature == 0 else f"T {score.temperature:g}"
-    return f"on {plain_label(score.benchmark)}, {how}"
+def _plain(score: BenchmarkScore, names: dict[str, str]) -> BenchmarkScore:
+    """With names that have room in a figure."""
+    return replace(score, label=names[score.label], benchmark=plain_label(score.benchmark))
 
 
-def _said(score: BenchmarkScore, names: dict[str, str]) -> str:
-    return f"{names[score.label]} {percent(score.value, score.interval)} right {_where(score)}"
-
-
-def _coverage_said(score: BenchmarkScore, names: dict[str, str]) -> str:
-    one, most = score.pass_at_k[0], score.pass_at_k[-1]
-    return (
-        f"{names[score.label]} {_where(score)}: {percent(one.value, one.interval)} with one "
-        f"sample, {percent(most.value, most.interval)} with any of {len(score.pass_at_k)}"
-    )
-
-
-def _difference_said(row: Comparison) -> str:
-    gap = f"{points(row.difference, row.interval)} points"
-    where = plain_label(row.benchmark, 30)
+def _plain_pair(row: Comparison) -> Comparison:
     left, right = plain_label(row.left), plain_label(row.right)
-    match row.conclusion:
-        case "right better":
-            return f"{where}: {right} is better than {left}, {gap}"
-        case "left better":
-            return f"{where}: {right} is worse than {left}, {gap}"
-        case "equivalent":
-            return f"{where}: equivalent within {100 * row.margin:g} points, {gap}"
-        case "undecided":
-            return f"{where}: undecided, {gap}"
+    return replace(row, left=left, right=right, benchmark=plain_label(row.benchmark, 30))
+
+
+def _plain_seeds(of: BenchmarkSeeds) -> BenchmarkSeeds:
+    groups = tuple(map(_plain_group, of.groups))
+    return replace(of, benchmark=plain_label(of.benchmark), groups=groups)
+
+
+def _plain_group(group: SeedGroup) -> SeedGroup:
+    name, gap = plain_label(group.name, 30) if group.name else "", group.difference
+    difference = None if gap is None else replace(gap, base=plain_label(gap.base))
+    return replace(group, name=name, difference=difference)
 
 
 def _score(axes: Axes, score: BenchmarkScore, *, look: Look, line: int) -> None:
@@ -265,8 +248,7 @@ def _score(axes: Axes, score: BenchmarkScore, *, look: Look, line: int) -> None:
         axes.hlines(line, low, high, color=look.colour, linewidth=2.2)
     value = 100 * score.value
     axes.plot([value], [line], look.marker, color=look.colour, markersize=6, label=score.label)
-    said = percent(score.value, score.interval).replace(" %", "")
-    _above(axes, said, at=(value, line))
+    _above(axes, percent_cell(score.value, score.interval), at=(value, line))
 
 
 def _percent_limits(axes: Axes) -> None:
@@ -284,10 +266,8 @@ def _difference(axes: Axes, row: Comparison, *, line: int, is_macro: bool) -> No
         axes.hlines(line, low, high, color=QUIET, linewidth=2.2)
     value = 100 * row.difference
     axes.plot([value], [line], "D" if is_macro else "o", color="#111111", markersize=6)
-    verdict = {"right better": f"{plain_label(row.right)} better"}
-    verdict["left better"] = f"{plain_label(row.left)} better"
-    said = verdict.get(row.conclusion, row.conclusion)
-    _above(axes, f"{points(row.difference, row.interval)}: {said}", at=(value, line))
+    words = f"{points_cell(row.difference, row.interval)}: {conclusion_words(row)}"
+    _above(axes, words, at=(value, line))
 
 
 def _above(axes: Axes, words: str, *, at: tuple[float, int]) -> None:

@@ -40,15 +40,6 @@ Their lightness differs by at least 10 of 100, so that they stay apart in grey, 
 stays apart for a reader without one kind of cone; all stand out from white.
 """
 
-STAGE_NAMES: Final[Mapping[Stage, str]] = {
-    "base": "base",
-    "em": "EM",
-    "rl": "RL",
-    "em_rl": "EM, then RL",
-    "rl_em": "RL, then EM",
-}
-"""What the stages are called on a page."""
-
 OTHER_COLOURS: Final = ("#7d7468", "#5f8793", "#8b8a3c", "#9a7fa6")
 """Of checkpoints whose stage is not known; none is, or is near, the colour of a stage."""
 

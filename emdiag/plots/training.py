@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from emdiag.core.errors import MeasurementError
-from emdiag.plots.style import QUIET, STAGE_COLOURS, STAGE_NAMES, style
+from emdiag.findings.training import STAGE_NAMES, group_statements, run_noun
+from emdiag.plots.style import QUIET, STAGE_COLOURS, style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,14 +39,12 @@ class Panel:
 
     Attributes:
         is_share: Between 0 and 1, and drawn on that whole range.
-        said: Name and unit inside a sentence, with a bar where the numbers go.
     """
 
     field: str
     title: str
     unit: str
     is_share: bool = False
-    said: str = ""
 
     def value(self, record: UpdateRecord) -> float | None:
         """The figure of one update; None where it is not defined."""
@@ -54,14 +53,9 @@ class Panel:
 
 
 PANELS: Final = (
-    Panel(
-        field="held_out_entropy_nats",
-        title="Held-out entropy at T = 1",
-        unit="nats per token",
-        said="held-out entropy| nats",
-    ),
-    Panel(field="loss", title="Loss", unit="nats per token", said="loss|"),
-    Panel(field="reward", title="Reward", unit="mean of samples", said="reward|"),
+    Panel(field="held_out_entropy_nats", title="Held-out entropy at T = 1", unit="nats per token"),
+    Panel(field="loss", title="Loss", unit="nats per token"),
+    Panel(field="reward", title="Reward", unit="mean of samples"),
     Panel(field="gradient_norm", title="Gradient norm, before clipping", unit="L2 norm"),
     Panel(field="weight_distance", title="Weight distance from the start", unit="L2 norm"),
     Panel(field="mean_tokens", title="Length of completions", unit="tokens, mean"),
@@ -81,7 +75,6 @@ PANELS: Final = (
         is_share=True,
     ),
 )
-_PANEL: Final = {panel.field: panel for panel in PANELS}
 
 
 def training_figure(runs: Runs, *, stage: Stage) -> Figure:
@@ -119,57 +112,27 @@ def training_figure(runs: Runs, *, stage: Stage) -> Figure:
         for axes in grid[len(panels) :]:
             axes.remove()
         sns.despine(figure)
-        figure.suptitle(finding(runs, stage=stage), x=0.01, ha="left", weight="bold", size=11)
+        figure.suptitle(_title_of_all(runs, stage=stage), x=0.01, ha="left", weight="bold", size=11)
         figure.supxlabel(_legend(runs), x=0.01, ha="left", size=8, color=QUIET)
         figure.get_layout_engine().set(hspace=0.06, wspace=0.05)  # type: ignore[union-attr, call-arg]  # set above: constrained
     return figure
 
 
-def finding(runs: Runs, *, stage: Stage) -> str:
-    """What the figure shows, in words and numbers, a line for each.
-
-    RL is told by its reward and the held-out entropy, EM by the entropy alone, or by the loss
-    where nothing was held out: the mean over runs at their first value and at their last.
-    """
-    reward, entropy, loss = (_PANEL[name] for name in ("reward", "held_out_entropy_nats", "loss"))
-    lines = [line for panel in (reward, entropy) if (line := _change(runs, panel))]
-    lines = lines or [line for line in [_change(runs, loss)] if line]
-    return f"{STAGE_NAMES[stage]}: " + "\n".join(lines or ["the start, before any update"])
-
-
-def _change(runs: Runs, panel: Panel) -> str | None:
-    """Such as `held-out entropy 0.41 -> 0.12 nats over 10 updates, lower in 5 of 5 seeds`."""
-    long = [series for series in _series(runs, panel) if len(series) > 1]
-    if not long:
-        return None
-    first, last = (np.array([one[pick(one)] for one in long]) for pick in (min, max))
-    gap = float((last - first).mean())
-    word = "lower" if gap < 0 else "higher" if gap > 0 else "unchanged"
-    agree = int((np.sign(last - first) == np.sign(gap)).sum())
-    name, _, unit = panel.said.partition("|")
-    many = _count(len(long), _noun(runs))
-    return (
-        f"{name} {_digits(first.mean())} \N{RIGHTWARDS ARROW} {_digits(last.mean())}{unit} "
-        f"over {_span([max(one) - min(one) for one in long])}, "
-        + (f"{word} in {agree} of {many}" if len(long) > 1 else many)
-    )
-
-
-def _digits(value: float) -> str:
-    """Three of them, zeros at the end included, so that both ends look equally sure."""
-    return f"{value:#.3g}".removesuffix(".")
-
-
-def _span(updates: Sequence[int]) -> str:
-    low, high = min(updates), max(updates)
-    return _count(high, "update") if low == high else f"{low} to {_count(high, 'update')}"
+def _title_of_all(runs: Runs, *, stage: Stage) -> str:
+    """What changed; changed answers have their panel alone."""
+    statements = [
+        statement.words
+        for statement in group_statements(runs, stage=stage)
+        if statement.kind in {"reward", "held-out entropy", "loss"}
+    ]
+    return "\n".join(statements) or f"{STAGE_NAMES[stage]}: the start, before any update"
 
 
 def _draw(axes: Axes, runs: Runs, panel: Panel, *, colour: str, last: int) -> None:
-    every = _series(runs, panel)
+    lines = _series(runs, panel)
     single = len(runs) == 1
     dots = "o" if last <= _DOTS_UP_TO else None
-    for label, series in zip(runs, every, strict=True):
+    for label, series in zip(runs, lines, strict=True):
         updates = sorted(series)
         axes.plot(
             updates,
@@ -181,30 +144,30 @@ def _draw(axes: Axes, runs: Runs, panel: Panel, *, colour: str, last: int) -> No
             marker=dots if single else None,
             markersize=3.5,
         )
-    shared = sorted(set.intersection(*(set(series) for series in every)))
+    shared = sorted(set.intersection(*(set(series) for series in lines)))
     if not single and shared:
         axes.plot(
             shared,
-            [np.mean([series[update] for series in every]) for update in shared],
+            [np.mean([series[update] for series in lines]) for update in shared],
             color=colour,
             label="mean",
             linewidth=2.4,
             marker=dots,
             markersize=3.5,
         )
-    _scale(axes, panel, every, last=last)
+    _scale(axes, panel, lines, last=last)
     axes.set_title(_title(runs, panel))
     axes.set_ylabel(_unit(runs, panel))
     axes.set_xlabel("update")
 
 
-def _scale(axes: Axes, panel: Panel, every: Sequence[Series], *, last: int) -> None:
+def _scale(axes: Axes, panel: Panel, lines: Sequence[Series], *, last: int) -> None:
     """The whole range for shares; elsewhere from 0, unless values lie below it."""
     reach = max(last, 1)
     axes.set_xlim(-0.03 * reach, 1.03 * reach)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    highest = max(value for series in every for value in series.values())
-    lowest = min(value for series in every for value in series.values())
+    highest = max(value for series in lines for value in series.values())
+    lowest = min(value for series in lines for value in series.values())
     if panel.is_share:
         axes.set_ylim(-0.03, 1.03)
     elif lowest >= 0:
@@ -213,11 +176,11 @@ def _scale(axes: Axes, panel: Panel, every: Sequence[Series], *, last: int) -> N
 
 def _series(runs: Runs, panel: Panel) -> list[Series]:
     """For each run, its values by update, where defined."""
-    found = []
+    series = []
     for records in runs.values():
         values = ((record.update, panel.value(record)) for record in records)
-        found.append({update: value for update, value in values if value is not None})
-    return found
+        series.append({update: value for update, value in values if value is not None})
+    return series
 
 
 def _title(runs: Runs, panel: Panel) -> str:
@@ -234,16 +197,8 @@ def _unit(runs: Runs, panel: Panel) -> str:
 
 
 def _legend(runs: Runs) -> str:
-    lines = f"Thin: one {_noun(runs)}; thick: their mean. " if len(runs) > 1 else ""
+    lines = f"Thin: one {run_noun(runs)}; thick: their mean. " if len(runs) > 1 else ""
     return (
-        f"{lines}Held-out figures and the distance are of the weights after the update, "
+        f"{lines}Held-out statistics and the distance are of the weights after the update, "
         "all others of those before it."
     )
-
-
-def _noun(runs: Runs) -> str:
-    return "seed" if all(label.startswith("seed") for label in runs) else "run"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

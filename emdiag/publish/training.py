@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from emdiag.core.errors import StoreError
 from emdiag.core.training import TrainedCell, TrainResult, next_stage
 from emdiag.findings.page import Context, Fact, Page
+from emdiag.findings.training import seed_groups
 from emdiag.publish.sources import Sources
 from emdiag.reports.training_page import training_page
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
+from emdiag.studies.figure_files import write_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emdiag.core.protocols import Progress
     from emdiag.core.training import TrainFolder, TrainManifest
+    from emdiag.plots.style import Drawn
     from emdiag.store.run_store import RunStore
 
 _PROBLEMS_SHOWN = 5
@@ -74,6 +78,29 @@ def training_result_page(result: TrainResult, /, *, context: Context) -> Page:
         context=context,
         chosen=result.chosen,
     )
+
+
+def training_figures(result: TrainResult, *, progress: Progress) -> tuple[str, ...]:
+    """A figure for each group of seeds, beside its checkpoints; returns the files, without ending.
+
+    Groups with a run that has made no update yet have none.
+
+    Raises:
+        StoreError: A file cannot be written.
+    """
+    out = Path(result.out)
+    groups = seed_groups({cell.name: read_updates(out / cell.name) for cell in result.cells})
+
+    def draw() -> dict[str, Drawn]:
+        from emdiag.plots.training import training_figure
+
+        return {
+            f"{group}/training".lstrip("/"): training_figure(runs, stage=result.stage)
+            for group, runs in groups.items()
+            if all(len(records) > 1 for records in runs.values())
+        }
+
+    return write_figures(draw, out, progress=progress)
 
 
 def _cell(out: Path, name: str, folder: TrainFolder) -> TrainedCell | None:

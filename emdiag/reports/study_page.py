@@ -7,14 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emdiag.findings.cautions import distinct
+from emdiag.findings.claims import claims_cautions, verdicts_statement
+from emdiag.findings.numbers import count
 from emdiag.findings.page import Page, Section, Statement, sentence
-from emdiag.reports.claims_page import (
-    claims_details,
-    claims_doubts,
-    claims_section,
-    verdicts_summary,
-)
-from emdiag.reports.pieces import count
+from emdiag.reports.claims_page import claims_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,48 +66,48 @@ def study_page(
     """
     sections = [section for chapter in chapters for section in _sections(chapter)]
     if claims is not None:
-        sections += [claims_section(claims), *claims_details(claims)]
+        sections += claims_sections(claims)
     return Page(
         kind="study",
         title=title,
         question=question,
         answers=_answers(chapters, claims),
         sections=tuple(sections),
-        cautions=_doubts(chapters, claims),
+        cautions=_cautions(chapters, claims),
         context=context,
     )
 
 
 def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[Statement, ...]:
     """What becomes of the claims, then the first statement of chapters, decided ones first."""
-    said = [Statement(words=verdicts_summary(claims))] if claims and claims.claims else []
+    statements = [verdicts_statement(claims)] if claims and claims.claims else []
     firsts = [chapter.page.answers[0] for chapter in chapters if chapter.page.answers]
     weights = {"better": 0, "worse": 0, "plain": 1, "undecided": 2}
-    kept = sorted(firsts, key=lambda one: weights[one.tone])[: MOST_ANSWERS - len(said)]
-    return (*said, *(one for one in firsts if one in kept))
+    kept = sorted(firsts, key=lambda one: weights[one.tone])[: MOST_ANSWERS - len(statements)]
+    return (*statements, *(one for one in firsts if one in kept))
 
 
 def _sections(chapter: Chapter) -> list[Section]:
     """The chapter and, folded, its details."""
     page = chapter.page
-    said = tuple(sentence(one.words) for one in page.answers)
+    sentences = tuple(sentence(one.words) for one in page.answers)
     main = [section for section in page.sections if not section.is_detail]
     detail = [section for section in page.sections if section.is_detail]
-    made = [
+    sections = [
         Section(
             heading=chapter.heading,
-            words=(*chapter.words, *said[:STATEMENTS_OF_A_CHAPTER]),
+            words=(*chapter.words, *sentences[:STATEMENTS_OF_A_CHAPTER]),
             pictures=tuple(picture for section in main for picture in section.pictures),
             tables=() if chapter.is_brief else tuple(_tables(main)),
         )
     ]
-    words = (*said[STATEMENTS_OF_A_CHAPTER:], *(one for part in detail for one in part.words))
+    words = (*sentences[STATEMENTS_OF_A_CHAPTER:], *(one for part in detail for one in part.words))
     pictures = tuple(picture for section in detail for picture in section.pictures)
     folded = [*(_tables(main) if chapter.is_brief else ()), *_tables(detail)]
     if chapter.is_brief and page.kind == "selection":
         folded = _first_and_named(folded, " ".join(chapter.words))
     if words or pictures or folded:
-        made.append(
+        sections.append(
             Section(
                 heading=f"{chapter.heading}: details",
                 words=words,
@@ -120,7 +116,7 @@ def _sections(chapter: Chapter) -> list[Section]:
                 is_detail=True,
             )
         )
-    return made
+    return sections
 
 
 def _tables(sections: Sequence[Section]) -> list[Table]:
@@ -149,7 +145,7 @@ def _is_named(row: Cell, words: str) -> bool:
     return re.search(rf"(?<![\w/-]){re.escape(prompt)}(?![\w/-])", words) is not None
 
 
-def _doubts(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[str, ...]:
-    """Doubts of all chapters, each once, and those of the claims."""
-    found = [doubt for chapter in chapters for doubt in chapter.page.cautions]
-    return distinct([*found, *(claims_doubts(claims) if claims is not None else ())])
+def _cautions(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[str, ...]:
+    """Those of all chapters, each once, and of the claims."""
+    cautions = [caution for chapter in chapters for caution in chapter.page.cautions]
+    return distinct([*cautions, *(claims_cautions(claims) if claims is not None else ())])

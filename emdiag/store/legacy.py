@@ -42,6 +42,14 @@ def _slope_directions(sweep: Json) -> None:
         pair["direction"] = direction_of(interval, pair["p_holm"])
 
 
+def _seed_directions(seeds: Json) -> None:
+    for benchmark in seeds["benchmarks"]:
+        for group in benchmark["groups"]:
+            if (gap := group["difference"]) is not None:
+                interval = msgspec.convert(gap["interval"], Interval | None)
+                gap["direction"] = direction_of(interval)
+
+
 FORMER = {
     "evaluation": _Former(fields=frozenset({"scores", "store"})),
     "comparison": _Former(fields=frozenset({"comparisons", "macro"})),
@@ -49,7 +57,7 @@ FORMER = {
     "sweep": _Former(
         fields=frozenset({"points", "controls"}), dropped=("statements",), derive=_slope_directions
     ),
-    "seeds": _Former(fields=frozenset({"out", "benchmarks"})),
+    "seeds": _Former(fields=frozenset({"out", "benchmarks"}), derive=_seed_directions),
     "selection": _Former(fields=frozenset({"pool", "ranked"})),
     "training": _Former(fields=frozenset({"out", "cells"})),
     "claims": _Former(fields=frozenset({"claims", "notes"})),

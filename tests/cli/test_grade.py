@@ -45,7 +45,7 @@ def test_the_table_counts_the_verdicts_and_names_the_grader(answers: Path) -> No
     done = CliRunner().invoke(app, [str(answers)])
     assert done.exit_code == 0
     assert "3 graded lines" in done.stdout
-    assert "2 of 3 answers stood in a box" in done.stdout
+    assert "2 of 3 answers in a box" in done.stdout
     assert "math-verify/1" in done.stdout
 
 

@@ -41,10 +41,9 @@ def test_the_table_says_what_ranked_and_marks_what_used_labels(
 ) -> None:
     found = run("select", table, "--pool", "toy", "--top", "3", *OPTIONS)
     assert found.exit_code == 0, found.output
-    assert "ranked by outcome-variance, highest first" in found.stdout
-    assert "it uses labels" in found.stdout
+    assert "Ranked with labels by outcome-variance, highest first" in found.stdout
     assert "variance *" in found.stdout
-    assert "caution: on the first prompt" in found.stdout
+    assert "Caution: on the first prompt" in found.stdout
     assert "emdiag-out/select/toy-base.jsonl" in found.stdout
     assert found.stdout.count("toy/00") == 5  # three rows, the first prompt, the caution
     assert "train em REF --prompt-file" in found.stderr
@@ -56,11 +55,10 @@ def test_a_pool_without_answers_shows_no_column_that_needs_them(
     (tmp_path / "bare.json").write_text(json.dumps([{"question": "A?"}, {"question": "B?"}]))
     found = run("select", table, "--pool", "bare.json", *OPTIONS)
     assert found.exit_code == 0, found.output
-    assert "ranked by answer-entropy" in found.stdout
-    assert "it uses no labels" in found.stdout
-    assert "all prompts share the best value" in found.stdout
+    assert "Ranked without labels by answer-entropy" in found.stdout
+    assert "All prompts share the best value" in found.stdout
     assert "*" not in found.stdout
-    assert "caution" not in found.stdout
+    assert "Caution" not in found.stdout
 
 
 def test_json_is_the_same_record_as_the_python_twin(

@@ -31,8 +31,8 @@ def test_a_trained_folder_is_a_checkpoint_for_the_next_command(
 ) -> None:
     made = run("train", "em", "lab", *QUICK, "--out", "out/em")
     assert made.exit_code == 0, made.stderr
-    assert "registered checkpoint: out/em/update-0002" in made.stdout
-    assert "next: emdiag eval base=lab em=out/em" in made.stdout
+    assert "Registered checkpoint: out/em/update-0002" in made.stdout
+    assert "next: emdiag eval base=lab em=out/em" in made.stderr
     assert (tmp_path / "out/em/training.svg").read_text().count("<svg") == 1
     assert (tmp_path / "out/em/training.png").read_bytes()[:4] == b"\x89PNG"
     scored = run("eval", "em=out/em", "-b", "chain", "--limit", "4", "--json")
@@ -51,7 +51,7 @@ def test_seeds_and_a_grid_are_one_table(run: Callable[..., Result]) -> None:
     assert made.exit_code == 0, made.stderr
     for cell in ("learning_rate=1e-4/seed-0", "learning_rate=3e-4/seed-3"):
         assert cell in made.stdout
-    assert "a grid has no registered checkpoint" in made.stdout
+    assert "A grid has no registered checkpoint" in made.stdout
     refused = run("eval", "em=out", "-b", "chain", "--limit", "2")
     assert refused.exit_code == 2
     assert "a grid of 4 cells has no checkpoint of its own" in refused.stderr

@@ -39,7 +39,7 @@ def test_problems_of_the_lab_are_written_and_trained_on(file: Path, tmp_path: Pa
     content = json.loads(done.stdout)
     assert content["stage"] == "rl"
     assert content["cells"][0]["recipe"].endswith("beta=0.01")
-    assert TrainResult.__struct_fields__ == tuple(content)
+    assert ("kind", *TrainResult.__struct_fields__) == tuple(content)
     assert (out / "training.svg").is_file()
     manifest = json.loads((out / "update-0001" / "emdiag.json").read_bytes())
     assert manifest["settings"]["reward"] == "format"

@@ -40,6 +40,16 @@ def test_a_statistic_has_two_digits_on_the_scale_of_its_interval(
     assert numbers.statistic(value, interval(low, high)) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.09999, "0.100"), (52.04, "52.0"), (1319.2, "1,319"), (-2e-5, "−2e−05"), (0.0, "0.00")],
+)
+def test_short_numbers_have_three_digits(value: float, words: str) -> None:
+    assert numbers.short(value) == words
+    assert numbers.from_to(value, None) == "-"
+    assert numbers.from_to(value, value) == f"{words} → {words}"
+
+
 @given(st.floats(1e-5, 1), st.floats(1e-5, 1))
 def test_an_end_that_is_not_zero_is_never_written_as_zero(low: float, high: float) -> None:
     written = numbers.points_cell(0.0, interval(-low, high)).split(" ", 1)[1]

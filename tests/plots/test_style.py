@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import StoreError
+from emdiag.findings.training import STAGE_NAMES
 from emdiag.plots.style import (
     OTHER_COLOURS,
     QUIET,
     STAGE_COLOURS,
-    STAGE_NAMES,
     arm_looks,
     save_figure,
     style,

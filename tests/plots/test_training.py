@@ -8,8 +8,9 @@ from matplotlib.colors import to_hex
 
 from emdiag.core.errors import MeasurementError
 from emdiag.core.training import UpdateRecord
+from emdiag.findings.training import group_statements
 from emdiag.plots.style import STAGE_COLOURS
-from emdiag.plots.training import PANELS, finding, training_figure
+from emdiag.plots.training import PANELS, training_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,18 +112,24 @@ def test_every_axis_names_its_unit_and_counts_whole_updates() -> None:
 
 def test_the_title_tells_the_finding_with_its_numbers() -> None:
     runs = {f"seed {seed}": em_run(shift=seed / 10) for seed in range(3)}
-    text = "EM: held-out entropy 0.600 \u2192 0.200 nats over 4 updates, lower in 3 of 3 seeds"
-    assert finding(runs, stage="em") == text
-    assert training_figure(runs, stage="em").get_suptitle() == text
-    assert finding({"seed 0": em_run()}, stage="rl_em").endswith("over 4 updates, 1 seed")
+    entropy, answers = group_statements(runs, stage="em")
+    assert (entropy.kind, entropy.subject) == ("held-out entropy", "EM")
+    assert entropy.value == pytest.approx(-0.4)
+    assert answers.value == pytest.approx(0.15)
+    assert (
+        "0.600 \u2192 0.200 nats per token over 4 updates, lower in 3 of 3 seeds" in entropy.words
+    )
+    assert training_figure(runs, stage="em").get_suptitle() == entropy.words
+    single, _ = group_statements({"seed 0": em_run()}, stage="rl_em")
+    assert single.words.endswith("over 4 updates, 1 seed")
 
 
 def test_the_title_counts_the_runs_that_went_the_other_way() -> None:
     up = [
         UpdateRecord(update=u, method="em", held_out_entropy_nats=e) for u, e in ((0, 0.1), (4, 2))
     ]
-    found = finding({"seed 0": em_run(), "seed 1": em_run(), "seed 2": up}, stage="em")
-    assert found.endswith("higher in 1 of 3 seeds")
+    runs = {"seed 0": em_run(), "seed 1": em_run(), "seed 2": up}
+    assert "higher in 1 of 3 seeds" in group_statements(runs, stage="em")[0].words
 
 
 def test_the_title_of_rl_begins_with_its_reward() -> None:
@@ -133,9 +140,12 @@ def test_the_title_of_rl_begins_with_its_reward() -> None:
         ]
         for name, last in (("a", 3), ("b", 5))
     }
-    first, second = finding(runs, stage="rl").splitlines()
-    assert first == "RL: reward 0.600 \u2192 0.800 over 1 to 3 updates, higher in 2 of 2 runs"
-    assert "unchanged in 2 of 2 runs" in second
+    reward, entropy = group_statements(runs, stage="rl")
+    assert (reward.kind, reward.value) == ("reward", pytest.approx(0.2))
+    assert "0.600 \u2192 0.800 over 1 to 3 updates, higher in 2 of 2 runs" in reward.words
+    assert (entropy.kind, entropy.value) == ("held-out entropy", 0.0)
+    assert "unchanged in 2 of 2 runs" in entropy.words
+    assert training_figure(runs, stage="rl").get_suptitle().splitlines()[0] == reward.words
 
 
 def test_a_run_that_only_began_has_a_figure_and_an_empty_one_says_what_is_missing() -> None:

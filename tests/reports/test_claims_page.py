@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.claims import ClaimsResult
+from emdiag.findings.claims import measured, verdicts_statement
 from emdiag.findings.page import Context
-from emdiag.reports.claims_page import claims_page, figure_said, verdicts_summary
+from emdiag.reports.claims_page import claims_page
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:
@@ -28,22 +29,24 @@ def page_of(*claims: Any) -> Page:
 def test_verdicts_are_counted_first_and_open_ones_never_hidden(make: Make) -> None:
     claims = [make["claim"](f"C0{n}", verdict) for n, verdict in enumerate(
         ("holds", "fails", "fails", "undecided"))]  # fmt: skip
-    assert verdicts_summary(result_of(*claims)) == (
+    assert verdicts_statement(result_of(*claims)).words == (
         "Of 4 claims 1 holds, 2 fail and 1 is undecided on these checkpoints"
     )
 
 
 def test_one_claim_on_two_arms_is_two_verdicts(make: Make) -> None:
     claims = (make["claim"]("C01", "holds"), make["claim"]("C01", "fails", arms=("bad",)))
-    assert verdicts_summary(result_of(*claims)).startswith("2 verdicts on 1 claim: 1 holds")
+    assert verdicts_statement(result_of(*claims)).words.startswith("2 verdicts on 1 claim: 1 holds")
 
 
-def test_what_holds_and_what_fails_is_said_with_its_figure(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    words = said(page_of(make["claim"]("C01", "holds"), make["claim"]("C06", "fails")))
-    assert "better: C01 (em) holds: +30.0 points [28.0, 32.0]" in words
-    assert "worse: C06 (em) fails" in words
+def test_what_holds_and_what_fails_is_stated_with_its_number(make: Make) -> None:
+    verdicts = ("undecided", "holds", "fails")
+    claims = [make["claim"](f"C0{place}", verdict) for place, verdict in enumerate(verdicts)]
+    _, holds, fails = page_of(*claims).answers
+    assert (holds.kind, holds.subject, holds.tone) == ("holds", "C01", "better")
+    assert (holds.value, holds.interval) == (0.3, make["around"](0.3, 0.02))
+    assert holds.words.endswith("+30.0 points [28.0, 32.0]")
+    assert (fails.kind, fails.subject, fails.tone) == ("fails", "C02", "worse")
 
 
 def test_an_open_verdict_says_what_would_decide_it(make: Make) -> None:
@@ -60,19 +63,19 @@ def test_an_open_verdict_says_what_would_decide_it(make: Make) -> None:
     ("unit", "value", "words"),
     [
         ("points", 0.3, "+30.0 [28.0, 32.0] points"),
-        ("points per unit of T", -0.3, "-30.0 [-32.0, -28.0] points per unit of T"),
+        ("points per unit of T", -0.3, "−30.0 [−32.0, −28.0] points per unit of T"),
         ("share", 0.5, "50.0 [48.0, 52.0] %"),
         ("nats", 0.31, "0.310 [0.290, 0.330] nats"),
-        ("skewness", -0.25, "-0.250 [-0.270, -0.230]"),
+        ("skewness", -0.25, "−0.250 [−0.270, −0.230]"),
         ("count", 3.0, "3"),
     ],
 )
 def test_figures_are_shown_in_their_unit(make: Make, unit: str, value: float, words: str) -> None:
     (figure,) = make["claim"]("C01", "holds", value, unit=unit).figures
-    assert figure_said(figure) == words
+    assert measured(figure) == words
 
 
 def test_no_claims_make_a_page_that_says_so() -> None:
     page = page_of()
-    assert page.answers[0].words == "No claim could be looked at with these runs"
+    assert page.answers[0].words == "No claim could be measured with these runs"
     assert render(page)

@@ -23,22 +23,31 @@ def doubts(*scores: Any) -> str:
     return "\n".join(page_of(*scores).cautions)
 
 
-def test_a_score_is_said_in_percent_with_its_interval(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    page = page_of(make["score"]("em", 0.968, interval=make["around"](0.966, 0.02)))
-    assert said(page) == "plain: em answers 96.8 % [94.6, 98.6] of chain right when greedy"
-    assert page.question == "What share of chain does em answer right?"
+def test_a_score_is_stated_with_its_interval_and_what_was_asked(make: Make) -> None:
+    interval = make["around"](0.966, 0.02)
+    page = page_of(make["score"]("em", 0.968, interval=interval))
+    (statement,) = page.answers
+    assert (statement.kind, statement.subject) == ("score", "em on chain")
+    assert (statement.value, statement.interval) == (0.968, interval)
+    assert statement.words == "em: 96.8 % [94.6, 98.6] on chain (greedy)"
+    assert page.question == "What share of chain does em answer correctly?"
 
 
-def test_samples_are_named_with_their_temperature(make: Make, said: Callable[[Page], str]) -> None:
+def test_samples_are_named_with_their_temperature(make: Make) -> None:
     page = page_of(make["score"](samples=8, temperature=0.6))
-    assert "right at temperature 0.6 (avg@8)" in said(page)
+    assert page.answers[0].words.endswith("on chain (avg@8 at T 0.6)")
+
+
+def test_scores_at_several_temperatures_have_a_column_for_it(make: Make) -> None:
+    page = page_of(make["score"](), make["score"](temperature=0.6))
+    scores = page.sections[0].tables[0]
+    assert [row[scores.columns.index("T")].text for row in scores.rows] == ["0", "0.6"]
 
 
 def test_no_score_is_called_better_than_another(make: Make) -> None:
     page = page_of(make["score"]("base", 0.6), make["score"]("em", 0.9))
     assert {one.tone for one in page.answers} == {"plain"}
+    assert {one.direction for one in page.answers} == {None}
     assert "emdiag compare" in page.sections[0].words[0]
 
 
@@ -83,7 +92,7 @@ def test_scores_from_different_engines_are_not_compared_in_silence(make: Make) -
 
 def test_the_picture_says_its_finding_to_who_cannot_see_it(make: Make) -> None:
     picture = page_of(make["score"]("em", 0.9)).sections[0].pictures[0]
-    assert "em answers 90.0 % [88.0, 92.0]" in picture.alt
+    assert "em: 90.0 % [88.0, 92.0] on chain" in picture.alt
     assert picture.svg.startswith("<?xml")
 
 

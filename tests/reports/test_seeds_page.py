@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emdiag.core.results import direction_of
 from emdiag.core.seed_scores import (
     BenchmarkSeeds,
     SeedDifference,
@@ -46,7 +47,12 @@ def page_of(make: Make, values: tuple[float, ...] = (0.8, 0.9), *, gap: float = 
         deviation=0.07 if len(values) > 1 else None,
         lowest=min(values),
         highest=max(values),
-        difference=SeedDifference(base="base", difference=gap, interval=make["around"](gap, 0.1)),
+        difference=SeedDifference(
+            base="base",
+            difference=gap,
+            interval=make["around"](gap, 0.1),
+            direction=direction_of(make["around"](gap, 0.1)),
+        ),
     )
     found = BenchmarkSeeds(
         benchmark="chain",
@@ -71,28 +77,30 @@ def test_the_mean_over_seeds_is_better_only_if_its_interval_is(
     make: Make, gap: float, tone: str
 ) -> None:
     first = page_of(make, gap=gap).answers[0]
-    assert (first.tone, "mean of 2 seeds" in first.words) == (tone, True)
+    assert (first.kind, first.tone, first.value) == ("mean over seeds", tone, gap)
+    assert first.subject == "The training minus base on chain"
+    assert "over 2 seeds" in first.words
 
 
-def test_the_registered_checkpoint_and_the_spread_are_told(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    words = said(page_of(make))
-    assert "seed-0/update-10, has 80.0 % [78.0, 82.0] on chain" in words
-    assert "Seeds reach from 80.0 to 90.0 % on chain, standard deviation 7.0 points" in words
+def test_the_registered_checkpoint_and_the_spread_are_told(make: Make) -> None:
+    _, registered, spread = page_of(make).answers
+    assert (registered.kind, registered.subject) == ("registered", "seed-0/update-10 on chain")
+    assert (registered.value, registered.interval) == (0.8, make["around"](0.8, 0.02))
+    assert (spread.kind, spread.value) == ("seed spread", 0.07)
+    assert "from 80.0 to 90.0 %" in spread.words
 
 
-def test_the_best_seed_is_a_doubt_and_no_answer(make: Make, said: Callable[[Page], str]) -> None:
+def test_the_best_seed_is_a_caution_and_no_answer(make: Make) -> None:
     page = page_of(make)
     assert "seed-1/update-10 with 90.0 %" in page.cautions[0]
-    assert "it is no result" in page.cautions[0]
-    assert "seed-1" not in said(page)
+    assert "biased upwards" in page.cautions[0]
+    assert not any("seed-1" in one.words or "seed-1" in one.subject for one in page.answers)
 
 
 def test_one_seed_says_nothing_of_the_spread(make: Make) -> None:
     page = page_of(make, (0.8,))
     assert any("has one seed" in doubt for doubt in page.cautions)
-    assert not any("reach from" in one.words for one in page.answers)
+    assert not any(one.kind == "seed spread" for one in page.answers)
 
 
 def test_the_page_renders(make: Make) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.findings.page import Context
 from emdiag.reports.render import render
@@ -61,30 +63,28 @@ def page_of(make: Make, *, labelled: bool = True, problems: int = 3, tied: int =
     return selection_page(result, context=Context())
 
 
-def test_the_first_prompt_and_whether_labels_were_used_are_the_answer(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    words = said(page_of(make))
-    assert "First is pool/0000: Compute 0+1." in words
-    assert "this uses labels" in words
-    assert "in 50.0 % [30.0, 70.0] of its samples" in words
-    assert "given by 50.0 % of samples, is wrong" in words
+def test_the_first_prompt_and_whether_labels_were_used_are_the_answer(make: Make) -> None:
+    first, criterion, rate, majority = page_of(make).answers
+    assert (first.subject, first.words[-12:]) == ("pool/0000", "Compute 0+1.")
+    assert criterion.subject == "outcome-variance"
+    assert "with labels" in criterion.words
+    assert (rate.value, rate.interval) == (0.5, make["around"](0.5, 0.2))
+    assert (majority.value, majority.words[-8:]) == (0.0, "is wrong")
 
 
-def test_without_labels_no_column_pretends_to_know_the_answer(
-    make: Make, said: Callable[[Page], str]
-) -> None:
+def test_without_labels_no_column_pretends_to_know_the_answer(make: Make) -> None:
     page = page_of(make, labelled=False)
     columns = page.sections[0].tables[0].columns
     assert not [name for name in columns if name.endswith("*")]
-    assert "right" not in said(page).split("this uses no labels")[1]
+    assert [one.kind for one in page.answers] == ["first prompt", "criterion"]
+    assert "without labels" in page.answers[1].words
 
 
-def test_prompts_that_tie_are_not_ranked_in_silence(
-    make: Make, said: Callable[[Page], str]
-) -> None:
-    assert "2 prompts share the best value" in said(page_of(make, tied=2))
-    assert "All prompts share the best value" in said(page_of(make, tied=3))
+@pytest.mark.parametrize(("tied", "word"), [(2, "2 prompts"), (3, "All prompts")])
+def test_prompts_that_tie_are_not_ranked_in_silence(make: Make, tied: int, word: str) -> None:
+    (ties,) = [one for one in page_of(make, tied=tied).answers if one.kind == "ties"]
+    assert ties.value == tied
+    assert ties.words.startswith(f"{word} share the best value")
 
 
 def test_prompts_beyond_the_first_are_folded_and_keep_their_place(make: Make) -> None:

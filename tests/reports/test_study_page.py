@@ -110,7 +110,7 @@ def test_the_story_is_told_in_order_and_ends_with_the_claims(make: Make) -> None
         "Temperature",
         "Temperature: details",
         "Claims",
-        "Rules, reasons and figures",
+        "Rules, reasons and numbers",
     ]
 
 
@@ -118,7 +118,7 @@ def test_a_chapter_begins_with_its_words_and_its_findings(make: Make) -> None:
     first = study(make).sections[0]
     assert first.words == (
         "First the scores.",
-        "em answers 90.0 % [88.0, 92.0] of chain right when greedy.",
+        "em: 90.0 % [88.0, 92.0] on chain (greedy).",
     )
     assert first.pictures
     assert study(make).sections[1].is_detail
@@ -128,7 +128,7 @@ def test_the_top_holds_the_claims_and_the_first_finding_of_each_chapter(make: Ma
     claims = ClaimsResult(claims=(make["claim"]("C01", "holds"),), notes=(), store="runs")
     said = [one.words for one in study(make, claims=claims).answers]
     assert said[0].startswith("Of 1 claim 1 holds")
-    assert said[1].startswith("em answers 90.0 %")
+    assert said[1].startswith("em: 90.0 %")
     assert said[2] == trend(make["sweep"]().slopes[1]).words
 
 

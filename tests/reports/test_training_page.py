@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from emdiag.findings.page import Context
 from emdiag.reports.render import render
 from emdiag.reports.training_page import training_page
@@ -20,28 +22,28 @@ def page_of(updates: Any, *, chosen: str | None = "seed-0/update-3") -> Page:
     )
 
 
-def test_entropy_is_said_from_start_to_end_with_how_far_runs_differ(
-    make: Make, said: Callable[[Page], str]
-) -> None:
+def test_entropy_is_stated_from_start_to_end_with_how_far_runs_differ(make: Make) -> None:
     runs = {"seed-0": make["updates"](), "seed-1": make["updates"](shift=0.1)}
-    assert (
-        "Held-out entropy went from 0.55 to 0.25 nats per token, mean of 2 runs that end between "
-        "0.2 and 0.3" in said(page_of(runs))
-    )
+    entropy = page_of(runs).answers[0]
+    assert (entropy.kind, entropy.subject) == ("held-out entropy", "EM")
+    assert entropy.value == pytest.approx(-0.3)
+    assert "0.550 → 0.250 nats per token over 3 updates" in entropy.words
+    assert "lower in 2 of 2 seeds (0.200 to 0.300 at the end)" in entropy.words
 
 
-def test_a_single_run_is_said_to_have_no_interval(make: Make, said: Callable[[Page], str]) -> None:
+def test_a_single_run_says_nothing_of_others(make: Make) -> None:
     page = page_of({".": make["updates"]()})
-    assert "in one run, so without an interval" in said(page)
-    assert page.cautions[0] == "One training run: another seed may go another way."
+    assert page.answers[0].words.endswith("over 3 updates, 1 run")
+    assert page.answers[0].interval is None
+    assert page.cautions[0] == "One training run: another seed may end elsewhere."
 
 
-def test_the_registered_checkpoint_is_named_and_a_grid_has_none(
-    make: Make, said: Callable[[Page], str]
-) -> None:
+def test_the_registered_checkpoint_is_named_and_a_grid_has_none(make: Make) -> None:
     runs = {"seed-0": make["updates"](updates=0)}
-    assert "seed-0/update-3" in said(page_of(runs))
-    assert "grid has no registered checkpoint" in said(page_of(runs, chosen=None))
+    (registered,) = page_of(runs).answers
+    assert (registered.kind, registered.subject) == ("registered", "seed-0/update-3")
+    assert registered.words.endswith("out/em/seed-0/update-3")
+    assert page_of(runs, chosen=None).answers[0].subject == ""
 
 
 def test_every_cell_of_a_grid_has_a_picture_of_its_seeds(make: Make) -> None:
@@ -58,7 +60,7 @@ def test_a_start_without_updates_has_no_picture(make: Make) -> None:
 
 def test_runs_that_have_not_come_as_far_are_doubted(make: Make) -> None:
     runs = {"seed-0": make["updates"](updates=2), "seed-1": make["updates"](updates=3)}
-    assert "from 2 to 3" in page_of(runs).cautions[0]
+    assert "2 to 3 updates" in page_of(runs).cautions[0]
 
 
 def test_every_update_of_every_run_can_be_unfolded(make: Make) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.results import BenchmarkScore, Metric
+from emdiag.core.results import BenchmarkScore, Metric, direction_of
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
 from emdiag.stats.intervals import of_differences, over_problems, over_seeds_and_problems
 
@@ -99,7 +99,12 @@ def _interval(rates: NDArray[np.float64]) -> Interval | None:
 def _difference(gaps: NDArray[np.float64], base: str) -> SeedDifference:
     """Of `[seeds, problems]`; over problems alone where seeds have no spread to resample."""
     interval = over_seeds_and_problems(gaps) or of_differences(gaps.mean(axis=0))
-    return SeedDifference(base=base, difference=float(gaps.mean()), interval=interval)
+    return SeedDifference(
+        base=base,
+        difference=float(gaps.mean()),
+        interval=interval,
+        direction=direction_of(interval),
+    )
 
 
 def _metric(score: BenchmarkScore) -> Metric:

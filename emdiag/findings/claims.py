@@ -1,0 +1,180 @@
+"""Claims of a paper: which hold here, which fail, and what would decide the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emdiag.findings.cautions import as_sentence, distinct
+from emdiag.findings.numbers import NOTHING, count, listed, percent_cell, points_cell, statistic
+from emdiag.findings.page import Cell, Findings, Statement, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emdiag.core.claims import ClaimFigure, ClaimResult, ClaimsResult, ClaimVerdict
+    from emdiag.core.samples_book import Tone
+    from emdiag.findings.page import Row, Table
+
+TITLE: Final = "Claims of the paper, measured"
+QUESTION: Final = "Which claims about entropy minimisation hold on these checkpoints?"
+_TONES: Final[Mapping[ClaimVerdict, Tone]] = {
+    "holds": "better",
+    "fails": "worse",
+    "undecided": "undecided",
+}
+_VERBS: Final[Mapping[ClaimVerdict, tuple[str, str]]] = {
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "undecided": ("is undecided", "are undecided"),
+}
+
+
+def claims_findings(result: ClaimsResult) -> Findings:
+    """Every claim with its verdict, and the reason for each."""
+    return Findings(
+        tables=(claims_table(result, has_plans=False),) if result.claims else (),
+        statements=verdict_statements(result),
+        cautions=claims_cautions(result),
+        next=(f"looked at {result.store}; the rules are in reports/claims.toml",),
+    )
+
+
+def verdict_statements(result: ClaimsResult) -> tuple[Statement, ...]:
+    """How many claims hold and fail, then each with its reason, undecided ones last."""
+    if not result.claims:
+        return (Statement(words="No claim could be measured with these runs", kind="verdicts"),)
+    return (
+        verdicts_statement(result),
+        *(
+            _verdict(claim)
+            for verdict in _VERBS
+            for claim in result.claims
+            if claim.verdict == verdict
+        ),
+    )
+
+
+def verdicts_statement(result: ClaimsResult) -> Statement:
+    """Such as `Of 12 claims 5 hold, 4 fail and 3 are undecided on these checkpoints`."""
+    numbers = {
+        verdict: sum(claim.verdict == verdict for claim in result.claims) for verdict in _VERBS
+    }
+    parts = listed([f"{n} {_VERBS[verdict][n != 1]}" for verdict, n in numbers.items() if n])
+    claims = len({claim.id for claim in result.claims})
+    if claims < len(result.claims):
+        verdicts = count(len(result.claims), "verdict")
+        words = f"{verdicts} on {count(claims, 'claim')}: {parts} on these checkpoints"
+    else:
+        words = f"Of {count(claims, 'claim')} {parts} on these checkpoints"
+    return Statement(words=words, kind="verdicts")
+
+
+def _verdict(claim: ClaimResult) -> Statement:
+    first = claim.figures[0] if claim.figures else None
+    return Statement(
+        words=f"{claim_name(claim)} {_VERBS[claim.verdict][0]}: {claim.why}",
+        kind=claim.verdict,
+        subject=claim.id,
+        value=first.value if first else None,
+        interval=first.interval if first else None,
+        tone=_TONES[claim.verdict],
+    )
+
+
+def claims_table(result: ClaimsResult, *, has_plans: bool = True) -> Table:
+    """A row for each claim and set of checkpoints; with what would decide open ones."""
+    rows: list[Row] = []
+    for claim in result.claims:
+        first = claim.figures[0] if claim.figures else None
+        rows.append(
+            [
+                Cell(text=claim.id, hint=claim.rule),
+                Cell(text=claim.statement, below=_would_decide(claim) if has_plans else None),
+                listed(claim.arms) or NOTHING,
+                Cell(text=claim.verdict, tone=_TONES[claim.verdict], hint=claim.why),
+                Cell(
+                    text=NOTHING if first is None else measured(first),
+                    hint=first.name if first is not None else None,
+                ),
+                claim.published or NOTHING,
+            ]
+        )
+    return table(
+        "Claims with their verdict and the number that decides, 95 % intervals",
+        ("id", "claim", "checkpoints", "verdict", "measured", "published"),
+        rows=rows,
+        note="A claim holds or fails only where its whole interval is on the stated side of its "
+        "bound.",
+        secondary=("published",),
+        is_prose=True,
+    )
+
+
+def _would_decide(claim: ClaimResult) -> str | None:
+    if claim.verdict != "undecided" or not claim.would_decide:
+        return None
+    return f"What would decide it: {claim.would_decide}"
+
+
+def claims_detail_tables(result: ClaimsResult) -> tuple[Table, ...]:
+    """Rules, reasons and every number; empty without claims."""
+    if not result.claims:
+        return ()
+    reasons: list[Row] = [
+        [
+            claim_name(claim),
+            Cell(text=claim.verdict, tone=_TONES[claim.verdict]),
+            claim.rule,
+            claim.why,
+        ]
+        for claim in result.claims
+    ]
+    statistics: list[Row] = [
+        [
+            claim_name(claim),
+            figure.name,
+            measured(figure),
+            figure.unit,
+            figure.interval.method if figure.interval is not None else NOTHING,
+        ]
+        for claim in result.claims
+        for figure in claim.figures
+    ]
+    columns = ("claim", "statistic", "value", "unit", "interval by")
+    return (
+        table("Why each verdict", ("claim", "verdict", "rule", "why"), rows=reasons, is_prose=True),
+        table("Numbers behind the verdicts", columns, rows=statistics),
+    )
+
+
+def measured(figure: ClaimFigure) -> str:
+    """The value in its unit with its interval; shares in percent, their differences in points."""
+    if figure.value is None:
+        return "not measured"
+    match figure.unit:
+        case "points" | "points per unit of T":
+            words = f"{points_cell(figure.value, figure.interval)} {figure.unit}"
+        case "share":
+            words = f"{percent_cell(figure.value, figure.interval)} %"
+        case "nats":
+            words = f"{statistic(figure.value, figure.interval)} nats"
+        case "count":
+            words = f"{figure.value:g}"
+        case "ratio" | "skewness":
+            words = statistic(figure.value, figure.interval)
+    return words
+
+
+def claim_name(claim: ClaimResult) -> str:
+    """The id; with the checkpoints where there are any."""
+    return f"{claim.id} ({listed(claim.arms)})" if claim.arms else claim.id
+
+
+def claims_cautions(result: ClaimsResult) -> tuple[str, ...]:
+    """The notes, and what would settle the open verdicts."""
+    undecided = [
+        f"{claim_name(claim)} is undecided; it would take: {claim.would_decide}"
+        for claim in result.claims
+        if claim.verdict == "undecided" and claim.would_decide
+    ]
+    return distinct(as_sentence(note) for note in (*result.notes, *undecided))

@@ -1,0 +1,201 @@
+"""Two checkpoints on the same problems: what their paired differences say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emdiag.findings.cautions import as_sentence, distinct, few_problems
+from emdiag.findings.numbers import (
+    NOTHING,
+    count,
+    distance,
+    listed,
+    p_cell,
+    percent_cell,
+    points,
+    points_cell,
+)
+from emdiag.findings.page import Cell, Findings, Statement, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
+    from emdiag.core.samples_book import Tone
+    from emdiag.findings.page import Row, Table
+
+TONES: Final[Mapping[Conclusion, Tone]] = {
+    "right better": "better",
+    "left better": "worse",
+    "equivalent": "plain",
+    "undecided": "undecided",
+}
+_DIRECTIONS: Final[Mapping[Conclusion, Direction]] = {
+    "right better": "higher",
+    "left better": "lower",
+    "equivalent": "undecided",
+    "undecided": "undecided",
+}
+FLIPS_SHOWN: Final = 60
+"""Problems named for each direction."""
+
+
+def comparison_findings(result: CompareResult) -> Findings:
+    """Differences by benchmark, and the problems whose answer changed."""
+    return Findings(
+        tables=(differences_table(result), *flips_tables(result)),
+        statements=comparison_statements(result),
+        cautions=comparison_cautions(result),
+    )
+
+
+def comparison_title(result: CompareResult) -> str:
+    """Such as `em against base`."""
+    first = result.comparisons[0]
+    return f"{first.right} against {first.left}"
+
+
+def comparison_question(result: CompareResult) -> str:
+    """What was asked, in a sentence."""
+    first = result.comparisons[0]
+    benchmarks = listed([row.benchmark for row in result.comparisons])
+    return f"Is {first.right} better than {first.left} on {benchmarks}, problem by problem?"
+
+
+def comparison_caption(result: CompareResult) -> str:
+    """Of the figure of differences."""
+    first = result.comparisons[0]
+    return (
+        f"{first.right} minus {first.left} in points, on the same problems. Right of zero "
+        f"{first.right} is better; a bar inside the grey zone means no difference that matters."
+    )
+
+
+def comparison_statements(result: CompareResult) -> tuple[Statement, ...]:
+    """The mean over benchmarks first, then each benchmark."""
+    macro = [] if result.macro is None else [comparison_statement(result.macro, is_macro=True)]
+    return (*macro, *map(comparison_statement, result.comparisons))
+
+
+def comparison_statement(row: Comparison, *, is_macro: bool = False) -> Statement:
+    """Such as `em is 33.5 points [28.1, 38.9] better than base on chain`."""
+    where = "on average over the benchmarks" if is_macro else f"on {row.benchmark}"
+    gap = points(row.difference, row.interval)
+    match row.conclusion:
+        case "right better" | "left better":
+            word = "better" if row.conclusion == "right better" else "worse"
+            size = distance(row.difference, row.interval)
+            words = f"{row.right} is {size} {word} than {row.left} {where}"
+        case "equivalent":
+            words = f"{row.right} and {row.left} are {conclusion_words(row)} {where}: {gap}"
+        case "undecided":
+            words = f"No significant difference between {row.right} and {row.left} {where}: {gap}"
+    return Statement(
+        words=words,
+        kind="difference",
+        subject=f"{row.right} minus {row.left} on {row.benchmark}",
+        direction=_DIRECTIONS[row.conclusion],
+        value=row.difference,
+        interval=row.interval,
+        tone=TONES[row.conclusion],
+    )
+
+
+def conclusion_words(row: Comparison) -> str:
+    """In a few words, for a cell."""
+    match row.conclusion:
+        case "right better":
+            return f"{row.right} better"
+        case "left better":
+            return f"{row.left} better"
+        case "equivalent":
+            return f"equivalent within {100 * row.margin:g} points"
+        case "undecided":
+            return "not significant"
+
+
+def differences_table(result: CompareResult) -> Table:
+    """A row for each benchmark and one for their mean."""
+    first = result.comparisons[0]
+    rows: list[Row] = [
+        [
+            row.benchmark,
+            percent_cell(row.left_value),
+            percent_cell(row.right_value),
+            Cell(
+                text=points_cell(row.difference, row.interval),
+                tone=TONES[row.conclusion],
+                hint=row.interval.method if row.interval else None,
+            ),
+            Cell(text=p_cell(row.p_holm), hint=f"{row.test}, {row.metric}" if row.test else None),
+            Cell(
+                text=f"{len(row.wrong_to_right)} / {len(row.right_to_wrong)}"
+                if row.test
+                else NOTHING,
+                hint="problems that became right / that became wrong",
+            ),
+            f"{row.problems:,}",
+            Cell(text=conclusion_words(row), tone=TONES[row.conclusion]),
+        ]
+        for row in (*result.comparisons, *([result.macro] if result.macro else []))
+    ]
+    return table(
+        f"{first.right} minus {first.left}; scores in percent, differences in points",
+        (
+            "benchmark",
+            first.left,
+            first.right,
+            "difference",
+            "p (Holm)",
+            "flips +/\N{MINUS SIGN}",
+            "problems",
+            "conclusion",
+        ),
+        rows=rows,
+        note="p is corrected for the number of benchmarks. A winner is named only where the "
+        "corrected test and the interval agree.",
+        secondary=("problems", "flips +/\N{MINUS SIGN}", first.left, first.right),
+    )
+
+
+def flips_tables(result: CompareResult) -> tuple[Table, ...]:
+    """Which problems became right, and which wrong; empty where none did."""
+    rows = []
+    for row in result.comparisons:
+        for direction, flips in (
+            ("wrong to right", row.wrong_to_right),
+            ("right to wrong", row.right_to_wrong),
+        ):
+            if flips:
+                more = len(flips) - FLIPS_SHOWN
+                ids = ", ".join(flips[:FLIPS_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+                rows.append([row.benchmark, direction, f"{len(flips):,}", ids])
+    if not rows:
+        return ()
+    flipped = table(
+        "Problems whose answer changed",
+        ("benchmark", "direction", "problems", "ids"),
+        rows=rows,
+        is_prose=True,
+        note="With several samples a problem counts as right where more than half of them are.",
+    )
+    return (flipped,)
+
+
+def comparison_cautions(result: CompareResult) -> tuple[str, ...]:
+    """What to distrust in the differences."""
+    cautions = few_problems({row.benchmark: row.problems for row in result.comparisons})
+    for row in result.comparisons:
+        if row.interval is None:
+            cautions.append(f"{row.benchmark}: no interval can be given, so nothing follows.")
+        if row.left_samples != row.right_samples:
+            cautions.append(
+                f"{row.benchmark}: {row.left} has {count(row.left_samples, 'sample')} of each "
+                f"problem and {row.right} has {row.right_samples}."
+            )
+        cautions += [f"{row.benchmark}: {as_sentence(note)}" for note in row.notes]
+    cautions.append(
+        "One run of each checkpoint: another training seed could move the difference by more "
+        "than its interval."
+    )
+    return distinct(cautions)

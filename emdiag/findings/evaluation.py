@@ -1,0 +1,262 @@
+"""Scores of checkpoints: what they say, their tables, and what to distrust."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emdiag.findings.cautions import score_cautions
+from emdiag.findings.numbers import (
+    NOTHING,
+    at_temperature,
+    fixed,
+    how_scored,
+    listed,
+    percent,
+    percent_cell,
+    short,
+    statistic,
+)
+from emdiag.findings.page import Cell, Findings, Statement, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.results import BenchmarkScore, EvaluateResult, Metric
+    from emdiag.findings.page import Row, Table
+
+    Scores = Sequence[BenchmarkScore]
+
+MOST_STATEMENTS: Final = 8
+"""Scores said in words; the table holds all."""
+
+COMPARE: Final = (
+    "Separate intervals are wider than that of a difference on the same problems: "
+    "`emdiag compare` tests which checkpoint is better."
+)
+CAPTIONS: Final = {
+    "scores": (
+        "Share of right answers. Each mark is one checkpoint, its bar the 95 % interval; bars "
+        "that overlap do not settle which is better."
+    ),
+    "pass-at-k": (
+        "Chance that at least one of k samples is right. Curves that meet at large k mean that "
+        "the checkpoints can solve the same problems, and differ in how often they do."
+    ),
+}
+
+
+def evaluation_findings(result: EvaluateResult) -> Findings:
+    """Scores, what the completions look like, and scores by part of a benchmark."""
+    scores = result.scores
+    return Findings(
+        tables=(
+            scores_table(scores),
+            *metric_tables(scores),
+            completions_table(scores),
+            *part_tables(scores),
+        ),
+        statements=score_statements(scores),
+        cautions=score_cautions(scores),
+        next=(f"runs are stored in {result.store}; the same command continues them",),
+    )
+
+
+def evaluation_title(scores: Scores) -> str:
+    """Such as `base and em on chain`."""
+    labels, benchmarks = _names(scores)
+    return f"{listed(labels)} on {listed(benchmarks)}"
+
+
+def evaluation_question(scores: Scores) -> str:
+    """What was asked, in a sentence."""
+    labels, benchmarks = _names(scores)
+    do, each = ("does", "") if len(labels) == 1 else ("do", " each")
+    return f"What share of {listed(benchmarks)} {do} {listed(labels)}{each} answer correctly?"
+
+
+def score_statements(scores: Scores) -> tuple[Statement, ...]:
+    """A score each, at most `MOST_STATEMENTS`; which is better is left to paired differences."""
+    return tuple(score_statement(score) for score in scores[:MOST_STATEMENTS])
+
+
+def score_statement(score: BenchmarkScore) -> Statement:
+    """Such as `em: 96.8 % [94.6, 98.6] on chain (greedy)`."""
+    return Statement(
+        words=f"{score.label}: {percent(score.value, score.interval)} on {score.benchmark} "
+        f"({_setting(score)})",
+        kind="score",
+        subject=f"{score.label} on {score.benchmark}",
+        value=score.value,
+        interval=score.interval,
+    )
+
+
+def coverage_statement(score: BenchmarkScore) -> Statement:
+    """Pass@k of one sample and of all."""
+    single, most = score.pass_at_k[0], score.pass_at_k[-1]
+    return Statement(
+        words=f"{score.label} on {score.benchmark} ({at_temperature(score.temperature)}): "
+        f"{_percent(single)} with one sample, {_percent(most)} with any of {len(score.pass_at_k)}",
+        kind="coverage",
+        subject=f"{score.label} on {score.benchmark}",
+        value=most.value,
+        interval=most.interval,
+    )
+
+
+def scores_table(scores: Scores) -> Table:
+    """Every score with its interval; with several samples also pass@k and maj@k."""
+    temperatures = {score.temperature for score in scores}
+    rows: list[Row] = [
+        [
+            Cell(text=score.label, hint=score.checkpoint.ref),
+            score.benchmark,
+            f"{score.temperature:g}" if len(temperatures) > 1 else NOTHING,
+            Cell(
+                text=percent_cell(score.value, score.interval),
+                hint=f"{_setting(score)}, 95 % interval over problems",
+            ),
+            _cell(score.pass_at_k[-1] if score.samples > 1 and score.pass_at_k else None),
+            _cell(score.maj_at_k),
+            f"{score.problems:,} of {score.problems_total:,}",
+            Cell(
+                text=fixed(None if (gain := score.detectable_gain) is None else 100 * gain, 1),
+                hint="smallest gain in points that a paired comparison of this size would find "
+                "in four of five cases",
+            ),
+        ]
+        for score in scores
+    ]
+    samples = max(score.samples for score in scores)
+    metrics = dict.fromkeys(score.metric for score in scores)
+    several = (
+        "avg@k: mean share of right samples; pass@k: any of k right; maj@k: the most frequent "
+        "answer is right. "
+    )
+    how = "" if len(temperatures) > 1 else f" ({at_temperature(temperatures.pop())})"
+    return table(
+        f"Scores in percent{how}, with 95 % intervals over problems",
+        (
+            "checkpoint",
+            "benchmark",
+            "T",
+            " or ".join(metrics),
+            f"pass@{samples}",
+            f"maj@{samples}",
+            "problems",
+            "detectable gain",
+        ),
+        rows=rows,
+        note=f"{several if samples > 1 else ''}Detectable gain: in points, with 80 % power.",
+        secondary=("detectable gain", f"maj@{samples}", f"pass@{samples}", "problems"),
+    )
+
+
+def metric_tables(scores: Scores) -> tuple[Table, ...]:
+    """A row for each score and a column for each metric of the user's own; none without any."""
+    names = list(dict.fromkeys(metric.name for score in scores for metric in score.metrics))
+    rows = []
+    for score in scores:
+        cells = {metric.name: statistic(metric.value, metric.interval) for metric in score.metrics}
+        rows.append([score.label, score.benchmark, *(cells.get(name, NOTHING) for name in names)])
+    title = "Metrics of your own, in their own units"
+    return (table(title, ["checkpoint", "benchmark", *names], rows=rows),) if names else ()
+
+
+def completions_table(scores: Scores) -> Table:
+    """How texts end, and how long they are."""
+    rows: list[Row] = [
+        [
+            score.label,
+            score.benchmark,
+            percent_cell(score.rates.truncated_frac),
+            percent_cell(score.rates.no_box_frac),
+            percent_cell(score.rates.undecided_frac),
+            percent_cell(score.rates.repeated_frac),
+            short(score.rates.mean_tokens),
+            fixed(score.tokens_per_s, 0),
+        ]
+        for score in scores
+    ]
+    return table(
+        "Completions, in percent of samples",
+        (
+            "checkpoint",
+            "benchmark",
+            "cut off",
+            "no box",
+            "undecided",
+            "repetitive",
+            "mean tokens",
+            "tokens/s",
+        ),
+        rows=rows,
+        note="Cut off: reached the limit of new tokens. No box: no closed \\boxed{} around the "
+        "answer. Undecided: the grader gave up. Repetitive: more than half of the word 4-grams "
+        "occur earlier in the same text.",
+        secondary=("tokens/s", "repetitive", "undecided", "mean tokens"),
+    )
+
+
+def part_tables(scores: Scores) -> list[Table]:
+    """The headline on every part of a benchmark, a column for each checkpoint."""
+    tables = []
+    for benchmark in dict.fromkeys(score.benchmark for score in scores):
+        columns = [score for score in scores if score.benchmark == benchmark]
+        parts = {group.group: group.problems for score in columns for group in score.groups}
+        metrics = [{group.group: group.metric for group in score.groups} for score in columns]
+        rows: list[Row] = [
+            [part, f"{problems:,}", *(_cell(of_score.get(part)) for of_score in metrics)]
+            for part, problems in parts.items()
+        ]
+        if rows:
+            labels = [score.label for score in columns]
+            title = f"{benchmark} by part, in percent"
+            tables.append(table(title, ("part", "problems", *labels), rows=rows))
+    return tables
+
+
+def verdicts_table(scores: Scores) -> Table:
+    """How many samples got each verdict."""
+    verdicts = list(dict.fromkeys(name for score in scores for name in score.by_verdict))
+    rows = [
+        [score.label, score.benchmark, *(f"{score.by_verdict.get(v, 0):,}" for v in verdicts)]
+        for score in scores
+    ]
+    return table("Samples by verdict", ["checkpoint", "benchmark", *verdicts], rows=rows)
+
+
+def coverage_tables(scores: Scores) -> list[Table]:
+    """Pass@k for every k, where there are several samples."""
+    several = [score for score in scores if len(score.pass_at_k) > 1]
+    if not several:
+        return []
+    most = max(len(score.pass_at_k) for score in several)
+    rows = [
+        [
+            score.label,
+            score.benchmark,
+            *map(_cell, score.pass_at_k),
+            *[NOTHING] * (most - len(score.pass_at_k)),
+        ]
+        for score in several
+    ]
+    columns = ["checkpoint", "benchmark", *(f"pass@{k}" for k in range(1, most + 1))]
+    return [table("Coverage in percent, unbiased", columns, rows=rows)]
+
+
+def _names(scores: Scores) -> tuple[list[str], list[str]]:
+    labels = dict.fromkeys(score.label for score in scores)
+    return list(labels), list(dict.fromkeys(score.benchmark for score in scores))
+
+
+def _setting(score: BenchmarkScore) -> str:
+    return how_scored(score.metric, samples=score.samples, temperature=score.temperature)
+
+
+def _percent(metric: Metric) -> str:
+    return percent(metric.value, metric.interval)
+
+
+def _cell(metric: Metric | None) -> str:
+    return NOTHING if metric is None else percent_cell(metric.value, metric.interval)

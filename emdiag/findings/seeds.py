@@ -1,0 +1,225 @@
+"""A training over its seeds: the mean, the registered checkpoint, and how seeds differ."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+from emdiag.findings.cautions import as_sentence, distinct, few_problems, truncation
+from emdiag.findings.numbers import (
+    NOTHING,
+    count,
+    how_scored,
+    listed,
+    percent,
+    percent_cell,
+    points,
+    points_cell,
+)
+from emdiag.findings.page import TONES, Cell, Findings, Statement, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
+    from emdiag.findings.page import Row, Table
+
+CAPTION: Final = (
+    "Every mark is one training seed, the diamond the mean of all, with the 95 % interval over "
+    "seeds and problems. How far the marks lie apart is what a single training run hides."
+)
+
+
+def seeds_findings(result: SeedScoresResult) -> Findings:
+    """Means over seeds, single checkpoints, and what to distrust."""
+    return Findings(
+        tables=(
+            *map(groups_table, result.benchmarks),
+            *map(checkpoints_table, result.benchmarks),
+        ),
+        statements=seeds_statements(result),
+        cautions=seeds_cautions(result),
+        next=(f"runs are stored in {result.store}; the same command continues them",),
+    )
+
+
+def seeds_title(result: SeedScoresResult) -> str:
+    """Such as `em-good over its seeds`."""
+    return f"{_folder(result)} over its seeds"
+
+
+def seeds_question(result: SeedScoresResult) -> str:
+    """What was asked, in a sentence."""
+    benchmarks = listed([of.benchmark for of in result.benchmarks])
+    return f"How does {_folder(result)} score on {benchmarks}, and how far do its seeds differ?"
+
+
+def seeds_alt(of: BenchmarkSeeds) -> str:
+    """What the figure of seeds shows, for who cannot see it."""
+    words = " ".join(f"{statement.words}." for statement in benchmark_statements(of))
+    return f"Scores of single seeds on {of.benchmark}, in percent. {words}"
+
+
+def seeds_statements(result: SeedScoresResult) -> tuple[Statement, ...]:
+    """For each benchmark, means over seeds, the registered checkpoint and the spread."""
+    return tuple(one for of in result.benchmarks for one in benchmark_statements(of))
+
+
+def benchmark_statements(of: BenchmarkSeeds) -> list[Statement]:
+    """The mean against the base, the registered checkpoint, and the spread."""
+    statements = [mean_statement(group, of) for group in of.groups]
+    if of.registered is not None:
+        statements.append(_registered(of.registered, of.benchmark))
+    return statements + [_spread(group, of) for group in of.groups if group.deviation]
+
+
+def mean_statement(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
+    """Such as `Mean over 3 seeds minus base on chain (greedy): +25.0 points [20.0, 30.0]`."""
+    mean = f"{group.name}: mean" if group.name else "Mean"
+    mean = f"{mean} over {count(len(group.seeds), 'seed')}"
+    where = f"on {of.benchmark} ({_setting(of)})"
+    gap = group.difference
+    if gap is None:
+        return Statement(
+            words=f"{mean} {where}: {percent(group.mean, group.interval)}",
+            kind="mean over seeds",
+            subject=f"{_name(group)} on {of.benchmark}",
+            value=group.mean,
+            interval=group.interval,
+        )
+    return Statement(
+        words=f"{mean} minus {gap.base} {where}: {points(gap.difference, gap.interval)}",
+        kind="mean over seeds",
+        subject=f"{_name(group)} minus {gap.base} on {of.benchmark}",
+        direction=gap.direction,
+        value=gap.difference,
+        interval=gap.interval,
+        tone=TONES[gap.direction],
+    )
+
+
+def _registered(seed: SeedScore, benchmark: str) -> Statement:
+    return Statement(
+        words=f"Registered checkpoint, {place(seed)}: {percent(seed.value, seed.interval)} on "
+        f"{benchmark}",
+        kind="registered",
+        subject=f"{place(seed)} on {benchmark}",
+        value=seed.value,
+        interval=seed.interval,
+    )
+
+
+def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
+    name = f"{group.name}: seeds" if group.name else "Seeds"
+    return Statement(
+        words=f"{name} range from {percent_cell(group.lowest)} to {percent_cell(group.highest)} % "
+        f"on {of.benchmark}, standard deviation {percent_cell(group.deviation)} points over "
+        f"{count(len(group.seeds), 'seed')}",
+        kind="seed spread",
+        subject=f"{_name(group)} on {of.benchmark}",
+        value=group.deviation,
+    )
+
+
+def groups_table(of: BenchmarkSeeds) -> Table:
+    """Means over seeds, the base first."""
+    base = of.base
+    rows: list[Row] = []
+    if base is not None:
+        mean = percent_cell(base.value, base.interval)
+        rows.append([base.name, NOTHING, NOTHING, mean, *[NOTHING] * 4])
+    for group in of.groups:
+        gap = group.difference
+        rows.append(
+            [
+                group.name or "all seeds",
+                str(group.update),
+                str(len(group.seeds)),
+                percent_cell(group.mean, group.interval),
+                percent_cell(group.deviation),
+                percent_cell(group.lowest),
+                percent_cell(group.highest),
+                NOTHING
+                if gap is None
+                else Cell(
+                    text=points_cell(gap.difference, gap.interval), tone=TONES[gap.direction]
+                ),
+            ]
+        )
+    name = base.name if base is not None else "base"
+    note = "95 % intervals over seeds and problems"
+    return table(
+        f"{of.benchmark} ({_setting(of)}): means over seeds in percent",
+        (
+            *("trained", "update", "seeds", "mean", "s.d.", "lowest", "highest"),
+            f"minus {name}, points",
+        ),
+        rows=rows,
+        note=f"{note}; that of {name} over problems." if base is not None else f"{note}.",
+        secondary=("update", "lowest", "highest", "seeds"),
+    )
+
+
+def checkpoints_table(of: BenchmarkSeeds) -> Table:
+    """Each trained checkpoint by itself."""
+    rows: list[Row] = [
+        [
+            place(seed),
+            NOTHING if seed.seed is None else str(seed.seed),
+            percent_cell(seed.value, seed.interval),
+            percent_cell(seed.truncated_frac),
+        ]
+        for group in of.groups
+        for seed in group.seeds
+    ]
+    return table(
+        f"{of.benchmark}: each checkpoint in percent, with 95 % intervals over problems",
+        ("checkpoint", "seed", of.metric, "cut off"),
+        rows=rows,
+    )
+
+
+def seeds_cautions(result: SeedScoresResult) -> tuple[str, ...]:
+    """What to distrust, the best seed among it."""
+    cautions = few_problems({of.benchmark: of.problems for of in result.benchmarks})
+    for of in result.benchmarks:
+        if of.partial:
+            cautions.append(f"Partial: {count(of.problems, 'problem')} of {of.benchmark} only.")
+        if of.registered is None:
+            cautions.append(f"{of.benchmark}: a grid has no registered checkpoint.")
+        cautions += _single(of.groups)
+        cautions.append(
+            f"The best of {of.candidates} on {of.benchmark}, {place(of.oracle)} with "
+            f"{percent_cell(of.oracle.value)} %, was selected on the test problems, so it is "
+            "biased upwards."
+        )
+        seeds = [seed for group in of.groups for seed in group.seeds]
+        cautions += truncation({place(seed): seed.truncated_frac for seed in seeds})
+        cautions += [f"{of.benchmark}: {as_sentence(note)}" for note in of.notes]
+    return distinct(cautions)
+
+
+def place(seed: SeedScore) -> str:
+    """Where the checkpoint is in its training folder."""
+    name = PurePath(seed.checkpoint).name
+    return name if seed.cell == "." else f"{seed.cell}/{name}"
+
+
+def _single(groups: Sequence[SeedGroup]) -> list[str]:
+    return [
+        f"{_name(group)} has one seed: the seed spread is not known."
+        for group in groups
+        if len(group.seeds) == 1
+    ]
+
+
+def _name(group: SeedGroup) -> str:
+    return group.name or "The training"
+
+
+def _setting(of: BenchmarkSeeds) -> str:
+    return how_scored(of.metric, samples=of.samples, temperature=of.temperature)
+
+
+def _folder(result: SeedScoresResult) -> str:
+    return PurePath(result.out).name or result.out

@@ -1,0 +1,159 @@
+"""A pool of prompts, ranked: which to train on, and what ranked it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
+from emdiag.findings.numbers import count, percent, percent_cell, short
+from emdiag.findings.page import Cell, Findings, Statement, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
+    from emdiag.findings.page import Row, Table
+
+UNCERTAIN: Final = (
+    "A high outcome variance or entropy says that the model is uncertain on a prompt. It does not "
+    "say that what training amplifies there is right."
+)
+_FEW_SAMPLES: Final = 16
+_STATEMENT_CHARACTERS: Final = 200
+_COLUMNS: Final[Mapping[Criterion, str]] = {
+    "outcome-variance": "variance *",
+    "answer-entropy": "answer entropy",
+    "agreement": "agreement",
+    "token-entropy": "token entropy",
+    "majority": "majority",
+}
+_SECONDARY: Final = (
+    *("no answer", "cut off", "tokens", "majority right *", "agreement", "token entropy"),
+    *("majority", "answer entropy", "variance *"),
+)
+
+
+def selection_findings(result: SelectResult, *, top: int = 10) -> Findings:
+    """The first prompts of the ranking, what ranked them, and what to distrust."""
+    return Findings(
+        tables=(ranking_table(result, result.ranked[:top], start=1),),
+        statements=selection_statements(result),
+        cautions=selection_cautions(result),
+        files=(f"ranked problems: {result.file}",),
+        next=(f"train on the first: emdiag train em REF --prompt-file {result.file}",),
+    )
+
+
+def selection_title(result: SelectResult) -> str:
+    """Such as `Prompts of chain for base`."""
+    return f"Prompts of {result.pool} for {result.label}"
+
+
+def selection_question(result: SelectResult) -> str:
+    """What was asked, in a sentence."""
+    prompts = count(result.problems, "prompt")
+    return f"On which of {prompts} of {result.pool} should {result.label} be trained?"
+
+
+def selection_statements(result: SelectResult) -> tuple[Statement, ...]:
+    """The first prompt, what ranked it, and how the checkpoint answers it."""
+    first = result.ranked[0]
+    labels = "with labels" if result.used_labels else "without labels"
+    statements = [
+        Statement(
+            words=f"First prompt: {first.problem_id}: {_short(first.statement)}",
+            kind="first prompt",
+            subject=first.problem_id,
+        ),
+        Statement(
+            words=f"Ranked {labels} by {result.by}, {result.best} first ({result.meaning})",
+            kind="criterion",
+            subject=result.by,
+        ),
+    ]
+    if result.tied > 1:
+        tied = "All" if result.tied == result.problems else f"{result.tied:,}"
+        words = f"{tied} prompts share the best value and keep the order of the pool"
+        statements.append(
+            Statement(words=words, kind="ties", subject=result.by, value=float(result.tied))
+        )
+    if first.pass_rate is not None:
+        rate = percent(first.pass_rate, first.pass_rate_interval)
+        statements.append(
+            Statement(
+                words=f"{result.label} answers the first prompt correctly in {rate} of its samples",
+                kind="pass rate",
+                subject=f"{result.label} on {first.problem_id}",
+                value=first.pass_rate,
+                interval=first.pass_rate_interval,
+            )
+        )
+    if (right := first.majority_correct) is not None:
+        word = "right" if right == 1 else "wrong" if right == 0 else "right in part"
+        words = f"Its majority answer ({percent_cell(first.majority_frac)} % of samples) is {word}"
+        statements.append(
+            Statement(words=words, kind="majority", subject=first.problem_id, value=right)
+        )
+    return tuple(statements)
+
+
+def ranking_table(result: SelectResult, ranked: Sequence[PromptStatistics], *, start: int) -> Table:
+    """Prompts in the order of the ranking, the first one at place `start`."""
+    rows: list[Row] = [
+        [
+            Cell(
+                text=f"{place}.\N{NO-BREAK SPACE}{prompt.problem_id}", hint=_short(prompt.statement)
+            ),
+            percent_cell(prompt.pass_rate, prompt.pass_rate_interval),
+            short(prompt.outcome_variance),
+            short(prompt.answer_entropy_nats),
+            short(prompt.agreement),
+            Cell(text=percent_cell(prompt.majority_frac), hint=prompt.majority_answer),
+            percent_cell(prompt.majority_correct),
+            short(prompt.token_entropy_nats),
+            percent_cell(prompt.no_answer_frac),
+            percent_cell(prompt.truncated_frac),
+            short(prompt.mean_tokens),
+        ]
+        for place, prompt in enumerate(ranked, start=start)
+    ]
+    labels = "* uses labels. Pass rates with 95 % intervals over samples. "
+    return table(
+        f"{count(result.samples, 'sample')} of each at T {result.temperature:g}; shares in "
+        "percent, entropies in nats",
+        (
+            *("prompt", "pass rate *", "variance *", "answer entropy", "agreement", "majority"),
+            *("majority right *", "token entropy", "no answer", "cut off", "tokens"),
+        ),
+        rows=rows,
+        note=f"{labels if result.labelled else ''}Agreement: chance that two samples give the "
+        "same answer. Majority: share of the most frequent answer.",
+        secondary=[name for name in _SECONDARY if name != _COLUMNS[result.by]],
+    )
+
+
+def selection_cautions(result: SelectResult) -> tuple[str, ...]:
+    """What to distrust in the ranking."""
+    cautions = []
+    if result.problems < result.problems_total:
+        cautions.append(
+            f"Partial: {result.problems:,} of {count(result.problems_total, 'prompt')} of the pool."
+        )
+    if result.samples < _FEW_SAMPLES:
+        cautions.append(
+            f"{count(result.samples, 'sample')} of each prompt: neighbours in the ranking may "
+            "change places when it is repeated."
+        )
+    cut = sum(prompt.truncated_frac for prompt in result.ranked) / max(len(result.ranked), 1)
+    if cut > MUCH_TRUNCATED:
+        cautions.append(
+            f"{percent_cell(cut)} % of all samples were cut off at the limit of new tokens."
+        )
+    return distinct([*cautions, *(as_sentence(note) for note in result.notes)])
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    if len(line) <= _STATEMENT_CHARACTERS:
+        return line
+    return f"{line[:_STATEMENT_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}"
