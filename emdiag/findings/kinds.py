@@ -9,6 +9,7 @@ from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.selection import SelectResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
 from emdiag.findings.claims import claims_findings
 from emdiag.findings.comparison import comparison_findings
@@ -16,6 +17,7 @@ from emdiag.findings.evaluation import evaluation_findings
 from emdiag.findings.regrades import regrade_findings
 from emdiag.findings.seeds import seeds_findings
 from emdiag.findings.selection import selection_findings
+from emdiag.findings.sweep import findings as sweep_findings
 from emdiag.findings.training import training_findings
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         | RegradeResult
         | SeedScoresResult
         | SelectResult
+        | TemperatureSweepResult
         | TrainResult
     )
 
@@ -43,6 +46,8 @@ def findings_of(result: Shown) -> Findings:
             findings = seeds_findings(result)
         case SelectResult():
             findings = selection_findings(result)
+        case TemperatureSweepResult():
+            findings = sweep_findings(result)
         case TrainResult():
             findings = training_findings(result)
         case ClaimsResult():
