@@ -30,7 +30,9 @@ _GAP: Final = 2
 _SENTENCE: Final = 20
 """Room that a column of sentences needs at least."""
 
-_COMMAND: Final = re.compile(r"`[^`]+`")
+_WHOLE: Final = re.compile(r"`[^`]+`|\[[^\[\]]*\]")
+"""Commands and intervals, which are not broken."""
+
 _KEPT: Final = "\N{WORD JOINER}"
 """Stands for a blank at which a line is not broken."""
 
@@ -183,7 +185,7 @@ def _show_line(words: str, out: Out, *, indent: int = 2) -> None:
             out.line(line)
             continue
         for part in textwrap.wrap(
-            _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), line),
+            _WHOLE.sub(lambda whole: whole[0].replace(" ", _KEPT), line),
             width=out.width,
             subsequent_indent=" " * indent,
             break_long_words=False,
