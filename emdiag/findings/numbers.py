@@ -23,7 +23,7 @@ NO_INTERVAL: Final = "no interval"
 
 MINUS: Final = "\N{MINUS SIGN}"
 ARROW: Final = "\N{RIGHTWARDS ARROW}"
-_MOST_DECIMALS, _ZERO, _TINY = 6, 1e-9, 1e-4
+_MOST_DECIMALS, _ZERO, _TINY = 6, 1e-9, 1e-5
 
 
 def percent(value: float | None, interval: Interval | None = None) -> str:
@@ -65,7 +65,7 @@ def change(value: float | None, interval: Interval | None = None) -> str:
 
 
 def short(value: float | None) -> str:
-    """Three significant digits, or all that stand before the point; `2e-05` where it is tiny."""
+    """Three significant digits, or all that stand before the point; `2e-06` where it is tiny."""
     if value is None:
         return NOTHING
     if 0 < abs(value) < _TINY:

@@ -423,7 +423,7 @@ def test_the_whole_output_on_a_terminal(
 ) -> None:
     """All words of a small study at 80 columns, compared exactly.
 
-    `REFRESH_GOLDEN=1 python -m pytest tests/findings/test_logits.py -k whole_output` writes the
+    `EMDIAG_REFRESH=1 python -m pytest tests/findings/test_logits.py -k whole_output` writes the
     file anew, to be read before it is committed.
     """
     for name, value in (("COLUMNS", "80"), ("TTY_COMPATIBLE", "1"), ("NO_COLOR", "1")):
@@ -432,7 +432,7 @@ def test_the_whole_output_on_a_terminal(
     output = capsys.readouterr()
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output.out + output.err)
     text = "".join(f"{line.rstrip()}\n" for line in plain.splitlines())
-    if os.environ.get("REFRESH_GOLDEN"):
+    if os.environ.get("EMDIAG_REFRESH"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ def test_a_statistic_has_two_digits_on_the_scale_of_its_interval(
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.09999, "0.100"), (52.04, "52.0"), (1319.2, "1,319"), (-2e-5, "−2e−05"), (0.0, "0.00")],
+    [(0.09999, "0.100"), (52.04, "52.0"), (1319.2, "1,319"), (-2e-6, "−2e−06"), (0.0, "0.00")],
 )
 def test_short_numbers_have_three_digits(value: float, words: str) -> None:
     assert numbers.short(value) == words
