@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +63,7 @@ def seeds_alt(of: BenchmarkSeeds) -> str:
 
 def seeds_statements(result: SeedScoresResult) -> tuple[Statement, ...]:
     """For each benchmark, means over seeds, the registered checkpoint and the spread."""
-    return tuple(one for of in result.benchmarks for one in benchmark_statements(of))
+    return tuple(chain.from_iterable(map(benchmark_statements, result.benchmarks)))
 
 
 def benchmark_statements(of: BenchmarkSeeds) -> list[Statement]:

@@ -92,7 +92,7 @@ def difference_figure(result: CompareResult) -> Figure:
     first = rows[0]
     with style():
         words = Words(
-            finding=capped([one.words for one in comparison_statements(result)]),
+            finding=capped([statement.words for statement in comparison_statements(result)]),
             quiet=f"Paired by problem; n = {span([row.problems for row in rows], 'problem')}. "
             f"{intervals_of((row.interval for row in rows), drawn='Bars')}. "
             f"Grey zone: within {100 * first.margin:g} points the two count as equivalent.",

@@ -19,7 +19,7 @@ def claims_page(result: ClaimsResult, *, context: Context) -> Page:
         kind="claims",
         title=claims.TITLE,
         question=claims.QUESTION,
-        answers=tuple(one for one in statements if one.kind != "undecided"),
+        answers=tuple(s for s in statements if s.kind != "undecided"),
         sections=claims_sections(result),
         cautions=claims.claims_cautions(result),
         context=context,
