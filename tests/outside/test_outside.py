@@ -104,10 +104,11 @@ def test_a_grader_that_hangs_is_killed_at_its_deadline(
     assert graded[1]["grader"] == f"{GRADER} exact-words/1"
 
 
+@pytest.mark.parametrize("benchmark", ["toy", BENCHMARK])
 def test_stored_completions_are_graded_again_by_a_grader_of_ones_own(
-    run: Callable[..., Result],
+    run: Callable[..., Result], benchmark: str
 ) -> None:
-    scores(run("eval", "a=table.json", "-b", "toy", "--limit", "2", *QUICK, "--engine", ENGINE))
+    scores(run("eval", "a=table.json", "-b", benchmark, "--limit", "2", *QUICK, "--engine", ENGINE))
     done = run("regrade", "a", "--grader", GRADER, "--json")
     assert done.exit_code == 0, done.output
     (regraded,) = json.loads(done.stdout)["runs"]

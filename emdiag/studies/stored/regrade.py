@@ -25,7 +25,8 @@ from emdiag.studies.stored.problems import problems_of_runs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.problems import Problem
+    from emdiag.core.grades import GraderSpec
+    from emdiag.core.problems import BenchmarkCard, Problem
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.sampling import Completion
     from emdiag.store.run_store import Run
@@ -89,8 +90,9 @@ def _regrade_run(
             "the run holds no grades to set a second grader beside",
             folder=run.path, hint="`emdiag eval` grades what it draws",
         )  # fmt: skip
-    problems = {problem.id: problem for problem in _problems(run, home=home)}
-    golds = _golds(run, problems, grader=grader)
+    card, of_benchmark = _benchmark(run, home=home)
+    problems = {problem.id: problem for problem in of_benchmark}
+    golds = _golds(problems, card.grader, grader=grader)
     raw = [[name, gold.answer] for name, gold in golds.items()]
     spec = GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(
         {"answer_class": "letter by letter", "golds": golds}  # `eval` keeps other classes
@@ -100,19 +102,20 @@ def _regrade_run(
     return _side_by_side(run, label, main=main, second=spec, problems=problems)
 
 
-def _golds(run: Run, problems: dict[str, Problem], *, grader: Grader) -> dict[str, Gold]:
+def _golds(problems: dict[str, Problem], spec: GraderSpec, *, grader: Grader) -> dict[str, Gold]:
     """By id: as the source has them for Math-Verify alone, else normalised."""
     if not is_outside_grader(grader.identity):
         return {name: Gold(answer=problem.answer_raw) for name, problem in problems.items()}
-    spec = load_card(run.spec.benchmark).grader
     return {name: gold_of(problem, spec) for name, problem in problems.items()}
 
 
-def _problems(run: Run, *, home: Path) -> Sequence[Problem]:
-    if known := problems_of_runs([run], home=home)[run.spec.benchmark].problems:
-        return known
+def _benchmark(run: Run, *, home: Path) -> tuple[BenchmarkCard, Sequence[Problem]]:
+    known = problems_of_runs([run], home=home)[run.spec.benchmark]
+    if known.card is not None and known.problems:
+        return known.card, known.problems
     try:  # says what is missing
-        return load_problems(load_card(run.spec.benchmark), home=home)
+        card = load_card(run.spec.benchmark)
+        return card, load_problems(card, home=home)
     except BenchmarkError as error:
         raise BenchmarkError(
             f"golds are needed to grade again: {error.message}",
