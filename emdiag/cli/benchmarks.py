@@ -23,14 +23,14 @@ from emdiag.studies.stored.verify_golds import BenchmarkVerification, GoldCheck,
 
 app = typer.Typer(help="Benchmarks: what there is, and how to get it.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Name = Annotated[str, typer.Argument(help="A benchmark, as `emdiag benchmarks list` names it.")]
 
 GRADER_DEADLINE_S = 10.0
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_(json: JsonFlag = False) -> None:
     """List the benchmarks, and whether their problems are on this machine."""
     with console.command(json=json) as out:
         cards = list_cards()
@@ -58,7 +58,7 @@ def list_(json: Json = False) -> None:
 def show(
     name: Name,
     problems: Annotated[int, typer.Option("--problems", "-n", min=0, help="Problems to show.")] = 3,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Show the card of a benchmark and its first problems."""
     with console.command(json=json) as out:
@@ -78,7 +78,7 @@ def show(
 
 
 @app.command("pull")
-def pull_(name: Name, json: Json = False) -> None:
+def pull_(name: Name, json: JsonFlag = False) -> None:
     """Fetch a benchmark from the hub and check it against its card."""
     with console.command(json=json) as out:
         from emdiag.benchmarks.pull import pull
@@ -93,7 +93,7 @@ def import_(
         list[Path],
         typer.Argument(metavar="FILE...", help="Your copy: .jsonl, .json or .parquet, in order."),
     ],
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Convert your copy of a benchmark and check it against its card."""
     with console.command(json=json) as out:
@@ -107,7 +107,7 @@ def verify(
         typer.Argument(metavar="[NAME...]", help="Benchmarks; all that are here by default."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Grader processes.")] = os.cpu_count() or 1,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Check problems against their cards, and every gold against itself under the grader."""
     with console.command(json=json) as out:

@@ -54,7 +54,7 @@ def evaluate(
     max_model_len: options.MaxModelLen = None,
     trust_remote_code: options.TrustRemoteCode = False,
     metric: options.Metrics = None,
-    grader: options.Grader = "math-verify",
+    grader: options.GraderName = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     out_dir: Annotated[

@@ -21,7 +21,7 @@ def grade(
         str, typer.Argument(metavar="FILE.jsonl", help="One JSON object a line; - for stdin.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    grader: options.Grader = "math-verify",
+    grader: options.GraderName = "math-verify",
     deadline: Annotated[
         float, typer.Option(min=0.1, help="Seconds one comparison may take.")
     ] = 10.0,

@@ -95,7 +95,7 @@ def logits_skew(
     gpu_memory_utilization: options.GpuMemoryUtilization = 0.9,
     max_model_len: options.MaxModelLen = None,
     trust_remote_code: options.TrustRemoteCode = False,
-    grader: options.Grader = "math-verify",
+    grader: options.GraderName = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     figures: Annotated[

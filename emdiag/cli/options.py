@@ -40,7 +40,7 @@ Engine = Annotated[
 GpuMemoryUtilization = Annotated[
     float, typer.Option(help="Share of the device's memory (vllm).", rich_help_panel=ENGINE)
 ]
-Grader = Annotated[
+GraderName = Annotated[
     str, typer.Option(help="math-verify, or package.module:name for one of your own.")
 ]
 GraderWorkers = Annotated[

@@ -62,7 +62,7 @@ def select(
             help="Load the weights once more and read the entropy of every token.",
         ),
     ] = True,
-    grader: options.Grader = "math-verify",
+    grader: options.GraderName = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     out_file: Annotated[

@@ -91,7 +91,7 @@ def temp_sweep(
     gpu_memory_utilization: options.GpuMemoryUtilization = 0.9,
     max_model_len: options.MaxModelLen = None,
     trust_remote_code: options.TrustRemoteCode = False,
-    grader: options.Grader = "math-verify",
+    grader: options.GraderName = "math-verify",
     grader_workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
     figures: Annotated[

@@ -15,7 +15,7 @@ from emdiag.core.results import EvaluateResult
 from emdiag.publish.samples import BookRun
 from emdiag.publish.sources import checkpoint_of
 from emdiag.studies.evaluate.score import score_reading
-from emdiag.studies.evaluate.task import Reading
+from emdiag.studies.evaluate.task import EvalTask
 from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) ->
     samples = max(len(indices) for indices in graded.values())
     whole = [name for name, indices in graded.items() if indices >= set(range(samples))]
     problems = tuple(benchmark.by_id(whole).values())
-    reading = Reading(
+    reading = EvalTask(
         run=run,
         card=benchmark.card or _made_up_card(run.spec.benchmark, size=len(problems)),
         checkpoint=checkpoint,

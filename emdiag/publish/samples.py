@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from emdiag.core.runs import RunSpec
     from emdiag.studies.stored.problems import RunProblems
 
-Place = tuple[str, str, int]
+SamplePlace = tuple[str, str, int]
 """Benchmark, problem id and sample index: the samples of all columns that stand side by side."""
 
-Verdicts = tuple[tuple[int, str], ...]
+SampleVerdicts = tuple[tuple[int, str], ...]
 """Of the samples at one place: the column, and what the grader says."""
 
 MOST_SAMPLES = 10_000
@@ -114,12 +114,12 @@ def sample_book(
 
 
 def choose_places(
-    verdicts: Mapping[Place, Verdicts],
-    sizes: Mapping[Place, int],
+    verdicts: Mapping[SamplePlace, SampleVerdicts],
+    sizes: Mapping[SamplePlace, int],
     *,
     most_samples: int,
     most_text: int,
-) -> list[Place]:
+) -> list[SamplePlace]:
     """Places whose samples fit, all columns of each; the same ones every time.
 
     Rare verdicts come first, then combinations of verdicts in their proportions.
@@ -213,9 +213,9 @@ def _column(column: BookRun, benchmark: RunProblems) -> _Column:
     )
 
 
-def _places(columns: Sequence[_Column]) -> dict[Place, tuple[int, ...]]:
+def _places(columns: Sequence[_Column]) -> dict[SamplePlace, tuple[int, ...]]:
     """Every place with a sample, and the columns that have one."""
-    places: dict[Place, tuple[int, ...]] = {}
+    places: dict[SamplePlace, tuple[int, ...]] = {}
     for number, column in enumerate(columns):
         for problem, index in column.completions:
             place = (column.run.spec.benchmark, problem, index)
@@ -223,12 +223,14 @@ def _places(columns: Sequence[_Column]) -> dict[Place, tuple[int, ...]]:
     return places
 
 
-def _verdicts(place: Place, having: Sequence[int], columns: Sequence[_Column]) -> Verdicts:
+def _verdicts(
+    place: SamplePlace, having: Sequence[int], columns: Sequence[_Column]
+) -> SampleVerdicts:
     grades = [(number, columns[number].grades.get(place[1:])) for number in having]
     return tuple((number, grade.verdict.value if grade else "ungraded") for number, grade in grades)
 
 
-def _size(place: Place, having: Sequence[int], columns: Sequence[_Column]) -> int:
+def _size(place: SamplePlace, having: Sequence[int], columns: Sequence[_Column]) -> int:
     """Characters of the texts at this place, as they are shown."""
     texts = [columns[number].completions[place[1:]].text for number in having]
     return sum(min(len(text), MOST_CHARACTERS) for text in texts)
@@ -257,8 +259,8 @@ def _book_problem(problem: Problem, benchmark: str) -> BookProblem:
 
 
 def _samples(
-    chosen: Sequence[Place],
-    places: Mapping[Place, tuple[int, ...]],
+    chosen: Sequence[SamplePlace],
+    places: Mapping[SamplePlace, tuple[int, ...]],
     columns: Sequence[_Column],
     *,
     order: Sequence[tuple[str, str]],
@@ -308,7 +310,9 @@ def _graders(columns: Sequence[_Column]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in named for name in names))
 
 
-def _rare(order: Iterable[Place], verdicts: Mapping[Place, Verdicts]) -> list[Place]:
+def _rare(
+    order: Iterable[SamplePlace], verdicts: Mapping[SamplePlace, SampleVerdicts]
+) -> list[SamplePlace]:
     """The first places in this order that give each column enough of each verdict."""
     kept: Counter[tuple[int, str]] = Counter()
     rare = []
@@ -319,9 +323,9 @@ def _rare(order: Iterable[Place], verdicts: Mapping[Place, Verdicts]) -> list[Pl
     return rare
 
 
-def _in_proportion(verdicts: Mapping[Place, Verdicts]) -> list[Place]:
+def _in_proportion(verdicts: Mapping[SamplePlace, SampleVerdicts]) -> list[SamplePlace]:
     """An order whose every beginning holds each combination of verdicts in its proportion."""
-    strata: dict[Verdicts, list[Place]] = {}
+    strata: dict[SampleVerdicts, list[SamplePlace]] = {}
     for place in sorted(verdicts, key=_shuffled):
         strata.setdefault(verdicts[place], []).append(place)
     ranked = [
@@ -332,6 +336,6 @@ def _in_proportion(verdicts: Mapping[Place, Verdicts]) -> list[Place]:
     return [place for _, _, place in sorted(ranked)]
 
 
-def _shuffled(place: Place) -> bytes:
+def _shuffled(place: SamplePlace) -> bytes:
     """A key that sorts places in an order of no meaning."""
     return hashlib.sha256("\n".join(map(str, place)).encode()).digest()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from emdiag.core.moments import EQUAL_FRAC, Moments
 from emdiag.stats.moments import MomentColumns
 
-Statistic: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+StatisticFunction: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From sums of parts, `[kinds, ...]`, to a figure of each, `[...]`; nan where not defined."""
 
 
@@ -88,7 +88,7 @@ def pooled_shape(parts: Sequence[Moments] | Sequence[Sequence[Moments]]) -> Pool
     sums = np.stack([centred.count.astype(np.float64), first, *centred.power_sums(0.0)])
     sums = sums.reshape(5, len(parts), -1) if has_seeds else sums
 
-    def jackknifed(value: float | None, statistic: Statistic) -> Jackknifed | None:
+    def jackknifed(value: float | None, statistic: StatisticFunction) -> Jackknifed | None:
         return None if value is None else _jackknifed(value, sums, statistic=statistic)
 
     return PooledShape(
@@ -120,7 +120,9 @@ def ratio_shape(
     return _jackknifed(value, sums, statistic=lambda rest: rest[1] / rest[0])
 
 
-def _jackknifed(value: float, sums: NDArray[np.float64], *, statistic: Statistic) -> Jackknifed:
+def _jackknifed(
+    value: float, sums: NDArray[np.float64], *, statistic: StatisticFunction
+) -> Jackknifed:
     """Pseudo-values from sums `[kinds, problems]` or `[kinds, seeds, problems]`.
 
     With seeds, a problem is left out of all of them and a seed with all of its problems, because
@@ -138,7 +140,7 @@ def _jackknifed(value: float, sums: NDArray[np.float64], *, statistic: Statistic
     return Jackknifed(value=value, pseudo_values=value + change)
 
 
-def _without_each(sums: NDArray[np.float64], statistic: Statistic) -> NDArray[np.float64]:
+def _without_each(sums: NDArray[np.float64], statistic: StatisticFunction) -> NDArray[np.float64]:
     """How much each of `[kinds, n]` moves the statistic, times n - 1; on average 0."""
     count = sums.shape[1]
     if count == 1:

@@ -15,7 +15,7 @@ import msgspec
 from emdiag.core.results import Interval, direction_of
 from emdiag.core.runs import ProblemsFile
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 """A JSON object of whatever version, before it is checked."""
 
 
@@ -33,10 +33,10 @@ class _Former:
     fields: frozenset[str]
     dropped: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
-    derive: Callable[[Json], None] | None = None
+    derive: Callable[[JsonObject], None] | None = None
 
 
-def _slope_directions(sweep: Json) -> None:
+def _slope_directions(sweep: JsonObject) -> None:
     for pair in sweep["slope_differences"]:
         interval = msgspec.convert(pair["interval"], Interval | None)
         pair["direction"] = direction_of(interval, pair["p_holm"])
@@ -106,12 +106,12 @@ def named_problems_files(commands: Iterable[Sequence[str]]) -> list[ProblemsFile
     ]
 
 
-def _of_kind(kind: str, former: _Former, plain: Json) -> Json:
+def _of_kind(kind: str, former: _Former, plain: JsonObject) -> JsonObject:
     kept = _kept(former, plain)
     if former.derive is not None:
         former.derive(kept)
     return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}
 
 
-def _kept(former: _Former, plain: Json) -> Json:
+def _kept(former: _Former, plain: JsonObject) -> JsonObject:
     return {name: value for name, value in plain.items() if name not in former.dropped}

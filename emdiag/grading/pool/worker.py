@@ -118,8 +118,8 @@ def _load_here(name: str) -> Grader:
 def _judged(grader: Grader, gold: Gold, completion: str) -> tuple[Outcome, str | None]:
     (judgement,) = grader.grade([(gold, completion)])
     if not isinstance(judgement, Judgement):
-        found = type(judgement).__name__
-        return Outcome(Verdict.UNDECIDED, f"the grader gave a {found}, expected a Judgement"), None
+        kind = type(judgement).__name__
+        return Outcome(Verdict.UNDECIDED, f"the grader gave a {kind}, expected a Judgement"), None
     return Outcome(Verdict(judgement.verdict), judgement.note), judgement.extracted
 
 

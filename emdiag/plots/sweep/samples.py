@@ -40,7 +40,7 @@ MOST_BENCHMARKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Panel:
+class _SamplePanel:
     """One metric of `SweepPoint`; shares are drawn in percent."""
 
     field: str
@@ -50,14 +50,16 @@ class _Panel:
 
 
 _PANELS: Final = (
-    _Panel(field="pass_at_k", title="Any of {k} right", unit="pass@{k}, %"),
-    _Panel(field="majority", title="Majority right", unit="maj@{k}, %"),
-    _Panel(field="agreement", title="Two samples agree", unit="% of pairs"),
-    _Panel(field="distinct_answers", title="Distinct answers", unit="of {k} samples", scale=1),
-    _Panel(field="entropy_nats", title="Entropy", unit="nats per token", scale=1),
-    _Panel(field="mean_tokens", title="Length", unit="tokens", scale=1),
-    _Panel(field="truncated_frac", title="Truncated", unit="% of samples"),
-    _Panel(field="repeated_frac", title="Repetitive", unit="% of samples"),
+    _SamplePanel(field="pass_at_k", title="Any of {k} right", unit="pass@{k}, %"),
+    _SamplePanel(field="majority", title="Majority right", unit="maj@{k}, %"),
+    _SamplePanel(field="agreement", title="Two samples agree", unit="% of pairs"),
+    _SamplePanel(
+        field="distinct_answers", title="Distinct answers", unit="of {k} samples", scale=1
+    ),
+    _SamplePanel(field="entropy_nats", title="Entropy", unit="nats per token", scale=1),
+    _SamplePanel(field="mean_tokens", title="Length", unit="tokens", scale=1),
+    _SamplePanel(field="truncated_frac", title="Truncated", unit="% of samples"),
+    _SamplePanel(field="repeated_frac", title="Repetitive", unit="% of samples"),
 )
 
 
@@ -109,12 +111,12 @@ def samples_figure(lookup: SweepLookup) -> Figure | None:
     return finish(figure)
 
 
-def _is_above_zero(panel: _Panel, drawn: Sequence[SweepPoint], most: int) -> Iterator[bool]:
+def _is_above_zero(panel: _SamplePanel, drawn: Sequence[SweepPoint], most: int) -> Iterator[bool]:
     metrics = (_get(panel, point, most) for point in drawn)
     return (metric.value != 0 for metric in metrics if metric is not None)
 
 
-def _get(panel: _Panel, point: SweepPoint, most: int) -> Metric | None:
+def _get(panel: _SamplePanel, point: SweepPoint, most: int) -> Metric | None:
     """The metric of a panel; pass@k only of points that have the largest k of all."""
     value = attrgetter(panel.field)(point)
     if panel.field == "pass_at_k":
@@ -123,11 +125,11 @@ def _get(panel: _Panel, point: SweepPoint, most: int) -> Metric | None:
     return metric
 
 
-def _getter(panel: _Panel, most: int) -> Callable[[SweepPoint], tuple[float | None, Any]]:
+def _getter(panel: _SamplePanel, most: int) -> Callable[[SweepPoint], tuple[float | None, Any]]:
     return lambda point: metric_values(_get(panel, point, most), panel.scale)
 
 
-def _share_limits(axes: Axes, panel: _Panel) -> None:
+def _share_limits(axes: Axes, panel: _SamplePanel) -> None:
     """From 0, and never a range so small that noise looks like a result."""
     low, high = axes.get_ylim()
     least = 10.0 if panel.scale == 100 else 0.0

@@ -44,7 +44,7 @@ MOST_CONTROLS = 24
 """Rows of checkpoints with their baselines."""
 
 _ROW_INCHES = 0.3
-_Row = tuple[str, float, "Interval | None", str, str]
+_SlopeRow = tuple[str, float, "Interval | None", str, str]
 
 
 def slopes_figure(lookup: SweepLookup) -> Figure | None:
@@ -201,7 +201,7 @@ def _matters(pair: SlopeDifference, stages: dict[str, str | None], *, base: str 
     return base in {pair.left, pair.right} or "base" in both or both == {"em", "rl"}
 
 
-def _slope_rows(lookup: SweepLookup, axis: Axis) -> list[_Row]:
+def _slope_rows(lookup: SweepLookup, axis: Axis) -> list[_SlopeRow]:
     return [
         (
             f"{lookup.names[label]}{_where(lookup, benchmark)}",
@@ -217,8 +217,8 @@ def _slope_rows(lookup: SweepLookup, axis: Axis) -> list[_Row]:
     ]
 
 
-def _pair_rows(lookup: SweepLookup, axis: Axis) -> list[_Row]:
-    rows: list[_Row] = []
+def _pair_rows(lookup: SweepLookup, axis: Axis) -> list[_SlopeRow]:
+    rows: list[_SlopeRow] = []
     for pair in _shown_pairs(lookup, axis):
         names = [lookup.names.get(label, plain_label(label)) for label in (pair.left, pair.right)]
         name = f"{f' {MINUS} '.join(names)}{_where(lookup, pair.benchmark)}"
@@ -231,7 +231,7 @@ def _heights(lookup: SweepLookup, axis: Axis) -> int:
     return max(len(_slope_rows(lookup, axis)), len(_pair_rows(lookup, axis)), 2)
 
 
-def _forest(axes: Axes, rows: Sequence[_Row], *, named: bool = True) -> None:
+def _forest(axes: Axes, rows: Sequence[_SlopeRow], *, named: bool = True) -> None:
     """A line for each row: its interval, its value, and both in words above it."""
     axes.axvline(0, color=QUIET, linewidth=0.9)
     for line, (_, value, interval, colour, words) in enumerate(rows):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import CheckpointRef
 
-Seeds = Literal["registered", "all"]
+SeedChoice = Literal["registered", "all"]
 """Which checkpoints a training folder stands for: the one registered before training, or the last
 one of every seed."""
 
@@ -38,8 +38,8 @@ def parse_arms(checkpoints: Sequence[str], *, seeds: str) -> tuple[ArmPlan, ...]
     Raises:
         PlanError: There is none, one is empty, two have one label, or a seed is not trained yet.
     """
-    if seeds not in get_args(Seeds):
-        raise PlanError(f"seeds is {seeds!r}", expected=" or ".join(get_args(Seeds)))
+    if seeds not in get_args(SeedChoice):
+        raise PlanError(f"seeds is {seeds!r}", expected=" or ".join(get_args(SeedChoice)))
     refs: dict[str, list[str]] = {}
     for named in parse_refs(checkpoints):
         refs.setdefault(named.label, []).extend(_members(named.ref, seeds=seeds))

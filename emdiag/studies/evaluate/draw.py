@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from emdiag.core.sampling import SampleRequest
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
 
 
 def draw_missing(
-    readings: Sequence[Reading],
+    readings: Sequence[EvalTask],
     plan: EvaluatePlan,
     session: Session,
 ) -> None:
@@ -71,7 +71,7 @@ def draw_missing(
 
 
 def _draw_reading(
-    reading: Reading,
+    reading: EvalTask,
     requests: Sequence[SampleRequest],
     sampler: Sampler,
     session: Session,

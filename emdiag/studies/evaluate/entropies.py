@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from emdiag.engines.hf.logit_reader import ModelReader
     from emdiag.engines.options import EngineOptions
     from emdiag.store.run_store import Sample
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
 
 
-def entropy_spec(reading: Reading, *, options: EngineOptions) -> EntropySpec | None:
+def entropy_spec(reading: EvalTask, *, options: EngineOptions) -> EntropySpec | None:
     """How the entropies of a reading are read: at the temperature its tokens were drawn at.
 
     None for greedy decoding, whose distributions have one token and no entropy, and for a table
@@ -36,7 +36,7 @@ def entropy_spec(reading: Reading, *, options: EngineOptions) -> EntropySpec | N
 
 
 def read_missing_entropies(
-    readings: Sequence[Reading], *, options: EngineOptions, progress: Progress
+    readings: Sequence[EvalTask], *, options: EngineOptions, progress: Progress
 ) -> None:
     """Read what was not read yet, of one checkpoint; its weights are loaded once, if at all.
 
@@ -58,7 +58,7 @@ def read_missing_entropies(
         reader.close()
 
 
-def entropies(reading: Reading, *, options: EngineOptions) -> dict[Sample, float] | None:
+def entropies(reading: EvalTask, *, options: EngineOptions) -> dict[Sample, float] | None:
     """Mean entropy along every completion of a reading, in nats; None where it has none."""
     spec = entropy_spec(reading, options=options)
     if spec is None:
@@ -67,7 +67,7 @@ def entropies(reading: Reading, *, options: EngineOptions) -> dict[Sample, float
     return {sample: one.entropy_nats for sample, one in found.items()}
 
 
-def _unread(reading: Reading, *, options: EngineOptions) -> list[Completion]:
+def _unread(reading: EvalTask, *, options: EngineOptions) -> list[Completion]:
     spec = entropy_spec(reading, options=options)
     if spec is None:
         return []
@@ -83,7 +83,7 @@ def _unread(reading: Reading, *, options: EngineOptions) -> list[Completion]:
 
 
 def _read(
-    reading: Reading,
+    reading: EvalTask,
     completions: Sequence[Completion],
     reader: ModelReader,
     *,

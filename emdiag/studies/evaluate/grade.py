@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.sampling import Completion
     from emdiag.store.run_store import Sample
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
 
 _PROBLEMS_AT_ONCE = 32
 
 
-def grading_spec(reading: Reading, grader: Grader) -> GradingSpec:
+def grading_spec(reading: EvalTask, grader: Grader) -> GradingSpec:
     """Everything that could change a grade of this reading."""
     golds = [
         [problem.id, gold_of(problem, reading.card.grader)] for problem in reading.all_problems
@@ -30,7 +30,7 @@ def grading_spec(reading: Reading, grader: Grader) -> GradingSpec:
     return GradingSpec(grader=grader.identity, versions=grader.versions, golds_sha256=digest(golds))
 
 
-def grade_reading(reading: Reading, grader: Grader, *, progress: Progress) -> str:
+def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> str:
     """Grade what is not graded; returns the key under which the grades are stored."""
     spec = grading_spec(reading, grader)
     key = digest(spec)
@@ -52,7 +52,7 @@ def grade_reading(reading: Reading, grader: Grader, *, progress: Progress) -> st
 
 
 def _ungraded(
-    reading: Reading, drawn: Mapping[Sample, Completion], done: Mapping[Sample, Grade]
+    reading: EvalTask, drawn: Mapping[Sample, Completion], done: Mapping[Sample, Grade]
 ) -> dict[str, list[Completion]]:
     found: dict[str, list[Completion]] = {}
     for problem in reading.problems:
@@ -64,7 +64,7 @@ def _ungraded(
 
 
 def _grade_part(
-    reading: Reading,
+    reading: EvalTask,
     problems: Sequence[Problem],
     by_problem: dict[str, list[Completion]],
     done: Mapping[Sample, Grade],

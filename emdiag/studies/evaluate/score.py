@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from emdiag.core.results import Metric, ProblemScore, TextRates
     from emdiag.core.runs import Provenance
     from emdiag.studies.evaluate.outside_metrics import MetricFunction
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
     from emdiag.studies.stored.outcomes import Outcomes
 
 TRUNCATED_WORTH_A_NOTE = 0.05
 
 
 def score_reading(
-    reading: Reading, grade_key: str, *, functions: Mapping[str, MetricFunction] | None = None
+    reading: EvalTask, grade_key: str, *, functions: Mapping[str, MetricFunction] | None = None
 ) -> BenchmarkScore:
     """The score of exactly the problems and samples asked for.
 
@@ -77,7 +77,7 @@ def score_reading(
     )
 
 
-def reading_outcomes(reading: Reading, grade_key: str) -> Outcomes:
+def reading_outcomes(reading: EvalTask, grade_key: str) -> Outcomes:
     """The outcomes of exactly the problems and samples asked for; all are graded."""
     return outcomes_of(
         reading.run,
@@ -87,7 +87,7 @@ def reading_outcomes(reading: Reading, grade_key: str) -> Outcomes:
     )
 
 
-def _without_tagged(reading: Reading, scores: Sequence[ProblemScore]) -> Metric | None:
+def _without_tagged(reading: EvalTask, scores: Sequence[ProblemScore]) -> Metric | None:
     tagged = {problem.id for problem in reading.problems if problem.tags}
     kept = [score for score in scores if score.problem_id not in tagged]
     return average(kept) if tagged and kept else None
@@ -98,7 +98,7 @@ def _speed(sessions: Sequence[Provenance]) -> float | None:
     return sum(session.tokens for session in sessions) / seconds if seconds else None
 
 
-def _notes(reading: Reading, rates: TextRates) -> list[str]:
+def _notes(reading: EvalTask, rates: TextRates) -> list[str]:
     notes = []
     total = len(reading.all_problems)
     if len(reading.problems) < total:

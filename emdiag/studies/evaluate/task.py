@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class EvalTask:
     """One checkpoint on one benchmark: everything needed to draw, grade and score it.
 
     Attributes:
@@ -74,7 +74,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Task:
+class _FilledBenchmark:
     """A benchmark with its template filled, before any checkpoint reads it."""
 
     card: BenchmarkCard
@@ -83,7 +83,7 @@ class _Task:
     file: ProblemsFile | None
 
 
-def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[Reading]:
+def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[EvalTask]:
     """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
 
     Args:
@@ -120,9 +120,11 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
     return readings
 
 
-def _load_task(name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool) -> _Task:
+def _load_task(
+    name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool
+) -> _FilledBenchmark:
     card, problems = open_benchmark(name, home=home, require_answers=require_answers)
-    return _Task(
+    return _FilledBenchmark(
         card=card,
         problems=tuple(problems),
         template=load_template(plan.template or card.template),
@@ -143,14 +145,14 @@ def _resolve(named: NamedRef, plan: EvaluatePlan, session: Session) -> Checkpoin
 
 
 def _read(
-    task: _Task,
+    task: _FilledBenchmark,
     plan: EvaluatePlan,
     *,
     checkpoint: CheckpointRef,
     engine: EngineSpec,
     encoder: PromptEncoder,
     store: RunStore,
-) -> Reading:
+) -> EvalTask:
     chat = task.template.chat if plan.chat is None else plan.chat
     prompts = encoder.encode([fill(task.template, p) for p in task.problems], chat=chat)
     sampling = plan.sampling(
@@ -166,7 +168,7 @@ def _read(
         sampling=sampling,
         engine=engine,
     )
-    reading = Reading(
+    reading = EvalTask(
         run=store.run(spec),
         card=task.card,
         checkpoint=checkpoint,

@@ -13,7 +13,7 @@ from emdiag.grading.parse.extract import answer_start
 from emdiag.stats.logit_comparisons import within_problem_auroc
 from emdiag.stats.moments import DECILES
 from emdiag.studies.evaluate.grade import grade_reading
-from emdiag.studies.logits.estimates import Row
+from emdiag.studies.logits.estimates import EstimateRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ def add_auroc(
         sums = np.where(defined, of_seeds, 0).sum(axis=0)
         means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
         sheet.rows.append(
-            Row(
+            EstimateRow(
                 checkpoint=label,
                 text=OWN,
                 statistic="entropy_auroc",

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 ROUNDING_FRAC = 1e-6
 """At most this share of the checkpoint's own value, a difference is rounding and has no sign."""
 
-Floats = NDArray[np.float64]
+SpreadValues = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class EstimateRow:
     """One statistic of one arm on one text, before anything is said about its uncertainty.
 
     Attributes:
@@ -45,13 +45,13 @@ class Row:
     statistic: str
     kind: StatisticKind
     source: LogitSource
-    spread: Floats | None
+    spread: SpreadValues | None
     tokens: int
     seeds: int
     problems: int
     part: str | None = None
     value: float | None = None
-    base_spread: Floats | None = None
+    base_spread: SpreadValues | None = None
     log_scale: bool = False
     note: str | None = None
 
@@ -64,11 +64,11 @@ class Row:
         return float(defined.mean()) if defined.size else None
 
     @property
-    def differences(self) -> Floats | None:
+    def differences(self) -> SpreadValues | None:
         """Checkpoint minus base, `[seeds, problems]`; nan where either does not define it."""
         if self.spread is None or self.base_spread is None:
             return None
-        found: Floats = self.spread - self.base_spread
+        found: SpreadValues = self.spread - self.base_spread
         return found if (~np.isnan(found)).all(axis=0).any() else None
 
 
@@ -85,7 +85,7 @@ class Sheet:
     base: str
     problems: Sequence[str]
     seed: int
-    rows: list[Row] = field(default_factory=list)
+    rows: list[EstimateRow] = field(default_factory=list)
 
     def estimates(self) -> tuple[LogitEstimate, ...]:
         """All rows with their intervals; p-values are corrected over the checkpoints."""
@@ -110,7 +110,7 @@ class Sheet:
             )
         )
 
-    def _intervals(self, spreads: Sequence[Floats | None]) -> list[Interval | None]:
+    def _intervals(self, spreads: Sequence[SpreadValues | None]) -> list[Interval | None]:
         """Intervals of the means, those of one shape from the same resamples."""
         found: list[Interval | None] = [None] * len(spreads)
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -124,7 +124,7 @@ class Sheet:
                 found[number] = interval
         return found
 
-    def _p_values(self, differences: Sequence[Floats | None]) -> dict[int, float]:
+    def _p_values(self, differences: Sequence[SpreadValues | None]) -> dict[int, float]:
         """Sign flips over problems, for every statistic of all tokens."""
         found = {}
         for number, (row, difference) in enumerate(zip(self.rows, differences, strict=True)):
@@ -150,7 +150,7 @@ class Sheet:
 
 
 def _estimate(
-    row: Row, interval: Interval | None, difference: LogitDifference | None
+    row: EstimateRow, interval: Interval | None, difference: LogitDifference | None
 ) -> LogitEstimate:
     value = row.value
     if value is None and row.mean is not None:
@@ -176,9 +176,9 @@ def _estimate(
 
 
 def _difference(
-    row: Row,
+    row: EstimateRow,
     base: str,
-    differences: Floats,
+    differences: SpreadValues,
     interval: Interval | None,
     p_value: float | None,
     p_holm: float | None,
@@ -198,6 +198,6 @@ def _difference(
     )
 
 
-def _known(spread: Floats | None) -> Floats:
+def _known(spread: SpreadValues | None) -> SpreadValues:
     assert spread is not None
     return spread

@@ -42,7 +42,7 @@ KEPT_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class StudyCheckpoint:
     """A checkpoint of the study and how it reads."""
 
     checkpoint: CheckpointRef
@@ -63,13 +63,13 @@ class Member:
 class Job:
     """Texts that one checkpoint is to read; `is_paired` where the base is beside it."""
 
-    member: Member
+    member: StudyCheckpoint
     texts: TextSet
     is_paired: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Task:
+class _UnreadText:
     """One text that is not read yet, and what of it is not."""
 
     job: Job
@@ -85,7 +85,7 @@ class _Task:
 def read_missing(
     jobs: Sequence[Job],
     *,
-    base: Member,
+    base: StudyCheckpoint,
     options: EngineOptions,
     session: Session,
 ) -> None:
@@ -109,11 +109,11 @@ def read_missing(
 class _Rounds:
     """Readings of one process."""
 
-    def __init__(self, *, base: Member, options: EngineOptions, session: Session) -> None:
+    def __init__(self, *, base: StudyCheckpoint, options: EngineOptions, session: Session) -> None:
         self._base, self._options = base, options
         self._progress, self._command = session.progress, session.command
 
-    def read(self, tasks: Sequence[_Task]) -> None:
+    def read(self, tasks: Sequence[_UnreadText]) -> None:
         """Read these texts: the base first, and every other checkpoint after it."""
         wanted = {task.key: task.text for task in tasks if task.lacks_pair}
         own = [task for task in tasks if task.job.member.label == self._base.label]
@@ -130,7 +130,7 @@ class _Rounds:
 
     def _read_base(
         self,
-        own: Sequence[_Task],
+        own: Sequence[_UnreadText],
         wanted: dict[tuple[str, Sample], Written],
         opened: ExitStack,
     ) -> dict[tuple[str, Sample], KeptText]:
@@ -157,8 +157,8 @@ class _Rounds:
 
     def _read_member(
         self,
-        member: Member,
-        tasks: Sequence[_Task],
+        member: StudyCheckpoint,
+        tasks: Sequence[_UnreadText],
         kept: dict[tuple[str, Sample], KeptText],
     ) -> None:
         order = sorted(tasks, key=lambda task: _length(task.text))
@@ -176,13 +176,15 @@ class _Rounds:
         finally:
             reader.close()
 
-    def _open(self, member: Member) -> ModelReader:
+    def _open(self, member: StudyCheckpoint) -> ModelReader:
         with self._progress.stage(f"loading {member.label}", total=1) as stage:
             reader = open_reader(member.engine, member.checkpoint, options=self._options)
             stage.advance()
         return reader
 
-    def _writing(self, member: Member, tasks: Sequence[_Task], reader: ModelReader) -> _Writers:
+    def _writing(
+        self, member: StudyCheckpoint, tasks: Sequence[_UnreadText], reader: ModelReader
+    ) -> _Writers:
         return _Writers(tasks, member=member, base=self._base, reader=reader, command=self._command)
 
 
@@ -191,10 +193,10 @@ class _Writers:
 
     def __init__(
         self,
-        tasks: Sequence[_Task],
+        tasks: Sequence[_UnreadText],
         *,
-        member: Member,
-        base: Member,
+        member: StudyCheckpoint,
+        base: StudyCheckpoint,
         reader: ModelReader,
         command: Sequence[str],
     ) -> None:
@@ -219,7 +221,7 @@ class _Writers:
                 self._pairs[key] = self._opened.enter_context(writer)
         return self
 
-    def write(self, task: _Task, text: ReadText, base: KeptText | None) -> None:
+    def write(self, task: _UnreadText, text: ReadText, base: KeptText | None) -> None:
         """Reduce one text's logits and store what is left of them."""
         from emdiag.measure.logit_pairs import pair_traces
         from emdiag.measure.logits import trace
@@ -246,7 +248,7 @@ class _Writers:
     ) -> None:
         self._opened.close()
 
-    def _read(self, member: Member, text: Written) -> TracedText:
+    def _read(self, member: StudyCheckpoint, text: Written) -> TracedText:
         from emdiag.measure.logits import TracedText
 
         return TracedText(
@@ -282,15 +284,15 @@ def _append_session(folder: TraceFolder, session: Provenance) -> None:
         writer.append(session)
 
 
-def _tasks(jobs: Sequence[Job], base: Member) -> list[_Task]:
+def _tasks(jobs: Sequence[Job], base: StudyCheckpoint) -> list[_UnreadText]:
     """Texts of which something is missing; each text of a checkpoint once."""
-    found: dict[tuple[str, str, Sample], _Task] = {}
+    found: dict[tuple[str, str, Sample], _UnreadText] = {}
     for job in jobs:
         folder = job.member.folder(job.texts)
         traces = folder.samples()
         pairs = folder.paired_samples(base.spec) if job.is_paired else set()
         for text in job.texts.texts:
-            task = _Task(
+            task = _UnreadText(
                 job=job,
                 text=text,
                 lacks_trace=text.sample not in traces,
@@ -302,17 +304,19 @@ def _tasks(jobs: Sequence[Job], base: Member) -> list[_Task]:
     return list(found.values())
 
 
-def _rounds(tasks: Sequence[_Task], base: Member, options: EngineOptions) -> Iterator[list[_Task]]:
+def _rounds(
+    tasks: Sequence[_UnreadText], base: StudyCheckpoint, options: EngineOptions
+) -> Iterator[list[_UnreadText]]:
     """Tasks in parts whose texts' hidden states fit into memory; usually there is one part."""
     if not tasks:
         return
     available = available_bytes()
     width = state_bytes(base.checkpoint, options=options)
     most = int(available * KEPT_SHARE) // width if available else None
-    by_text: dict[tuple[str, Sample], list[_Task]] = {}
+    by_text: dict[tuple[str, Sample], list[_UnreadText]] = {}
     for task in tasks:
         by_text.setdefault(task.key, []).append(task)
-    part: list[_Task] = []
+    part: list[_UnreadText] = []
     tokens = 0
     for of_text in by_text.values():
         needs = len(of_text[0].text.token_ids[1]) if any(t.lacks_pair for t in of_text) else 0

@@ -22,7 +22,7 @@ from emdiag.studies.logits.decompose import decomposition, finding, flows, histo
 from emdiag.studies.logits.estimates import Sheet
 from emdiag.studies.logits.plan import logit_skew_plan
 from emdiag.studies.logits.published import PublishedReadings, published_figure
-from emdiag.studies.logits.read import Job, Member, read_missing
+from emdiag.studies.logits.read import Job, StudyCheckpoint, read_missing
 from emdiag.studies.logits.sources import collect
 from emdiag.studies.logits.statistics import Seen, add_rows
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from emdiag.measure.logit_statistics import Positions
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
     from emdiag.studies.logits.plan import LogitSkewPlan
-    from emdiag.studies.logits.sources import Sources
+    from emdiag.studies.logits.sources import StudySources
     from emdiag.studies.logits.texts import TextSet
 
     Right = Mapping[str, Mapping[tuple[str, int], bool]]
@@ -103,7 +103,7 @@ def run_logit_skew(
         trust_remote_code=plan.how.trust_remote_code,
     )
     sources = collect(plan, readings, vocabulary, session)
-    study = _Study(plan, readings, vocabulary, sources)
+    study = _LogitStudy(plan, readings, vocabulary, sources)
     read_missing(
         study.jobs(),
         base=study.members[plan.base],
@@ -125,7 +125,7 @@ def run_logit_skew(
     return result
 
 
-def _refuse_tables(readings: Sequence[Reading]) -> None:
+def _refuse_tables(readings: Sequence[EvalTask]) -> None:
     for reading in readings:
         if not has_weights(reading.checkpoint):
             raise EngineRefusedError(
@@ -135,15 +135,15 @@ def _refuse_tables(readings: Sequence[Reading]) -> None:
             )
 
 
-class _Study:
+class _LogitStudy:
     """Everything that was read, and what it comes to."""
 
     def __init__(
         self,
         plan: LogitSkewPlan,
-        readings: Mapping[str, Reading],
+        readings: Mapping[str, EvalTask],
         vocabulary: SharedVocabulary,
-        sources: Sources,
+        sources: StudySources,
     ) -> None:
         self._plan, self._readings = plan, readings
         self._vocabulary, self._sources = vocabulary, sources
@@ -306,10 +306,10 @@ class _Study:
         pairs = self.members[label].folder(texts).pairs(spec)
         return [pairs[text.sample] for text in texts.texts]
 
-    def _member(self, reading: Reading) -> Member:
+    def _member(self, reading: EvalTask) -> StudyCheckpoint:
         how = self._plan.how
         options = how.engine_options()
-        return Member(
+        return StudyCheckpoint(
             checkpoint=reading.checkpoint,
             engine=choose_engine(how.engine, reading.checkpoint, options=options),
             spec=ReadingSpec(

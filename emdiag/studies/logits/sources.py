@@ -12,7 +12,7 @@ from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import NamedRef
-from emdiag.studies.evaluate.task import Reading, expand
+from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.logits.plan import REFERENCE, SOLUTIONS
 from emdiag.studies.logits.published import TEMPERATURE, TOP_K
 from emdiag.studies.logits.texts import TextSet, drawn_texts, run_texts, solution_texts
@@ -30,7 +30,7 @@ _PUBLISHED = "published "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sources:
+class StudySources:
     """The texts of a study.
 
     Attributes:
@@ -48,10 +48,10 @@ class Sources:
 
 def collect(
     plan: LogitSkewPlan,
-    readings: Mapping[str, Reading],
+    readings: Mapping[str, EvalTask],
     vocabulary: SharedVocabulary,
     session: Session,
-) -> Sources:
+) -> StudySources:
     """All texts of the plan; what no run holds yet is drawn.
 
     Args:
@@ -86,7 +86,7 @@ def collect(
         own = {name: drawer.text(reading, OWN) for name, reading in readings.items()}
     published = drawer.published() if plan.published else {}
     every = [*shared.values(), *own.values(), *published.values()]
-    return Sources(
+    return StudySources(
         shared=tuple(shared.values()),
         own=own,
         published=published,
@@ -94,7 +94,7 @@ def collect(
     )
 
 
-def _from_runs(plan: LogitSkewPlan, session: Session) -> Sources:
+def _from_runs(plan: LogitSkewPlan, session: Session) -> StudySources:
     """Texts that runs hold; nothing is drawn."""
     base = next(arm for arm in plan.arms if arm.label == plan.base).members[0]
     given = {
@@ -109,7 +109,7 @@ def _from_runs(plan: LogitSkewPlan, session: Session) -> Sources:
             missing=", ".join(sorted(labels - own.keys())),
             hint="name a run for each: --from-run LABEL=RUN",
         )
-    return Sources(
+    return StudySources(
         shared=() if plan.continuation == "own" else tuple(_chosen(plan, given)),
         own={} if plan.continuation == "shared" else own,
         published={},
@@ -123,12 +123,12 @@ class _Drawer:
     def __init__(self, plan: LogitSkewPlan, session: Session) -> None:
         self._plan, self._session = plan, session
 
-    def text(self, reading: Reading, name: str) -> TextSet:
+    def text(self, reading: EvalTask, name: str) -> TextSet:
         """What this reading's checkpoint writes under the plan's sampling."""
         draw_missing([reading], self._plan.how, self._session)
         return drawn_texts(reading, name)
 
-    def reference(self, base: Reading, vocabulary: SharedVocabulary) -> TextSet | None:
+    def reference(self, base: EvalTask, vocabulary: SharedVocabulary) -> TextSet | None:
         """The text that no checkpoint of the study wrote; None where none is wanted or known."""
         plan = self._plan
         if plan.reference == "none" or (plan.texts is not None and REFERENCE not in plan.texts):
@@ -159,7 +159,7 @@ class _Drawer:
             for reading in self._expand(how)
         }
 
-    def _expand(self, how: EvaluatePlan) -> list[Reading]:
+    def _expand(self, how: EvaluatePlan) -> list[EvalTask]:
         return expand(how, self._session, require_answers=False)
 
 

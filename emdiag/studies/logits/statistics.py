@@ -19,7 +19,7 @@ from emdiag.measure.logit_statistics import (
 )
 from emdiag.stats.jackknife import Jackknifed, pooled_shape
 from emdiag.stats.moments import DECILES
-from emdiag.studies.logits.estimates import Row
+from emdiag.studies.logits.estimates import EstimateRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -199,9 +199,9 @@ class RowMaker:
         log_scale: bool = False,
         note: str | None = None,
     ) -> None:
-        """One row; see `Row` for what its sides are."""
+        """One row; see `EstimateRow` for what its sides are."""
         self._sheet.rows.append(
-            Row(
+            EstimateRow(
                 checkpoint=self._seen.label,
                 text=self._seen.text,
                 statistic=statistic,

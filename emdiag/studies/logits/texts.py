@@ -16,7 +16,7 @@ from emdiag.core.logit_skew import TextInfo
 from emdiag.core.progress import SilentProgress
 from emdiag.core.protocols import Text
 from emdiag.core.runs import ReferenceSpec
-from emdiag.studies.evaluate.task import Reading, expand
+from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.stored.find_runs import require_run
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TextSet:
     writer: str
     folder: Path
     texts: tuple[Written, ...]
-    reading: Reading | None
+    reading: EvalTask | None
     truncated: int
     empty: int
 
@@ -85,7 +85,7 @@ class TextSet:
         )
 
 
-def drawn_texts(reading: Reading, name: str, *, writer: str | None = None) -> TextSet:
+def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> TextSet:
     """The completions of a reading whose run holds all of them.
 
     Raises:
@@ -125,7 +125,7 @@ def drawn_texts(reading: Reading, name: str, *, writer: str | None = None) -> Te
 
 
 def solution_texts(
-    name: str, reading: Reading, vocabulary: SharedVocabulary, session: Session
+    name: str, reading: EvalTask, vocabulary: SharedVocabulary, session: Session
 ) -> TextSet | None:
     """The written solutions of a benchmark, behind the prompts of a reading; None without any."""
     if is_problems_file(reading.card.name):
@@ -202,7 +202,7 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
     samples = _complete_samples(prompts, run.completions().keys())
     if not samples:
         raise PlanError("the run holds none of the problems asked for", run=run.path)
-    mine = Reading(
+    mine = EvalTask(
         run=run,
         card=reading.card,
         checkpoint=reading.checkpoint,

@@ -32,7 +32,7 @@ _DIGITS = 3  # of a temperature, so that equal searches make equal runs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class EntropyTarget:
     """A checkpoint at one temperature, whose entropy the base is to have."""
 
     found: Found
@@ -73,12 +73,12 @@ class BaseCurve:
         return min(curve, key=lambda temperature: abs(curve[temperature] - entropy_nats))
 
 
-def target_of(found: Found) -> Target | None:
+def target_of(found: Found) -> EntropyTarget | None:
     """What the base is to be matched to; None for a point without an entropy above zero."""
     if found.entropy is None or not found.entropy.mean() > 0:
         return None
     entropy = float(found.entropy.mean())
-    return Target(
+    return EntropyTarget(
         found=found,
         entropy_nats=entropy,
         tolerance_nats=max(TOLERANCE_FRAC * entropy, LEAST_TOLERANCE_NATS),
@@ -86,7 +86,7 @@ def target_of(found: Found) -> Target | None:
 
 
 def match_entropies(
-    targets: Mapping[str, Sequence[Target]],
+    targets: Mapping[str, Sequence[EntropyTarget]],
     curves: Mapping[str, BaseCurve],
     *,
     measure: Callable[[Mapping[str, Sequence[float]]], Mapping[str, Mapping[float, Found]]],
@@ -115,7 +115,7 @@ def match_entropies(
             curves[benchmark].found.update(points)
 
 
-def _next_temperatures(targets: Sequence[Target], curve: BaseCurve) -> set[float]:
+def _next_temperatures(targets: Sequence[EntropyTarget], curve: BaseCurve) -> set[float]:
     """Where to measure next; nothing for a target that is matched or out of reach."""
     entropies = curve.entropies()
     temperatures = set()
@@ -133,7 +133,7 @@ def _next_temperatures(targets: Sequence[Target], curve: BaseCurve) -> set[float
     return temperatures
 
 
-def control_of(target: Target, curve: BaseCurve, *, base: str) -> CoolingControl:
+def control_of(target: EntropyTarget, curve: BaseCurve, *, base: str) -> CoolingControl:
     """A checkpoint against the base at equal entropy, or at the nearest entropy measured."""
     entropies = curve.entropies()
     temperature = curve.nearest(target.entropy_nats)

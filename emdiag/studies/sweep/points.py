@@ -16,7 +16,7 @@ from emdiag.measure.answers import metrics, shares
 from emdiag.stats.agreement import agreement
 from emdiag.store.run_store import Sample
 from emdiag.studies.evaluate.score import reading_outcomes
-from emdiag.studies.evaluate.task import Reading
+from emdiag.studies.evaluate.task import EvalTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +28,14 @@ _COUNTED = ("distinct_answers", "entropy_nats", "mean_tokens")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class SweepRun:
     """One checkpoint under one setting on one benchmark, graded and read.
 
     Attributes:
         entropies: Of each completion, in nats; None where they were not read.
     """
 
-    reading: Reading
+    reading: EvalTask
     grade_key: str
     entropies: Mapping[Sample, float] | None
 
@@ -55,7 +55,7 @@ class Found:
 
 
 def measure_point(
-    label: str, setting: SweepSetting, members: Sequence[Member], *, is_control: bool = False
+    label: str, setting: SweepSetting, members: Sequence[SweepRun], *, is_control: bool = False
 ) -> Found:
     """The point of one arm: every statistic of its samples with its interval.
 
@@ -99,7 +99,7 @@ def measure_point(
     )
 
 
-def _statistics(member: Member) -> dict[str, NDArray[np.float64]]:
+def _statistics(member: SweepRun) -> dict[str, NDArray[np.float64]]:
     """Every statistic by name, one value for each problem."""
     outcomes = reading_outcomes(member.reading, member.grade_key)
     statistics = shares(outcomes.scores)
@@ -121,7 +121,7 @@ def _statistics(member: Member) -> dict[str, NDArray[np.float64]]:
     return statistics if entropy is None else {**statistics, "entropy_nats": entropy}
 
 
-def _entropy(member: Member, outcomes: Outcomes) -> NDArray[np.float64] | None:
+def _entropy(member: SweepRun, outcomes: Outcomes) -> NDArray[np.float64] | None:
     """Mean over the samples of a problem that have a token; None where one problem has none."""
     if member.reading.run.spec.sampling.temperature == 0:
         return np.zeros(len(outcomes.problems))

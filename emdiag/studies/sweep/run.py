@@ -25,7 +25,7 @@ from emdiag.studies.sweep.match_entropy import (
     with_headlines,
 )
 from emdiag.studies.sweep.plan import plan_at, temperature_sweep_plan
-from emdiag.studies.sweep.points import Member, measure_point
+from emdiag.studies.sweep.points import SweepRun, measure_point
 from emdiag.studies.sweep.slopes import sweep_slopes
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.temperature_sweep import CoolingControl
     from emdiag.store.session import Session
-    from emdiag.studies.evaluate.task import Reading
-    from emdiag.studies.sweep.match_entropy import Target
+    from emdiag.studies.evaluate.task import EvalTask
+    from emdiag.studies.sweep.match_entropy import EntropyTarget
     from emdiag.studies.sweep.plan import TemperatureSweepPlan
     from emdiag.studies.sweep.points import Found
 
@@ -100,7 +100,7 @@ def run_temperature_sweep(
     with GraderPool(
         workers=plan.how.grader_workers, deadline_s=plan.how.deadline_s, rules=rules
     ) as grader:
-        study = _Study(plan, readings, session, grader=grader)
+        study = _SweepStudy(plan, readings, session, grader=grader)
         study.measure_arms()
         controls = study.match_base() if plan.base else []
     with session.progress.stage("summing up", total=1) as stage:
@@ -117,13 +117,13 @@ def run_temperature_sweep(
     return result
 
 
-class _Study:
+class _SweepStudy:
     """Every arm under every setting, and the base at temperatures of its own."""
 
     def __init__(
         self,
         plan: TemperatureSweepPlan,
-        readings: Sequence[Reading],
+        readings: Sequence[EvalTask],
         session: Session,
         *,
         grader: Grader,
@@ -192,7 +192,7 @@ class _Study:
 
     def _measure(
         self, label: str, places: Iterable[tuple[str, SweepSetting]]
-    ) -> dict[tuple[str, SweepSetting], Member]:
+    ) -> dict[tuple[str, SweepSetting], SweepRun]:
         """One checkpoint at these places, drawn, graded and read."""
         readings = {place: self._at(label, *place) for place in places}
         draw_missing(list(readings.values()), self._plan.how, self._session)
@@ -200,7 +200,7 @@ class _Study:
         if self._plan.reads_entropy:
             read_missing_entropies(list(readings.values()), options=options, progress=progress)
         return {
-            place: Member(
+            place: SweepRun(
                 reading=reading,
                 grade_key=grade_reading(reading, self._grader, progress=progress),
                 entropies=entropies(reading, options=options) if self._plan.reads_entropy else None,
@@ -208,7 +208,7 @@ class _Study:
             for place, reading in readings.items()
         }
 
-    def _at(self, label: str, benchmark: str, setting: SweepSetting) -> Reading:
+    def _at(self, label: str, benchmark: str, setting: SweepSetting) -> EvalTask:
         """The reading of a checkpoint on a benchmark, under another setting."""
         reading = self._readings[label, benchmark]
         how = plan_at(self._plan.how, setting)
@@ -223,7 +223,7 @@ class _Study:
             setting=setting.words(self._plan.axes),
         )
 
-    def _targets(self, benchmark: str) -> list[Target]:
+    def _targets(self, benchmark: str) -> list[EntropyTarget]:
         wanted = self._plan.control_at
         found = [
             target_of(one)

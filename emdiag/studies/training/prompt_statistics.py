@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emdiag.core.sampling import Completion
     from emdiag.core.selection import PromptStatistics
     from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
 
     Drawn = Mapping[str, Sequence[Completion]]
     """Completions of each problem, by sample index."""
@@ -30,7 +30,7 @@ _PROBLEMS_AT_ONCE = 32
 
 
 def measure_prompts(
-    reading: Reading, plan: EvaluatePlan, *, token_entropy: bool, progress: Progress
+    reading: EvalTask, plan: EvaluatePlan, *, token_entropy: bool, progress: Progress
 ) -> list[PromptStatistics]:
     """Figures of every prompt, in the order of the pool.
 
@@ -74,7 +74,7 @@ def measure_prompts(
     ]
 
 
-def _verdicts(reading: Reading, grader: Grader, *, progress: Progress) -> dict[str, list[Verdict]]:
+def _verdicts(reading: EvalTask, grader: Grader, *, progress: Progress) -> dict[str, list[Verdict]]:
     """Verdicts of the problems that have an answer; stored and shared with `evaluate`."""
     known = tuple(problem for problem in reading.problems if problem.answer)
     if not known:
@@ -88,7 +88,7 @@ def _verdicts(reading: Reading, grader: Grader, *, progress: Progress) -> dict[s
 
 
 def _classes(
-    reading: Reading, drawn: Drawn, grader: Grader, *, progress: Progress
+    reading: EvalTask, drawn: Drawn, grader: Grader, *, progress: Progress
 ) -> dict[str, list[str | None]]:
     """Of each sample, the answer that stands for all equal ones; None without an answer.
 
@@ -116,7 +116,7 @@ def _answer(text: str) -> str | None:
 
 
 def _entropies(
-    reading: Reading, drawn: Drawn, plan: EvaluatePlan, *, progress: Progress
+    reading: EvalTask, drawn: Drawn, plan: EvaluatePlan, *, progress: Progress
 ) -> dict[str, list[list[float]]]:
     """Entropies at temperature 1 along every completion; texts of one length are read together."""
     prompts = {prompt.problem_id: prompt.token_ids for prompt in reading.prompts}

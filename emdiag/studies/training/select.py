@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from emdiag.core.protocols import Progress
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
-    from emdiag.studies.evaluate.task import Reading
+    from emdiag.studies.evaluate.task import EvalTask
 
 SAMPLES = 16
 TEMPERATURE = 1.0
@@ -152,7 +152,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     return result
 
 
-def _check_entropies(plan: SelectPlan, reading: Reading) -> None:
+def _check_entropies(plan: SelectPlan, reading: EvalTask) -> None:
     if plan.by == "token-entropy" and not has_weights(reading.checkpoint):
         raise PlanError(
             "the scripted engine has no weights, so no token entropy can be read",
@@ -160,7 +160,7 @@ def _check_entropies(plan: SelectPlan, reading: Reading) -> None:
         )
 
 
-def _target(plan: SelectPlan, reading: Reading, store: RunStore) -> Path:
+def _target(plan: SelectPlan, reading: EvalTask, store: RunStore) -> Path:
     if plan.out is not None:
         return Path(plan.out).expanduser()
     name = f"{reading.card.name}-{reading.checkpoint.label}"
@@ -168,7 +168,7 @@ def _target(plan: SelectPlan, reading: Reading, store: RunStore) -> Path:
 
 
 def _result(
-    reading: Reading, ranked: Sequence[PromptStatistics], *, by: Criterion, target: Path
+    reading: EvalTask, ranked: Sequence[PromptStatistics], *, by: Criterion, target: Path
 ) -> SelectResult:
     rule = RULES[by]
     spec = reading.run.spec
@@ -196,7 +196,7 @@ def _result(
     )
 
 
-def _notes(reading: Reading, ranked: Sequence[PromptStatistics], *, by: Criterion) -> list[str]:
+def _notes(reading: EvalTask, ranked: Sequence[PromptStatistics], *, by: Criterion) -> list[str]:
     notes = []
     unlabelled = sum(not problem.answer for problem in reading.problems)
     if 0 < unlabelled < len(ranked):

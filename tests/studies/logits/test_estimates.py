@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from emdiag.studies.logits.estimates import Row, Sheet
+from emdiag.studies.logits.estimates import EstimateRow, Sheet
 
 if TYPE_CHECKING:
     from emdiag.core.logit_skew import Direction, LogitEstimate
@@ -15,7 +15,7 @@ def estimate(spread: list[list[float]], base: list[float]) -> LogitEstimate:
     """One arm's statistic beside the base's, `[seeds, problems]` and `[problems]`."""
     values = np.array(spread)
     sheet = Sheet(base="base", problems=[str(n) for n in range(values.shape[1])], seed=0)
-    row = Row(
+    row = EstimateRow(
         checkpoint="em",
         text="base",
         statistic="skewness",
