@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "emdiag"
 ROOMS = ("studies", "ledger", "plots", "reports", "publish", "cli")
 FEWEST_WORDS = 5
 MOST_SENTENCES = {
-    "studies": 48, "ledger": 54, "plots": 38, "reports": 76, "publish": 14, "cli": 34,
+    "studies": 48, "ledger": 54, "plots": 37, "reports": 17, "publish": 14, "cli": 12,
 }  # fmt: skip
 """Room to the number of sentences that still stand in it; to be lowered, never raised.
 
