@@ -42,7 +42,7 @@ def _slope_directions(sweep: JsonObject) -> None:
         pair["direction"] = direction_of(interval, pair["p_holm"])
 
 
-def _seed_directions(seeds: Json) -> None:
+def _seed_directions(seeds: JsonObject) -> None:
     for benchmark in seeds["benchmarks"]:
         for group in benchmark["groups"]:
             if (gap := group["difference"]) is not None:
