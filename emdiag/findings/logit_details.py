@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult, QuirkStep
     from emdiag.core.results import Direction
-    from emdiag.findings.logit_rows import LogitRows, Statistic
+    from emdiag.findings.logit_rows import LogitRows, LogitStatistic
 
-_TENTHS_OF: Final[Mapping[Statistic, str]] = {SKEWNESS: "skewness", ENTROPY: "entropy"}
+_TENTHS_OF: Final[Mapping[LogitStatistic, str]] = {SKEWNESS: "skewness", ENTROPY: "entropy"}
 _SHIFTED: Final[Mapping[Direction, str]] = {
     "higher": "raised",
     "lower": "lowered",
@@ -48,7 +48,7 @@ def tenth_statements(rows: LogitRows, text: str) -> list[Statement]:
     ]
 
 
-def _tenths(rows: LogitRows, label: str, text: str, of: Statistic) -> list[LogitEstimate]:
+def _tenths(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> list[LogitEstimate]:
     found = (rows.find(label, text, replace(of, part=part)) for part in TENTHS)
     return [row for row in found if row is not None]
 

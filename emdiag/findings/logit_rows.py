@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statistic:
+class LogitStatistic:
     """Which statistic, of which values, of which part; see `LogitEstimate`."""
 
     statistic: str
@@ -31,18 +31,18 @@ class Statistic:
     part: str | None = None
 
 
-SKEWNESS: Final = Statistic(statistic="skewness")
-POOLED_SKEWNESS: Final = Statistic(statistic="skewness", kind="pooled")
-ENTROPY: Final = Statistic(statistic="entropy_nats")
-KL: Final = Statistic(statistic="kl_nats")
-COOLING_TEMPERATURE: Final = Statistic(statistic="cooling_temperature")
-COOLING_SHARE: Final = Statistic(statistic="cooling_share")
-FLIPS: Final = Statistic(statistic="top1_flips_frac")
-AUROC: Final = Statistic(statistic="entropy_auroc")
+SKEWNESS: Final = LogitStatistic(statistic="skewness")
+POOLED_SKEWNESS: Final = LogitStatistic(statistic="skewness", kind="pooled")
+ENTROPY: Final = LogitStatistic(statistic="entropy_nats")
+KL: Final = LogitStatistic(statistic="kl_nats")
+COOLING_TEMPERATURE: Final = LogitStatistic(statistic="cooling_temperature")
+COOLING_SHARE: Final = LogitStatistic(statistic="cooling_share")
+FLIPS: Final = LogitStatistic(statistic="top1_flips_frac")
+AUROC: Final = LogitStatistic(statistic="entropy_auroc")
 
 SHIFTS: Final = (
-    Statistic(statistic="log_prob_shift_nats", source="log_prob"),
-    Statistic(statistic="centred_shift"),
+    LogitStatistic(statistic="log_prob_shift_nats", source="log_prob"),
+    LogitStatistic(statistic="centred_shift"),
 )
 """By rank: of what a sampler sees, and of logits less the mean of their position."""
 
@@ -68,7 +68,7 @@ class LogitRows:
     result: LogitSkewResult
 
     @cached_property
-    def _by_name(self) -> dict[tuple[str, str, Statistic], LogitEstimate]:
+    def _by_name(self) -> dict[tuple[str, str, LogitStatistic], LogitEstimate]:
         return {(row.checkpoint, row.text, statistic_of(row)): row for row in self.result.estimates}
 
     @property
@@ -81,11 +81,11 @@ class LogitRows:
         """Those other than the base."""
         return [label for label in self.labels if label != self.result.base]
 
-    def row(self, label: str, text: str, statistic: Statistic) -> LogitEstimate | None:
+    def row(self, label: str, text: str, statistic: LogitStatistic) -> LogitEstimate | None:
         """The estimate, whether its value is defined or not; None where the result has none."""
         return self._by_name.get((label, text, statistic))
 
-    def find(self, label: str, text: str, statistic: Statistic) -> LogitEstimate | None:
+    def find(self, label: str, text: str, statistic: LogitStatistic) -> LogitEstimate | None:
         """The estimate; None where the result has none or its value is not defined."""
         row = self.row(label, text, statistic)
         return row if row is not None and row.value is not None else None
@@ -101,12 +101,12 @@ class LogitRows:
             None,
         )
 
-    def of_all(self, text: str, statistic: Statistic) -> list[LogitEstimate]:
+    def of_all(self, text: str, statistic: LogitStatistic) -> list[LogitEstimate]:
         """Defined estimates of all checkpoints, in their order."""
         rows = (self.find(label, text, statistic) for label in self.labels)
         return [row for row in rows if row is not None]
 
-    def statistics(self, text: str) -> list[Statistic]:
+    def statistics(self, text: str) -> list[LogitStatistic]:
         """All that were estimated on a text, in the order of the result."""
         return list(dict.fromkeys(name for _, on, name in self._by_name if on == text))
 
@@ -121,7 +121,7 @@ class LogitRows:
         texts = self.texts
         return [text for text in (self.result.base, OWN) if text in texts] or texts[:1]
 
-    def texts_with(self, *statistics: Statistic) -> list[str]:
+    def texts_with(self, *statistics: LogitStatistic) -> list[str]:
         """Texts on which any checkpoint has one of these."""
         return self.in_order(
             text
@@ -144,9 +144,9 @@ class LogitRows:
         return f"the text of {text}" if text in self.labels else f"the {text} text"
 
 
-def statistic_of(row: LogitEstimate) -> Statistic:
+def statistic_of(row: LogitEstimate) -> LogitStatistic:
     """Which statistic an estimate is of."""
-    return Statistic(statistic=row.statistic, kind=row.kind, source=row.source, part=row.part)
+    return LogitStatistic(statistic=row.statistic, kind=row.kind, source=row.source, part=row.part)
 
 
 def amount(row: LogitEstimate | None, *, signed: bool = False) -> str:

@@ -14,7 +14,7 @@ from emdiag.findings.logit_rows import (
     KL,
     POOLED_SKEWNESS,
     SKEWNESS,
-    Statistic,
+    LogitStatistic,
 )
 from emdiag.findings.numbers import NOTHING, change, count, p_value, short, statistic
 from emdiag.findings.page import Cell, table
@@ -28,50 +28,50 @@ if TYPE_CHECKING:
     from emdiag.findings.page import Row, Table
 
 
-def _parts(name: str) -> Statistic:
-    return Statistic(statistic="entropy_nats", part=name)
+def _parts(name: str) -> LogitStatistic:
+    return LogitStatistic(statistic="entropy_nats", part=name)
 
 
-_RERANKING: Final = Statistic(statistic="reranking_nats")
-_TOP1: Final = Statistic(statistic="top1_prob")
-_NAMES: Final[Mapping[Statistic, tuple[str, str | None]]] = {
+_RERANKING: Final = LogitStatistic(statistic="reranking_nats")
+_TOP1: Final = LogitStatistic(statistic="top1_prob")
+_NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
     SKEWNESS: (
         "skewness, per token",
         "third standardised moment of the logits at a position, averaged over positions",
     ),
-    Statistic(statistic="excess_kurtosis"): ("excess kurtosis", "per token"),
-    Statistic(statistic="sigma"): ("sigma", "per token"),
-    Statistic(statistic="mean", kind="pooled"): ("mean, pooled", None),
-    Statistic(statistic="sigma", kind="pooled"): ("sigma, pooled", None),
+    LogitStatistic(statistic="excess_kurtosis"): ("excess kurtosis", "per token"),
+    LogitStatistic(statistic="sigma"): ("sigma", "per token"),
+    LogitStatistic(statistic="mean", kind="pooled"): ("mean, pooled", None),
+    LogitStatistic(statistic="sigma", kind="pooled"): ("sigma, pooled", None),
     POOLED_SKEWNESS: ("skewness, pooled", "of all logits of all positions together"),
-    Statistic(statistic="skewness", kind="pooled", source="log_prob"): (
+    LogitStatistic(statistic="skewness", kind="pooled", source="log_prob"): (
         "skewness of log-probs",
         "pooled",
     ),
-    Statistic(statistic="excess_kurtosis", kind="pooled"): ("excess kurtosis, pooled", None),
+    LogitStatistic(statistic="excess_kurtosis", kind="pooled"): ("excess kurtosis, pooled", None),
     ENTROPY: ("entropy, nats", "of the next-token distribution"),
     _parts("reasoning"): ("entropy, reasoning", "in nats, before the answer"),
     _parts("answer"): ("entropy, answer", "in nats"),
     _parts("forking"): ("entropy, forking tokens", "in nats"),
     _parts("filler"): ("entropy, filler", "in nats"),
-    Statistic(statistic="effective_vocabulary"): ("effective vocabulary", None),
+    LogitStatistic(statistic="effective_vocabulary"): ("effective vocabulary", None),
     _TOP1: ("top-1 probability", "of the most likely token, averaged over positions"),
-    Statistic(statistic="top1_margin_nats"): ("top-1 margin, nats", None),
-    Statistic(statistic="nucleus_size"): ("nucleus size, p 0.9", None),
-    Statistic(statistic="written_rank"): ("rank of written token", None),
-    Statistic(statistic="written_log_prob"): ("log-prob, written token", None),
-    Statistic(statistic="self_certainty_nats"): ("self-certainty, nats", None),
+    LogitStatistic(statistic="top1_margin_nats"): ("top-1 margin, nats", None),
+    LogitStatistic(statistic="nucleus_size"): ("nucleus size, p 0.9", None),
+    LogitStatistic(statistic="written_rank"): ("rank of written token", None),
+    LogitStatistic(statistic="written_log_prob"): ("log-prob, written token", None),
+    LogitStatistic(statistic="self_certainty_nats"): ("self-certainty, nats", None),
     AUROC: (
         "AUROC of entropy",
         "chance that a right answer has less mean entropy than a wrong one",
     ),
     KL: ("KL from the base, nats", "per token"),
-    Statistic(statistic="reverse_kl_nats"): ("reverse KL, nats", None),
-    Statistic(statistic="js_nats"): ("Jensen-Shannon, nats", None),
+    LogitStatistic(statistic="reverse_kl_nats"): ("reverse KL, nats", None),
+    LogitStatistic(statistic="js_nats"): ("Jensen-Shannon, nats", None),
     FLIPS: ("top-1 flips", "share of positions at which another token is the most likely"),
-    Statistic(statistic="overlap_frac"): ("overlap of top 10", None),
-    Statistic(statistic="kendall_tau"): ("Kendall's tau, top 100", None),
-    Statistic(statistic="log_prob_shift_nats", source="log_prob", part="rank 1"): (
+    LogitStatistic(statistic="overlap_frac"): ("overlap of top 10", None),
+    LogitStatistic(statistic="kendall_tau"): ("Kendall's tau, top 100", None),
+    LogitStatistic(statistic="log_prob_shift_nats", source="log_prob", part="rank 1"): (
         "log-prob shift, rank 1",
         None,
     ),
@@ -80,12 +80,12 @@ _NAMES: Final[Mapping[Statistic, tuple[str, str | None]]] = {
         "of the base, at which it comes closest to the checkpoint",
     ),
     COOLING_SHARE: ("KL share explained", "by the best temperature; 1: the change is cooling"),
-    Statistic(statistic="kl_after_cooling_nats"): ("KL left, nats", "at the best temperature"),
-    Statistic(statistic="own_temperature"): (
+    LogitStatistic(statistic="kl_after_cooling_nats"): ("KL left, nats", "at the best temperature"),
+    LogitStatistic(statistic="own_temperature"): (
         "temperature by position",
         "the best one at each position, geometric mean",
     ),
-    Statistic(statistic="kl_after_own_temperatures_nats"): (
+    LogitStatistic(statistic="kl_after_own_temperatures_nats"): (
         "KL left, T by position",
         "in nats, at a best temperature for each position",
     ),
@@ -142,7 +142,9 @@ def detail_tables(rows: LogitRows) -> tuple[Table, ...]:
     )
 
 
-def text_tables(rows: LogitRows, text: str, statistics: Sequence[Statistic]) -> tuple[Table, ...]:
+def text_tables(
+    rows: LogitRows, text: str, statistics: Sequence[LogitStatistic]
+) -> tuple[Table, ...]:
     """Values of all checkpoints on a text, and how they compare with the base."""
     defined = [of for of in statistics if rows.of_all(text, of)]
     paired = [of for of in defined if rows.compared and not rows.row(rows.result.base, text, of)]
@@ -152,11 +154,11 @@ def text_tables(rows: LogitRows, text: str, statistics: Sequence[Statistic]) -> 
     return (*tables, _difference_table(rows, text, compared)) if compared else tuple(tables)
 
 
-def _has_difference(rows: LogitRows, text: str, of: Statistic) -> bool:
+def _has_difference(rows: LogitRows, text: str, of: LogitStatistic) -> bool:
     return any(row.difference is not None for row in rows.of_all(text, of))
 
 
-def _value_table(rows: LogitRows, text: str, statistics: Iterable[Statistic]) -> Table:
+def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic]) -> Table:
     result = rows.result
     tokens = sum(info.tokens for info in result.texts if info.name == text)
     seeds = max((len(arm.checkpoints) for arm in result.arms), default=1)
@@ -174,7 +176,7 @@ def _value_table(rows: LogitRows, text: str, statistics: Iterable[Statistic]) ->
     )
 
 
-def _difference_table(rows: LogitRows, text: str, statistics: Iterable[Statistic]) -> Table:
+def _difference_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic]) -> Table:
     cells: list[Row] = []
     for of in statistics:
         found = (rows.row(label, text, of) for label in rows.compared)
@@ -311,11 +313,11 @@ def _quirk_change(value: QuirkValue | None) -> str:
     return NOTHING if value is None else change(value.change, value.change_interval)
 
 
-def _other_entropies(rows: LogitRows, text: str) -> list[Statistic]:
+def _other_entropies(rows: LogitRows, text: str) -> list[LogitStatistic]:
     return [of for of in rows.statistics(text) if of.statistic.startswith(_ENTROPY_AT)]
 
 
-def _name(of: Statistic) -> tuple[str, str | None]:
+def _name(of: LogitStatistic) -> tuple[str, str | None]:
     """What a row is called, and what it is; of statistics without an entry, made from the name."""
     if of in _NAMES:
         return _NAMES[of]

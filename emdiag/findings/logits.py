@@ -29,14 +29,14 @@ if TYPE_CHECKING:
         LogitSkewResult,
     )
     from emdiag.core.results import Direction
-    from emdiag.findings.logit_rows import Statistic
+    from emdiag.findings.logit_rows import LogitStatistic
 
-_NAMES: Final[Mapping[Statistic, str]] = {
+_NAMES: Final[Mapping[LogitStatistic, str]] = {
     SKEWNESS: "per-token skewness",
     POOLED_SKEWNESS: "pooled skewness",
     ENTROPY: "entropy in nats",
 }
-_KINDS: Final[Mapping[Statistic, str]] = {
+_KINDS: Final[Mapping[LogitStatistic, str]] = {
     SKEWNESS: "skewness",
     POOLED_SKEWNESS: "pooled skewness",
     ENTROPY: "entropy",
@@ -122,7 +122,9 @@ def headline_statements(rows: LogitRows) -> list[Statement]:
     return [one for text in rows.texts[:1] for one in skewness_statements(rows, text, SKEWNESS)]
 
 
-def difference_statement(rows: LogitRows, label: str, text: str, of: Statistic) -> Statement | None:
+def difference_statement(
+    rows: LogitRows, label: str, text: str, of: LogitStatistic
+) -> Statement | None:
     """A checkpoint against the base by one statistic; None where the two are not compared."""
     base = rows.result.base
     row, base_row = rows.find(label, text, of), rows.find(base, text, of)
@@ -161,7 +163,7 @@ def _skewed(direction: Direction, *rows: LogitEstimate | None) -> str:
     return "less left-skewed" if max(values) < 0 else "more right-skewed"
 
 
-def skewness_statements(rows: LogitRows, text: str, of: Statistic) -> list[Statement]:
+def skewness_statements(rows: LogitRows, text: str, of: LogitStatistic) -> list[Statement]:
     """Of each checkpoint against the base; where the two are not compared, what was measured."""
     base = rows.result.base
     statements = [
@@ -172,7 +174,7 @@ def skewness_statements(rows: LogitRows, text: str, of: Statistic) -> list[State
     return statements or [_values_statement(rows, base, text, of)]
 
 
-def _values_statement(rows: LogitRows, label: str, text: str, of: Statistic) -> Statement:
+def _values_statement(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> Statement:
     base, name = rows.result.base, _NAMES[of]
     row, base_row = rows.find(label, text, of), rows.find(base, text, of)
     words = f"{label} on {rows.text_name(text)}: {name} {amount(row)}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emdiag.findings.logit_rows import Statistic
+    from emdiag.findings.logit_rows import LogitStatistic
     from emdiag.plots.logits.lookup import DrawnStudy
 
 _ALONG: Final = {SKEWNESS: "per-token skewness", ENTROPY: "entropy, nats per token"}
@@ -71,7 +71,9 @@ def along_figure(study: DrawnStudy) -> Figure | None:
     return finish(figure)
 
 
-def _series(axes: Axes, study: DrawnStudy, text: str, *, statistics: Sequence[Statistic]) -> None:
+def _series(
+    axes: Axes, study: DrawnStudy, text: str, *, statistics: Sequence[LogitStatistic]
+) -> None:
     """A line for each arm that has any of these, at 1, 2, ..."""
     for label, look in study.looks.items():
         rows = [study.rows.find(label, text, of) for of in statistics]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from emdiag.findings.logit_rows import POOLED_SKEWNESS, SKEWNESS, Statistic
+from emdiag.findings.logit_rows import POOLED_SKEWNESS, SKEWNESS, LogitStatistic
 from emdiag.findings.logits import skewness_statements
 from emdiag.findings.numbers import fixed, intervals_drawn, statistic
 from emdiag.plots.logits.lookup import sample_sizes
@@ -32,10 +32,10 @@ _PANELS: Final = {
 }
 _EDGE_SHARE = 1e-4
 _COLUMNS: Final = (
-    ("mean", 0.33, Statistic(statistic="mean", kind="pooled")),
-    ("sigma", 0.42, Statistic(statistic="sigma", kind="pooled")),
+    ("mean", 0.33, LogitStatistic(statistic="mean", kind="pooled")),
+    ("sigma", 0.42, LogitStatistic(statistic="sigma", kind="pooled")),
     ("skewness", 0.62, POOLED_SKEWNESS),
-    ("sigma", 0.75, Statistic(statistic="sigma")),
+    ("sigma", 0.75, LogitStatistic(statistic="sigma")),
     ("skewness", 0.95, SKEWNESS),
 )
 _GROUPS: Final = (("pooled", 0.28, 0.62), ("per token", 0.70, 0.95))
