@@ -109,7 +109,7 @@ def temp_sweep(
     """Sweep the temperature of sampling (or top-p, top-k), with an entropy-matched baseline."""
     with console.command(json=as_json, resumes=True, wide=wide) as out:
         from emdiag.cli.show import printed, show
-        from emdiag.findings.sweep import findings
+        from emdiag.findings.sweep import sweep_findings
         from emdiag.studies.sweep.plan import temperature_sweep_plan
         from emdiag.studies.sweep.run import run_temperature_sweep
 
@@ -149,9 +149,9 @@ def temp_sweep(
         session = options.session_on(out_dir, out)
         result = run_temperature_sweep(plan, session, figures=folder if plots else None)
         if as_json:
-            out.result(printed(result, findings(result)))
+            out.result(printed(result, sweep_findings(result)))
         else:
-            show(findings(result), out)
+            show(sweep_findings(result), out)
         options.write_page(result, report, session, out)
 
 

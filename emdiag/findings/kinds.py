@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimsResult
+from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.seed_scores import SeedScoresResult
@@ -14,10 +15,11 @@ from emdiag.core.training import TrainResult
 from emdiag.findings.claims import claims_findings
 from emdiag.findings.comparison import comparison_findings
 from emdiag.findings.evaluation import evaluation_findings
+from emdiag.findings.logits import logit_findings
 from emdiag.findings.regrades import regrade_findings
 from emdiag.findings.seeds import seeds_findings
 from emdiag.findings.selection import selection_findings
-from emdiag.findings.sweep import findings as sweep_findings
+from emdiag.findings.sweep import sweep_findings
 from emdiag.findings.training import training_findings
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         ClaimsResult
         | CompareResult
         | EvaluateResult
+        | LogitSkewResult
         | RegradeResult
         | SeedScoresResult
         | SelectResult
@@ -42,6 +45,8 @@ def findings_of(result: Shown) -> Findings:
             findings = evaluation_findings(result)
         case CompareResult():
             findings = comparison_findings(result)
+        case LogitSkewResult():
+            findings = logit_findings(result)
         case SeedScoresResult():
             findings = seeds_findings(result)
         case SelectResult():

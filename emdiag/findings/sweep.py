@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from emdiag.findings.page import Row, Table
 
 
-def findings(result: TemperatureSweepResult) -> Findings:
+def sweep_findings(result: TemperatureSweepResult) -> Findings:
     """All of it, as a terminal shows it."""
     return Findings(
         tables=(

@@ -8,26 +8,21 @@ from msgspec.structs import replace
 
 from emdiag.findings.comparison import comparison_statements, conclusion_words
 from emdiag.findings.evaluation import coverage_statement, score_statement
-from emdiag.findings.numbers import count, percent_cell, points_cell, span
+from emdiag.findings.numbers import count, intervals_drawn, percent_cell, points_cell, span
 from emdiag.findings.seeds import mean_statement
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.sheet import (
     Words,
-    capped,
     draw_series,
     finish,
     label_axes,
     legend,
     line_of,
     sheet,
+    title_lines,
 )
 from emdiag.plots.style import QUIET, STAGE_COLOURS, arm_looks, style
-from emdiag.plots.sweep.lookup import (
-    WORDS_BOX,
-    intervals_of,
-    metric_values,
-    panel_grid,
-)
+from emdiag.plots.sweep.lookup import WORDS_BOX, metric_values, panel_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +53,9 @@ def accuracy_figure(scores: Scores) -> Figure:
     runs = {(label, temperature) for label, _, temperature in rows}
     with style():
         words = Words(
-            finding=capped([score_statement(_plain(score, names)).words for score in scores]),
+            finding=title_lines([score_statement(_plain(score, names)) for score in scores]),
             quiet=f"{_sizes(scores)}. "
-            f"{intervals_of((score.interval for score in scores), drawn='Bars')}. "
+            f"{intervals_drawn((score.interval for score in scores), 'Bars')}. "
             "Whether two of them differ is a question for their paired difference.",
         )
         height = _ROW_INCHES * max(len(rows), 2) + 0.55
@@ -92,9 +87,9 @@ def difference_figure(result: CompareResult) -> Figure:
     first = rows[0]
     with style():
         words = Words(
-            finding=capped([statement.words for statement in comparison_statements(result)]),
+            finding=title_lines(comparison_statements(result)),
             quiet=f"Paired by problem; n = {span([row.problems for row in rows], 'problem')}. "
-            f"{intervals_of((row.interval for row in rows), drawn='Bars')}. "
+            f"{intervals_drawn((row.interval for row in rows), 'Bars')}. "
             f"Grey zone: within {100 * first.margin:g} points the two count as equivalent.",
         )
         height = 0.42 * max(len(rows), 2) + 0.6
@@ -129,8 +124,8 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
     intervals = (metric.interval for score in drawn for metric in score.pass_at_k)
     with style():
         words = Words(
-            finding=capped([coverage_statement(_plain(score, names)).words for score in drawn]),
-            quiet=f"{_sizes(drawn)}. {intervals_of(intervals, drawn='Bars' if bars else 'Bands')}.",
+            finding=title_lines([coverage_statement(_plain(score, names)) for score in drawn]),
+            quiet=f"{_sizes(drawn)}. {intervals_drawn(intervals, 'Bars' if bars else 'Bands')}.",
         )
         figure, panels = panel_grid(
             words,
@@ -163,10 +158,10 @@ def seeds_figure(of: BenchmarkSeeds) -> Figure:
     names = [group.name or "all seeds" for group in of.groups]
     with style():
         words = Words(
-            finding=capped([mean_statement(group, of).words for group in of.groups]),
+            finding=title_lines([mean_statement(group, of) for group in of.groups]),
             quiet=f"{of.benchmark}, {of.metric}; n = "
             f"{count(of.problems, 'problem')}. "
-            f"{intervals_of((group.interval for group in of.groups), drawn='Bars')}. "
+            f"{intervals_drawn((group.interval for group in of.groups), 'Bars')}. "
             "Diamond: mean of the seeds; ring: registered before training; line: the base.",
         )
         figure, grid = sheet(words, height=0.55 * max(len(names), 2) + 0.6)

@@ -56,14 +56,6 @@ def title_lines(statements: Sequence[Statement]) -> list[str]:
     return [*lines, f"\N{HORIZONTAL ELLIPSIS} {rest} more in the figure"] if rest else lines
 
 
-def capped(lines: Sequence[str]) -> list[str]:
-    """As many lines as a title bears, and how many are left out."""
-    rest = len(lines) - TITLE_LINES
-    if rest <= 0:
-        return list(lines)
-    return [*lines[:TITLE_LINES], f"\N{HORIZONTAL ELLIPSIS} {rest} more in the figure"]
-
-
 def sheet(
     words: Words, *, height: float, shape: tuple[int, int] = (1, 1), **grid: Any
 ) -> tuple[Figure, NDArray[np.object_]]:

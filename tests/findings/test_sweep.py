@@ -11,7 +11,7 @@ from emdiag.cli.show import show
 from emdiag.core.checkpoints import Arm
 from emdiag.core.results import direction_of
 from emdiag.core.temperature_sweep import SlopeDifference, TemperatureSweepResult
-from emdiag.findings.sweep import cautions, findings, question, slope_tables
+from emdiag.findings.sweep import cautions, question, slope_tables, sweep_findings
 from emdiag.findings.sweep_statements import (
     answers,
     baselines,
@@ -93,7 +93,7 @@ def test_the_terminal_shows_a_sweep_like_this(
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("TERM", "dumb")
-    show(findings(rich_sweep()), Out(json=False))
+    show(sweep_findings(rich_sweep()), Out(json=False))
     shown = capsys.readouterr()
     text = "\n".join(line.rstrip() for line in f"{shown.out}--\n{shown.err}".splitlines()) + "\n"
     if os.environ.get("EMDIAG_REFRESH"):

@@ -19,7 +19,7 @@ from emdiag.plots.sheet import legend_lines, sheet
 from emdiag.plots.style import STAGE_COLOURS, Look, arm_looks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -155,20 +155,6 @@ def _is_all(axis: Axis, value: float) -> bool:
     return axis == "top_k" and value == 0
 
 
-def percent(value: float, interval: Interval | None) -> str:
-    """A share of 1 with its interval, such as `60.0 % [54.4, 65.4]`."""
-    said = f"{100 * value:.1f} %"
-    return f"{said} {interval.ends(scale=100)}" if interval else said
-
-
-def points(value: float, interval: Interval | None) -> str:
-    """A difference of shares in points, such as `+3.1 [-0.2, +6.4]`."""
-    said = f"{100 * value:+z.1f}"
-    if interval is None:
-        return said
-    return f"{said} {interval.ends(scale=100, sign='+')}"
-
-
 def hundredfold(interval: Interval | None) -> Interval | None:
     """The interval of a share, in percent."""
     if interval is None:
@@ -179,15 +165,6 @@ def hundredfold(interval: Interval | None) -> Interval | None:
         level=interval.level,
         method=interval.method,
     )
-
-
-def intervals_of(metrics: Iterable[Interval | None], *, drawn: str) -> str:
-    """What the bars or bands are, such as `Bands: 95 % intervals, bootstrap over problems`."""
-    found = [one for one in metrics if one is not None]
-    if not found:
-        return "No intervals"
-    levels = " and ".join(f"{100 * level:g}" for level in sorted({one.level for one in found}))
-    return f"{drawn}: {levels} % intervals, {' or '.join(sorted({one.method for one in found}))}"
 
 
 def metric_values(metric: Metric | None, scale: float) -> tuple[float | None, Interval | None]:
