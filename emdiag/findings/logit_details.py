@@ -15,6 +15,7 @@ from emdiag.findings.logit_rows import (
     TENTHS,
     amount,
     rank_range,
+    statement_on,
 )
 from emdiag.findings.numbers import ARROW, count, moved, percent, statistic
 from emdiag.findings.page import Statement
@@ -41,7 +42,7 @@ def tenth_statements(rows: LogitRows, text: str) -> list[Statement]:
     Where nothing is compared, the first and the last tenth of each checkpoint.
     """
     compared = [_tenths_compared(rows, label, text) for label in rows.compared]
-    return [one for one in compared if one is not None] or [
+    return [statement for statement in compared if statement is not None] or [
         statement
         for label in rows.labels
         if (statement := _first_and_last(rows, label, text)) is not None
@@ -49,8 +50,8 @@ def tenth_statements(rows: LogitRows, text: str) -> list[Statement]:
 
 
 def _tenths(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> list[LogitEstimate]:
-    found = (rows.find(label, text, replace(of, part=part)) for part in TENTHS)
-    return [row for row in found if row is not None]
+    tenths = (rows.find(label, text, replace(of, part=part)) for part in TENTHS)
+    return [row for row in tenths if row is not None]
 
 
 def _tenths_compared(rows: LogitRows, label: str, text: str) -> Statement | None:
@@ -63,15 +64,9 @@ def _tenths_compared(rows: LogitRows, label: str, text: str) -> Statement | None
         ]
         if directions:
             counted.append(f"{name} {_in_tenths(directions)}")
-    if not counted:
-        return None
-    return Statement(
-        words=(
-            f"{label} against {rows.result.base} along {rows.text_name(text)}: {', '.join(counted)}"
-        ),
-        kind="along the text",
-        subject=f"{label} on {rows.text_name(text)}",
-    )
+    words = f"{label} against {rows.result.base} along {rows.text_name(text)}: {', '.join(counted)}"
+    statement = statement_on(rows.subject(label, text), words, kind="along the text")
+    return statement if counted else None
 
 
 def _in_tenths(directions: Sequence[Direction]) -> str:
@@ -92,18 +87,14 @@ def _first_and_last(rows: LogitRows, label: str, text: str) -> Statement | None:
         for of, name in _TENTHS_OF.items()
         if (tenths := _tenths(rows, label, text, of))
     ]
-    if not ends:
-        return None
-    return Statement(
-        words=f"{label}, first to last tenth of {rows.text_name(text)}: {', '.join(ends)}",
-        kind="along the text",
-        subject=f"{label} on {rows.text_name(text)}",
-    )
+    words = f"{label}, first to last tenth of {rows.text_name(text)}: {', '.join(ends)}"
+    statement = statement_on(rows.subject(label, text), words, kind="along the text")
+    return statement if ends else None
 
 
 def shift_statements(rows: LogitRows, text: str) -> list[Statement]:
     """What became of the base's most likely token and of its least likely ones."""
-    of = next((one for one in SHIFTS if rows.of_all(text, replace(one, part=RANKS[0]))), SHIFTS[0])
+    of = next((of for of in SHIFTS if rows.of_all(text, replace(of, part=RANKS[0]))), SHIFTS[0])
     name = "log-probability" if of.source == "log_prob" else "centred logit"
     statements = []
     for label in rows.labels:
@@ -111,20 +102,15 @@ def shift_statements(rows: LogitRows, text: str) -> list[Statement]:
         defined = [row for row in shifts if row is not None]
         if len(defined) > 1:
             head, tail = defined[0], defined[-1]
+            words = (
+                f"{label} against {rows.result.base} on {rows.text_name(text)}: {name} "
+                f"{amount(head, signed=True)} at rank {rank_range(head.part or '')}, "
+                f"{amount(tail, signed=True)} at {rank_range(tail.part or '')}: "
+                f"{_head_and_tail(head, tail)}"
+            )
+            subject, direction = rows.subject(label, text), direction_of(head.interval)
             statements.append(
-                Statement(
-                    words=(
-                        f"{label} against {rows.result.base} on {rows.text_name(text)}: {name} "
-                        f"{amount(head, signed=True)} at rank {rank_range(head.part or '')}, "
-                        f"{amount(tail, signed=True)} at {rank_range(tail.part or '')}: "
-                        f"{_head_and_tail(head, tail)}"
-                    ),
-                    kind="shift by rank",
-                    subject=f"{label} on {rows.text_name(text)}",
-                    direction=direction_of(head.interval),
-                    value=head.value,
-                    interval=head.interval,
-                )
+                statement_on(subject, words, kind="shift by rank", of=head, direction=direction)
             )
     return statements
 
@@ -191,17 +177,12 @@ def _flip_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
         return None
     row, top = rows.find(label, text, FLIPS), max(flows, key=lambda flow: flow.count)
     share = "" if row is None else f" at {percent(row.value, row.interval)} of positions"
-    return Statement(
-        words=(
-            f"{label} and {rows.result.base} differ in the most likely token{share} on "
-            f"{rows.text_name(text)}, most often {_token(top.from_token)} {ARROW} "
-            f"{_token(top.to_token)} ({count(top.count, 'time')})"
-        ),
-        kind="flips",
-        subject=f"{label} on {rows.text_name(text)}",
-        value=None if row is None else row.value,
-        interval=None if row is None else row.interval,
+    words = (
+        f"{label} and {rows.result.base} differ in the most likely token{share} on "
+        f"{rows.text_name(text)}, most often {_token(top.from_token)} {ARROW} "
+        f"{_token(top.to_token)} ({count(top.count, 'time')})"
     )
+    return statement_on(rows.subject(label, text), words, kind="flips", of=row)
 
 
 def _token(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from emdiag.core.logit_skew import (
     OWN,
     Decomposition,
+    LogitDifference,
     LogitEstimate,
     LogitSkewResult,
     LogitSource,
@@ -16,12 +17,15 @@ from emdiag.core.logit_skew import (
 )
 from emdiag.core.moments import RANK_BUCKETS
 from emdiag.findings.numbers import change, statistic
+from emdiag.findings.page import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from emdiag.core.results import Direction
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class LogitStatistic:
     """Which statistic, of which values, of which part; see `LogitEstimate`."""
 
@@ -31,18 +35,18 @@ class LogitStatistic:
     part: str | None = None
 
 
-SKEWNESS: Final = LogitStatistic(statistic="skewness")
-POOLED_SKEWNESS: Final = LogitStatistic(statistic="skewness", kind="pooled")
-ENTROPY: Final = LogitStatistic(statistic="entropy_nats")
-KL: Final = LogitStatistic(statistic="kl_nats")
-COOLING_TEMPERATURE: Final = LogitStatistic(statistic="cooling_temperature")
-COOLING_SHARE: Final = LogitStatistic(statistic="cooling_share")
-FLIPS: Final = LogitStatistic(statistic="top1_flips_frac")
-AUROC: Final = LogitStatistic(statistic="entropy_auroc")
+SKEWNESS: Final = LogitStatistic("skewness")
+POOLED_SKEWNESS: Final = LogitStatistic("skewness", "pooled")
+ENTROPY: Final = LogitStatistic("entropy_nats")
+KL: Final = LogitStatistic("kl_nats")
+COOLING_TEMPERATURE: Final = LogitStatistic("cooling_temperature")
+COOLING_SHARE: Final = LogitStatistic("cooling_share")
+FLIPS: Final = LogitStatistic("top1_flips_frac")
+AUROC: Final = LogitStatistic("entropy_auroc")
 
 SHIFTS: Final = (
-    LogitStatistic(statistic="log_prob_shift_nats", source="log_prob"),
-    LogitStatistic(statistic="centred_shift"),
+    LogitStatistic("log_prob_shift_nats", source="log_prob"),
+    LogitStatistic("centred_shift"),
 )
 """By rank: of what a sampler sees, and of logits less the mean of their position."""
 
@@ -137,6 +141,10 @@ class LogitRows:
         shared = [text for text in (*read, *present) if text != OWN]
         return [text for text in dict.fromkeys((first, *shared, OWN)) if text in present]
 
+    def subject(self, label: str, text: str) -> str:
+        """Such as `em on the text of base`."""
+        return f"{label} on {self.text_name(text)}"
+
     def text_name(self, text: str) -> str:
         """A text in the middle of a sentence, such as `the text of base`."""
         if text == OWN:
@@ -144,9 +152,29 @@ class LogitRows:
         return f"the text of {text}" if text in self.labels else f"the {text} text"
 
 
+def statement_on(
+    subject: str,
+    words: str,
+    *,
+    kind: str,
+    of: LogitEstimate | LogitDifference | None = None,
+    direction: Direction | None = None,
+) -> Statement:
+    """A statement about a subject; `of` is what it rests on."""
+    return Statement(
+        words=words,
+        kind=kind,
+        subject=subject,
+        direction=direction,
+        value=None if of is None else of.value,
+        interval=None if of is None else of.interval,
+        tone="undecided" if direction == "undecided" else "plain",
+    )
+
+
 def statistic_of(row: LogitEstimate) -> LogitStatistic:
     """Which statistic an estimate is of."""
-    return LogitStatistic(statistic=row.statistic, kind=row.kind, source=row.source, part=row.part)
+    return LogitStatistic(row.statistic, row.kind, row.source, row.part)
 
 
 def amount(row: LogitEstimate | None, *, signed: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
@@ -13,6 +14,7 @@ from emdiag.findings.logit_rows import (
     FLIPS,
     KL,
     POOLED_SKEWNESS,
+    SHIFTS,
     SKEWNESS,
     LogitStatistic,
 )
@@ -29,70 +31,52 @@ if TYPE_CHECKING:
 
 
 def _parts(name: str) -> LogitStatistic:
-    return LogitStatistic(statistic="entropy_nats", part=name)
+    return LogitStatistic("entropy_nats", part=name)
 
 
-_RERANKING: Final = LogitStatistic(statistic="reranking_nats")
-_TOP1: Final = LogitStatistic(statistic="top1_prob")
+_RERANKING: Final = LogitStatistic("reranking_nats")
+_TOP1: Final = LogitStatistic("top1_prob")
 _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
-    SKEWNESS: (
-        "skewness, per token",
-        "third standardised moment of the logits at a position, averaged over positions",
-    ),
-    LogitStatistic(statistic="excess_kurtosis"): ("excess kurtosis", "per token"),
-    LogitStatistic(statistic="sigma"): ("sigma", "per token"),
-    LogitStatistic(statistic="mean", kind="pooled"): ("mean, pooled", None),
-    LogitStatistic(statistic="sigma", kind="pooled"): ("sigma, pooled", None),
+    SKEWNESS: ("skewness, per token", "of the logits at a position, averaged over positions"),
+    LogitStatistic("excess_kurtosis"): ("excess kurtosis", "per token"),
+    LogitStatistic("sigma"): ("sigma", "per token"),
+    LogitStatistic("mean", "pooled"): ("mean, pooled", None),
+    LogitStatistic("sigma", "pooled"): ("sigma, pooled", None),
     POOLED_SKEWNESS: ("skewness, pooled", "of all logits of all positions together"),
-    LogitStatistic(statistic="skewness", kind="pooled", source="log_prob"): (
+    LogitStatistic("skewness", "pooled", "log_prob"): (
         "skewness of log-probs",
         "pooled",
     ),
-    LogitStatistic(statistic="excess_kurtosis", kind="pooled"): ("excess kurtosis, pooled", None),
+    LogitStatistic("excess_kurtosis", "pooled"): ("excess kurtosis, pooled", None),
     ENTROPY: ("entropy, nats", "of the next-token distribution"),
     _parts("reasoning"): ("entropy, reasoning", "in nats, before the answer"),
     _parts("answer"): ("entropy, answer", "in nats"),
     _parts("forking"): ("entropy, forking tokens", "in nats"),
     _parts("filler"): ("entropy, filler", "in nats"),
-    LogitStatistic(statistic="effective_vocabulary"): ("effective vocabulary", None),
+    LogitStatistic("effective_vocabulary"): ("effective vocabulary", None),
     _TOP1: ("top-1 probability", "of the most likely token, averaged over positions"),
-    LogitStatistic(statistic="top1_margin_nats"): ("top-1 margin, nats", None),
-    LogitStatistic(statistic="nucleus_size"): ("nucleus size, p 0.9", None),
-    LogitStatistic(statistic="written_rank"): ("rank of written token", None),
-    LogitStatistic(statistic="written_log_prob"): ("log-prob, written token", None),
-    LogitStatistic(statistic="self_certainty_nats"): ("self-certainty, nats", None),
-    AUROC: (
-        "AUROC of entropy",
-        "chance that a right answer has less mean entropy than a wrong one",
-    ),
+    LogitStatistic("top1_margin_nats"): ("top-1 margin, nats", None),
+    LogitStatistic("nucleus_size"): ("nucleus size, p 0.9", None),
+    LogitStatistic("written_rank"): ("rank of written token", None),
+    LogitStatistic("written_log_prob"): ("log-prob, written token", None),
+    LogitStatistic("self_certainty_nats"): ("self-certainty, nats", None),
+    AUROC: ("AUROC of entropy", "chance that a right answer has less entropy than a wrong one"),
     KL: ("KL from the base, nats", "per token"),
-    LogitStatistic(statistic="reverse_kl_nats"): ("reverse KL, nats", None),
-    LogitStatistic(statistic="js_nats"): ("Jensen-Shannon, nats", None),
+    LogitStatistic("reverse_kl_nats"): ("reverse KL, nats", None),
+    LogitStatistic("js_nats"): ("Jensen-Shannon, nats", None),
     FLIPS: ("top-1 flips", "share of positions at which another token is the most likely"),
-    LogitStatistic(statistic="overlap_frac"): ("overlap of top 10", None),
-    LogitStatistic(statistic="kendall_tau"): ("Kendall's tau, top 100", None),
-    LogitStatistic(statistic="log_prob_shift_nats", source="log_prob", part="rank 1"): (
-        "log-prob shift, rank 1",
-        None,
-    ),
-    COOLING_TEMPERATURE: (
-        "best temperature",
-        "of the base, at which it comes closest to the checkpoint",
-    ),
+    LogitStatistic("overlap_frac"): ("overlap of top 10", None),
+    LogitStatistic("kendall_tau"): ("Kendall's tau, top 100", None),
+    replace(SHIFTS[0], part="rank 1"): ("log-prob shift, rank 1", None),
+    COOLING_TEMPERATURE: ("best temperature", "of the base, where it is closest"),
     COOLING_SHARE: ("KL share explained", "by the best temperature; 1: the change is cooling"),
-    LogitStatistic(statistic="kl_after_cooling_nats"): ("KL left, nats", "at the best temperature"),
-    LogitStatistic(statistic="own_temperature"): (
+    LogitStatistic("kl_after_cooling_nats"): ("KL left, nats", "at the best temperature"),
+    LogitStatistic("own_temperature"): (
         "temperature by position",
-        "the best one at each position, geometric mean",
+        "geometric mean of the best",
     ),
-    LogitStatistic(statistic="kl_after_own_temperatures_nats"): (
-        "KL left, T by position",
-        "in nats, at a best temperature for each position",
-    ),
-    _RERANKING: (
-        "re-ranking, nats",
-        "at least: part of the KL that no distribution in the base's order can take away",
-    ),
+    LogitStatistic("kl_after_own_temperatures_nats"): ("KL left, T by position", "in nats"),
+    _RERANKING: ("re-ranking, nats", "KL that no distribution in the base's order explains"),
 }
 """By statistic its name in a table and what it is, in the order of rows."""
 
@@ -116,9 +100,9 @@ def study_tables(rows: LogitRows, *, all_statistics: bool) -> tuple[Table, ...]:
         all_statistics: Whether to show all that have a name here, not the main ones alone.
     """
     tables = [
-        made
+        shown
         for text in rows.main_texts
-        for made in text_tables(
+        for shown in text_tables(
             rows, text, [*_NAMES, *_other_entropies(rows, text)] if all_statistics else _MAIN
         )
     ]
@@ -132,13 +116,13 @@ def study_tables(rows: LogitRows, *, all_statistics: bool) -> tuple[Table, ...]:
 
 def main_tables(rows: LogitRows) -> tuple[Table, ...]:
     """The statistics that answer the question, on the base's text or else on own texts."""
-    return tuple(made for text in rows.main_texts[:1] for made in text_tables(rows, text, _MAIN))
+    return tuple(text_tables(rows, rows.main_texts[0], _MAIN)) if rows.main_texts else ()
 
 
 def detail_tables(rows: LogitRows) -> tuple[Table, ...]:
     """Every estimate on every text."""
     return tuple(
-        made for text in rows.texts for made in text_tables(rows, text, rows.statistics(text))
+        shown for text in rows.texts for shown in text_tables(rows, text, rows.statistics(text))
     )
 
 
@@ -166,8 +150,10 @@ def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic
     cells: list[Row] = []
     for of in statistics:
         name, hint = _name(of)
-        found = (rows.row(label, text, of) for label in rows.labels)
-        cells.append([Cell(text=name, hint=hint), *(_value(row, result.problems) for row in found)])
+        estimates = (rows.row(label, text, of) for label in rows.labels)
+        cells.append(
+            [Cell(text=name, hint=hint), *(_value(row, result.problems) for row in estimates)]
+        )
     return table(
         f"{_on(rows, text)}: {count(result.problems, 'problem')}, {count(tokens, 'token')}, "
         f"95 % intervals over {over}",
@@ -179,9 +165,9 @@ def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic
 def _difference_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic]) -> Table:
     cells: list[Row] = []
     for of in statistics:
-        found = (rows.row(label, text, of) for label in rows.compared)
+        estimates = (rows.row(label, text, of) for label in rows.compared)
         name, hint = _name(of)
-        cells.append([Cell(text=name, hint=hint), *map(_difference, found)])
+        cells.append([Cell(text=name, hint=hint), *map(_difference, estimates)])
     return table(
         f"{_on(rows, text)}, against {rows.result.base}: paired differences, and measures between "
         "the two",
@@ -273,35 +259,37 @@ def quirk_tables(rows: LogitRows) -> tuple[Table, ...]:
         "one quirk undone after the other": published.ladder,
         "each quirk undone alone": published.alone,
     }
-    made = (
+    measure = (
         f"T {published.temperature:g}, top {published.top_k}, pooled, own text, first "
         f"{count(published.positions, 'token')}"
     )
     return tuple(
-        _quirk_table(rows, f"Skewness as the released script measures it ({made}), {name}", found)
-        for name, found in steps.items()
-        if found
+        _quirk_table(
+            rows, f"Skewness as the released script measures it ({measure}), {name}", shown
+        )
+        for name, shown in steps.items()
+        if shown
     )
 
 
 def _quirk_table(rows: LogitRows, title: str, steps: Sequence[QuirkStep]) -> Table:
     base = rows.result.base
     labels = [value.checkpoint for value in steps[0].values]
-    others = [label for label in labels if label != base]
+    compared = [label for label in labels if label != base]
     cells: list[Row] = [
         [
             step.name,
             *(_quirk_value(step.value_of(label)) for label in labels),
-            *(_quirk_change(step.value_of(label)) for label in others),
+            *(_quirk_change(step.value_of(label)) for label in compared),
         ]
         for step in steps
     ]
     return table(
         title,
-        ["quirks", *labels, *(f"{label} minus {base}" for label in others)],
+        ["quirks", *labels, *(f"{label} minus {base}" for label in compared)],
         rows=cells,
         note="a separate measurement, not comparable with the tables above",
-        secondary=others,
+        secondary=compared,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
@@ -14,6 +15,7 @@ from emdiag.findings.logit_rows import (
     SKEWNESS,
     LogitRows,
     amount,
+    statement_on,
 )
 from emdiag.findings.logit_tables import study_tables
 from emdiag.findings.numbers import listed, moved, percent, short
@@ -22,12 +24,7 @@ from emdiag.findings.page import Findings, Statement
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emdiag.core.logit_skew import (
-        Decomposition,
-        Finding,
-        LogitEstimate,
-        LogitSkewResult,
-    )
+    from emdiag.core.logit_skew import Decomposition, Finding, LogitEstimate, LogitSkewResult
     from emdiag.core.results import Direction
     from emdiag.findings.logit_rows import LogitStatistic
 
@@ -43,6 +40,7 @@ _KINDS: Final[Mapping[LogitStatistic, str]] = {
 }
 """Statistics that a checkpoint and the base are compared by in words, and the statements' kinds."""
 
+_HEADLINE: Final = frozenset({"skewness", "cooling"})
 _COOLING: Final[Mapping[Finding, str]] = {
     "cooling": "is cooling",
     "partly cooling": "is partly cooling",
@@ -116,10 +114,10 @@ def headline_statements(rows: LogitRows) -> list[Statement]:
     On the base's own text or, where nothing was compared there, on the first text where it was.
     """
     for text in rows.texts:
-        spoken = text_statements(rows, [text])
-        if spoken:
-            return [one for one in spoken if one.kind in {"skewness", "cooling"}] or spoken
-    return [one for text in rows.texts[:1] for one in skewness_statements(rows, text, SKEWNESS)]
+        statements = text_statements(rows, [text])
+        if statements:
+            return [each for each in statements if each.kind in _HEADLINE] or statements
+    return skewness_statements(rows, rows.texts[0], SKEWNESS) if rows.texts else []
 
 
 def difference_statement(
@@ -140,15 +138,8 @@ def difference_statement(
         words = f"{label} against {base} {where}: {difference}, without an interval"
     else:
         words = f"No significant difference between {label} and {base} {where}: {difference}"
-    return Statement(
-        words=words,
-        kind=_KINDS[of],
-        subject=f"{label} on {rows.text_name(text)}",
-        direction=gap.direction,
-        value=gap.value,
-        interval=gap.interval,
-        tone="undecided" if gap.direction == "undecided" else "plain",
-    )
+    subject = rows.subject(label, text)
+    return statement_on(subject, words, kind=_KINDS[of], of=gap, direction=gap.direction)
 
 
 def _certain(direction: Direction) -> str:
@@ -175,18 +166,12 @@ def skewness_statements(rows: LogitRows, text: str, of: LogitStatistic) -> list[
 
 
 def _values_statement(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> Statement:
-    base, name = rows.result.base, _NAMES[of]
-    row, base_row = rows.find(label, text, of), rows.find(base, text, of)
-    words = f"{label} on {rows.text_name(text)}: {name} {amount(row)}"
+    base, subject = rows.result.base, rows.subject(label, text)
+    row = rows.find(label, text, of)
+    words = f"{subject}: {_NAMES[of]} {amount(row)}"
     if label != base:
-        words += f", {base} {amount(base_row)}; unpaired, so not compared"
-    return Statement(
-        words=words,
-        kind=_KINDS[of],
-        subject=f"{label} on {rows.text_name(text)}",
-        value=None if row is None else row.value,
-        interval=None if row is None else row.interval,
-    )
+        words += f", {base} {amount(rows.find(base, text, of))}; unpaired, so not compared"
+    return statement_on(subject, words, kind=_KINDS[of], of=row)
 
 
 def _opposite_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
@@ -199,16 +184,12 @@ def _opposite_statement(rows: LogitRows, label: str, text: str) -> Statement | N
     if sorted(directions) != ["higher", "lower"]:
         return None
     per_token, pooled = directions
-    return Statement(
-        words=(
-            f"The skewness of {label} on {rows.text_name(text)} is {per_token} per token and "
-            f"{pooled} pooled: the pooled value also counts offsets between positions, which "
-            "change no probability"
-        ),
-        kind="opposite skewness",
-        subject=f"{label} on {rows.text_name(text)}",
-        direction=per_token,
+    subject = rows.subject(label, text)
+    words = (
+        f"The skewness of {subject} is {per_token} per token and {pooled} pooled: the pooled value "
+        "also counts offsets between positions, which change no probability"
     )
+    return statement_on(subject, words, kind="opposite skewness", direction=per_token)
 
 
 def cooling_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
@@ -228,14 +209,8 @@ def cooling_statement(rows: LogitRows, label: str, text: str) -> Statement | Non
             part = percent(share.value, share.interval)
             explained = f"{_best_temperature(rows, parts)} explains {part} of the "
         words = f"{verdict}: {explained}{nats}"
-    return Statement(
-        words=words,
-        kind="cooling",
-        subject=f"{label} on {rows.text_name(text)}",
-        value=None if share is None else share.value,
-        interval=None if share is None else share.interval,
-        tone="undecided" if parts.finding == "undecided" else "plain",
-    )
+    statement = statement_on(rows.subject(label, text), words, kind="cooling", of=share)
+    return replace(statement, tone="undecided") if parts.finding == "undecided" else statement
 
 
 def cooling_statements(rows: LogitRows, text: str) -> list[Statement]:

@@ -71,7 +71,7 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
     rows = LogitRows(result)
     first = headline_statements(rows)[:MOST_ANSWERS]
     figures = skew_figures(result)
-    everything = tuple(sentence(one.words) for one in text_statements(rows, rows.texts))
+    everything = tuple(sentence(statement.words) for statement in text_statements(rows, rows.texts))
     sections = (
         _section("Skewness", figures, _SHAPE, shown=first, tables=main_tables(rows)),
         _section(
@@ -98,7 +98,7 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
         title=f"Logits of {listed(rows.labels)} on {result.benchmark}",
         question=_question(rows),
         answers=tuple(first),
-        sections=tuple(one for one in sections if one.pictures or one.tables),
+        sections=tuple(section for section in sections if section.pictures or section.tables),
         cautions=logit_cautions(result),
         context=context,
     )

@@ -102,7 +102,7 @@ def _panels(words: Words, *, texts: int, arms: int) -> tuple[Figure, list[tuple[
 
 def _by_label(study: DrawnStudy, text: str) -> dict[str, Decomposition]:
     parts = {label: study.rows.decomposition(label, text) for label in study.looks}
-    return {label: one for label, one in parts.items() if one is not None}
+    return {label: known for label, known in parts.items() if known is not None}
 
 
 def _curves(axes: Axes, study: DrawnStudy, parts_of: Mapping[str, Decomposition]) -> None:

@@ -32,10 +32,10 @@ _PANELS: Final = {
 }
 _EDGE_SHARE = 1e-4
 _COLUMNS: Final = (
-    ("mean", 0.33, LogitStatistic(statistic="mean", kind="pooled")),
-    ("sigma", 0.42, LogitStatistic(statistic="sigma", kind="pooled")),
+    ("mean", 0.33, LogitStatistic("mean", "pooled")),
+    ("sigma", 0.42, LogitStatistic("sigma", "pooled")),
     ("skewness", 0.62, POOLED_SKEWNESS),
-    ("sigma", 0.75, LogitStatistic(statistic="sigma")),
+    ("sigma", 0.75, LogitStatistic("sigma")),
     ("skewness", 0.95, SKEWNESS),
 )
 _GROUPS: Final = (("pooled", 0.28, 0.62), ("per token", 0.70, 0.95))
