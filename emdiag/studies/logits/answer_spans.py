@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.measure.logit_statistics import Floats, Positions
     from emdiag.store.run_store import Sample
-    from emdiag.studies.logits.estimates import Sheet
+    from emdiag.studies.logits.estimates import EstimateTable
     from emdiag.studies.logits.texts import TextSet
 
     Mask = NDArray[np.bool_]
@@ -66,7 +66,7 @@ def right_answers(texts: TextSet, grader: Grader, *, progress: Progress) -> dict
 
 
 def add_auroc(
-    sheet: Sheet,
+    table: EstimateTable,
     label: str,
     *,
     texts: Sequence[TextSet],
@@ -76,7 +76,7 @@ def add_auroc(
     """Rows for the chance that a right answer has less entropy than a wrong one of its problem.
 
     Args:
-        sheet: Where rows are collected.
+        table: Where rows are collected.
         label: Of the arm, which wrote the texts and reads them.
         texts: One set for each seed.
         positions: Likewise, the arm's readings.
@@ -86,7 +86,7 @@ def add_auroc(
     for decile in parts:
         of_seeds = np.stack(
             [
-                _aurocs(own, _means(read, decile), known, sheet.problems)
+                _aurocs(own, _means(read, decile), known, table.problems)
                 for own, read, known in zip(texts, positions, right, strict=True)
             ]
         )
@@ -94,7 +94,7 @@ def add_auroc(
         counts = defined.sum(axis=0)
         sums = np.where(defined, of_seeds, 0).sum(axis=0)
         means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-        sheet.rows.append(
+        table.rows.append(
             EstimateRow(
                 checkpoint=label,
                 text=OWN,
@@ -105,7 +105,7 @@ def add_auroc(
                 spread=means[None] if counts.any() else None,
                 tokens=sum(map(len, positions)),
                 seeds=len(texts),
-                problems=len(sheet.problems) if counts.any() else 0,
+                problems=len(table.problems) if counts.any() else 0,
                 note=_AUROC_NOTE if counts.any() else "no problem has a right and a wrong answer",
             )
         )
@@ -128,5 +128,5 @@ def _aurocs(
     for text, entropy in zip(texts.texts, entropies.tolist(), strict=True):
         if text.sample in right and not np.isnan(entropy):
             sides[text.problem_id][0 if right[text.sample] else 1].append(entropy)
-    found = [within_problem_auroc(*sides[name]) if name in sides else None for name in problems]
-    return np.array([np.nan if value is None else value for value in found])
+    values = [within_problem_auroc(*sides[name]) if name in sides else None for name in problems]
+    return np.array([np.nan if value is None else value for value in values])

@@ -68,12 +68,12 @@ class EstimateRow:
         """Checkpoint minus base, `[seeds, problems]`; nan where either does not define it."""
         if self.spread is None or self.base_spread is None:
             return None
-        found: SpreadValues = self.spread - self.base_spread
-        return found if (~np.isnan(found)).all(axis=0).any() else None
+        differences: SpreadValues = self.spread - self.base_spread
+        return differences if (~np.isnan(differences)).all(axis=0).any() else None
 
 
 @dataclass(kw_only=True)
-class Sheet:
+class EstimateTable:
     """Rows as they are collected.
 
     Attributes:
@@ -112,29 +112,29 @@ class Sheet:
 
     def _intervals(self, spreads: Sequence[SpreadValues | None]) -> list[Interval | None]:
         """Intervals of the means, those of one shape from the same resamples."""
-        found: list[Interval | None] = [None] * len(spreads)
+        intervals: list[Interval | None] = [None] * len(spreads)
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for number, spread in enumerate(spreads):
             if spread is not None:
                 by_shape[spread.shape].append(number)
         for numbers in by_shape.values():
             stacked = np.stack([_known(spreads[number]) for number in numbers])
-            made = intervals_of(stacked, seed=self.seed)
-            for number, interval in zip(numbers, made, strict=True):
-                found[number] = interval
-        return found
+            of_shape = intervals_of(stacked, seed=self.seed)
+            for number, interval in zip(numbers, of_shape, strict=True):
+                intervals[number] = interval
+        return intervals
 
     def _p_values(self, differences: Sequence[SpreadValues | None]) -> dict[int, float]:
         """Sign flips over problems, for every statistic of all tokens."""
-        found = {}
+        p_values = {}
         for number, (row, difference) in enumerate(zip(self.rows, differences, strict=True)):
             if difference is None or row.part is not None:
                 continue
             of_problems = difference.mean(axis=0)
             of_problems = of_problems[np.isfinite(of_problems)]
             if of_problems.size > 1:
-                found[number] = sign_flip(of_problems, seed=self.seed)
-        return found
+                p_values[number] = sign_flip(of_problems, seed=self.seed)
+        return p_values
 
     def _corrected(self, p_values: dict[int, float]) -> dict[int, float]:
         """Holm over the checkpoints that share text and statistic."""
@@ -183,11 +183,11 @@ def _difference(
     p_value: float | None,
     p_holm: float | None,
 ) -> LogitDifference:
-    there = ~np.isnan(differences).any(axis=0)
-    value = float(differences[:, there].mean())
+    is_read = ~np.isnan(differences).any(axis=0)
+    value = float(differences[:, is_read].mean())
     # Logits are float32: a checkpoint that only scales them moves every problem's skewness a
     # little, and often all the same way.
-    is_rounding = abs(value) <= ROUNDING_FRAC * float(np.abs(_known(row.spread)[:, there]).mean())
+    is_rounding = abs(value) <= ROUNDING_FRAC * float(np.abs(_known(row.spread)[:, is_read]).mean())
     return LogitDifference(
         base=base,
         value=value,

@@ -56,12 +56,12 @@ def published_figure(
         undo: Quirks that `shown` leaves out.
         seed: Of bootstraps.
     """
-    cut = min(int(np.bincount(one.text).min()) for one in readings.own.values())
+    cut = min(int(np.bincount(reading.text).min()) for reading in readings.own.values())
 
     def step(name: str, undone: Sequence[Quirk], *, cumulative: bool) -> QuirkStep:
         source = readings.shared if "own-text" in undone else readings.own
-        found = {label: _figure(one, undone, cut=cut) for label, one in source.items()}
-        values = [_value(label, found, base=base, seed=seed) for label in found]
+        figures = {label: _figure(own, undone, cut=cut) for label, own in source.items()}
+        values = [_value(label, figures, base=base, seed=seed) for label in figures]
         return QuirkStep(
             name=name, undone=tuple(undone), cumulative=cumulative, values=tuple(values)
         )
@@ -98,38 +98,38 @@ class _Figure:
     tokens: int
 
 
-def _value(label: str, found: Mapping[str, _Figure], *, base: str, seed: int) -> QuirkValue:
-    mine, other = found[label], found[base]
+def _value(label: str, figures: Mapping[str, _Figure], *, base: str, seed: int) -> QuirkValue:
+    own, other = figures[label], figures[base]
     change = None
-    if label != base and mine.spread is not None and other.spread is not None:
-        change = mine.spread - other.spread
+    if label != base and own.spread is not None and other.spread is not None:
+        change = own.spread - other.spread
     return QuirkValue(
         checkpoint=label,
-        mean=mine.mean,
-        sigma=mine.sigma,
-        skewness=mine.skewness,
-        interval=None if mine.spread is None else interval_of(mine.spread, seed=seed),
-        tokens=mine.tokens,
+        mean=own.mean,
+        sigma=own.sigma,
+        skewness=own.skewness,
+        interval=None if own.spread is None else interval_of(own.spread, seed=seed),
+        tokens=own.tokens,
         change=None if change is None else _mean(change),
         change_interval=None if change is None else interval_of(change, seed=seed),
     )
 
 
-def _figure(one: Positions, undone: Sequence[Quirk], *, cut: int) -> _Figure:
+def _figure(reading: Positions, undone: Sequence[Quirk], *, cut: int) -> _Figure:
     """One checkpoint's figure under the quirks that are not undone."""
     is_whole = "top-k" in undone
-    columns = one.moments if is_whole else one.top
+    columns = reading.moments if is_whole else reading.top
     if "zeros-dropped" not in undone:
-        columns = columns.without(0.0, one.zeros if is_whole else one.top_zeros)
+        columns = columns.without(0.0, reading.zeros if is_whole else reading.top_zeros)
     if "temperature" not in undone:
         columns = columns.scaled(1 / TEMPERATURE)
-    kept = one.offset >= 0 if "cut-to-shortest" in undone else one.offset < cut
+    kept = reading.offset >= 0 if "cut-to-shortest" in undone else reading.offset < cut
     if "pooled" not in undone:
-        return _pooled(one, columns, kept)
+        return _pooled(reading, columns, kept)
     means = {}
     for name in ("mean", "sigma", "skewness"):
         values = columns.mean if name == "mean" else getattr(columns, name)()
-        means[name] = one.by_problem(values, only=kept)
+        means[name] = reading.by_problem(values, only=kept)
     return _Figure(
         mean=_mean(means["mean"]),
         sigma=_mean(means["sigma"]),
@@ -139,15 +139,15 @@ def _figure(one: Positions, undone: Sequence[Quirk], *, cut: int) -> _Figure:
     )
 
 
-def _pooled(one: Positions, columns: MomentColumns, kept: NDArray[np.bool_]) -> _Figure:
-    problems = range(len(one.problems))
-    there = np.array([(one.problem == number).any() for number in problems])
-    parts = [columns.select(kept & (one.problem == number)).pooled() for number in problems]
-    shape = pooled_shape([part for part, is_there in zip(parts, there, strict=True) if is_there])
+def _pooled(reading: Positions, columns: MomentColumns, kept: NDArray[np.bool_]) -> _Figure:
+    problems = range(len(reading.problems))
+    is_read = np.array([(reading.problem == number).any() for number in problems])
+    parts = [columns.select(kept & (reading.problem == number)).pooled() for number in problems]
+    shape = pooled_shape([part for part, is_kept in zip(parts, is_read, strict=True) if is_kept])
     spread = None
     if shape.skewness is not None and shape.skewness.pseudo_values is not None:
-        spread = np.full(len(there), np.nan)
-        spread[there] = shape.skewness.pseudo_values
+        spread = np.full(len(is_read), np.nan)
+        spread[is_read] = shape.skewness.pseudo_values
     return _Figure(
         mean=shape.mean.value if shape.mean else None,
         sigma=shape.sigma.value if shape.sigma else None,

@@ -119,14 +119,14 @@ class _Rounds:
         own = [task for task in tasks if task.job.member.label == self._base.label]
         with ExitStack() as opened:
             kept = self._read_base(own, wanted, opened) if own or wanted else {}
-            others = {
+            members = {
                 task.job.member.label: task.job.member
                 for task in tasks
                 if task.job.member.label != self._base.label
             }
-            for member in others.values():
-                mine = [task for task in tasks if task.job.member.label == member.label]
-                self._read_member(member, mine, kept)
+            for member in members.values():
+                missing = [task for task in tasks if task.job.member.label == member.label]
+                self._read_member(member, missing, kept)
 
     def _read_base(
         self,
@@ -144,8 +144,8 @@ class _Rounds:
         with naming(self._base.label), self._writing(self._base, own, reader) as writers:
             title = f"{self._base.label} reads"
             with self._progress.stage(title, total=len(order)) as stage:
-                found = reader.read([texts[key].token_ids for key in order])
-                for key, text in zip(order, found, strict=True):
+                texts_read = reader.read([texts[key].token_ids for key in order])
+                for key, text in zip(order, texts_read, strict=True):
                     if key in wanted:
                         kept[key] = reader.keep(texts[key].token_ids, text)
                     if key in lacking:
@@ -169,8 +169,8 @@ class _Rounds:
                 self._writing(member, order, reader) as writers,
                 self._progress.stage(f"{member.label} reads", total=len(order)) as stage,
             ):
-                found = reader.read([task.text.token_ids for task in order])
-                for task, text in zip(order, found, strict=True):
+                texts_read = reader.read([task.text.token_ids for task in order])
+                for task, text in zip(order, texts_read, strict=True):
                     writers.write(task, text, kept[task.key] if task.lacks_pair else None)
                     stage.advance(tokens=text.positions)
         finally:
@@ -229,13 +229,13 @@ class _Writers:
         key = str(task.job.texts.folder)
         read = self._read(self._member, task.text)
         if base is None:
-            found = trace(text, read)
+            text_trace = trace(text, read)
         else:
-            beside = self._read(self._base, task.text)
-            found, pair = pair_traces(base, text, base_read=beside, read=read)
+            base_read = self._read(self._base, task.text)
+            text_trace, pair = pair_traces(base, text, base_read=base_read, read=read)
             self._pairs[key].append(pair)
         if task.lacks_trace:
-            self._traces[key].append(found)
+            self._traces[key].append(text_trace)
         texts, tokens, seconds = self._counts[key]
         before, self._since = self._since, time.perf_counter()
         self._counts[key] = (texts + 1, tokens + text.positions, seconds + self._since - before)
@@ -286,7 +286,7 @@ def _append_session(folder: TraceFolder, session: Provenance) -> None:
 
 def _tasks(jobs: Sequence[Job], base: StudyCheckpoint) -> list[_UnreadText]:
     """Texts of which something is missing; each text of a checkpoint once."""
-    found: dict[tuple[str, str, Sample], _UnreadText] = {}
+    tasks: dict[tuple[str, str, Sample], _UnreadText] = {}
     for job in jobs:
         folder = job.member.folder(job.texts)
         traces = folder.samples()
@@ -299,9 +299,9 @@ def _tasks(jobs: Sequence[Job], base: StudyCheckpoint) -> list[_UnreadText]:
                 lacks_pair=job.is_paired and text.sample not in pairs,
             )
             key = (job.member.label, *task.key)
-            if (task.lacks_trace or task.lacks_pair) and (key not in found or task.lacks_pair):
-                found[key] = task
-    return list(found.values())
+            if (task.lacks_trace or task.lacks_pair) and (key not in tasks or task.lacks_pair):
+                tasks[key] = task
+    return list(tasks.values())
 
 
 def _rounds(

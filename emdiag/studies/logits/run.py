@@ -19,12 +19,12 @@ from emdiag.studies.evaluate.task import expand
 from emdiag.studies.figure_files import write_figures
 from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
 from emdiag.studies.logits.decompose import decomposition, finding, flows, histograms
-from emdiag.studies.logits.estimates import Sheet
+from emdiag.studies.logits.estimates import EstimateTable
 from emdiag.studies.logits.plan import logit_skew_plan
 from emdiag.studies.logits.published import PublishedReadings, published_figure
 from emdiag.studies.logits.read import Job, StudyCheckpoint, read_missing
 from emdiag.studies.logits.sources import collect
-from emdiag.studies.logits.statistics import Seen, add_rows
+from emdiag.studies.logits.statistics import ArmReadings, add_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +152,7 @@ class _LogitStudy:
         read = {text.problem_id for texts in every for text in texts.texts}
         ids = [problem.id for problem in readings[plan.base].all_problems]
         self._problems = [name for name in ids if name in read]
-        self._sheet = Sheet(base=plan.base, problems=self._problems, seed=plan.seed)
+        self._table = EstimateTable(base=plan.base, problems=self._problems, seed=plan.seed)
         self._decompositions: list[Decomposition] = []
 
     def _sets(self) -> list[TextSet]:
@@ -198,14 +198,14 @@ class _LogitStudy:
     def result(self, right: Right, *, store: RunStore) -> LogitSkewResult:
         """All figures of the study; `right` says which own texts are."""
         plan, reading = self._plan, self._readings[self._plan.base]
-        seen = [*self._on_shared_texts(), *self._on_own_texts(right)]
-        estimates = self._sheet.estimates()
-        decompositions = tuple(_found(one, estimates) for one in self._decompositions)
+        readings = [*self._on_shared_texts(), *self._on_own_texts(right)]
+        estimates = self._table.estimates()
+        decompositions = tuple(_concluded(parts, estimates) for parts in self._decompositions)
         return LogitSkewResult(
             benchmark=reading.card.name,
             problems=len(self._problems),
             problems_total=len(reading.all_problems),
-            samples=max(1 + text.sample_index for one in self._sets() for text in one.texts),
+            samples=max(1 + text.sample_index for texts in self._sets() for text in texts.texts),
             continuation=plan.continuation,
             base=plan.base,
             arms=tuple(
@@ -215,15 +215,15 @@ class _LogitStudy:
             texts=tuple(texts.info() for texts in self._sets()),
             estimates=estimates,
             decompositions=decompositions,
-            flows=tuple(flow for one in seen for flow in flows(one, self._vocabulary.text)),
-            histograms=tuple(found for one in seen for found in histograms(one)),
+            flows=tuple(flow for arm in readings for flow in flows(arm, self._vocabulary.text)),
+            histograms=tuple(histogram for arm in readings for histogram in histograms(arm)),
             published=self._published(),
             notes=self._notes(estimates),
             store=str(store.root),
         )
 
-    def _on_shared_texts(self) -> list[Seen]:
-        found = []
+    def _on_shared_texts(self) -> list[ArmReadings]:
+        arms = []
         for texts in self._sources.shared:
             base = self._positions(self._plan.base, texts)
             spans = spans_of(texts, self._vocabulary)
@@ -234,10 +234,10 @@ class _LogitStudy:
                     for member in arm.members
                 ]
                 pairs = [] if is_base else [
-                    pair_statistics(self._pairs(member.label, texts), own=mine, base=base)
-                    for member, mine in zip(arm.members, members, strict=True)
+                    pair_statistics(self._pairs(member.label, texts), own=own, base=base)
+                    for member, own in zip(arm.members, members, strict=True)
                 ]  # fmt: skip
-                one = Seen(
+                readings = ArmReadings(
                     label=arm.label,
                     text=texts.name,
                     members=tuple(members),
@@ -245,23 +245,23 @@ class _LogitStudy:
                     pairs=tuple(pairs),
                     spans=(spans,) * len(members),
                 )
-                add_rows(self._sheet, one, None)
-                if (parts := decomposition(self._sheet, one)) is not None:
+                add_rows(self._table, readings, None)
+                if (parts := decomposition(self._table, readings)) is not None:
                     self._decompositions.append(parts)
-                found.append(one)
-        return found
+                arms.append(readings)
+        return arms
 
-    def _on_own_texts(self, right: Right) -> list[Seen]:
+    def _on_own_texts(self, right: Right) -> list[ArmReadings]:
         own = self._sources.own
         if not own:
             return []
         base = self._positions(self._plan.base, own[self._plan.base])
         base_spans = spans_of(own[self._plan.base], self._vocabulary)
-        found = []
+        arms = []
         for arm in self._plan.arms:
             labels = [member.label for member in arm.members]
             members = tuple(self._positions(label, own[label]) for label in labels)
-            one = Seen(
+            readings = ArmReadings(
                 label=arm.label,
                 text=OWN,
                 members=members,
@@ -269,26 +269,26 @@ class _LogitStudy:
                 pairs=(),
                 spans=tuple(spans_of(own[label], self._vocabulary) for label in labels),
             )
-            add_rows(self._sheet, one, base_spans)
+            add_rows(self._table, readings, base_spans)
             if right:
                 add_auroc(
-                    self._sheet,
+                    self._table,
                     arm.label,
                     texts=[own[label] for label in labels],
                     positions=members,
                     right=[right[label] for label in labels],
                 )
-            found.append(one)
-        return found
+            arms.append(readings)
+        return arms
 
     def _published(self) -> PublishedFigure | None:
         texts = self._sources.published
         if not texts:
             return None
-        own = {label: self._positions(label, found) for label, found in texts.items()}
+        own = {label: self._positions(label, written) for label, written in texts.items()}
         shared = {label: self._positions(label, texts[self._plan.base]) for label in texts}
         readings = PublishedReadings(
-            own=own, shared=shared, texts=tuple(found.info() for found in texts.values())
+            own=own, shared=shared, texts=tuple(written.info() for written in texts.values())
         )
         plan = self._plan
         return published_figure(readings, base=plan.base, undo=plan.undo, seed=plan.seed)
@@ -327,7 +327,7 @@ class _LogitStudy:
     def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[str, ...]:
         plan, reading = self._plan, self._readings[self._plan.base]
         notes = [*self._vocabulary.notes, *self._sources.notes]
-        notes += [note for one in self._readings.values() for note in one.notes]
+        notes += [note for reading in self._readings.values() for note in reading.notes]
         weights: dict[str, list[str]] = {}
         for label, member in self.members.items():
             weights.setdefault(member.spec.checkpoint_digest, []).append(label)
@@ -356,7 +356,7 @@ class _LogitStudy:
                 "whether right answers are written with less entropy needs several samples of a "
                 "problem: --samples 4"
             )
-        if any(one.kind == "pooled" for one in estimates):
+        if any(row.kind == "pooled" for row in estimates):
             notes.append(
                 "intervals of pooled kurtosis cover too seldom with few problems (85-93 % for 95 % "
                 "with 20)"
@@ -364,11 +364,10 @@ class _LogitStudy:
         return tuple(dict.fromkeys(notes))
 
 
-def _found(one: Decomposition, estimates: Sequence[LogitEstimate]) -> Decomposition:
+def _concluded(parts: Decomposition, estimates: Sequence[LogitEstimate]) -> Decomposition:
     """The decomposition with what its share of cooling allows to be said."""
+    wanted = (parts.checkpoint, parts.text, "cooling_share")
     share = next(
-        row.interval
-        for row in estimates
-        if (row.checkpoint, row.text, row.statistic) == (one.checkpoint, one.text, "cooling_share")
+        row.interval for row in estimates if (row.checkpoint, row.text, row.statistic) == wanted
     )
-    return msgspec.structs.replace(one, finding=finding(one.kl_nats, share))
+    return msgspec.structs.replace(parts, finding=finding(parts.kl_nats, share))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from emdiag.core.logit_skew import LogitSource
     from emdiag.core.moments import Moments
     from emdiag.stats.moments import MomentColumns
-    from emdiag.studies.logits.estimates import Sheet
+    from emdiag.studies.logits.estimates import EstimateTable
 
 PER_TOKEN = (
     *("mean", "sigma", "skewness", "excess_kurtosis", "entropy_nats", "effective_vocabulary"),
@@ -42,7 +42,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ArmReadings:
     """One arm's readings of one set of texts.
 
     Attributes:
@@ -65,98 +65,98 @@ class Seen:
         return sum(map(len, self.members))
 
 
-def add_rows(sheet: Sheet, seen: Seen, base_spans: tuple[Mask, Mask] | None) -> None:
+def add_rows(table: EstimateTable, arm: ArmReadings, base_spans: tuple[Mask, Mask] | None) -> None:
     """Every statistic of one arm on one text.
 
     Args:
-        sheet: Where rows are collected.
-        seen: The arm's readings.
+        table: Where rows are collected.
+        arm: The arm's readings.
         base_spans: Of the base's reading, where it is another text than the arm's.
     """
-    rows = RowMaker(sheet, seen)
+    rows = RowMaker(table, arm)
     temperatures = [
-        name for name in seen.members[0].statistics if name.startswith("entropy_nats_at_")
+        name for name in arm.members[0].statistics if name.startswith("entropy_nats_at_")
     ]
     for name in (*PER_TOKEN, *temperatures):
         rows.per_token(name)
     rows.per_token("log_prob_mean", statistic="mean", source="log_prob")
-    rows.pooled("raw", lambda one: one.moments)
-    rows.pooled("log_prob", lambda one: one.moments.shifted(-one.log_sum_exp))
+    rows.pooled("raw", lambda member: member.moments)
+    rows.pooled("log_prob", lambda member: member.moments.shifted(-member.log_sum_exp))
     for decile in range(1, DECILES + 1):
         for name in ALONG:
-            rows.part(name, f"decile {decile}", [one.decile == decile for one in seen.members])
-    own = base_spans or (seen.spans[0] if seen.spans else None)
+            rows.part(name, f"decile {decile}", [member.decile == decile for member in arm.members])
+    own = base_spans or (arm.spans[0] if arm.spans else None)
     for number, name in enumerate(("reasoning", "answer")):
         rows.part(
             "entropy_nats",
             name,
-            [spans[number] for spans in seen.spans],
+            [spans[number] for spans in arm.spans],
             base_mask=own[number] if own else None,
         )
-    if seen.pairs or (seen.label == sheet.base and seen.text != OWN):
-        chosen = forking(seen.base or seen.members[0])
-        rows.part("entropy_nats", "forking", [chosen] * len(seen.members))
-        rows.part("entropy_nats", "filler", [~chosen] * len(seen.members))
-    if seen.pairs:
-        for name in seen.pairs[0].statistics:
+    if arm.pairs or (arm.label == table.base and arm.text != OWN):
+        chosen = forking(arm.base or arm.members[0])
+        rows.part("entropy_nats", "forking", [chosen] * len(arm.members))
+        rows.part("entropy_nats", "filler", [~chosen] * len(arm.members))
+    if arm.pairs:
+        for name in arm.pairs[0].statistics:
             rows.pair(name)
         rows.shifts()
 
 
 class RowMaker:
-    """Adds the rows of one arm on one text to the sheet."""
+    """Adds the rows of one arm on one text to the table."""
 
-    def __init__(self, sheet: Sheet, seen: Seen) -> None:
-        self._sheet, self._seen = sheet, seen
-        self._is_base = seen.label == sheet.base
+    def __init__(self, table: EstimateTable, arm: ArmReadings) -> None:
+        self._table, self._arm = table, arm
+        self._is_base = arm.label == table.base
 
     def per_token(
         self, name: str, *, statistic: str | None = None, source: LogitSource = "raw"
     ) -> None:
-        """A figure of every position, averaged; it is paired with the base's of the same name."""
-        seen = self._seen
-        spread = np.stack([one.by_problem(one.statistics[name]) for one in seen.members])
-        base = seen.base.by_problem(seen.base.statistics[name]) if seen.base else None
+        """A statistic of every position, averaged; paired with the base's of the same name."""
+        arm = self._arm
+        spread = np.stack([member.by_problem(member.statistics[name]) for member in arm.members])
+        base = arm.base.by_problem(arm.base.statistics[name]) if arm.base else None
         self.add(statistic or name, spread=spread, base=base, source=source)
 
     def part(
         self, name: str, part: str, masks: Sequence[Mask], *, base_mask: Mask | None = None
     ) -> None:
         """A per-token statistic of some positions; the base's are those of the same name."""
-        seen = self._seen
+        arm = self._arm
         if not masks:
             return
         spread = np.stack(
             [
-                one.by_problem(one.statistics[name], only=mask)
-                for one, mask in zip(seen.members, masks, strict=True)
+                member.by_problem(member.statistics[name], only=mask)
+                for member, mask in zip(arm.members, masks, strict=True)
             ]
         )
         base = None
-        if seen.base is not None:
+        if arm.base is not None:
             if base_mask is None:
                 decile = int(part.removeprefix("decile ")) if part.startswith("decile") else None
-                base_mask = masks[0] if decile is None else seen.base.decile == decile
-            base = seen.base.by_problem(seen.base.statistics[name], only=base_mask)
+                base_mask = masks[0] if decile is None else arm.base.decile == decile
+            base = arm.base.by_problem(arm.base.statistics[name], only=base_mask)
         tokens = sum(int(mask.sum()) for mask in masks)
         self.add(name, spread=spread, base=base, part=part, tokens=tokens)
 
     def pair(self, name: str) -> None:
-        """A figure of every position beside the base, averaged."""
-        values = [one.by_problem(pair.statistics[name]) for one, pair in paired(self._seen)]
+        """A measure between checkpoint and base at every position, averaged."""
+        values = [member.by_problem(pair.statistics[name]) for member, pair in paired(self._arm)]
         self.add(name, spread=np.stack(values))
 
     def shifts(self) -> None:
         """Shift of log-probabilities and of centred logits by the base's rank."""
-        seen = self._seen
-        assert seen.base is not None
+        arm = self._arm
+        assert arm.base is not None
         for number, (first, last) in enumerate(RANK_BUCKETS):
             name = f"rank {first}-{last or ''}" if first != last else f"rank {first}"
             log_probs, centred = (
-                np.stack([texts_to_problems(values[:, number], seen.base) for values in of_seeds])
+                np.stack([texts_to_problems(values[:, number], arm.base) for values in of_seeds])
                 for of_seeds in (
-                    [pair.log_prob_shift for pair in seen.pairs],
-                    [pair.centred_shift for pair in seen.pairs],
+                    [pair.log_prob_shift for pair in arm.pairs],
+                    [pair.centred_shift for pair in arm.pairs],
                 )
             )
             if not np.isnan(log_probs).all():
@@ -165,17 +165,18 @@ class RowMaker:
 
     def pooled(self, source: LogitSource, columns: Callable[[Positions], MomentColumns]) -> None:
         """Moments of all values together, of the problems that every reading has."""
-        seen = self._seen
-        every = [*seen.members, *([seen.base] if seen.base else [])]
-        there = np.all([np.bincount(one.problem, minlength=self._count) > 0 for one in every], 0)
-        parts = [_kept(one.pooled(columns(one)), there) for one in seen.members]
+        arm = self._arm
+        readings = [*arm.members, *([arm.base] if arm.base else [])]
+        counts = [np.bincount(reading.problem, minlength=self._count) for reading in readings]
+        is_read = np.all(np.stack(counts) > 0, axis=0)
+        parts = [_kept(member.pooled(columns(member)), is_read) for member in arm.members]
         shape = pooled_shape(parts)
         of_base = None
-        if seen.base is not None:
-            of_base = pooled_shape([_kept(seen.base.pooled(columns(seen.base)), there)])
+        if arm.base is not None:
+            of_base = pooled_shape([_kept(arm.base.pooled(columns(arm.base)), is_read)])
         for name in POOLED:
-            value, spread = spread_out(getattr(shape, name), there, len(seen.members))
-            base = spread_out(getattr(of_base, name), there, 1)[1] if of_base else None
+            value, spread = spread_out(getattr(shape, name), is_read, len(arm.members))
+            base = spread_out(getattr(of_base, name), is_read, 1)[1] if of_base else None
             self.add(
                 name,
                 spread=spread,
@@ -200,10 +201,10 @@ class RowMaker:
         note: str | None = None,
     ) -> None:
         """One row; see `EstimateRow` for what its sides are."""
-        self._sheet.rows.append(
+        self._table.rows.append(
             EstimateRow(
-                checkpoint=self._seen.label,
-                text=self._seen.text,
+                checkpoint=self._arm.label,
+                text=self._arm.text,
                 statistic=statistic,
                 kind="pooled" if is_pooled else "per_token",
                 source=source,
@@ -211,8 +212,8 @@ class RowMaker:
                 spread=spread,
                 value=value,
                 base_spread=None if self._is_base else base,
-                tokens=self._seen.tokens if tokens is None else tokens,
-                seeds=len(self._seen.members),
+                tokens=self._arm.tokens if tokens is None else tokens,
+                seeds=len(self._arm.members),
                 problems=self._count,
                 log_scale=log_scale,
                 note=note,
@@ -221,26 +222,26 @@ class RowMaker:
 
     @property
     def _count(self) -> int:
-        return len(self._sheet.problems)
+        return len(self._table.problems)
 
 
-def paired(seen: Seen) -> list[tuple[Positions, PairStatistics]]:
-    """Readings of each seed with what they are beside the base."""
-    return list(zip(seen.members, seen.pairs, strict=True))
+def paired(arm: ArmReadings) -> list[tuple[Positions, PairStatistics]]:
+    """Readings of each seed with how they differ from the base."""
+    return list(zip(arm.members, arm.pairs, strict=True))
 
 
 def spread_out(
-    found: Jackknifed | None, there: Mask, seeds: int
+    shape: Jackknifed | None, is_read: Mask, seeds: int
 ) -> tuple[float | None, Floats | None]:
     """Value and pseudo-values of a statistic of the whole, `[seeds, problems]`."""
-    if found is None:
+    if shape is None:
         return None, None
-    if found.pseudo_values is None:
-        return found.value, None
-    spread = np.full((seeds, len(there)), np.nan)
-    spread[:, there] = found.pseudo_values.reshape(seeds, -1)
-    return found.value, spread
+    if shape.pseudo_values is None:
+        return shape.value, None
+    spread = np.full((seeds, len(is_read)), np.nan)
+    spread[:, is_read] = shape.pseudo_values.reshape(seeds, -1)
+    return shape.value, spread
 
 
-def _kept(parts: Sequence[Moments], there: Mask) -> list[Moments]:
-    return [part for part, is_there in zip(parts, there, strict=True) if is_there]
+def _kept(parts: Sequence[Moments], is_read: Mask) -> list[Moments]:
+    return [part for part, is_kept in zip(parts, is_read, strict=True) if is_kept]

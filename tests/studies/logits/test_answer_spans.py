@@ -11,7 +11,7 @@ from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
 from emdiag.resources import lab_weights
 from emdiag.studies.logits.answer_spans import add_auroc, spans_of
-from emdiag.studies.logits.estimates import Sheet
+from emdiag.studies.logits.estimates import EstimateTable
 from emdiag.studies.logits.texts import TextSet, Written
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def test_auroc_is_the_share_of_pairs_of_one_problem_whose_right_answer_has_less_
     right = {key: bool(random.integers(2)) for key in samples if key[0] != "c"}
     right |= {("c", sample): True for sample in range(6)}  # nothing to compare with
     del right["a", 5]  # undecided
-    sheet = Sheet(base="base", problems=("a", "b", "c"), seed=0)
+    table = EstimateTable(base="base", problems=("a", "b", "c"), seed=0)
     reading: Any = Reading(entropies.tolist())
-    add_auroc(sheet, "em", texts=[texts], positions=[reading], right=[right])
-    rows = {row.part: row for row in sheet.estimates()}
+    add_auroc(table, "em", texts=[texts], positions=[reading], right=[right])
+    rows = {row.part: row for row in table.estimates()}
     assert len(rows) == 11
     for part, columns in ((None, slice(None)), ("decile 1", slice(0, 2))):
         means = dict(zip(samples, entropies[:, columns].mean(axis=1), strict=True))
@@ -108,11 +108,11 @@ def test_auroc_is_stated_as_not_defined_where_no_problem_has_both(
     vocabulary: SharedVocabulary,
 ) -> None:
     texts = written([("a", 0, "x"), ("a", 1, "y")], vocabulary)
-    sheet = Sheet(base="base", problems=("a",), seed=0)
+    table = EstimateTable(base="base", problems=("a",), seed=0)
     reading: Any = Reading([[0.1, 0.2], [0.3, 0.4]])
     add_auroc(
-        sheet, "em", texts=[texts], positions=[reading], right=[{("a", 0): True, ("a", 1): True}]
+        table, "em", texts=[texts], positions=[reading], right=[{("a", 0): True, ("a", 1): True}]
     )
-    for row in sheet.estimates():
+    for row in table.estimates():
         assert (row.value, row.interval) == (None, None)
         assert "no problem has a right and a wrong answer" in str(row.note)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from emdiag.studies.logits.estimates import EstimateRow, Sheet
+from emdiag.studies.logits.estimates import EstimateRow, EstimateTable
 
 if TYPE_CHECKING:
     from emdiag.core.logit_skew import Direction, LogitEstimate
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def estimate(spread: list[list[float]], base: list[float]) -> LogitEstimate:
     """One arm's statistic beside the base's, `[seeds, problems]` and `[problems]`."""
     values = np.array(spread)
-    sheet = Sheet(base="base", problems=[str(n) for n in range(values.shape[1])], seed=0)
+    table = EstimateTable(base="base", problems=[str(n) for n in range(values.shape[1])], seed=0)
     row = EstimateRow(
         checkpoint="em",
         text="base",
@@ -27,8 +27,8 @@ def estimate(spread: list[list[float]], base: list[float]) -> LogitEstimate:
         seeds=len(values),
         problems=values.shape[1],
     )
-    sheet.rows.append(row)
-    (found,) = sheet.estimates()
+    table.rows.append(row)
+    (found,) = table.estimates()
     return found
 
 
