@@ -13,7 +13,7 @@ from emdiag.benchmarks.importers import defects, import_files
 from emdiag.benchmarks.load import absence_hint, load_problems, problems_file
 from emdiag.benchmarks.notes import ImportNote, read_note
 from emdiag.benchmarks.table import origin, sizes
-from emdiag.cli import console
+from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.core.codec import to_plain
 from emdiag.core.problems import BenchmarkCard, Problem
@@ -30,9 +30,9 @@ GRADER_DEADLINE_S = 10.0
 
 
 @app.command("list")
-def list_(json: JsonFlag = False) -> None:
+def list_(json: JsonFlag = False, wide: options.Wide = False) -> None:
     """List the benchmarks, and whether their problems are on this machine."""
-    with console.command(json=json) as out:
+    with console.command(json=json, wide=wide) as out:
         cards = list_cards()
         if json:
             out.result({"benchmarks": [_card_json(card, home=out.home) for card in cards]})
@@ -108,9 +108,10 @@ def verify(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Grader processes.")] = os.cpu_count() or 1,
     json: JsonFlag = False,
+    wide: options.Wide = False,
 ) -> None:
     """Check problems against their cards, and every gold against itself under the grader."""
-    with console.command(json=json) as out:
+    with console.command(json=json, wide=wide) as out:
         from emdiag.grading.pool.pool import GraderPool
 
         cards = [load_card(name) for name in names or []] or [

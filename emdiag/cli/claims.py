@@ -22,12 +22,13 @@ def claims(
         "emdiag-out"
     ),
     as_json: options.Json = False,
+    wide: options.Wide = False,
 ) -> None:
     """Hold the claims of the paper against what is stored: holds, fails or undecided.
 
     Nothing is drawn. Give two stores to see whether a run drawn in both repeats.
     """
-    with console.command(json=as_json) as out:
+    with console.command(json=as_json, wide=wide) as out:
         from emdiag.cli.show import show
         from emdiag.findings.kinds import findings_of
         from emdiag.ledger.run import claims as judge

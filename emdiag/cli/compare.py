@@ -24,9 +24,10 @@ def compare(
     ),
     report: options.Report = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    wide: options.Wide = False,
 ) -> None:
     """Paired difference per benchmark with its interval, corrected test and flipped problems."""
-    with console.command(json=as_json) as out:
+    with console.command(json=as_json, wide=wide) as out:
         from emdiag.cli.show import show
         from emdiag.findings.kinds import findings_of
         from emdiag.studies.stored.compare import compare as compare_runs

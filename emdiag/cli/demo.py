@@ -25,9 +25,10 @@ def demo(
         bool, typer.Option("--open", help="Open the page in a browser when it is done.")
     ] = False,
     as_json: options.Json = False,
+    wide: options.Wide = False,
 ) -> None:
     """Run the paper in miniature on the shipped model: minutes, no GPU, no network."""
-    with console.command(json=as_json, resumes=True) as out:
+    with console.command(json=as_json, resumes=True, wide=wide) as out:
         from emdiag.cli.show import show as show_findings
         from emdiag.demonstration.plan import DemoPlan, rl_can_run
         from emdiag.demonstration.run import run_demo

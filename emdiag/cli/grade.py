@@ -21,6 +21,7 @@ def grade(
         str, typer.Argument(metavar="FILE.jsonl", help="One JSON object a line; - for stdin.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    wide: options.Wide = False,
     grader: options.GraderName = "math-verify",
     deadline: Annotated[
         float, typer.Option(min=0.1, help="Seconds one comparison may take.")
@@ -35,7 +36,7 @@ def grade(
     tolerance), `answer_type`, `unit`, `error`, `tolerance` and `id`. A line that cannot be read is
     named, the others are graded all the same, and the exit code is then 2.
     """
-    with console.command(json=json) as out:
+    with console.command(json=json, wide=wide) as out:
         from emdiag.studies.stored.grade_file import (
             GradedLine,
             GradeFilePlan,

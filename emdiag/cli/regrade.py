@@ -26,13 +26,14 @@ def regrade(
         "emdiag-out"
     ),
     as_json: options.Json = False,
+    wide: options.Wide = False,
 ) -> None:
     """Grade stored completions a second way, and list every sample on which the two disagree.
 
     plain-math-verify is Math-Verify as lm-evaluation-harness calls it, on the source's own golds.
     Its grades lie beside the main ones; scores and comparisons go on using those.
     """
-    with console.command(json=as_json, resumes=True) as out:
+    with console.command(json=as_json, resumes=True, wide=wide) as out:
         from emdiag.cli.show import show
         from emdiag.findings.regrades import regrade_findings
         from emdiag.studies.stored import regrade as study

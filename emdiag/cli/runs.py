@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import console
+from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.findings.numbers import count, listed
 from emdiag.findings.page import table
@@ -22,9 +22,13 @@ _SECONDARY = ("template", "engine", "graded", "problems")
 
 
 @app.command("list")
-def list_runs(out_dir: OutDir = Path("emdiag-out"), as_json: AsJson = False) -> None:
+def list_runs(
+    out_dir: OutDir = Path("emdiag-out"),
+    as_json: AsJson = False,
+    wide: options.Wide = False,
+) -> None:
     """Every run, the one written to last at the end."""
-    with console.command(json=as_json) as out:
+    with console.command(json=as_json, wide=wide) as out:
         from emdiag.store.run_store import RunStore
         from emdiag.store.summaries import summarise
 

@@ -7,8 +7,6 @@ from typing import ClassVar, Literal
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.records import Record, Result
 
-_MOST_DECIMALS, _NIL = 4, 1e-9
-
 
 class Interval(Record, frozen=True, kw_only=True):
     """Where the value lies if the study were repeated on other problems of the same kind.
@@ -22,26 +20,6 @@ class Interval(Record, frozen=True, kw_only=True):
     high: float
     level: float
     method: str
-
-    def ends(self, *, scale: float = 1.0, decimals: int = 1, sign: str = "") -> str:
-        """The two ends as a reader meets them, such as `[-0.2, 6.4]`.
-
-        An end that is not zero is never written as zero, since its side of zero decides.
-
-        Args:
-            scale: 100 for percent and points.
-            decimals: Of an end that does not need more; four at most where it does.
-            sign: `+` writes the sign of what is above zero too.
-        """
-        return (
-            f"[{_end(scale * self.low, decimals, sign)}, {_end(scale * self.high, decimals, sign)}]"
-        )
-
-
-def _end(value: float, decimals: int, sign: str) -> str:
-    while decimals < _MOST_DECIMALS and float(f"{value:.{decimals}f}") == 0 and abs(value) > _NIL:
-        decimals += 1
-    return f"{value:{sign}z.{decimals}f}"
 
 
 Direction = Literal["higher", "lower", "undecided"]

@@ -55,6 +55,21 @@ def test_an_end_that_is_not_zero_is_never_written_as_zero(low: float, high: floa
     written = numbers.points_cell(0.0, interval(-low, high)).split(" ", 1)[1]
     ends = [float(end.replace("−", "-")) for end in written.strip("[]").split(", ")]
     assert ends[0] < 0 < ends[1]
+    assert ends == pytest.approx([-100 * low, 100 * high], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "written"),
+    [
+        (0.0004, 0.031, "[0.04, 3.1]"),
+        (-0.0004, 0.031, "[−0.04, 3.1]"),
+        (0.0, 0.031, "[0.0, 3.1]"),
+        (-1e-16, 1.0, "[0.0, 100.0]"),
+        (-0.2, -0.1, "[−20.0, −10.0]"),
+    ],
+)
+def test_ends_in_points(low: float, high: float, written: str) -> None:
+    assert numbers.ends(interval(low, high), scale=100) == written
 
 
 @pytest.mark.parametrize(
