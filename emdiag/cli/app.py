@@ -49,8 +49,8 @@ app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(lab.app, name="lab")
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
         typer.echo(f"emdiag {version()}")
         raise typer.Exit
 

@@ -63,8 +63,8 @@ def show(
     """Show the card of a benchmark and its first problems."""
     with console.command(json=json) as out:
         card = load_card(name)
-        here = problems_file(card, home=out.home).is_file()
-        shown = load_problems(card, home=out.home)[:problems] if here else []
+        is_present = problems_file(card, home=out.home).is_file()
+        shown = load_problems(card, home=out.home)[:problems] if is_present else []
         if json:
             plain = _card_json(card, home=out.home)
             out.result({**plain, "defects": defects(name), "problems": shown})
@@ -73,7 +73,7 @@ def show(
             out.line(line)
         for problem in shown:
             _show_problem(problem, out)
-        if not here:
+        if not is_present:
             out.say(f"its problems are not on this machine: {absence_hint(card)}")
 
 

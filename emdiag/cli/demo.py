@@ -41,8 +41,8 @@ def demo(
         if as_json:
             out.result(result)
         else:
-            for one in result.stages:
-                out.say(f"{one.seconds:7.1f} s  {one.stage}")
+            for stage in result.stages:
+                out.say(f"{stage.seconds:7.1f} s  {stage.stage}")
             findings = findings_of(result.claims)
             show_findings(replace(findings, files=(f"page: {result.page}",)), out)
         if show:

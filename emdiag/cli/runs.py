@@ -65,8 +65,8 @@ def show(
         from emdiag.store.summaries import summarise
         from emdiag.studies.stored.find_runs import require_run
 
-        found = require_run(run, store=RunStore(out_dir))
-        summary, sessions = summarise(found), found.provenance()
+        stored = require_run(run, store=RunStore(out_dir))
+        summary, sessions = summarise(stored), stored.provenance()
         if as_json:
             out.result({"run": to_plain(summary), "sessions": to_plain(sessions)})
             return
@@ -97,8 +97,8 @@ def export(
         from emdiag.studies.stored.export import export_run
         from emdiag.studies.stored.find_runs import require_run
 
-        found = require_run(run, store=RunStore(out_dir))
-        rows, notes = export_run(found, file, home=out.home)
+        stored = require_run(run, store=RunStore(out_dir))
+        rows, notes = export_run(stored, file, home=out.home)
         for note in notes:
             out.say(note)
         out.say(f"{rows} samples written to {file}")

@@ -11,6 +11,7 @@ from emdiag import resources
 from emdiag.core.claims import Claim, ClaimResult, Decision
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
+from emdiag.findings.numbers import fixed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -138,16 +139,4 @@ def more_needed(figure: ClaimFigure, decision: Decision, *, of: str) -> str:
     factor = (reach / gap) ** 2 if gap else _MOST
     if factor >= _MOST:
         return f"far more {of}: the value lies on the bound"
-    return f"about {max(factor, 1.1):.1f} times as many {of}, if the value stays as it is"
-
-
-def in_points(value: float, interval: Interval | None) -> str:
-    """A difference of shares in points, with its interval."""
-    bounds = f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]" if interval else ""
-    return f"{100 * value:+.1f}{bounds} points"
-
-
-def plain_number(value: float, interval: Interval | None) -> str:
-    """Any number with its interval."""
-    bounds = f" [{interval.low:.3g}, {interval.high:.3g}]" if interval else ""
-    return f"{value:.3g}{bounds}"
+    return f"about {fixed(max(factor, 1.1), 1)} times as many {of}, if the value stays as it is"

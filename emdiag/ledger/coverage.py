@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimFigure
-from emdiag.ledger.claims_file import concluded, decide, in_points, more_needed
+from emdiag.findings.numbers import points
+from emdiag.ledger.claims_file import concluded, decide, more_needed
 from emdiag.ledger.gains import for_each_pair, measured_on, short_of
 from emdiag.ledger.rates import pair_under
 from emdiag.stats.pass_at_k import pass_at_k
@@ -58,7 +59,7 @@ def _judge(claim: Claim, left: Arm, right: Arm, pair: Pair, evidence: Evidence) 
     if pair.samples < wanted:
         lacks = f"{wanted} samples of each problem ({pair.samples} drawn)"
     at_most, figure = ks[-1], figures[0]
-    why = f"pass@{at_most} {in_points(by_k[at_most].difference, by_k[at_most].interval)}"
+    why = f"pass@{at_most} {points(by_k[at_most].difference, by_k[at_most].interval)}"
     why += f", checkpoints: {len(pair.left)} of {left.label}, {len(pair.right)} of {right.label}"
     crossing = _crossing(by_k)
     if crossing is not None:

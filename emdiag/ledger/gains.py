@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimFigure
 from emdiag.core.errors import StoreError
-from emdiag.ledger.claims_file import (
-    ROLE_WORDS,
-    concluded,
-    decide,
-    in_points,
-    missing,
-    more_needed,
-)
+from emdiag.findings.numbers import points
+from emdiag.ledger.claims_file import ROLE_WORDS, concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import mean_difference, of_checkpoint, pairs
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
@@ -135,7 +129,7 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) ->
     return concluded(
         claim,
         "undecided" if lacks else verdict,
-        why=f"mean over {_seeds(found[0].right)} {in_points(value, interval)}; {why}"
+        why=f"mean over {_seeds(found[0].right)} {points(value, interval)}; {why}"
         + (f"; the rule asks for {lacks}" if lacks else ""),
         arms=(left.label, right.label),
         benchmarks=[pair.setting.benchmark for pair in found],
@@ -173,7 +167,7 @@ def _on_the_mean(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> 
     return concluded(
         claim,
         "undecided" if lacks else decide(interval, claim.decision),
-        why=f"{in_points(value, interval)} on {_benchmarks(found)}, checkpoints: {seeds}"
+        why=f"{points(value, interval)} on {_benchmarks(found)}, checkpoints: {seeds}"
         + (f"; the rule asks for {lacks}" if lacks else ""),
         arms=(left.label, right.label),
         benchmarks=[pair.setting.benchmark for pair in found],

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.claims import ClaimFigure
-from emdiag.ledger.claims_file import (
-    ROLE_WORDS,
-    all_of,
-    concluded,
-    decide,
-    in_points,
-    missing,
-    more_needed,
-)
+from emdiag.findings.numbers import points
+from emdiag.ledger.claims_file import ROLE_WORDS, all_of, concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import mean_difference, pairs
 
@@ -129,4 +122,4 @@ def _mirrored(decision: Decision) -> Decision:
 def _spoken(figure: ClaimFigure) -> str:
     if figure.value is None:
         return f"{figure.name} is not measured"
-    return f"{figure.name} {in_points(figure.value, figure.interval)}"
+    return f"{figure.name} {points(figure.value, figure.interval)}"

@@ -10,15 +10,8 @@ import numpy as np
 from emdiag.core.claims import ClaimFigure
 from emdiag.core.digest import digest
 from emdiag.core.grades import is_second_grader
-from emdiag.ledger.claims_file import (
-    all_of,
-    concluded,
-    decide,
-    in_points,
-    missing,
-    more_needed,
-    plain_number,
-)
+from emdiag.findings.numbers import points, statistic
+from emdiag.ledger.claims_file import all_of, concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.measured import setting_of
 from emdiag.ledger.rates import difference_interval
@@ -110,7 +103,7 @@ def _two_graders(
     )
     counts = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
     spoken = [
-        f"{one.label} gains {in_points(float(gaps.mean()), figure.interval)}"
+        f"{one.label} gains {points(float(gaps.mean()), figure.interval)}"
         for one, gaps, figure in zip((base, arm), (of_base, of_arm), figures, strict=True)
     ]
     bounds = apart.interval
@@ -122,7 +115,7 @@ def _two_graders(
         claim,
         all_of([decide(figure.interval, claim.decision) for figure in figures]),
         why=f"{'; '.join(spoken)}; {counts[0]} and {counts[1]} problems of {len(shared)} change; "
-        f"{alike} ({in_points(apart.value, bounds)})",
+        f"{alike} ({points(apart.value, bounds)})",
         arms=(base.label, arm.label),
         benchmarks=[claim.benchmark] if claim.benchmark else [],
         figures=[*figures, apart],
@@ -159,7 +152,7 @@ def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimRe
     interval = of_differences(gaps)
     answers = zip(first.grades, second.grades, strict=True)
     flips, samples = sum(a.extracted != b.extracted for a, b in answers), len(first.grades)
-    points = ClaimFigure(
+    shift = ClaimFigure(
         name=f"score of {label}, drawn again", value=float(gaps.mean()), interval=interval,
         unit="points",
     )  # fmt: skip
@@ -167,15 +160,15 @@ def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimRe
         name="answers that differ", value=flips / samples,
         interval=wilson(flips, samples), unit="share",
     )  # fmt: skip
-    figures, verdict = [points, share], decide(None, claim.decision)
-    why = f"{in_points(float(gaps.mean()), interval)}; {flips} of {samples} answers differ"
+    figures, verdict = [shift, share], decide(None, claim.decision)
+    why = f"{points(float(gaps.mean()), interval)}; {flips} of {samples} answers differ"
     if error > 0:
         errors = ClaimFigure(
             name="change of the score over its standard error",
             value=float(gaps.mean()) / error, interval=_scaled(interval, error), unit="ratio",
         )  # fmt: skip
         figures, verdict = [errors, *figures], decide(errors.interval, claim.decision)
-        why = f"{plain_number(errors.value or 0.0, errors.interval)} standard errors, {why}"
+        why = f"{statistic(errors.value or 0.0, errors.interval)} standard errors, {why}"
     return concluded(
         claim,
         verdict,

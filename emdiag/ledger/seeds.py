@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdiag.core.claims import ClaimFigure
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, plain_number
+from emdiag.findings.numbers import count, percent_cell, short, statistic
+from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.gains import measured_on
 from emdiag.ledger.rates import mean_difference, pairs
@@ -84,7 +85,7 @@ def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) 
     return concluded(
         claim,
         decide(interval, claim.decision),
-        why=f"{plain_number(rho, interval)} over {len(prompts)} prompts",
+        why=f"{statistic(rho, interval)} over {count(len(prompts), 'prompt')}",
         arms=list(rows),
         figures=[figure],
         would_decide=more_needed(figure, claim.decision, of="training prompts"),
@@ -109,11 +110,11 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
         name = f"best over worst of {len(means)} seeds of {arm.label} on {measured_on(pair)}"
         figures = [ClaimFigure(name=name, value=ratio[0], interval=ratio[1], unit="ratio")]
         why = (
-            f"{plain_number(*ratio)}, best and worst chosen on other problems; as seen, which is "
-            f"too large, {means.max() / means.min():.3g}, from {100 * means.min():.1f} to "
-            f"{100 * means.max():.1f} percent, standard deviation "
-            f"{100 * means.std(ddof=1):.1f} points; the best of {n} of these seeds lies "
-            f"{100 * best:.1f} points above their mean"
+            f"{statistic(*ratio)}, best and worst chosen on other problems; as seen, which is "
+            f"too large, {short(means.max() / means.min())}, from {percent_cell(means.min())} to "
+            f"{percent_cell(means.max())} percent, standard deviation "
+            f"{percent_cell(means.std(ddof=1))} points; the best of {n} of these seeds is "
+            f"{percent_cell(best)} points above their mean"
         )
     is_enough = len(means) >= wanted
     verdict = decide(figures[0].interval, claim.decision) if is_enough and figures else "undecided"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimFigure
-from emdiag.ledger.claims_file import concluded, decide, in_points, missing, more_needed
+from emdiag.findings.numbers import points
+from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts, fairness_of
 from emdiag.ledger.rates import difference_interval
 from emdiag.studies.stored.outcomes import rates_by_seed
@@ -98,7 +99,7 @@ def _judge(
     result = concluded(
         claim,
         decide(interval, claim.decision) if is_enough else "undecided",
-        why=f"{in_points(value, interval)} against {best.template}, the best of "
+        why=f"{points(value, interval)} against {best.template}, the best of "
         f"{len(templates)}; {len(right)} of {len(arm.digests)} of {arm.label}",
         arms=(base.label, arm.label),
         benchmarks=(benchmark,),

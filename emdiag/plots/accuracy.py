@@ -144,7 +144,9 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
             title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
             label_axes(axes, title=title, x="samples k", y="" if index else "pass@k, %")
         legend(
-            figure, [line_of(looks[label]) for label in entries], [names[one] for one in entries]
+            figure,
+            [line_of(looks[label]) for label in entries],
+            [names[label] for label in entries],
         )
         return finish(figure)
 

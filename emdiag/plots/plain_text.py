@@ -50,7 +50,7 @@ def arm_names(labels: Sequence[str]) -> dict[str, str]:
 
 def plain_token(text: str) -> str:
     """A token as a Python string would be written, spaces as an open box, cut at the end."""
-    parts = [_SPACE if one == " " else _SHORT.get(one) or _visible(one) for one in text]
+    parts = [_SPACE if sign == " " else _SHORT.get(sign) or _visible(sign) for sign in text]
     whole = "".join(parts)
     if len(whole) <= TOKEN_CHARACTERS:
         return whole or "(empty)"

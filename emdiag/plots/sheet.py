@@ -126,7 +126,7 @@ def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> 
     """One legend for the whole figure, below its panels."""
     if not handles:
         return
-    made = figure.legend(
+    drawn = figure.legend(
         handles,
         [f"entry {index}" for index in range(len(labels))],
         loc="outside lower left",
@@ -136,7 +136,7 @@ def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> 
         handlelength=3.2,
         columnspacing=1.6,
     )
-    write_labels(made, labels)
+    write_labels(drawn, labels)
 
 
 def legend_lines(labels: Sequence[str]) -> int:
@@ -149,9 +149,9 @@ def _legend_columns(labels: Sequence[str]) -> int:
     return min(len(labels), max(1, _LEGEND_CHARACTERS // widest))
 
 
-def write_labels(made: Legend, labels: Sequence[str]) -> None:
+def write_labels(drawn: Legend, labels: Sequence[str]) -> None:
     """Put the labels into a legend afterwards: it drops those that begin with an underscore."""
-    for text, label in zip(made.get_texts(), labels, strict=True):
+    for text, label in zip(drawn.get_texts(), labels, strict=True):
         text.set_text(label)
 
 
@@ -213,6 +213,6 @@ def _columns(
     return (
         [x for x, _, _ in points],
         [nan if value is None else value for _, value, _ in points],
-        [nan if one is None else one.low for one in kept],
-        [nan if one is None else one.high for one in kept],
+        [nan if interval is None else interval.low for interval in kept],
+        [nan if interval is None else interval.high for interval in kept],
     )

@@ -124,7 +124,7 @@ class Limits:
 
 def find_formulas(text: str) -> Iterator[str]:
     """Formulas in `text` with what encloses them, in order."""
-    return (found[0] for found in _FOUND.finditer(text))
+    return (match[0] for match in _FOUND.finditer(text))
 
 
 def formula_trees(

@@ -34,4 +34,4 @@ _MARK: Final = re.compile(PATTERN)
 
 def visible(text: str) -> str:
     """`text` with each such character named, as in `[U+202E]`."""
-    return _MARK.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    return _MARK.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)

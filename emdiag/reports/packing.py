@@ -83,10 +83,10 @@ def _titles(book: SampleBook) -> list[str]:
 
 
 def _formulas(book: SampleBook) -> dict[str, formulas.Tree]:
-    return formulas.formula_trees(_answers_and_texts(book), first=_asked(book))
+    return formulas.formula_trees(_answers_and_texts(book), first=_statements(book))
 
 
-def _asked(book: SampleBook) -> Iterator[str]:
+def _statements(book: SampleBook) -> Iterator[str]:
     for problem in book.problems:
         yield from formulas.find_formulas(problem.statement)
         yield from _as_formula(problem.answer)

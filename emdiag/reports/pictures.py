@@ -99,11 +99,11 @@ def _clean(element: ET.Element, *, prefix: str, used: set[str]) -> None:
 
 
 def _pointers(element: ET.Element) -> set[str]:
-    found = {name for value in element.attrib.values() for name in _POINTER.findall(value)}
+    ids = {name for value in element.attrib.values() for name in _POINTER.findall(value)}
     for name, value in element.attrib.items():
         if _local(name) == "href" and value.startswith("#"):
-            found.add(value[1:])
-    return found
+            ids.add(value[1:])
+    return ids
 
 
 def _local(name: str) -> str:
@@ -111,7 +111,7 @@ def _local(name: str) -> str:
 
 
 def _pixels(length: str) -> float:
-    found = re.fullmatch(r"([\d.]+)(pt|px|)", length)
-    if found is None:
+    match = re.fullmatch(r"([\d.]+)(pt|px|)", length)
+    if match is None:
         return 800.0
-    return float(found[1]) * (_PIXELS_PER_POINT if found[2] == "pt" else 1.0)
+    return float(match[1]) * (_PIXELS_PER_POINT if match[2] == "pt" else 1.0)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from emdiag.findings.page import Context
 
 SHOWN = 20
-"""Prompts in the first table; the others are folded away."""
+"""Prompts in the first table; the rest are folded away."""
 
 
 def selection_page(result: SelectResult, *, context: Context) -> Page:
     """Which prompt to train on, what ranked it, and whether that used labels."""
     first = selection.ranking_table(result, result.ranked[:SHOWN], start=1)
-    others = selection.ranking_table(result, result.ranked[SHOWN:], start=SHOWN + 1)
-    folded = Section(heading="The other prompts", tables=(others,), is_detail=True)
+    rest = selection.ranking_table(result, result.ranked[SHOWN:], start=SHOWN + 1)
+    folded = Section(heading="The other prompts", tables=(rest,), is_detail=True)
     return Page(
         kind="selection",
         title=selection.selection_title(result),
@@ -27,7 +27,7 @@ def selection_page(result: SelectResult, *, context: Context) -> Page:
         answers=selection.selection_statements(result),
         sections=(
             Section(heading="The ranking", words=(selection.UNCERTAIN,), tables=(first,)),
-            *([folded] if others.rows else []),
+            *([folded] if rest.rows else []),
         ),
         cautions=selection.selection_cautions(result),
         context=context,

@@ -83,14 +83,14 @@ def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[
     statements = [verdicts_statement(claims)] if claims and claims.claims else []
     firsts = [chapter.page.answers[0] for chapter in chapters if chapter.page.answers]
     weights = {"better": 0, "worse": 0, "plain": 1, "undecided": 2}
-    kept = sorted(firsts, key=lambda one: weights[one.tone])[: MOST_ANSWERS - len(statements)]
-    return (*statements, *(one for one in firsts if one in kept))
+    kept = sorted(firsts, key=lambda answer: weights[answer.tone])[: MOST_ANSWERS - len(statements)]
+    return (*statements, *(answer for answer in firsts if answer in kept))
 
 
 def _sections(chapter: Chapter) -> list[Section]:
     """The chapter and, folded, its details."""
     page = chapter.page
-    sentences = tuple(sentence(one.words) for one in page.answers)
+    sentences = tuple(sentence(answer.words) for answer in page.answers)
     main = [section for section in page.sections if not section.is_detail]
     detail = [section for section in page.sections if section.is_detail]
     sections = [
@@ -101,16 +101,19 @@ def _sections(chapter: Chapter) -> list[Section]:
             tables=() if chapter.is_brief else tuple(_tables(main)),
         )
     ]
-    words = (*sentences[STATEMENTS_OF_A_CHAPTER:], *(one for part in detail for one in part.words))
+    further = (
+        *sentences[STATEMENTS_OF_A_CHAPTER:],
+        *(words for part in detail for words in part.words),
+    )
     pictures = tuple(picture for section in detail for picture in section.pictures)
     folded = [*(_tables(main) if chapter.is_brief else ()), *_tables(detail)]
     if chapter.is_brief and page.kind == "selection":
         folded = _first_and_named(folded, " ".join(chapter.words))
-    if words or pictures or folded:
+    if further or pictures or folded:
         sections.append(
             Section(
                 heading=f"{chapter.heading}: details",
-                words=words,
+                words=further,
                 pictures=pictures,
                 tables=tuple(folded),
                 is_detail=True,

@@ -56,21 +56,21 @@ def _marked(
     text: str, pattern: re.Pattern[str], *, as_markup: Callable[[re.Match[str]], Markup]
 ) -> Markup:
     parts, end = [], 0
-    for found in pattern.finditer(text):
-        parts += [escape(visible(text[end : found.start()])), as_markup(found)]
-        end = found.end()
+    for match in pattern.finditer(text):
+        parts += [escape(visible(text[end : match.start()])), as_markup(match)]
+        end = match.end()
     return Markup("").join([*parts, escape(visible(text[end:]))])
 
 
-def _figure(found: re.Match[str]) -> Markup:
-    if found["code"]:
-        return Markup("<code>{}</code>").format(visible(found["code"]))
-    value, interval = visible(found["value"]), visible(found["interval"])
+def _figure(match: re.Match[str]) -> Markup:
+    if match["code"]:
+        return Markup("<code>{}</code>").format(visible(match["code"]))
+    value, interval = visible(match["value"]), visible(match["interval"])
     return Markup('<span class="figure"><b>{}</b> {}</span>').format(value, interval)
 
 
-def _interval(found: re.Match[str]) -> Markup:
-    return Markup('<span class="interval">{}</span>').format(visible(found[0]))
+def _interval(match: re.Match[str]) -> Markup:
+    return Markup('<span class="interval">{}</span>').format(visible(match[0]))
 
 
 def numeric_columns(table: Table) -> tuple[bool, ...]:
@@ -88,5 +88,5 @@ def is_stacked(table: Table) -> bool:
 
 
 def _is_numeric(texts: list[str]) -> bool:
-    told = [text for text in texts if text not in _NOTHING]
-    return bool(told) and all(_NUMBER.match(text) for text in told)
+    defined = [text for text in texts if text not in _NOTHING]
+    return bool(defined) and all(_NUMBER.match(text) for text in defined)
