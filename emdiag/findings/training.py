@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Runs = Mapping[str, Sequence[UpdateRecord]]
     """Records of each run by its name; update 0 is the start."""
 
-Statistic = Literal["reward", "held_out_entropy_nats", "loss", "answer_flips_frac"]
+Change = Literal["reward", "held_out_entropy_nats", "loss", "answer_flips_frac"]
 
 STAGE_NAMES: Final[Mapping[Stage, str]] = {
     "base": "base",
@@ -48,7 +48,7 @@ _METHODS: Final[Mapping[Method, str]] = {
     "em": "entropy minimisation",
     "rl": "reinforcement learning",
 }
-_CHANGES: Final[Mapping[Statistic, tuple[str, str]]] = {
+_CHANGES: Final[Mapping[Change, tuple[str, str]]] = {
     "reward": ("reward", ""),
     "held_out_entropy_nats": ("held-out entropy", " nats per token"),
     "loss": ("loss", ""),
@@ -135,7 +135,7 @@ def group_statements(runs: Runs, *, stage: Stage, group: str = "") -> list[State
     return [statement for statement in statements.values() if statement is not None]
 
 
-def _change(runs: Runs, field: Statistic, *, name: str) -> Statement | None:
+def _change(runs: Runs, field: Change, *, name: str) -> Statement | None:
     """Such as `EM: reward 0.5 -> 0.9 over 9 updates, higher in 3 of 3 seeds`, of means."""
     series = [values for records in runs.values() if len(values := _series(records, field)) > 1]
     if not series:

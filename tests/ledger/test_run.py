@@ -529,7 +529,7 @@ def test_the_command_shows_the_verdict_in_a_word_and_a_sign(tmp_path: Path) -> N
     write_greedy(tmp_path)
     done = CliRunner().invoke(app, ["claims", "-o", str(tmp_path)])
     assert done.exit_code == 0, done.output
-    for text in ("+ holds", "- fails", "? undecided", "C24"):
+    for text in ("holds ▲", "fails ▼", "undecided", "C24"):
         assert text in done.stdout
     again = CliRunner().invoke(app, ["claims", str(tmp_path), "--json"])
     assert json.loads(again.stdout)["claims"][0]["id"] == "C01"
