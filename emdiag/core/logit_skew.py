@@ -1,4 +1,4 @@
-"""What happened to the distribution: every figure with the text it was read on and its interval."""
+"""Statistics of next-token distributions, each with its text, its interval and its base."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LogitDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         p_value: Sign flips over problems; None where only the interval speaks.
-        p_holm: Corrected over the checkpoints beside this one.
+        p_holm: Corrected over the checkpoints that are compared with the base.
     """
 
     base: str
@@ -101,7 +101,7 @@ the two, `undecided` if it crosses one; `unchanged` where the KL is below a thou
 class Decomposition(Record, frozen=True, kw_only=True):
     """Where the divergence between base and checkpoint comes from, in nats per token.
 
-    KL = cooling + re-ranking + rest; no part is negative. Its figures with their intervals are
+    KL = cooling + re-ranking + rest; no part is negative. The same with their intervals are
     among the estimates under the same names.
 
     Attributes:
@@ -226,7 +226,7 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     Attributes:
         base: Label that the differences are to.
         notes: What changes how the numbers should be read.
-        figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
+        figures: Files of the plots, without ending; each as `.svg` and `.png`.
     """
 
     folder: ClassVar[str] = "logit-studies"

@@ -169,9 +169,8 @@ def _difference_table(rows: LogitRows, text: str, statistics: Iterable[LogitStat
         name, hint = _name(of)
         cells.append([Cell(text=name, hint=hint), *map(_difference, estimates)])
     return table(
-        f"{_on(rows, text)}, against {rows.result.base}: paired differences, and measures between "
-        "the two",
-        ["against the base", *rows.compared],
+        f"{_on(rows, text)}, compared with {rows.result.base}, paired by problem",
+        ["difference or distance", *rows.compared],
         rows=cells,
         note="\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}: a difference that is significant by its "
         "interval and the corrected test",

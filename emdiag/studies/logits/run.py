@@ -148,8 +148,8 @@ class _LogitStudy:
         self._plan, self._readings = plan, readings
         self._vocabulary, self._sources = vocabulary, sources
         self.members = {label: self._member(reading) for label, reading in readings.items()}
-        every = [*self._sets(), *sources.published.values()]
-        read = {text.problem_id for texts in every for text in texts.texts}
+        text_sets = [*self._sets(), *sources.published.values()]
+        read = {text.problem_id for texts in text_sets for text in texts.texts}
         ids = [problem.id for problem in readings[plan.base].all_problems]
         self._problems = [name for name in ids if name in read]
         self._table = EstimateTable(base=plan.base, problems=self._problems, seed=plan.seed)
@@ -169,8 +169,8 @@ class _LogitStudy:
         ]
         own = [
             Job(member=self.members[label], texts=texts, is_paired=False)
-            for found in (sources.own, sources.published)
-            for label, texts in found.items()
+            for written in (sources.own, sources.published)
+            for label, texts in written.items()
         ]
         published = [
             Job(member=self.members[label], texts=sources.published[base], is_paired=False)
