@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emdiag.core.claims import ClaimFigure, ClaimResult, ClaimsResult, ClaimVerdict
-    from emdiag.core.samples_book import Tone
-    from emdiag.findings.page import Row, Table
+    from emdiag.findings.page import Row, Table, Tone
 
 TITLE: Final = "Claims of the paper, measured"
 QUESTION: Final = "Which claims about entropy minimisation hold on these checkpoints?"

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
-    from emdiag.core.samples_book import Tone
-    from emdiag.findings.page import Row, Table
+    from emdiag.findings.page import Row, Table, Tone
 
 TONES: Final[Mapping[Conclusion, Tone]] = {
     "right better": "better",

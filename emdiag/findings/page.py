@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from emdiag.core.page_samples import PageSamples
 from emdiag.core.results import Direction, Interval
-from emdiag.core.samples_book import SampleBook, Tone
 from emdiag.findings.numbers import NOTHING
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ PageKind = Literal[
     "study",
 ]
 
+
+Tone = Literal["better", "worse", "plain", "undecided"]
+"""How a statement or a cell is shown, always beside its words."""
 
 TONES: Final[Mapping[Direction, Tone]] = {
     "higher": "better",
@@ -162,7 +165,7 @@ class Context:
     commands: tuple[str, ...] = ()
     provenance: tuple[Fact, ...] = ()
     cautions: tuple[str, ...] = ()
-    samples: SampleBook | None = None
+    samples: PageSamples | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emdiag.core.results import Direction
-    from emdiag.core.samples_book import Tone
     from emdiag.core.temperature_sweep import (
         Axis,
         CoolingControl,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         TemperatureSweepResult,
         Trend,
     )
+    from emdiag.findings.page import Tone
 
 
 @dataclass(frozen=True, kw_only=True)

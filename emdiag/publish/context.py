@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emdiag.findings.numbers import count
 from emdiag.findings.page import Context, Fact
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
-from emdiag.publish.samples import sample_book
+from emdiag.publish.samples import page_samples
 from emdiag.publish.sources import checkpoint_of
 from emdiag.store.provenance import version_notes
 from emdiag.store.training_folder import read_manifest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.runs import Provenance
-    from emdiag.publish.samples import BookRun
+    from emdiag.publish.samples import SampledRun
     from emdiag.publish.sources import Sources
     from emdiag.store.run_store import Run
     from emdiag.store.session import Session
@@ -68,7 +68,7 @@ def page_context(sources: Sources, session: Session) -> Context:
             *_provenance(sources.runs, [work.session for work in (*drawn, *reading)]),
         ),
         cautions=tuple(dict.fromkeys(note for note in cautions if note not in noted)),
-        samples=sample_book(sources.runs, home=session.home),
+        samples=page_samples(sources.runs, home=session.home),
     )
 
 
@@ -110,7 +110,7 @@ def _drawn(run: Run, benchmark: RunProblems) -> list[DrawnSession]:
     ]
 
 
-def _settings(runs: Sequence[BookRun]) -> tuple[Fact, ...]:
+def _settings(runs: Sequence[SampledRun]) -> tuple[Fact, ...]:
     """Settings over all runs; several values of one setting stand beside each other."""
     specs = [column.run.spec for column in runs]
     samples = [column.samples for column in runs if column.samples is not None]
@@ -174,7 +174,7 @@ def _described(checkpoint: CheckpointRef) -> str:
     return ", ".join([*parts, f"weights {checkpoint.digest[:_DIGEST_SHOWN]}"])
 
 
-def _provenance(runs: Sequence[BookRun], sessions: Sequence[Provenance]) -> tuple[Fact, ...]:
+def _provenance(runs: Sequence[SampledRun], sessions: Sequence[Provenance]) -> tuple[Fact, ...]:
     if not sessions:
         return ()
     graders = {
@@ -216,7 +216,7 @@ def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _cautions(runs: Sequence[BookRun], checkpoints: Sequence[CheckpointRef]) -> list[str]:
+def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) -> list[str]:
     sessions = {column.run.key: column.run.provenance() for column in runs}
     notes = [
         f"a session of {column.label} ({column.run.path.name}) was not closed"

@@ -12,7 +12,7 @@ from emdiag.core.errors import StoreError
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import BenchmarkCard, SourceSpec
 from emdiag.core.results import EvaluateResult
-from emdiag.publish.samples import BookRun
+from emdiag.publish.samples import SampledRun
 from emdiag.publish.sources import checkpoint_of
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import EvalTask
@@ -53,7 +53,7 @@ def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) ->
             graded.setdefault(problem, set()).add(index)
     sessions = run.provenance()
     label = known.label if known else sessions[-1].label if sessions else run.path.name
-    checkpoint = known.checkpoint if known else checkpoint_of(BookRun(run=run, label=label))
+    checkpoint = known.checkpoint if known else checkpoint_of(SampledRun(run=run, label=label))
     if not graded or checkpoint is None:
         raise StoreError(
             "the run holds no grades",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.grades import Grade, is_second_grader
-from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
+from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.core.sampling import Completion
 from emdiag.store.run_store import Run, Sample
 from emdiag.studies.stored.problems import problems_of_runs
@@ -40,7 +40,7 @@ _GAP = "\n\n[... {count:,} characters are not shown ...]\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookRun:
+class SampledRun:
     """A run that becomes a column.
 
     Attributes:
@@ -68,9 +68,9 @@ class _Column:
     graders: tuple[str, ...]
 
 
-def sample_book(
-    runs: Sequence[BookRun], *, home: Path, most_samples: int = MOST_SAMPLES
-) -> SampleBook | None:
+def page_samples(
+    runs: Sequence[SampledRun], *, home: Path, most_samples: int = MOST_SAMPLES
+) -> PageSamples | None:
     """The samples of these runs in columns that can stand side by side.
 
     Where they are too many, the same problems and sample indices are taken of all columns: in the
@@ -102,7 +102,7 @@ def sample_book(
     )
     problems = _problems({place[:2] for place in chosen}, benchmarks)
     samples = _samples(chosen, places, columns, order=list(problems))
-    return SampleBook(
+    return PageSamples(
         problems=tuple(problems.values()),
         columns=_titled(runs),
         samples=samples,
@@ -148,7 +148,7 @@ def shortened(text: str) -> tuple[str, int]:
     return text[:head] + _GAP.format(count=left_out) + text[-_TAIL:], left_out
 
 
-def _titled(runs: Sequence[BookRun]) -> tuple[BookColumn, ...]:
+def _titled(runs: Sequence[SampledRun]) -> tuple[ShownColumn, ...]:
     """Columns, called by their label and by the settings in which runs of a benchmark differ."""
     settings = [_settings(column.run.spec) for column in runs]
     titled = []
@@ -164,7 +164,7 @@ def _titled(runs: Sequence[BookRun]) -> tuple[BookColumn, ...]:
             )
         ]
         titled.append(
-            BookColumn(
+            ShownColumn(
                 label=column.label,
                 title=", ".join([column.label, *differing]),
                 benchmark=benchmark,
@@ -189,7 +189,7 @@ def _settings(spec: RunSpec) -> dict[str, str]:
     }
 
 
-def _column(column: BookRun, benchmark: RunProblems) -> _Column:
+def _column(column: SampledRun, benchmark: RunProblems) -> _Column:
     run, graders = column.run, {digest(spec): spec.grader for spec in column.run.gradings()}
     last = next(reversed(graders), "")
     key = column.grade_key if column.grade_key in graders else last
@@ -238,17 +238,17 @@ def _size(place: SamplePlace, having: Sequence[int], columns: Sequence[_Column])
 
 def _problems(
     wanted: set[tuple[str, str]], benchmarks: Mapping[str, RunProblems]
-) -> dict[tuple[str, str], BookProblem]:
+) -> dict[tuple[str, str], ShownProblem]:
     return {
-        (benchmark, problem.id): _book_problem(problem, benchmark)
+        (benchmark, problem.id): _shown_problem(problem, benchmark)
         for benchmark, known in benchmarks.items()
         for problem in known.by_id(name for of, name in wanted if of == benchmark).values()
     }
 
 
-def _book_problem(problem: Problem, benchmark: str) -> BookProblem:
+def _shown_problem(problem: Problem, benchmark: str) -> ShownProblem:
     level = None if problem.level is None else f"level {problem.level}"
-    return BookProblem(
+    return ShownProblem(
         id=problem.id,
         benchmark=benchmark,
         statement=problem.statement,
@@ -264,21 +264,21 @@ def _samples(
     columns: Sequence[_Column],
     *,
     order: Sequence[tuple[str, str]],
-) -> tuple[BookSample, ...]:
+) -> tuple[ShownSample, ...]:
     at = {problem: number for number, problem in enumerate(order)}
     ranked = sorted((at[place[0], place[1]], place[2], place) for place in chosen)
     return tuple(
-        _book_sample(columns[number], place[1:], problem=problem, number=number)
+        _shown_sample(columns[number], place[1:], problem=problem, number=number)
         for problem, _, place in ranked
         for number in places[place]
     )
 
 
-def _book_sample(column: _Column, sample: Sample, *, problem: int, number: int) -> BookSample:
+def _shown_sample(column: _Column, sample: Sample, *, problem: int, number: int) -> ShownSample:
     completion, grade = column.completions[sample], column.grades.get(sample)
     second = column.second.get(sample)
     text, left_out = shortened(completion.text)
-    return BookSample(
+    return ShownSample(
         problem=problem,
         column=number,
         sample_index=completion.sample_index,

@@ -14,7 +14,7 @@ from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.runs import Provenance
 from emdiag.findings.page import Fact
-from emdiag.publish.samples import BookRun
+from emdiag.publish.samples import SampledRun
 from emdiag.store.files import read_record
 from emdiag.store.provenance import read_sessions
 from emdiag.store.training_folder import followed, read_manifest
@@ -48,7 +48,7 @@ class Sources:
         cautions: What else to distrust.
     """
 
-    runs: tuple[BookRun, ...] = ()
+    runs: tuple[SampledRun, ...] = ()
     checkpoints: tuple[CheckpointRef, ...] = ()
     sessions: tuple[Provenance, ...] = ()
     notes: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def evaluation_sources(result: EvaluateResult, store: RunStore) -> Sources:
     scores = {score.run_key: score for score in result.scores if score.run_key in runs}
     return Sources(
         runs=tuple(
-            BookRun(
+            SampledRun(
                 run=runs[score.run_key],
                 label=score.label,
                 grade_key=score.grade_key,
@@ -109,7 +109,7 @@ def comparison_sources(result: CompareResult, store: RunStore) -> Sources:
     }
     known = [scores.get((side.label, side.run.key)) for side in sides]
     columns = [
-        BookRun(
+        SampledRun(
             run=side.run,
             label=side.label,
             grade_key=score.grade_key if score else None,
@@ -127,14 +127,14 @@ def comparison_sources(result: CompareResult, store: RunStore) -> Sources:
 def sweep_sources(result: TemperatureSweepResult, store: RunStore) -> Sources:
     """The runs of every point, seed by seed."""
     runs = {run.key: run for run in store.runs()}
-    columns: dict[str, BookRun] = {}
+    columns: dict[str, SampledRun] = {}
     for point in result.points:
         cooled = " cooled" if point.is_control else ""
         keys = zip(point.run_keys, point.grade_keys, strict=True)
         for seed, (run_key, grade_key) in enumerate(keys, start=1):
             number = f" {seed}" if point.seeds > 1 else ""
             if run_key in runs and run_key not in columns:
-                columns[run_key] = BookRun(
+                columns[run_key] = SampledRun(
                     run=runs[run_key],
                     label=f"{point.checkpoint}{number}{cooled}",
                     grade_key=grade_key,
@@ -165,7 +165,7 @@ def selection_sources(result: SelectResult, store: RunStore) -> Sources:
     """The run that the prompts were ranked by."""
     return Sources(
         runs=tuple(
-            BookRun(run=run, label=result.label, samples=result.samples)
+            SampledRun(run=run, label=result.label, samples=result.samples)
             for run in store.runs()
             if run.key == result.run_key
         ),
@@ -178,11 +178,11 @@ def logit_sources(result: LogitSkewResult, store: RunStore) -> Sources:
     """The runs whose texts were read, and the sessions that read them."""
     runs = {run.path.name: run for run in store.runs()}
     published = result.published.texts if result.published else ()
-    columns: dict[str, BookRun] = {}
+    columns: dict[str, SampledRun] = {}
     for text in (*result.texts, *published):
         name = Path(text.run).name
         if name in runs:
-            columns.setdefault(name, BookRun(run=runs[name], label=text.writer))
+            columns.setdefault(name, SampledRun(run=runs[name], label=text.writer))
     read = [column.run for column in columns.values()]
     sessions = _read_sessions(read, result)
     has_command = any(session.command for session in sessions)
@@ -195,7 +195,7 @@ def logit_sources(result: LogitSkewResult, store: RunStore) -> Sources:
     )
 
 
-def checkpoint_of(column: BookRun) -> CheckpointRef | None:
+def checkpoint_of(column: SampledRun) -> CheckpointRef | None:
     """The checkpoint of a run by what its last session says; None where it has none yet."""
     sessions = column.run.provenance()
     if not sessions:

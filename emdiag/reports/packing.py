@@ -13,7 +13,7 @@ from emdiag.reports import formulas, marks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emdiag.core.samples_book import SampleBook
+    from emdiag.core.page_samples import PageSamples
 
 _VERDICTS: Final = tuple(Verdict)
 _ESCAPES: Final = {
@@ -25,22 +25,22 @@ _ESCAPES: Final = {
 }
 
 
-def packed(book: SampleBook) -> str:
+def packed(samples: PageSamples) -> str:
     """JSON for a `script` element that the page reads; see `reports/assets/samples.js`."""
-    titles = _titles(book)
+    titles = _titles(samples)
     content = {
         "marks": marks.PATTERN,
         "pattern": formulas.PATTERN,
-        "formulas": _formulas(book),
+        "formulas": _formulas(samples),
         "verdicts": [str(verdict) for verdict in _VERDICTS],
-        "graders": book.graders,
+        "graders": samples.graders,
         "problems": [
             (row.id, row.benchmark, row.statement, row.answer, row.group, row.tags)
-            for row in book.problems
+            for row in samples.problems
         ],
         "columns": [
             (title, row.label, row.benchmark, row.run_key)
-            for title, row in zip(titles, book.columns, strict=True)
+            for title, row in zip(titles, samples.columns, strict=True)
         ],
         "samples": [
             (
@@ -56,7 +56,7 @@ def packed(book: SampleBook) -> str:
                 row.tokens,
                 _place(row.second_verdict),
             )
-            for row in book.samples
+            for row in samples.samples
         ],
     }
     return escaped(msgspec.json.encode(content).decode())
@@ -73,27 +73,27 @@ def escaped(json: str) -> str:
     return json
 
 
-def _titles(book: SampleBook) -> list[str]:
+def _titles(samples: PageSamples) -> list[str]:
     """Titles of the columns; those that name several runs of a benchmark carry the run's key."""
-    counts = Counter((row.benchmark, row.title) for row in book.columns)
+    counts = Counter((row.benchmark, row.title) for row in samples.columns)
     return [
         row.title if counts[row.benchmark, row.title] == 1 else f"{row.title} ({row.run_key[:12]})"
-        for row in book.columns
+        for row in samples.columns
     ]
 
 
-def _formulas(book: SampleBook) -> dict[str, formulas.Tree]:
-    return formulas.formula_trees(_answers_and_texts(book), first=_statements(book))
+def _formulas(samples: PageSamples) -> dict[str, formulas.Tree]:
+    return formulas.formula_trees(_answers_and_texts(samples), first=_statements(samples))
 
 
-def _statements(book: SampleBook) -> Iterator[str]:
-    for problem in book.problems:
+def _statements(samples: PageSamples) -> Iterator[str]:
+    for problem in samples.problems:
         yield from formulas.find_formulas(problem.statement)
         yield from _as_formula(problem.answer)
 
 
-def _answers_and_texts(book: SampleBook) -> Iterator[str]:
-    for sample in book.samples:
+def _answers_and_texts(samples: PageSamples) -> Iterator[str]:
+    for sample in samples.samples:
         yield from _as_formula(sample.extracted)
         yield sample.text
 

@@ -110,8 +110,8 @@ def _asset(file: Path) -> Markup:
 
 
 def _samples(page: Page) -> Markup | None:
-    book = page.context.samples
-    return None if book is None else Markup(packed(book))
+    samples = page.context.samples
+    return None if samples is None else Markup(packed(samples))
 
 
 def _policy(*, css: str, scripts: list[Markup], has_images: bool) -> str:

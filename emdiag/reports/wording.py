@@ -12,8 +12,7 @@ from emdiag.reports.marks import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.core.samples_book import Tone
-    from emdiag.findings.page import Table
+    from emdiag.findings.page import Table, Tone
 
 TONE_SIGNS: Final[dict[Tone, str]] = {
     "better": "\N{BLACK UP-POINTING TRIANGLE}",

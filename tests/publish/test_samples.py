@@ -14,9 +14,9 @@ from emdiag.core.sampling import Completion, SamplingParams
 from emdiag.publish.samples import (
     FEWEST_OF_A_VERDICT,
     MOST_CHARACTERS,
-    BookRun,
+    SampledRun,
     choose_places,
-    sample_book,
+    page_samples,
     shortened,
 )
 from emdiag.store.run_store import RunStore
@@ -92,8 +92,8 @@ def test_samples_of_two_runs_stand_side_by_side_under_what_tells_them_apart(
 ) -> None:
     first = _run(tmp_path, [(name, 0, RIGHT) for name in toy_ids[:3]])
     second = _run(tmp_path, [(name, 0, WRONG) for name in toy_ids[:3]], temperature=0.6)
-    runs = [BookRun(run=first, label="em"), BookRun(run=second, label="em")]
-    book = sample_book(runs, home=tmp_path)
+    runs = [SampledRun(run=first, label="em"), SampledRun(run=second, label="em")]
+    book = page_samples(runs, home=tmp_path)
     assert book is not None
     assert [column.title for column in book.columns] == ["em, T 1", "em, T 0.6"]
     assert [problem.id for problem in book.problems] == toy_ids[:3]
@@ -110,7 +110,7 @@ def test_a_second_grader_says_its_verdict_beside_the_first(
     run = _run(tmp_path, [(toy_ids[0], 0, RIGHT)])
     main = digest(run.gradings()[-1])
     grade(run, [(toy_ids[0], 0, WRONG)], grader="another/1")
-    book = sample_book([BookRun(run=run, label="base", grade_key=main)], home=tmp_path)
+    book = page_samples([SampledRun(run=run, label="base", grade_key=main)], home=tmp_path)
     assert book is not None
     (sample,) = book.samples
     assert (sample.verdict, sample.second_verdict) == (RIGHT, WRONG)
@@ -121,7 +121,7 @@ def test_a_benchmark_that_is_not_here_leaves_statements_out_and_does_not_fail(
     tmp_path: Path,
 ) -> None:
     run = _run(tmp_path, [("mine/0001", 0, RIGHT)], benchmark="mine")
-    book = sample_book([BookRun(run=run, label="base")], home=tmp_path)
+    book = page_samples([SampledRun(run=run, label="base")], home=tmp_path)
     assert book is not None
     assert [(problem.statement, problem.answer) for problem in book.problems] == [("", None)]
 
@@ -143,7 +143,7 @@ def test_samples_without_a_grade_are_shown_without_a_verdict(
                 seed=0,
             )
         )
-    book = sample_book([BookRun(run=run, label="base")], home=tmp_path)
+    book = page_samples([SampledRun(run=run, label="base")], home=tmp_path)
     assert book is not None
     assert (len(book.samples), book.total, book.choice) == (2, 2, None)
     assert [one.verdict for one in book.samples] == [RIGHT, None]
@@ -155,10 +155,10 @@ def test_too_many_samples_are_chosen_in_pairs_the_same_ones_every_time(
     places = [(name, index) for name in toy_ids for index in range(20)]
     first = _run(tmp_path, [(*place, RIGHT if n % 3 else WRONG) for n, place in enumerate(places)])
     second = _run(tmp_path, [(*place, RIGHT) for place in places], temperature=0.6)
-    runs = [BookRun(run=first, label="a"), BookRun(run=second, label="b")]
-    book = sample_book(runs, home=tmp_path, most_samples=100)
+    runs = [SampledRun(run=first, label="a"), SampledRun(run=second, label="b")]
+    book = page_samples(runs, home=tmp_path, most_samples=100)
     assert book is not None
-    assert book == sample_book(runs, home=tmp_path, most_samples=100)
+    assert book == page_samples(runs, home=tmp_path, most_samples=100)
     shown = [{(s.problem, s.sample_index) for s in book.samples if s.column == c} for c in (0, 1)]
     assert shown[0] == shown[1]
     assert len(book.samples) == 100
@@ -170,7 +170,7 @@ def test_too_many_samples_are_chosen_in_pairs_the_same_ones_every_time(
 
 def test_a_run_without_samples_has_no_book(tmp_path: Path, toy_ids: list[str]) -> None:
     run = _run(tmp_path, [])
-    assert sample_book([BookRun(run=run, label="base")], home=tmp_path) is None
+    assert page_samples([SampledRun(run=run, label="base")], home=tmp_path) is None
     assert toy_ids
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.grades import Verdict
-from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
+from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.findings.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports.render import write_page
 
@@ -35,7 +35,7 @@ WORDS = ("so", "the", "sum", "of", "both", "sides", "is", "equal", "to", "what",
 CORRECT, WRONG, NO_ANSWER, UNDECIDED = Verdict
 
 
-def a_page(book: SampleBook | None) -> Page:
+def a_page(book: PageSamples | None) -> Page:
     wide = Table(
         title="Wide",
         columns=tuple(f"column {at}" for at in range(12)),
@@ -58,18 +58,18 @@ def a_page(book: SampleBook | None) -> Page:
     )
 
 
-def a_sample(problem: int, column: int, index: int, **other: Any) -> BookSample:
+def a_sample(problem: int, column: int, index: int, **other: Any) -> ShownSample:
     plain: dict[str, Any] = {
         "text": f"Steps of {problem}. \\boxed{{4}}", "left_out": 0, "verdict": CORRECT,
         "extracted": "4", "boxed": True, "finish_reason": "stop", "tokens": 20,
         "second_verdict": CORRECT,
     }  # fmt: skip
-    return BookSample(problem=problem, column=column, sample_index=index, **{**plain, **other})
+    return ShownSample(problem=problem, column=column, sample_index=index, **{**plain, **other})
 
 
-def small_book() -> SampleBook:
+def small_book() -> PageSamples:
     problems = tuple(
-        BookProblem(
+        ShownProblem(
             id=f"chain/{at:04}", benchmark="chain", answer="\\frac{1}{2}" if at == 3 else "4",
             statement=HOSTILE if at == 4 else f"Compute $x_{at} + {at}$ mod 10.",
             group=f"{4 + at % 2} digits", tags=("gold doubtful",) if at == 3 else (),
@@ -77,7 +77,7 @@ def small_book() -> SampleBook:
         for at in range(40)
     )  # fmt: skip
     columns = tuple(
-        BookColumn(label=label, title=f"{label}, T 0.6", benchmark="chain", run_key=label)
+        ShownColumn(label=label, title=f"{label}, T 0.6", benchmark="chain", run_key=label)
         for label in ("base", "em", "rl")
     )
     odd: dict[tuple[int, int, int], dict[str, Any]] = {
@@ -97,13 +97,13 @@ def small_book() -> SampleBook:
         for problem in range(40)
         for index in range(2)
     )
-    return SampleBook(
+    return PageSamples(
         problems=problems, columns=columns, samples=samples, total=999, choice="the first ones",
         most_characters=1_000_000, graders=("math-verify/1", "published/1"),
     )  # fmt: skip
 
 
-def large_book() -> SampleBook:
+def large_book() -> PageSamples:
     """10,000 samples of 2 runs with texts of 600 to 3,000 characters, formulas among them."""
     draw = random.Random(0)
 
@@ -115,14 +115,14 @@ def large_book() -> SampleBook:
         return " ".join([*parts, f"\\boxed{{{draw.randint(0, 9)}}}"])
 
     problems = tuple(
-        BookProblem(
+        ShownProblem(
             id=f"math500/{at:04}", benchmark="math500", statement=f"Find $x$ if $x^{at} = 2$.",
             answer="4", group=f"level {at % 5 + 1}", tags=(),
         )
         for at in range(500)
     )  # fmt: skip
     columns = tuple(
-        BookColumn(label=label, title=label, benchmark="math500", run_key=label)
+        ShownColumn(label=label, title=label, benchmark="math500", run_key=label)
         for label in ("base", "em")
     )
     samples = tuple(
@@ -138,7 +138,7 @@ def large_book() -> SampleBook:
         for problem in range(500)
         for index in range(10)
     )
-    return SampleBook(
+    return PageSamples(
         problems=problems, columns=columns, samples=samples, total=10_000, choice=None,
         most_characters=20_000, graders=("math-verify/1",),
     )  # fmt: skip

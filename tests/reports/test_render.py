@@ -13,7 +13,7 @@ import pytest
 
 from emdiag.core.errors import StoreError
 from emdiag.core.grades import Verdict
-from emdiag.core.samples_book import BookColumn, BookProblem, BookSample, SampleBook
+from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.findings.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports import packing
 from emdiag.reports.marks import visible
@@ -53,24 +53,24 @@ TABLE = Table(
 )  # fmt: skip
 
 
-def a_book(text: str = r"So $x^2$ is \boxed{4}.") -> SampleBook:
-    problem = BookProblem(
+def a_book(text: str = r"So $x^2$ is \boxed{4}.") -> PageSamples:
+    problem = ShownProblem(
         id="chain/0001", benchmark="chain", statement="Compute $3+1$.", answer="4",
         group="4 digits", tags=(),
     )  # fmt: skip
-    column = BookColumn(label="em", title="em, T 0.6", benchmark="chain", run_key="chain-0123")
-    sample = BookSample(
+    column = ShownColumn(label="em", title="em, T 0.6", benchmark="chain", run_key="chain-0123")
+    sample = ShownSample(
         problem=0, column=0, sample_index=2, text=text, left_out=0, verdict=Verdict.WRONG,
         extracted="4", boxed=True, finish_reason="length", tokens=9,
         second_verdict=Verdict.CORRECT,
     )  # fmt: skip
-    return SampleBook(
+    return PageSamples(
         problems=(problem,), columns=(column,), samples=(sample,), total=7,
         choice="one of each kind", most_characters=4000, graders=("math-verify/1", "published/1"),
     )  # fmt: skip
 
 
-def a_page(words: str = "plain", *, book: SampleBook | None = None) -> Page:
+def a_page(words: str = "plain", *, book: PageSamples | None = None) -> Page:
     context = Context(
         asked=(Fact(name="temperature", value="0.6"), Fact(name="words", value=words)),
         commands=(f"emdiag eval base=lab # {words}",),
@@ -164,7 +164,7 @@ def test_a_page_without_samples_carries_no_browser() -> None:
 
 @pytest.mark.parametrize("book", [None, a_book()])
 def test_the_policy_names_the_hash_of_each_script_and_style_and_allows_no_other(
-    book: SampleBook | None,
+    book: PageSamples | None,
 ) -> None:
     document = render(a_page(book=book))
     blocks = {
@@ -316,14 +316,14 @@ def test_two_runs_of_the_same_title_can_still_be_told_apart() -> None:
     ]  # fmt: skip
 
 
-def replace_column(column: BookColumn, *, run_key: str) -> BookColumn:
-    return BookColumn(
+def replace_column(column: ShownColumn, *, run_key: str) -> ShownColumn:
+    return ShownColumn(
         label=column.label, title=column.title, benchmark=column.benchmark, run_key=run_key
     )
 
 
-def with_columns(book: SampleBook, columns: tuple[BookColumn, ...]) -> SampleBook:
-    return SampleBook(
+def with_columns(book: PageSamples, columns: tuple[ShownColumn, ...]) -> PageSamples:
+    return PageSamples(
         problems=book.problems, columns=columns, samples=book.samples, total=book.total,
         choice=book.choice, most_characters=book.most_characters, graders=book.graders,
     )  # fmt: skip

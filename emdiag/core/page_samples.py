@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from emdiag.core.grades import Verdict
 from emdiag.core.records import Record
 from emdiag.core.sampling import FinishReason
 
 
-class BookProblem(Record, frozen=True, kw_only=True):
+class ShownProblem(Record, frozen=True, kw_only=True):
     """A problem as it was asked.
 
     Attributes:
@@ -26,7 +24,7 @@ class BookProblem(Record, frozen=True, kw_only=True):
     tags: tuple[str, ...]
 
 
-class BookColumn(Record, frozen=True, kw_only=True):
+class ShownColumn(Record, frozen=True, kw_only=True):
     """One run.
 
     Attributes:
@@ -40,12 +38,12 @@ class BookColumn(Record, frozen=True, kw_only=True):
     run_key: str
 
 
-class BookSample(Record, frozen=True, kw_only=True):
+class ShownSample(Record, frozen=True, kw_only=True):
     """One completion and what the graders say of it.
 
     Attributes:
-        problem, column: Places in the lists of the book.
-        text: As drawn, at most `SampleBook.most_characters`.
+        problem, column: Places in the lists of the page.
+        text: As drawn, at most `PageSamples.most_characters`.
         left_out: Characters of the text that are not shown.
         verdict: None where it is not graded; `extracted` and `boxed` then say nothing.
         extracted: The answer that was graded; None without one.
@@ -65,7 +63,7 @@ class BookSample(Record, frozen=True, kw_only=True):
     second_verdict: Verdict | None = None
 
 
-class SampleBook(Record, frozen=True, kw_only=True):
+class PageSamples(Record, frozen=True, kw_only=True):
     """Samples for a page to show.
 
     Attributes:
@@ -74,14 +72,10 @@ class SampleBook(Record, frozen=True, kw_only=True):
         graders: Identity of the grader, and of the second one where there is one.
     """
 
-    problems: tuple[BookProblem, ...]
-    columns: tuple[BookColumn, ...]
-    samples: tuple[BookSample, ...]
+    problems: tuple[ShownProblem, ...]
+    columns: tuple[ShownColumn, ...]
+    samples: tuple[ShownSample, ...]
     total: int
     choice: str | None
     most_characters: int
     graders: tuple[str, ...]
-
-
-Tone = Literal["better", "worse", "plain", "undecided"]
-"""How a statement or a cell is shown, always beside its words."""
