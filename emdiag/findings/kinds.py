@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.logit_skew import LogitSkewResult
@@ -23,40 +23,24 @@ from emdiag.findings.sweep import sweep_findings
 from emdiag.findings.training import training_findings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emdiag.core.records import Result
     from emdiag.findings.page import Findings
 
-    Shown = (
-        ClaimsResult
-        | CompareResult
-        | EvaluateResult
-        | LogitSkewResult
-        | RegradeResult
-        | SeedScoresResult
-        | SelectResult
-        | TemperatureSweepResult
-        | TrainResult
-    )
+_FINDINGS: Final[Mapping[type[Result], Callable[..., Findings]]] = {
+    EvaluateResult: evaluation_findings,
+    CompareResult: comparison_findings,
+    LogitSkewResult: logit_findings,
+    TemperatureSweepResult: sweep_findings,
+    SeedScoresResult: seeds_findings,
+    SelectResult: selection_findings,
+    TrainResult: training_findings,
+    ClaimsResult: claims_findings,
+    RegradeResult: regrade_findings,
+}
 
 
-def findings_of(result: Shown) -> Findings:
+def findings_of(result: Result) -> Findings:
     """What a result says, with the tables that a terminal shows by default."""
-    match result:
-        case EvaluateResult():
-            findings = evaluation_findings(result)
-        case CompareResult():
-            findings = comparison_findings(result)
-        case LogitSkewResult():
-            findings = logit_findings(result)
-        case SeedScoresResult():
-            findings = seeds_findings(result)
-        case SelectResult():
-            findings = selection_findings(result)
-        case TemperatureSweepResult():
-            findings = sweep_findings(result)
-        case TrainResult():
-            findings = training_findings(result)
-        case ClaimsResult():
-            findings = claims_findings(result)
-        case RegradeResult():
-            findings = regrade_findings(result)
-    return findings
+    return _FINDINGS[type(result)](result)
