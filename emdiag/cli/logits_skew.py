@@ -113,7 +113,7 @@ def logits_skew(
     """Compare next-token logits between checkpoints that read the same texts."""
     with console.command(json=as_json, resumes=True, wide=wide) as out:
         from emdiag.cli.show import printed, show
-        from emdiag.findings.logits import logit_findings
+        from emdiag.findings.logits.statements import logit_findings
         from emdiag.studies.logits.plan import logit_skew_plan
         from emdiag.studies.logits.run import run_logit_skew
 

@@ -109,7 +109,7 @@ def temp_sweep(
     """Sweep the temperature of sampling (or top-p, top-k), with an entropy-matched baseline."""
     with console.command(json=as_json, resumes=True, wide=wide) as out:
         from emdiag.cli.show import printed, show
-        from emdiag.findings.sweep import sweep_findings
+        from emdiag.findings.sweep.tables import sweep_findings
         from emdiag.studies.sweep.plan import temperature_sweep_plan
         from emdiag.studies.sweep.run import run_temperature_sweep
 

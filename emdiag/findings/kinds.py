@@ -15,11 +15,11 @@ from emdiag.core.training import TrainResult
 from emdiag.findings.claims import claims_findings
 from emdiag.findings.comparison import comparison_findings
 from emdiag.findings.evaluation import evaluation_findings
-from emdiag.findings.logits import logit_findings
+from emdiag.findings.logits.statements import logit_findings
 from emdiag.findings.regrades import regrade_findings
 from emdiag.findings.seeds import seeds_findings
 from emdiag.findings.selection import selection_findings
-from emdiag.findings.sweep import sweep_findings
+from emdiag.findings.sweep.tables import sweep_findings
 from emdiag.findings.training import training_findings
 
 if TYPE_CHECKING:

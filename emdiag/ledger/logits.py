@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimFigure
 from emdiag.core.logit_skew import OWN
-from emdiag.findings.logit_rows import AUROC, SKEWNESS, LogitRows, amount
-from emdiag.findings.logits import difference_statement
+from emdiag.findings.logits.rows import AUROC, SKEWNESS, LogitRows, amount
+from emdiag.findings.logits.statements import difference_statement
 from emdiag.findings.numbers import change, count
 from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts

@@ -8,7 +8,7 @@ import msgspec
 
 from emdiag.core.claims import ClaimFigure
 from emdiag.findings.numbers import count, listed, setting
-from emdiag.findings.sweep_statements import baseline, slope_difference, trend
+from emdiag.findings.sweep.statements import baseline, slope_difference, trend
 from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emdiag.findings.logit_rows import LogitRows
-from emdiag.findings.logit_tables import (
+from emdiag.findings.logits.rows import LogitRows
+from emdiag.findings.logits.statements import headline_statements, logit_cautions, text_statements
+from emdiag.findings.logits.tables import (
     decomposition_tables,
     detail_tables,
     main_tables,
     quirk_tables,
     text_choice_tables,
 )
-from emdiag.findings.logits import headline_statements, logit_cautions, text_statements
 from emdiag.findings.numbers import listed
 from emdiag.findings.page import Page, Section, Statement, sentence
 from emdiag.plots.logits.figures import skew_figures

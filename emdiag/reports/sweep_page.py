@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.page import Page, Section, sentence
-from emdiag.findings.sweep import (
+from emdiag.findings.sweep.captions import (
+    ALONG_AN_AXIS,
+    AT_EQUAL_ENTROPY,
+    OTHER_METRICS,
+    WHY_A_BASELINE,
+)
+from emdiag.findings.sweep.statements import (
+    answers,
+    baselines,
+    different_slopes,
+    statements,
+    trends,
+)
+from emdiag.findings.sweep.tables import (
     accuracy_tables,
     axes,
     baseline_table,
@@ -14,19 +27,6 @@ from emdiag.findings.sweep import (
     question,
     slope_tables,
     title,
-)
-from emdiag.findings.sweep_captions import (
-    ALONG_AN_AXIS,
-    AT_EQUAL_ENTROPY,
-    OTHER_METRICS,
-    WHY_A_BASELINE,
-)
-from emdiag.findings.sweep_statements import (
-    answers,
-    baselines,
-    different_slopes,
-    statements,
-    trends,
 )
 from emdiag.plots.sweep.figures import sweep_figures
 from emdiag.reports.pieces import pictures

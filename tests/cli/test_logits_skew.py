@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from emdiag.cli.app import app
 from emdiag.core.logit_skew import LogitSkewResult
-from emdiag.findings.logit_rows import LogitRows
-from emdiag.findings.logits import cooling_statements
+from emdiag.findings.logits.rows import LogitRows
+from emdiag.findings.logits.statements import cooling_statements
 from emdiag.store.legacy import upgraded
 from emdiag.store.run_store import RunStore
 

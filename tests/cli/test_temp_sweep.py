@@ -12,7 +12,7 @@ from emdiag.cli.app import app
 from emdiag.cli.options import numbers
 from emdiag.core.errors import PlanError
 from emdiag.core.temperature_sweep import TemperatureSweepResult
-from emdiag.findings.sweep_statements import statements
+from emdiag.findings.sweep.statements import statements
 from emdiag.store.files import read_result
 
 if TYPE_CHECKING:

@@ -26,14 +26,14 @@ from emdiag.core.logit_skew import (
 )
 from emdiag.core.moments import COOLING_TEMPERATURES
 from emdiag.core.results import Interval, direction_of
-from emdiag.findings.logit_details import (
+from emdiag.findings.logits.details import (
     flip_statements,
     published_statements,
     shift_statements,
     tenth_statements,
 )
-from emdiag.findings.logit_rows import POOLED_SKEWNESS, RANKS, SKEWNESS, LogitRows, rank_range
-from emdiag.findings.logits import (
+from emdiag.findings.logits.rows import POOLED_SKEWNESS, RANKS, SKEWNESS, LogitRows, rank_range
+from emdiag.findings.logits.statements import (
     cooling_statements,
     difference_statement,
     headline_statements,

@@ -11,8 +11,7 @@ from emdiag.cli.show import show
 from emdiag.core.checkpoints import Arm
 from emdiag.core.results import direction_of
 from emdiag.core.temperature_sweep import SlopeDifference, TemperatureSweepResult
-from emdiag.findings.sweep import cautions, question, slope_tables, sweep_findings
-from emdiag.findings.sweep_statements import (
+from emdiag.findings.sweep.statements import (
     answers,
     baselines,
     baselines_by_checkpoint,
@@ -23,6 +22,7 @@ from emdiag.findings.sweep_statements import (
     trends,
     trends_by_checkpoint,
 )
+from emdiag.findings.sweep.tables import cautions, question, slope_tables, sweep_findings
 from tests.findings.sweeps import (
     around,
     make_control,

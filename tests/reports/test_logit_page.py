@@ -12,8 +12,8 @@ from emdiag.core.logit_skew import (
     LogitSkewResult,
     TextInfo,
 )
-from emdiag.findings.logit_rows import LogitRows
-from emdiag.findings.logits import headline_statements
+from emdiag.findings.logits.rows import LogitRows
+from emdiag.findings.logits.statements import headline_statements
 from emdiag.findings.page import Context
 from emdiag.reports.logit_page import logit_page
 from emdiag.reports.render import render

@@ -8,7 +8,7 @@ import pytest
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.results import EvaluateResult
 from emdiag.findings.page import Cell, Context, Page, Section, Table
-from emdiag.findings.sweep_statements import trend
+from emdiag.findings.sweep.statements import trend
 from emdiag.reports.evaluation_page import evaluation_page
 from emdiag.reports.render import render
 from emdiag.reports.study_page import Chapter, study_page

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.findings.page import Context
-from emdiag.findings.sweep_statements import answers, baselines, statements, trends
+from emdiag.findings.sweep.statements import answers, baselines, statements, trends
 from emdiag.reports.render import render
 from emdiag.reports.sweep_page import MOST_ANSWERS, sweep_page
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from emdiag.findings.logit_rows import KL
-from emdiag.findings.logits import cooling_statements
+from emdiag.findings.logits.rows import KL
+from emdiag.findings.logits.statements import cooling_statements
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.sheet import (
     Words,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from matplotlib.ticker import MaxNLocator
 
-from emdiag.findings.logit_details import shift_statements, tenth_statements
-from emdiag.findings.logit_rows import ENTROPY, RANKS, SHIFTS, SKEWNESS, TENTHS, rank_range
+from emdiag.findings.logits.details import shift_statements, tenth_statements
+from emdiag.findings.logits.rows import ENTROPY, RANKS, SHIFTS, SKEWNESS, TENTHS, rank_range
 from emdiag.findings.numbers import intervals_drawn
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.sheet import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emdiag.findings.logit_rows import LogitStatistic
+    from emdiag.findings.logits.rows import LogitStatistic
     from emdiag.plots.logits.lookup import DrawnStudy
 
 _ALONG: Final = {SKEWNESS: "per-token skewness", ENTROPY: "entropy, nats per token"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdiag.core.logit_skew import OWN, LogitSkewResult
-from emdiag.findings.logit_rows import LogitRows
+from emdiag.findings.logits.rows import LogitRows
 from emdiag.findings.numbers import span
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.style import Look, arm_looks

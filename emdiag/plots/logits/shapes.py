@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from emdiag.findings.logit_rows import POOLED_SKEWNESS, SKEWNESS, LogitStatistic
-from emdiag.findings.logits import skewness_statements
+from emdiag.findings.logits.rows import POOLED_SKEWNESS, SKEWNESS, LogitStatistic
+from emdiag.findings.logits.statements import skewness_statements
 from emdiag.findings.numbers import fixed, intervals_drawn, statistic
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.sheet import Words, finish, label_axes, line_options, sheet, title_lines

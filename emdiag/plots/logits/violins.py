@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from emdiag.findings.logit_rows import SKEWNESS
-from emdiag.findings.logits import skewness_statements
+from emdiag.findings.logits.rows import SKEWNESS
+from emdiag.findings.logits.statements import skewness_statements
 from emdiag.findings.numbers import intervals_drawn, statistic
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.logits.shapes import counts_of, ends_of

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emdiag.findings.sweep_captions import HEAT_COLOURS, sizes
-from emdiag.findings.sweep_statements import AXES, accuracy_range
+from emdiag.findings.sweep.captions import HEAT_COLOURS, sizes
+from emdiag.findings.sweep.statements import AXES, accuracy_range
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import Words, finish, label_axes, title_lines
 from emdiag.plots.sweep.lookup import along, panel_grid, value_name

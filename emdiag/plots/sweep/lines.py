@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.lines import Line2D
 
 from emdiag.findings.numbers import intervals_drawn
-from emdiag.findings.sweep_captions import GREEDY_POINTS, HOLLOW_MARKS, OVER_ENTROPY, held, sizes
-from emdiag.findings.sweep_statements import AXES, baselines_by_checkpoint, trends_by_checkpoint
+from emdiag.findings.sweep.captions import GREEDY_POINTS, HOLLOW_MARKS, OVER_ENTROPY, held, sizes
+from emdiag.findings.sweep.statements import AXES, baselines_by_checkpoint, trends_by_checkpoint
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (
     Words,

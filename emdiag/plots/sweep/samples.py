@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from emdiag.findings.sweep_captions import (
+from emdiag.findings.sweep.captions import (
     NO_GREEDY_POINTS,
     left_out,
     never_above_zero,
     other_metrics,
 )
-from emdiag.findings.sweep_statements import AXES
+from emdiag.findings.sweep.statements import AXES
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import Words, finish, label_axes, legend
 from emdiag.plots.sweep.lines import (

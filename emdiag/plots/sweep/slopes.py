@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 
 from emdiag.findings.numbers import MINUS, intervals_drawn, p_value, points_cell, setting, short
-from emdiag.findings.sweep_captions import (
+from emdiag.findings.sweep.captions import (
     AT_BASELINES,
     LEAST_SQUARES,
     left_out,
     rows_of_baselines,
 )
-from emdiag.findings.sweep_statements import (
+from emdiag.findings.sweep.statements import (
     AXES,
     baselines_by_checkpoint,
     different_slopes,

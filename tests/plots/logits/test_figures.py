@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 from emdiag.core.logit_skew import LogitDifference
 from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS, Histogram
-from emdiag.findings.logit_details import (
+from emdiag.findings.logits.details import (
     flip_statements,
     published_statements,
     shift_statements,
     tenth_statements,
 )
-from emdiag.findings.logit_rows import POOLED_SKEWNESS, SKEWNESS, LogitRows
-from emdiag.findings.logits import cooling_statements, skewness_statements
+from emdiag.findings.logits.rows import POOLED_SKEWNESS, SKEWNESS, LogitRows
+from emdiag.findings.logits.statements import cooling_statements, skewness_statements
 from emdiag.plots.logits.cooling import cooling_figure
 from emdiag.plots.logits.figures import skew_figures
 from emdiag.plots.logits.flips import flips_figure

@@ -16,7 +16,7 @@ from emdiag.core.temperature_sweep import (
     SweepSetting,
     TemperatureSweepResult,
 )
-from emdiag.findings.sweep_statements import (
+from emdiag.findings.sweep.statements import (
     baselines,
     slope_difference,
     trends,

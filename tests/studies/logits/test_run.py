@@ -29,8 +29,8 @@ from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
 from emdiag.core.progress import SilentProgress
 from emdiag.core.training import TrainFolder
 from emdiag.engines.open import open_reader
-from emdiag.findings.logit_rows import LogitRows
-from emdiag.findings.logits import cooling_statements, logit_findings, text_statements
+from emdiag.findings.logits.rows import LogitRows
+from emdiag.findings.logits.statements import cooling_statements, logit_findings, text_statements
 from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import open_session

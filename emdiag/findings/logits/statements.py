@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
-from emdiag.findings.logit_rows import (
+from emdiag.findings.logits.rows import (
     COOLING_SHARE,
     COOLING_TEMPERATURE,
     ENTROPY,
@@ -17,7 +17,7 @@ from emdiag.findings.logit_rows import (
     amount,
     statement_on,
 )
-from emdiag.findings.logit_tables import study_tables
+from emdiag.findings.logits.tables import study_tables
 from emdiag.findings.numbers import listed, moved, percent, short
 from emdiag.findings.page import Findings, Statement
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.logit_skew import Decomposition, Finding, LogitEstimate, LogitSkewResult
     from emdiag.core.results import Direction
-    from emdiag.findings.logit_rows import LogitStatistic
+    from emdiag.findings.logits.rows import LogitStatistic
 
 _NAMES: Final[Mapping[LogitStatistic, str]] = {
     SKEWNESS: "per-token skewness",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.numbers import span
-from emdiag.findings.sweep_statements import AXES
+from emdiag.findings.sweep.statements import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

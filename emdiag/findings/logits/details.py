@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.results import direction_of
-from emdiag.findings.logit_rows import (
+from emdiag.findings.logits.rows import (
     ENTROPY,
     FLIPS,
     RANKS,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult, QuirkStep
     from emdiag.core.results import Direction
-    from emdiag.findings.logit_rows import LogitRows, LogitStatistic
+    from emdiag.findings.logits.rows import LogitRows, LogitStatistic
 
 _TENTHS_OF: Final[Mapping[LogitStatistic, str]] = {SKEWNESS: "skewness", ENTROPY: "entropy"}
 _SHIFTED: Final[Mapping[Direction, str]] = {

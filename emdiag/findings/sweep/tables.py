@@ -18,7 +18,7 @@ from emdiag.findings.numbers import (
     statistic,
 )
 from emdiag.findings.page import Cell, Findings, table
-from emdiag.findings.sweep_statements import AXES, baseline, statements, trend
+from emdiag.findings.sweep.statements import AXES, baseline, statements, trend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.core.logit_skew import OWN
-from emdiag.findings.logit_rows import (
+from emdiag.findings.logits.rows import (
     AUROC,
     COOLING_SHARE,
     COOLING_TEMPERATURE,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.logit_skew import LogitEstimate, QuirkStep, QuirkValue
     from emdiag.core.results import Direction
-    from emdiag.findings.logit_rows import LogitRows
+    from emdiag.findings.logits.rows import LogitRows
     from emdiag.findings.page import Row, Table
 
 

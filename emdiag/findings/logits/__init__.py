@@ -1,0 +1,1 @@
+"""A study of logits as words, numbers and tables."""

@@ -1,0 +1,1 @@
+"""A temperature sweep as words, numbers and tables."""
