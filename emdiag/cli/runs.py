@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
-from emdiag.findings.numbers import count, listed
+from emdiag.findings.numbers import NOTHING, count, listed
 from emdiag.findings.page import table
 
 app = typer.Typer(no_args_is_help=True, help="List, show and export stored runs.")
@@ -70,12 +71,8 @@ def show(
         if as_json:
             out.result({"run": to_plain(summary), "sessions": to_plain(sessions)})
             return
-        for name, value in to_plain(summary).items():
-            if isinstance(value, dict):
-                for part, inner in value.items():
-                    out.line(f"{name}.{part}  {inner}")
-            else:
-                out.line(f"{name}  {value}")
+        for line in _fields(to_plain(summary)):
+            out.line(line)
         for session in sessions:
             ended = session.finished or "not closed"
             out.line(
@@ -83,6 +80,16 @@ def show(
                 f"{count(session.tokens, 'token')} in {session.sampling_s:.1f} s on "
                 f"{session.device}; {shlex.join(session.command)}"
             )
+
+
+def _fields(value: object, name: str = "") -> Iterator[str]:
+    """A line for each field, such as `spec.sampling.temperature  0.6`."""
+    if isinstance(value, dict):
+        for part, inner in value.items():
+            yield from _fields(inner, f"{name}.{part}" if name else part)
+    else:
+        words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        yield f"{name}  {NOTHING if words in (None, '') else words}"
 
 
 @app.command("export")
