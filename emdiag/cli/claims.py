@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,17 +9,16 @@ import typer
 from emdiag.cli import console, options
 
 
+@options.renamed(store=options.OLD_STORE)
 def claims(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Stores, runs, or files of results; all of --out by default.",
+            help="Stores, runs, or files of results; all of --store by default.",
         ),
     ] = None,
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs.")] = Path(
-        "emdiag-out"
-    ),
+    store: options.Store = options.STORE,
     as_json: options.Json = False,
     wide: options.Wide = False,
 ) -> None:
@@ -33,7 +31,7 @@ def claims(
         from emdiag.findings.kinds import findings_of
         from emdiag.ledger.run import claims as judge
 
-        result = judge(runs or (), store=out_dir)
+        result = judge(runs or (), store=store)
         if as_json:
             out.result(result)
             return

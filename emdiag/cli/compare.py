@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from emdiag.cli import console, options
 
 
+@options.renamed(store=options.OLD_STORE)
 def compare(
     left: Annotated[str, typer.Argument(help="Label, run key or run folder.")],
     right: Annotated[str, typer.Argument(help="Likewise; differences are RIGHT minus LEFT.")],
@@ -19,9 +19,7 @@ def compare(
     margin: Annotated[
         float, typer.Option(help="Half-width of the zone counted as no difference, in points.")
     ] = 2.0,
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs.")] = Path(
-        "emdiag-out"
-    ),
+    store: options.Store = options.STORE,
     report: options.Report = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     wide: options.Wide = False,
@@ -35,7 +33,7 @@ def compare(
         result = compare_runs(
             left,
             right,
-            store=out_dir,
+            store=store,
             benchmarks=[name.strip() for name in benchmarks.split(",") if name.strip()],
             margin=margin / 100,
         )
@@ -43,4 +41,4 @@ def compare(
             out.result(result)
         else:
             show(findings_of(result), out)
-        options.write_page(result, report, options.session_on(out_dir, out), out)
+        options.write_page(result, report, options.session_on(store, out), out)

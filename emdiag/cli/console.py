@@ -201,6 +201,11 @@ def command(*, json: bool = False, resumes: bool = False, wide: bool = False) ->
         raise typer.Exit(1) from error
 
 
+def note(text: str) -> None:
+    """Print one line on stderr."""
+    Console(file=sys.stderr).print(Text(text), soft_wrap=True)
+
+
 def show_error(error: EmdiagError) -> None:
     """Print what went wrong, the facts and the hint on stderr."""
     console = Console(file=sys.stderr)

@@ -12,12 +12,15 @@ import typer
 from emdiag.cli import console, options
 
 
+@options.renamed(limit=("--problems",))
 def demo(
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of everything; the same command continues.")
     ] = Path("emdiag-demo"),
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each EM arm.")] = 3,
-    problems: Annotated[int, typer.Option(min=2, help="Of the benchmark.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=2, help="Use only the first N problems of the benchmark.")
+    ] = 100,
     rl: Annotated[
         bool, typer.Option("--rl/--no-rl", help="Train by reward as well, where TRL is installed.")
     ] = True,
@@ -34,9 +37,7 @@ def demo(
         from emdiag.demonstration.run import run_demo
         from emdiag.findings.kinds import findings_of
 
-        plan = DemoPlan(
-            out=str(out_dir), seeds=seeds, problems=problems, has_rl=rl and rl_can_run()
-        )
+        plan = DemoPlan(out=str(out_dir), seeds=seeds, problems=limit, has_rl=rl and rl_can_run())
         result = run_demo(plan, options.session_on(out_dir, out))
         if as_json:
             out.result(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from emdiag.cli import console, options
 
 
+@options.renamed(store=options.OLD_STORE)
 def regrade(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Run keys, run folders, or labels.")
@@ -22,9 +22,7 @@ def regrade(
     ] = 20,
     workers: options.GraderWorkers = None,
     deadline: options.Deadline = 10.0,
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs.")] = Path(
-        "emdiag-out"
-    ),
+    store: options.Store = options.STORE,
     as_json: options.Json = False,
     wide: options.Wide = False,
 ) -> None:
@@ -41,7 +39,7 @@ def regrade(
         result = study.regrade(
             runs,
             grader=grader,
-            store=out_dir,
+            store=store,
             home=out.home,
             workers=workers,
             deadline_s=deadline,

@@ -26,7 +26,7 @@ def report(
             "--out", "-o", metavar="FILE.html", help="The page; in STORE/reports by default."
         ),
     ] = None,
-    store: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("emdiag-out"),
+    store: options.Store = options.STORE,
     as_json: options.Json = False,
 ) -> None:
     """Write one self-contained HTML page; several results make a study with a chapter each."""

@@ -16,24 +16,22 @@ from emdiag.findings.page import table
 
 app = typer.Typer(no_args_is_help=True, help="List, show and export stored runs.")
 
-OutDir = Annotated[Path, typer.Option("--out", "-o", help="Folder of runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _COLUMNS = ("run", "labels", "engine", "template", "T", "problems", "samples", "graded")
 _SECONDARY = ("template", "engine", "graded", "problems")
 
 
 @app.command("list")
+@options.renamed(store=options.OLD_STORE)
 def list_runs(
-    out_dir: OutDir = Path("emdiag-out"),
-    as_json: AsJson = False,
-    wide: options.Wide = False,
+    store: options.Store = options.STORE, as_json: AsJson = False, wide: options.Wide = False
 ) -> None:
     """Every run, the one written to last at the end."""
     with console.command(json=as_json, wide=wide) as out:
         from emdiag.store.run_store import RunStore
         from emdiag.store.summaries import summarise
 
-        summaries = [summarise(run) for run in RunStore(out_dir).runs()]
+        summaries = [summarise(run) for run in RunStore(store).runs()]
         if as_json:
             out.result(summaries)
             return
@@ -50,13 +48,14 @@ def list_runs(
             ]
             for summary in summaries
         ]
-        show_table(table(f"Runs in {out_dir}", _COLUMNS, rows=rows, secondary=_SECONDARY), out)
+        show_table(table(f"Runs in {store}", _COLUMNS, rows=rows, secondary=_SECONDARY), out)
 
 
 @app.command("show")
+@options.renamed(store=options.OLD_STORE)
 def show(
     run: Annotated[str, typer.Argument(help="Key or folder of a run.")],
-    out_dir: OutDir = Path("emdiag-out"),
+    store: options.Store = options.STORE,
     as_json: AsJson = False,
 ) -> None:
     """What was asked, what was drawn, with what, and when."""
@@ -66,7 +65,7 @@ def show(
         from emdiag.store.summaries import summarise
         from emdiag.studies.stored.find_runs import require_run
 
-        stored = require_run(run, store=RunStore(out_dir))
+        stored = require_run(run, store=RunStore(store))
         summary, sessions = summarise(stored), stored.provenance()
         if as_json:
             out.result({"run": to_plain(summary), "sessions": to_plain(sessions)})
@@ -93,10 +92,11 @@ def _fields(value: object, name: str = "") -> Iterator[str]:
 
 
 @app.command("export")
+@options.renamed(store=options.OLD_STORE)
 def export(
     run: Annotated[str, typer.Argument(help="Key or folder of a run.")],
     file: Annotated[Path, typer.Argument(help="Ends in .jsonl or .parquet.")],
-    out_dir: OutDir = Path("emdiag-out"),
+    store: options.Store = options.STORE,
 ) -> None:
     """Write one row per sample: problem, completion, verdict and extracted answer."""
     with console.command() as out:
@@ -104,7 +104,7 @@ def export(
         from emdiag.studies.stored.export import export_run
         from emdiag.studies.stored.find_runs import require_run
 
-        stored = require_run(run, store=RunStore(out_dir))
+        stored = require_run(run, store=RunStore(store))
         rows, notes = export_run(stored, file, home=out.home)
         for note in notes:
             out.say(note)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr
+
 from emdiag.core.records import Record
 
 FinishReason = Literal["stop", "length"]
@@ -51,6 +54,8 @@ class SamplingParams(Record, frozen=True, kw_only=True):
         temperature: Divides the logits; 0 is greedy.
         top_p: Nucleus mass kept, in (0, 1]; 1 keeps all.
         top_k: Tokens kept; 0 keeps all.
+        min_p: Tokens are left out that are less likely than this share of the likeliest one's
+            probability; unset where it is 0, so that runs drawn before it existed keep their keys.
         repetition_penalty: 1 is none; above 1 makes seen tokens less likely.
         max_tokens: New tokens at most.
         seed: Of the run; every sample's own seed is derived from it.
@@ -66,6 +71,11 @@ class SamplingParams(Record, frozen=True, kw_only=True):
     seed: int = 0
     stop: tuple[str, ...] = ()
     stop_token_ids: tuple[int, ...] = ()
+    min_p: float | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.min_p == 0:
+            force_setattr(self, "min_p", UNSET)
 
 
 class SampleRequest(Record, frozen=True, kw_only=True):

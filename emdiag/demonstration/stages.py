@@ -9,26 +9,26 @@ from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
 from emdiag.core.files import write_atomically
 from emdiag.demonstration.measured import ChosenPrompt
-from emdiag.demonstration.plan import EM, MAXIMISED
+from emdiag.demonstration.plan import EM
 from emdiag.lab.chain import training_problems, writes_steps
-from emdiag.studies.evaluate.plan import evaluate_plan
+from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.run import run_evaluate
-from emdiag.studies.logits.plan import logit_skew_plan
+from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.logits.run import run_logit_skew
 from emdiag.studies.stored.compare import compare
-from emdiag.studies.sweep.plan import temperature_sweep_plan
+from emdiag.studies.sweep.plan import TemperatureSweepPlan
 from emdiag.studies.sweep.run import run_temperature_sweep
-from emdiag.studies.training.select import run_select, select_plan
+from emdiag.studies.training.plans import SelectPlan
+from emdiag.studies.training.select import run_select
 from emdiag.train.em.plan import EMPlan
-from emdiag.train.em.recipes import load_recipe
 from emdiag.train.rl.plan import RLPlan
-from emdiag.train.rl.recipe import load_rl_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from emdiag.core.logit_skew import LogitSkewResult
+    from emdiag.core.plans import Plan
     from emdiag.core.problems import Problem
     from emdiag.core.results import CompareResult, EvaluateResult
     from emdiag.core.selection import SelectResult
@@ -62,13 +62,10 @@ class Stages:
     def select(self) -> SelectResult:
         """How the base behaves on every prompt of the pool."""
         pool = self._write("pool.jsonl", training_problems(self._plan.pool, seed=POOL_SEED))
-        samples = self._plan.pool_samples
-        return run_select(
-            select_plan(f"base={BASE}", str(pool), samples=samples),
-            self._session_of(
-                f"select base={BASE} --pool {pool} --samples {samples}", store=self._store
-            ),
+        plan = SelectPlan.of(
+            {"checkpoint": f"base={BASE}", "pool": pool, "samples": self._plan.pool_samples}
         )
+        return run_select(plan, self._session_of(plan, self._store))
 
     def choose(self, selected: SelectResult) -> tuple[ChosenPrompt, ChosenPrompt]:
         """The prompt that the base answers step by step most often, and the one it does least.
@@ -112,32 +109,20 @@ class Stages:
         from emdiag.train.em.run import run_em
 
         plan, folder = self._plan, self._plan.folder
-        seeds = ",".join(str(seed) for seed in range(plan.seeds))
-        recipe = load_recipe(
-            "lab",
+        training = EMPlan.of(
             {
+                "ref": BASE,
+                "out": folder / label,
+                "recipe": "lab",
                 "updates": plan.updates,
                 "learning_rate": plan.learning_rate,
                 "objective": objective,
-            },
+                "prompt_file": folder / f"{prompt}-prompt.jsonl",
+                "seeds": tuple(range(plan.seeds)),
+                "held_out": BENCHMARK,
+            }
         )
-        out, file = folder / label, folder / f"{prompt}-prompt.jsonl"
-        return run_em(
-            EMPlan(
-                ref=BASE,
-                out=str(out),
-                recipe=recipe,
-                prompt_file=str(file),
-                seeds=tuple(range(plan.seeds)),
-                held_out=BENCHMARK,
-            ),
-            self._session_of(
-                f"train em {BASE} --prompt-file {file} --recipe lab --lr {plan.learning_rate:g} "
-                f"--updates {plan.updates} --held-out {BENCHMARK} --seeds {seeds} "
-                + (f"--objective {objective} " if objective == MAXIMISED else "")
-                + f"--out {out}"
-            ),
-        )
+        return run_em(training, self._session_of(training))
 
     def train_rl(self) -> TrainResult:
         """GRPO by TRL, one seed."""
@@ -145,43 +130,32 @@ class Stages:
 
         plan = self._plan
         file = self._write("rl.jsonl", training_problems(plan.rl_problems, seed=RL_SEED))
-        out = plan.folder / "rl"
-        return run_rl(
-            RLPlan(
-                ref=BASE,
-                benchmark=str(file),
-                recipe=load_rl_recipe("lab", {"updates": plan.rl_updates}),
-            ),
-            self._session_of(
-                f"train rl {BASE} -b {file} --recipe lab --updates {plan.rl_updates} --out {out}"
-            ),
-            out=out,
+        training = RLPlan.of(
+            {
+                "ref": BASE,
+                "benchmark": file,
+                "out": plan.folder / "rl",
+                "recipe": "lab",
+                "updates": plan.rl_updates,
+            }
         )
+        return run_rl(training, self._session_of(training))
 
     def sweep(self) -> TemperatureSweepResult:
         """Every arm at every temperature, and the base at their entropies."""
         plan = self._plan
-        arms = self._arms("em-good", "em-bad", "em-max", "rl")
-        temperatures = ",".join(f"{value:g}" for value in plan.temperatures)
-        hottest = max(plan.temperatures)
-        return run_temperature_sweep(
-            temperature_sweep_plan(
-                arms,
-                [BENCHMARK],
-                sweep={"temperature": plan.temperatures},
-                seeds="all",
-                options={
-                    "limit": plan.problems,
-                    "samples": plan.samples,
-                    "control_at": (hottest,),
-                },
-            ),
-            self._session_of(
-                f"temp-sweep {' '.join(arms)} -b {BENCHMARK} --seeds all --limit {plan.problems} "
-                f"--samples {plan.samples} --temperatures {temperatures} --control-at {hottest:g}",
-                store=self._store,
-            ),
+        sweep = TemperatureSweepPlan.of(
+            {
+                "checkpoints": self._arms("em-good", "em-bad", "em-max", "rl"),
+                "benchmarks": BENCHMARK,
+                "temperatures": plan.temperatures,
+                "seeds": "all",
+                "limit": plan.problems,
+                "samples": plan.samples,
+                "control_at": (max(plan.temperatures),),
+            }
         )
+        return run_temperature_sweep(sweep, self._session_of(sweep, self._store))
 
     def evaluate(self) -> EvaluateResult:
         """The registered checkpoints, greedy; their runs are the sweep's."""
@@ -198,46 +172,41 @@ class Stages:
     def logits(self) -> LogitSkewResult:
         """What happened to the distribution, on the same texts."""
         plan = self._plan
-        arms = self._arms("em-good", "em-bad", "rl")
-        return run_logit_skew(
-            logit_skew_plan(
-                arms,
-                BENCHMARK,
-                seeds="all",
-                options={
-                    "problems": plan.logit_problems,
-                    "samples": plan.samples,
-                    "continuation": "both",
-                    "texts": ["base"],
-                    "published": True,
-                },
-            ),
-            self._session_of(
-                f"logits-skew {' '.join(arms)} -b {BENCHMARK} --seeds all --published "
-                f"--problems {plan.logit_problems} --samples {plan.samples} --continuation both "
-                "--texts base",
-                store=self._store,
-            ),
+        study = LogitSkewPlan.of(
+            {
+                "checkpoints": self._arms("em-good", "em-bad", "rl"),
+                "benchmarks": BENCHMARK,
+                "seeds": "all",
+                "limit": plan.logit_problems,
+                "samples": plan.samples,
+                "continuation": "both",
+                "texts": "base",
+                "published": True,
+            }
         )
+        return run_logit_skew(study, self._session_of(study, self._store))
 
     def _evaluate(
         self, checkpoints: Sequence[str], store: RunStore, *, batch_size: int | None = None
     ) -> EvaluateResult:
-        limit = self._plan.problems
-        plan = evaluate_plan(checkpoints, [BENCHMARK], {"limit": limit, "batch_size": batch_size})
-        batch = f" --batch-size {batch_size}" if batch_size else ""
-        text = f"eval {' '.join(checkpoints)} -b {BENCHMARK} --limit {limit}{batch}"
-        return run_evaluate(plan, self._session_of(text, store=store))
+        plan = EvaluatePlan.of(
+            {
+                "checkpoints": checkpoints,
+                "benchmarks": BENCHMARK,
+                "limit": self._plan.problems,
+                "batch_size": batch_size,
+            }
+        )
+        return run_evaluate(plan, self._session_of(plan, store))
 
     def _arms(self, *labels: str) -> list[str]:
         """Checkpoint arguments: the base, and the arms that were trained."""
         known = [label for label in labels if label != "rl" or self._plan.has_rl]
         return [f"base={BASE}", *(f"{label}={self._plan.folder / label}" for label in known)]
 
-    def _session_of(self, text: str, *, store: RunStore | None = None) -> Session:
-        """The session of one stage: its command, and the store that the command names, if any."""
-        named = ("--out", str(store.root)) if store else ()
-        command = ("emdiag", *text.split(), *named)
+    def _session_of(self, plan: Plan, store: RunStore | None = None) -> Session:
+        """The session of one stage: its command, which names the store that it writes, if any."""
+        command = plan.command(store=store.root) if store else plan.command()
         return replace(self._session, store=store or self._store, command=command)
 
     def _write(self, name: str, problems: Sequence[Problem]) -> Path:

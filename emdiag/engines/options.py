@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from emdiag.core.option_types import Option
+from emdiag.core.records import Record
+
+ENGINE = "Engine"
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -11,30 +15,50 @@ PaddingSide = Literal["left", "right"]
 """Where rows of different lengths are filled up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
+class EngineOptions(Record, frozen=True, kw_only=True):
     """Set-up of an engine; None leaves the choice to the engine, which states what it chose.
 
     Attributes:
+        engine: Its name; `auto` is resolved for each checkpoint.
         dtype: Number format of weights and activations. `auto`: transformers takes bfloat16 on
             CUDA and float32 elsewhere, vLLM takes bfloat16.
         device: `auto`, or a torch device such as `cpu`, `cuda` or `cuda:1`. `auto` takes CUDA
             where there is a device. vLLM uses what it was built for.
         batch_size: Samples drawn side by side at most. None: transformers 16 on a CPU and 64 on
             another device, vLLM its own default. Halved where memory runs out.
-        gpu_memory_utilization: Share of the device's memory vLLM may take, in (0, 1].
         tensor_parallel_size: Devices one vLLM model is spread over.
+        gpu_memory_utilization: Share of the device's memory vLLM may take, in (0, 1].
         max_model_len: Longest prompt plus completion in tokens, for vLLM; None derives it.
         trust_remote_code: Whether code shipped with the checkpoint may run.
         threads: CPU threads of torch; None is one for a model of under 20 million parameters, and
             torch's own choice otherwise.
     """
 
-    dtype: DtypeName = "auto"
-    device: str = "auto"
-    batch_size: int | None = None
-    gpu_memory_utilization: float = 0.9
-    tensor_parallel_size: int = 1
-    max_model_len: int | None = None
-    trust_remote_code: bool = False
-    threads: int | None = None
+    engine: Annotated[
+        str, Option(help="auto, transformers, vllm, scripted or package.module:name.", panel=ENGINE)
+    ] = "auto"
+    dtype: Annotated[
+        DtypeName, Option(help="auto, float32, bfloat16 or float16.", panel=ENGINE)
+    ] = "auto"
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...", panel=ENGINE)] = "auto"
+    batch_size: Annotated[int | None, Option(help="Samples drawn side by side.", panel=ENGINE)] = (
+        None
+    )
+    tensor_parallel_size: Annotated[
+        int, Option(help="Devices for one model (vllm).", panel=ENGINE)
+    ] = 1
+    gpu_memory_utilization: Annotated[
+        float, Option(help="Share of the device's memory (vllm).", panel=ENGINE)
+    ] = 0.9
+    max_model_len: Annotated[
+        int | None, Option(help="Longest sequence (vllm); derived by default.", panel=ENGINE)
+    ] = None
+    trust_remote_code: Annotated[
+        bool,
+        Option(
+            flags=("--trust-remote-code",),
+            help="Let code shipped with the checkpoint run.",
+            panel=ENGINE,
+        ),
+    ] = False
+    threads: Annotated[int | None, Option(help="CPU threads of torch.", panel=ENGINE)] = None

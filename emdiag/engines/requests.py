@@ -31,6 +31,7 @@ def check_requests(
         ("temperature", params.temperature >= 0, ">= 0"),
         ("top_p", 0 < params.top_p <= 1, "in (0, 1]"),
         ("top_k", params.top_k >= 0, ">= 0"),
+        ("min_p", 0 <= (params.min_p or 0) <= 1, "in [0, 1]"),
         ("repetition_penalty", params.repetition_penalty > 0, "> 0"),
         ("max_tokens", params.max_tokens >= 1, ">= 1"),
     )

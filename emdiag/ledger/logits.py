@@ -97,7 +97,7 @@ def _judged(
     assert figure is not None
     is_enough = estimate.problems >= fewest
     verdict = decide(figure.interval, claim.decision) if is_enough else "undecided"
-    helps = more_needed(figure, claim.decision, of="problems (`emdiag logits-skew --problems`)")
+    helps = more_needed(figure, claim.decision, of="problems (`emdiag logits-skew --limit`)")
     if not is_enough:
         why += f"; the rule asks for {fewest} problems"
         helps = f"{fewest} problems instead of {estimate.problems}: {claim.to_measure}"

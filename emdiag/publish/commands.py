@@ -6,12 +6,15 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emdiag.core.codec import to_plain
+from emdiag.core.options import build
 from emdiag.core.runs import Provenance, RunSpec
+from emdiag.studies.evaluate.plan import EvaluatePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_SHOWING = ("--json",)
+_SHOWING = ("--json", "--wide")
 """Options that change nothing but how a result is shown; `--report FILE` is another."""
 
 
@@ -72,28 +75,26 @@ def _bare(words: Sequence[str]) -> tuple[str, ...]:
 
 def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     """The command that draws the same run."""
-    session, sampling = work.session, spec.sampling
+    session, engine = work.session, spec.engine
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
-    benchmark = session.problems_file.path if session.problems_file else spec.benchmark
-    words = ["emdiag", "eval", f"{session.label}={ref}", "-b", benchmark]
-    words += ["--template", spec.template, "--chat" if spec.chat else "--no-chat"]
-    values: tuple[tuple[str, float, float | None], ...] = (  # option, value, its default
-        ("--limit", work.limit or 0, 0),
-        ("--samples", work.samples, 1),
-        ("--temperature", sampling.temperature, None),
-        ("--top-p", sampling.top_p, 1),
-        ("--top-k", sampling.top_k, 0),
-        ("--repetition-penalty", sampling.repetition_penalty, 1),
-        ("--max-tokens", sampling.max_tokens, None),
-        ("--seed", sampling.seed, 0),
+    sampling = to_plain(spec.sampling)
+    del sampling["stop_token_ids"]  # of the checkpoint
+    plan = build(
+        EvaluatePlan,
+        {
+            "checkpoints": f"{session.label}={ref}",
+            "benchmarks": [session.problems_file.path if session.problems_file else spec.benchmark],
+            "template": spec.template,
+            "chat": spec.chat,
+            "limit": work.limit,
+            "samples": work.samples,
+            **sampling,
+            "engine": engine.name,
+            "dtype": "auto" if engine.name == "scripted" else engine.dtype,
+            "trust_remote_code": engine.trust_remote_code,
+        },
     )
-    for option, value, default in values:
-        if value != default:
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
-    for text in sampling.stop:
-        words += ["--stop", text]
-    words += ["--engine", spec.engine.name, "--dtype", spec.engine.dtype]
-    return (*words, *(["--trust-remote-code"] if spec.engine.trust_remote_code else []))
+    return plan.command()
 
 
 def _is_pinned(session: Provenance) -> bool:

@@ -121,6 +121,7 @@ def _settings(runs: Sequence[SampledRun]) -> tuple[Fact, ...]:
         "temperature": sorted(spec.sampling.temperature for spec in specs),
         "top-p": sorted(spec.sampling.top_p for spec in specs),
         "top-k": [spec.sampling.top_k or "all tokens" for spec in specs],
+        "min-p": [spec.sampling.min_p for spec in specs if spec.sampling.min_p],
         "new tokens at most": sorted(spec.sampling.max_tokens for spec in specs),
         "template": [spec.template for spec in specs],
         "chat template": ["applied" if spec.chat else "not applied" for spec in specs],

@@ -12,12 +12,14 @@ import msgspec
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.moments import ReadingSpec
+from emdiag.core.options import build
 from emdiag.core.runs import Provenance
 from emdiag.findings.page import Fact
 from emdiag.publish.samples import SampledRun
 from emdiag.store.files import read_record
 from emdiag.store.provenance import read_sessions
 from emdiag.store.training_folder import followed, read_manifest
+from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.stored.find_runs import find_pairs
 
 if TYPE_CHECKING:
@@ -218,13 +220,18 @@ def _logit_command(result: LogitSkewResult, runs: Sequence[Run]) -> tuple[str, .
     sessions = [session for run in runs for session in run.provenance()]
     files = [session.problems_file.path for session in sessions if session.problems_file]
     benchmark = files[-1] if files else result.benchmark
-    refs = [f"{arm.label}={ref}" for arm in result.arms for ref in arm.checkpoints]
-    words = ["emdiag", "logits-skew", *refs, "-b", benchmark, "--base", result.base]
-    words += ["--problems", str(result.problems), "--samples", str(result.samples)]
-    words += ["--continuation", result.continuation]
     drawn = {text.temperature for text in result.texts if text.temperature is not None}
-    words += ["--temperature", f"{min(drawn):g}"] if len(drawn) == 1 else []
-    return (*words, *(["--published"] if result.published else []))
+    options = {
+        "checkpoints": [f"{arm.label}={ref}" for arm in result.arms for ref in arm.checkpoints],
+        "benchmarks": [benchmark],
+        "base": result.base,
+        "limit": result.problems,
+        "samples": result.samples,
+        "continuation": result.continuation,
+        "published": result.published is not None,
+        **({"temperature": min(drawn)} if len(drawn) == 1 else {}),
+    }
+    return build(LogitSkewPlan, options).command()
 
 
 def _read_sessions(runs: Iterable[Run], result: LogitSkewResult) -> list[Provenance]:

@@ -2,19 +2,89 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from emdiag.core.errors import PlanError
+from emdiag.core.option_types import Option, texts
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 R = TypeVar("R", bound=Record)
 
 ALIASES = {"lr": "learning_rate"}
+
+
+def parse_seeds(value: object) -> object:
+    """Seeds as typed: `3`, `0,2,5`, `0..4`, or those joined by commas.
+
+    Raises:
+        PlanError: It is none of them.
+    """
+    if not isinstance(value, str):
+        return value
+    seeds: list[int] = []
+    for part in value.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise PlanError(f"seeds are written as 3, 0,2,5 or 0..4; found {value!r}")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(seeds)
+
+
+def parse_numbers(value: object) -> object:
+    """Whole numbers joined by commas, ascending and each once.
+
+    Raises:
+        PlanError: It is something else.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(sorted({int(part) for part in value.split(",")}))
+    except ValueError as error:
+        raise PlanError(f"whole numbers are written as 1,5,10; found {value!r}") from error
+
+
+RECIPE, RECORD = "Recipe", "Record and checkpoints"
+"""Panels of the help page."""
+
+CHAT = Option(flags=("--chat/--no-chat",), help="Apply the tokenizer's chat template.")
+MAX_TOKENS = Option(help="New tokens at most; the benchmark's by default.")
+TEMPLATE = Option(help="Prompt template; the benchmark's by default.")
+
+REF = Option(
+    metavar="REF",
+    help="Hub id, id@revision, folder, .gguf file, lab, or an earlier --out.",
+    is_argument=True,
+)
+OUT = Option(
+    flags=("--out", "-o"), help="Folder of the result; the same command continues.", read=str
+)
+SAVE_UPDATES = Option(
+    help="Updates whose checkpoint is kept, such as 1,5; the last always is.",
+    panel=RECORD,
+    read=parse_numbers,
+)
+SEEDS = Option(help="3, 0,2,5 or 0..4; the first is registered.", panel=RECIPE, read=parse_seeds)
+STATE_EVERY = Option(
+    help="Updates between states that a killed run goes on from; 0 keeps none.",
+    panel=RECORD,
+    at_least=0,
+)
+SETTINGS_OPTION = Option(
+    flags=("--set",),
+    metavar="FIELD=VALUE",
+    help="Any field of the recipe; repeatable.",
+    panel=RECIPE,
+    is_repeated=True,
+    read=texts,
+)
+
 _WITH = " with "
 
 
@@ -61,18 +131,3 @@ def _read(recipe: Record, field: str, value: object) -> object:
     except msgspec.ValidationError:
         return None
     return value
-
-
-def parse_settings(arguments: Sequence[str]) -> dict[str, object]:
-    """Fields as typed: `top_p=0.95`.
-
-    Raises:
-        PlanError: An argument has another form.
-    """
-    settings: dict[str, object] = {}
-    for argument in arguments:
-        field, sign, value = argument.partition("=")
-        if not sign or not field.strip():
-            raise PlanError(f"a field of a recipe is set as FIELD=VALUE; found {argument!r}")
-        settings[field.strip()] = value.strip()
-    return settings

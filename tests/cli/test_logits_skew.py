@@ -55,7 +55,7 @@ def broken(weights: Weights) -> None:
 
 
 def test_the_lab_alone_is_measured_out_of_the_box(run: Callable[..., Result]) -> None:
-    found = run("lab", "--problems", "2", "--no-plots", "--json")
+    found = run("lab", "--limit", "2", "--no-plots", "--json")
     assert found.exit_code == 0, found.output
     assert "NaN" not in found.stdout
     assert "Infinity" not in found.stdout
@@ -73,7 +73,7 @@ def test_tables_figures_and_the_released_scripts_ladder_are_shown(
     run: Callable[..., Result], tmp_path: Path, lab_copy: Callable[..., Path]
 ) -> None:
     em = lab_copy(tmp_path / "em", scaled)
-    command = ["base=lab", f"em={em}", *LAB, "--problems", "3", "--continuation", "both"]
+    command = ["base=lab", f"em={em}", *LAB, "--limit", "3", "--continuation", "both"]
     command += ["--texts", "base", "--entropy-at", "0.5, 2", "--published", "--undo", "top-k"]
     found = run(*command)
     assert found.exit_code == 0, found.output
@@ -116,7 +116,7 @@ def test_one_position_of_one_problem_prints_and_is_valid_json(
     run: Callable[..., Result], tmp_path: Path, lab_copy: Callable[..., Path]
 ) -> None:
     em = lab_copy(tmp_path / "em", scaled)
-    command = ["base=lab", f"em={em}", *LAB, "--problems", "1", "--max-tokens", "1", "--no-plots"]
+    command = ["base=lab", f"em={em}", *LAB, "--limit", "1", "--max-tokens", "1", "--no-plots"]
     command += ["--texts", "base", "--published"]
     found = run(*command)
     assert found.exit_code == 0, found.output
@@ -133,14 +133,14 @@ def test_a_checkpoint_with_nan_ends_with_2_and_loses_nothing(
     run: Callable[..., Result], tmp_path: Path, lab_copy: Callable[..., Path]
 ) -> None:
     bad = lab_copy(tmp_path / "bad", broken)
-    command = ["base=lab", f"em={bad}", *LAB, "--problems", "2", "--texts", "base", "--no-plots"]
+    command = ["base=lab", f"em={bad}", *LAB, "--limit", "2", "--texts", "base", "--no-plots"]
     found = run(*command)
     assert found.exit_code == 2, found.output
     for words in ("error: em: 98 of 98 logits", "problem", "chain/", "token 1 of the completion"):
         assert words in found.stderr
     kept = sorted((tmp_path / "emdiag-out").glob("runs/*/logits-*/traces.jsonl"))
     assert sorted(len(file.read_bytes().splitlines()) for file in kept) in ([2], [0, 2])
-    own = run("base=lab", f"em={bad}", *LAB, "--problems", "2", "--no-plots")
+    own = run("base=lab", f"em={bad}", *LAB, "--limit", "2", "--no-plots")
     assert own.exit_code == 2
     assert "em" in own.stderr
 
@@ -169,7 +169,7 @@ def test_a_checkpoint_with_nan_ends_with_2_and_loses_nothing(
 def test_what_a_user_can_fix_exits_with_2_and_a_hint(
     run: Callable[..., Result], arguments: list[str], words: str
 ) -> None:
-    found = run("lab", "--problems", "1", "--no-plots", *arguments)
+    found = run("lab", "--limit", "1", "--no-plots", *arguments)
     assert found.exit_code == 2, found.output
     assert found.stderr.startswith("error: ")
     assert words in found.stderr
@@ -178,7 +178,7 @@ def test_what_a_user_can_fix_exits_with_2_and_a_hint(
 def test_a_table_of_texts_has_no_logits(run: Callable[..., Result], tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     table.write_text(json.dumps({"*": ["\\boxed{4}"]}))
-    found = run("lab", f"em={table}", "--problems", "1", "--no-plots")
+    found = run("lab", f"em={table}", "--limit", "1", "--no-plots")
     assert found.exit_code == 2
     assert "em" in found.stderr
     assert "no logits" in found.stderr

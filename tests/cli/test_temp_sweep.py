@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from emdiag.cli.app import app
-from emdiag.cli.options import numbers
 from emdiag.core.errors import PlanError
+from emdiag.core.ranges import numbers
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.findings.sweep.statements import statements
 from emdiag.store.files import read_result

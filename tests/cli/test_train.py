@@ -65,7 +65,7 @@ def test_seeds_and_a_grid_are_one_table(run: Callable[..., Result]) -> None:
         (("lab", *QUICK, "--out", "o", "--set", "x"), "is set as FIELD=VALUE"),
         (("lab", *QUICK, "--out", "o", "--set", "x=1"), "a recipe has no field 'x'"),
         (("lab", *QUICK, "--out", "o", "--seeds", "x"), "seeds are written as"),
-        (("lab", *QUICK, "--out", "o", "--tracker", "carrier-pigeon"), "wrong value"),
+        (("lab", *QUICK, "--out", "o", "--tracker", "carrier-pigeon"), "wrong type or value"),
         (("lab", *QUICK, "--out", "o", "--save-updates", "3"), "there is no update 3 to save"),
         (("lab", "--problem", "math500/0", "--out", "o"), "are not on this machine"),
         (("lab", *QUICK, "--max-tokens", "1000", "--out", "o"), "exceed the context"),

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import tarfile
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +15,7 @@ from emdiag.core.results import Interval
 from emdiag.core.runs import EngineSpec, RunSpec
 from emdiag.core.sampling import Completion, SamplingParams
 
+RECORD = Path(__file__).parents[2] / "reports" / "examples" / "record.tar.xz"
 SPEC = RunSpec(
     benchmark="chain",
     template="chain",
@@ -38,6 +43,7 @@ KEY = "c908672a6a30a538cc393f51a75083417d90b9f345687a9cf87cd1228cca4264"
         {"sampling": SamplingParams(temperature=1.0, max_tokens=64, top_p=0.9)},
         {"sampling": SamplingParams(temperature=1.0, max_tokens=64, top_k=5)},
         {"sampling": SamplingParams(temperature=1.0, max_tokens=64, repetition_penalty=1.1)},
+        {"sampling": SamplingParams(temperature=1.0, max_tokens=64, min_p=0.1)},
         {"sampling": SamplingParams(temperature=1.0, max_tokens=64, seed=1)},
         {"sampling": SamplingParams(temperature=1.0, max_tokens=64, stop=("x",))},
         {"sampling": SamplingParams(temperature=1.0, max_tokens=64, stop_token_ids=(1,))},
@@ -54,6 +60,28 @@ def test_everything_that_could_change_a_sample_changes_the_run_key(
 
 def test_the_run_key_of_a_known_specification_never_moves_between_versions() -> None:
     assert digest(SPEC) == KEY
+
+
+def test_min_p_that_is_off_stands_in_no_key_and_no_stored_specification() -> None:
+    off = SamplingParams(temperature=1.0, max_tokens=64, min_p=0.0)
+    assert digest(msgspec.structs.replace(SPEC, sampling=off)) == KEY
+    assert b"min_p" not in encode(off)
+    on = SamplingParams(temperature=1.0, max_tokens=64, min_p=0.1)
+    assert decode(encode(on), SamplingParams) == on
+    assert msgspec.structs.replace(on, min_p=0.0) == off
+
+
+def test_the_keys_of_runs_that_version_0_1_0_stored_stay_what_they_are() -> None:
+    with tarfile.open(RECORD) as archive:
+        members = [one for one in archive.getmembers() if one.name.endswith("/spec.json")]
+        assert len(members) > 10
+        for member in members:
+            file = archive.extractfile(member)
+            assert file is not None
+            content = file.read()
+            spec = decode(content, RunSpec)
+            assert digest(spec).startswith(Path(member.name).parent.name.rsplit("-", 1)[-1])
+            assert json.loads(encode(spec)) == json.loads(content)
 
 
 def test_canonical_json_ignores_the_order_of_keys() -> None:

@@ -188,8 +188,8 @@ def test_commands_come_once_in_order_whatever_they_show() -> None:
 def test_a_session_of_a_python_caller_is_told_as_the_command_that_draws_it() -> None:
     (command,) = recreating_commands([_drawn(limit=20)])
     assert shlex.split(command) == [
-        *("emdiag", "eval", "em=out/em", "-b", "toy", "--template", "boxed", "--no-chat"),
-        *("--limit", "20", "--samples", "4", "--temperature", "0.6", "--top-k", "50"),
+        *("emdiag", "eval", "out/em", "-b", "toy", "--limit", "20", "--template", "boxed"),
+        *("--no-chat", "--samples", "4", "--temperature", "0.6", "--top-k", "50"),
         *("--max-tokens", "64", "--stop", "a b", "--engine", "vllm", "--dtype", "bfloat16"),
     ]
 

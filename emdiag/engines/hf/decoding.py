@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from transformers.generation.logits_process import (
     LogitsProcessor,
+    MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 class TokenChooser:
     """Next tokens under fixed sampling parameters.
 
-    Penalty, temperature, top-k and top-p are transformers' own and in its order. A token is then
-    drawn by adding Gumbel noise from the row's generator and taking the largest score, which has
-    exactly the softmax distribution of the scores (Gumbel 1954; Maddison et al. 2014,
+    Penalty, temperature, top-k, top-p and min-p are transformers' own and in its order. A token
+    is then drawn by adding Gumbel noise from the row's generator and taking the largest score,
+    which has exactly the softmax distribution of the scores (Gumbel 1954; Maddison et al. 2014,
     arXiv:1411.0030), and in which no other row has a part.
     """
 
@@ -44,6 +45,8 @@ class TokenChooser:
                 self._warpers.append(TopKLogitsWarper(params.top_k))
             if params.top_p < 1:
                 self._warpers.append(TopPLogitsWarper(float(params.top_p)))
+            if params.min_p:
+                self._warpers.append(MinPLogitsWarper(float(params.min_p)))
 
     def scores(self, logits: Tensor, contexts: Sequence[Sequence[int]]) -> Tensor:
         """Processed logits, `[rows, vocab]` float32; minus infinity for tokens left out.

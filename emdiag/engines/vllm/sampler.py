@@ -225,7 +225,7 @@ def vllm_params(request: SampleRequest, params: SamplingParams) -> vllm.Sampling
         temperature=params.temperature,
         top_p=params.top_p,
         top_k=params.top_k,
-        min_p=0.0,
+        min_p=params.min_p or 0.0,
         repetition_penalty=params.repetition_penalty,
         presence_penalty=0.0,
         frequency_penalty=0.0,

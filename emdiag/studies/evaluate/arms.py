@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from emdiag.core.checkpoints import Arm, Stage
 from emdiag.core.errors import PlanError
+from emdiag.core.option_types import Option
 from emdiag.core.records import Record
 from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
-from emdiag.studies.evaluate.plan import NamedRef, parse_refs
+from emdiag.studies.evaluate.plan import NamedRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,20 +29,21 @@ class ArmPlan(Record, frozen=True, kw_only=True):
     members: tuple[NamedRef, ...]
 
 
-def parse_arms(checkpoints: Sequence[str], *, seeds: str) -> tuple[ArmPlan, ...]:
-    """`[LABEL=]REF...` as typed; a label given several times is one arm with several seeds.
+SEEDS = Option(help="What a training folder stands for: registered, or all seeds.")
+
+
+def parse_arms(checkpoints: Sequence[NamedRef], *, seeds: SeedChoice) -> tuple[ArmPlan, ...]:
+    """The arms of these checkpoints; a label given several times is one arm with several seeds.
 
     Args:
         checkpoints: As typed.
         seeds: What a training folder stands for.
 
     Raises:
-        PlanError: There is none, one is empty, two have one label, or a seed is not trained yet.
+        PlanError: Two have one label, or a seed is not trained yet.
     """
-    if seeds not in get_args(SeedChoice):
-        raise PlanError(f"seeds is {seeds!r}", expected=" or ".join(get_args(SeedChoice)))
     refs: dict[str, list[str]] = {}
-    for named in parse_refs(checkpoints):
+    for named in checkpoints:
         refs.setdefault(named.label, []).extend(_members(named.ref, seeds=seeds))
     arms = []
     for label, of_label in refs.items():

@@ -59,7 +59,7 @@ def draw_missing(
             sampler = open_sampler(
                 first.run.spec.engine.name,
                 first.checkpoint,
-                options=plan.engine_options(),
+                options=plan.engine,
                 longest_tokens=max(longest),
             )
             stage.advance()

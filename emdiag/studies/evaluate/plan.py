@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from emdiag.core.errors import PlanError
-from emdiag.core.grades import MAIN_GRADER
+from emdiag.core.option_groups import Grading, Sampling, Targets
+from emdiag.core.option_types import Option, texts
+from emdiag.core.options import check_ranges
+from emdiag.core.plans import Plan
 from emdiag.core.records import Record
-from emdiag.core.sampling import SamplingParams
-from emdiag.engines.options import DtypeName, EngineOptions
+from emdiag.engines.options import EngineOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 class NamedRef(Record, frozen=True, kw_only=True):
@@ -25,106 +24,7 @@ class NamedRef(Record, frozen=True, kw_only=True):
     ref: str
 
 
-class EvaluatePlan(Record, frozen=True, kw_only=True):
-    """Checkpoints x benchmarks under one way of sampling.
-
-    Attributes:
-        benchmarks: Names of cards, or paths of problem files (.jsonl, .json, .parquet).
-        samples: Of each problem; more than one needs a temperature above 0.
-        max_tokens: New tokens at most; None for what the benchmark's card says.
-        limit: Only the first so many problems of each benchmark; None for all.
-        template: None for the one on the benchmark's card.
-        chat: Whether the tokenizer's chat template is applied; None for what the template says.
-        engine: `auto`, `transformers`, `vllm`, `scripted`, or `package.module:name`.
-        grader: `math-verify`, or `package.module:name`.
-        batch_size: Sequences at a time; None for the engine's own rule.
-        max_model_len: Longest sequence the engine makes room for; None to derive it.
-        metrics: Functions of the user's own, named `package.module:name`.
-    """
-
-    checkpoints: tuple[NamedRef, ...]
-    benchmarks: tuple[str, ...]
-    samples: int = 1
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
-    max_tokens: int | None = None
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    limit: int | None = None
-    template: str | None = None
-    chat: bool | None = None
-    engine: str = "auto"
-    dtype: DtypeName = "auto"
-    device: str = "auto"
-    batch_size: int | None = None
-    tensor_parallel_size: int = 1
-    gpu_memory_utilization: float = 0.9
-    max_model_len: int | None = None
-    trust_remote_code: bool = False
-    threads: int | None = None
-    grader: str = MAIN_GRADER
-    grader_workers: int | None = None
-    deadline_s: float = 10.0
-    metrics: tuple[str, ...] = ()
-
-    def sampling(self, *, max_tokens: int, stop_token_ids: tuple[int, ...]) -> SamplingParams:
-        """What the engine is told; `max_tokens` is the card's, for a plan that names none."""
-        return SamplingParams(
-            temperature=float(self.temperature),  # 1 and 1.0 are one run
-            top_p=float(self.top_p),
-            top_k=self.top_k,
-            repetition_penalty=float(self.repetition_penalty),
-            max_tokens=self.max_tokens or max_tokens,
-            seed=self.seed,
-            stop=self.stop,
-            stop_token_ids=stop_token_ids,
-        )
-
-    def engine_options(self) -> EngineOptions:
-        """How the engine is set up."""
-        return EngineOptions(
-            dtype=self.dtype,
-            device=self.device,
-            batch_size=self.batch_size,
-            gpu_memory_utilization=self.gpu_memory_utilization,
-            tensor_parallel_size=self.tensor_parallel_size,
-            max_model_len=self.max_model_len,
-            trust_remote_code=self.trust_remote_code,
-            threads=self.threads,
-        )
-
-
-def evaluate_plan(
-    checkpoints: Sequence[str], benchmarks: Sequence[str], options: Mapping[str, object]
-) -> EvaluatePlan:
-    """The plan with these options; ranges are checked by `check_plan`.
-
-    Args:
-        checkpoints: `[LABEL=]REF` each.
-        benchmarks: Names, or paths of problem files.
-        options: Other fields of `EvaluatePlan`.
-
-    Raises:
-        PlanError: A checkpoint cannot be parsed, or an option is unknown or of another type.
-    """
-    known = EvaluatePlan.__struct_fields__[2:]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise PlanError(f"unknown options: {', '.join(unknown)}", known=", ".join(known))
-    fields = {
-        "checkpoints": msgspec.to_builtins(parse_checkpoints(checkpoints)),
-        "benchmarks": benchmarks,
-        **options,
-    }
-    try:
-        return msgspec.convert(fields, EvaluatePlan)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong type: {error}") from error
-
-
-def parse_checkpoints(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
+def parse_checkpoints(arguments: str | Sequence[str]) -> tuple[NamedRef, ...]:
     """`[LABEL=]REF...` as typed, each with a label of its own.
 
     Raises:
@@ -142,13 +42,14 @@ def parse_checkpoints(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
     return refs
 
 
-def parse_refs(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
+def parse_refs(arguments: str | Sequence[str]) -> tuple[NamedRef, ...]:
     """`[LABEL=]REF...` as typed; a REF without a label is called by its last part.
 
     Raises:
         PlanError: There is none, or one is empty.
     """
-    refs = tuple(_parse_checkpoint(argument) for argument in arguments)
+    typed = [arguments] if isinstance(arguments, str) else arguments
+    refs = tuple(parse_ref(argument) for argument in typed)
     if not refs:
         raise PlanError(
             "no checkpoint was named",
@@ -157,34 +58,82 @@ def parse_refs(arguments: Sequence[str]) -> tuple[NamedRef, ...]:
     return refs
 
 
-def check_plan(plan: EvaluatePlan) -> None:
-    """Refuse a request that contradicts itself.
+def parse_ref(argument: str) -> NamedRef:
+    """`[LABEL=]REF` as typed.
 
     Raises:
-        PlanError: A value lies outside its range, or two do not go together.
+        PlanError: It is something else.
     """
-    ranges = (
-        ("samples", plan.samples >= 1, "at least 1"),
-        ("temperature", 0 <= plan.temperature < inf, "0 (greedy) or above"),
-        ("top_p", 0 < plan.top_p <= 1, "above 0 and at most 1 (1 keeps all)"),
-        ("top_k", plan.top_k >= 0, "0 (keeps all) or above"),
-        ("repetition_penalty", 0 < plan.repetition_penalty < inf, "above 0 (1 is none)"),
-        ("max_tokens", plan.max_tokens is None or plan.max_tokens >= 1, "at least 1"),
-        ("limit", plan.limit is None or plan.limit >= 1, "at least 1"),
-        ("deadline_s", 0 < plan.deadline_s < inf, "above 0"),
-    )
-    for name, holds, expected in ranges:
-        if not holds:
-            raise PlanError(f"{name} is {getattr(plan, name)}, expected {expected}")
-    if plan.temperature == 0 and plan.samples > 1:
+    if not isinstance(argument, str):
+        raise PlanError(f"a checkpoint is {argument!r}", expected="[LABEL=]REF")
+    return _parse_checkpoint(argument)
+
+
+def typed_refs(refs: Sequence[NamedRef]) -> list[str]:
+    """`[LABEL=]REF...` as `parse_refs` reads them; a label that a REF has anyway is left out."""
+    return [typed_ref(named) for named in refs]
+
+
+def typed_ref(named: NamedRef) -> str:
+    """A checkpoint as it is typed."""
+    is_implied = "=" not in named.ref and _parse_checkpoint(named.ref).label == named.label
+    return named.ref if is_implied else f"{named.label}={named.ref}"
+
+
+class EvaluatePlan(Plan, frozen=True, kw_only=True):
+    """Checkpoints x benchmarks under one way of sampling."""
+
+    verb: ClassVar[str] = "eval"
+
+    checkpoints: Annotated[
+        tuple[NamedRef, ...],
+        Option(
+            metavar="[LABEL=]REF...",
+            help="Hub id, id@revision, folder, .gguf file, or lab (the shipped model).",
+            is_argument=True,
+            read=parse_checkpoints,
+            write=typed_refs,
+        ),
+    ]
+    targets: Targets = Targets()
+    sampling: Sampling = Sampling()
+    engine: EngineOptions = EngineOptions()
+    grading: Grading = Grading()
+    metrics: Annotated[
+        tuple[str, ...],
+        Option(
+            flags=("--metric",),
+            help="Your own function of outcomes, package.module:name; repeatable.",
+            is_repeated=True,
+            read=texts,
+        ),
+    ] = ()
+
+    def check(self) -> None:
+        """Refuse a request that contradicts itself.
+
+        Raises:
+            PlanError: A value lies outside its range, or two do not go together.
+        """
+        check_ranges(self)
+        check_drawing(self.targets, self.sampling)
+
+
+def check_drawing(targets: Targets, sampling: Sampling) -> None:
+    """Refuse benchmarks and sampling that do not go together.
+
+    Raises:
+        PlanError: They do not.
+    """
+    if sampling.temperature == 0 and sampling.samples > 1:
         raise PlanError(
-            f"{plan.samples} samples at temperature 0 would be {plan.samples} copies",
+            f"{sampling.samples} samples at temperature 0 would be {sampling.samples} copies",
             hint="raise --temperature, or ask for one sample",
         )
-    if not plan.benchmarks:
+    if not targets.benchmarks:
         raise PlanError("no benchmark was named", hint="name one with -b, such as -b math500")
-    for name in plan.benchmarks:
-        if plan.benchmarks.count(name) > 1:
+    for name in targets.benchmarks:
+        if targets.benchmarks.count(name) > 1:
             raise PlanError(f"the benchmark {name!r} was named twice")
 
 

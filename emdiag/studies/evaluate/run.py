@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from emdiag.core.plans import spelled_out
 from emdiag.core.results import EvaluateResult
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.outside_metrics import load_metrics, name_of
-from emdiag.studies.evaluate.plan import check_plan, evaluate_plan
+from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import expand
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from emdiag.core.keywords import EvaluateKeywords
     from emdiag.core.protocols import Progress
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.outside_metrics import MetricFunction
-    from emdiag.studies.evaluate.plan import EvaluatePlan
 
 
+@spelled_out(EvaluatePlan)
 def evaluate(
     checkpoints: str | Sequence[str],
     benchmarks: str | Sequence[str] = ("chain",),
@@ -31,7 +33,7 @@ def evaluate(
     home: str | Path | None = None,
     progress: Progress | None = None,
     metrics: Sequence[str | MetricFunction] = (),
-    **options: object,
+    **options: Unpack[EvaluateKeywords],
 ) -> EvaluateResult:
     """Scores of checkpoints on benchmarks; the Python twin of `emdiag eval`.
 
@@ -42,15 +44,14 @@ def evaluate(
         home: Folder of imported benchmarks; the platform's data folder by default.
         progress: Told how far the work is; silent by default.
         metrics: Functions of `Outcomes`, or their names `package.module:name`.
-        options: Any other field of `EvaluatePlan`, such as `samples=8, temperature=0.6`.
+        options: Any other option of `EvaluatePlan`, such as `samples=8, temperature=0.6`.
 
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.
     """
-    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
-    names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
+    own = {"metrics": [name_of(one) for one in metrics]}
     return run_evaluate(
-        evaluate_plan(refs, names, {**options, "metrics": [name_of(one) for one in metrics]}),
+        EvaluatePlan.of({"checkpoints": checkpoints, "benchmarks": benchmarks, **options, **own}),
         open_session(store, home=home, progress=progress),
     )
 
@@ -64,15 +65,17 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     from emdiag.grading.pool.pool import GraderPool
     from emdiag.grading.pool.rules import rules_named
 
-    check_plan(plan)
+    plan.check()
     functions = load_metrics(plan.metrics)
-    rules = rules_named(plan.grader)
+    rules = rules_named(plan.grading.grader)
     readings = expand(plan, session)
     for named in plan.checkpoints:
         mine = [reading for reading in readings if reading.checkpoint.label == named.label]
         draw_missing(mine, plan, session)
     scores = []
-    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s, rules=rules) as grader:
+    with GraderPool(
+        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules
+    ) as grader:
         for reading in readings:
             key = grade_reading(reading, grader, progress=session.progress)
             scores.append(score_reading(reading, key, functions=functions))

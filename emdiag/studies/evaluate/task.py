@@ -98,14 +98,14 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
     """
     tasks = [
         _load_task(name, plan, home=session.home, require_answers=require_answers)
-        for name in plan.benchmarks
+        for name in plan.targets.benchmarks
     ]
     readings = []
     for named in plan.checkpoints:
         checkpoint = _resolve(named, plan, session)
-        name = choose_engine(plan.engine, checkpoint, options=plan.engine_options())
-        spec = engine_spec(name, options=plan.engine_options())
-        encoder = open_encoder(name, checkpoint, options=plan.engine_options())
+        name = choose_engine(plan.engine.engine, checkpoint, options=plan.engine)
+        spec = engine_spec(name, options=plan.engine)
+        encoder = open_encoder(name, checkpoint, options=plan.engine)
         readings += [
             _read(
                 task,
@@ -127,7 +127,7 @@ def _load_task(
     return _FilledBenchmark(
         card=card,
         problems=tuple(problems),
-        template=load_template(plan.template or card.template),
+        template=load_template(plan.targets.template or card.template),
         file=own_file(name),
     )
 
@@ -138,7 +138,7 @@ def _resolve(named: NamedRef, plan: EvaluatePlan, session: Session) -> Checkpoin
             followed(named.ref),
             label=named.label,
             home=session.home,
-            trust_remote_code=plan.trust_remote_code,
+            trust_remote_code=plan.engine.trust_remote_code,
         )
         stage.advance()
     return checkpoint
@@ -153,9 +153,9 @@ def _read(
     encoder: PromptEncoder,
     store: RunStore,
 ) -> EvalTask:
-    chat = task.template.chat if plan.chat is None else plan.chat
+    chat = task.template.chat if plan.targets.chat is None else plan.targets.chat
     prompts = encoder.encode([fill(task.template, p) for p in task.problems], chat=chat)
-    sampling = plan.sampling(
+    sampling = plan.sampling.params(
         max_tokens=task.card.max_tokens, stop_token_ids=encoder.stop_token_ids()
     )
     spec = RunSpec(
@@ -172,10 +172,10 @@ def _read(
         run=store.run(spec),
         card=task.card,
         checkpoint=checkpoint,
-        problems=task.problems[: plan.limit],
+        problems=task.problems[: plan.targets.limit],
         all_problems=task.problems,
-        prompts=tuple(prompts[: plan.limit]),
-        samples=plan.samples,
+        prompts=tuple(prompts[: plan.targets.limit]),
+        samples=plan.sampling.samples,
         notes=encoder.notes,
         problems_file=task.file,
     )

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, get_args
-
-import msgspec
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN, Continuation, Quirk
-from emdiag.core.records import Record
-from emdiag.studies.evaluate.arms import ArmPlan, parse_arms
+from emdiag.core.option_groups import Grading, Sampling, Targets
+from emdiag.core.option_types import Option, OptionGroup, names
+from emdiag.core.options import check_ranges
+from emdiag.core.plans import Plan
+from emdiag.core.ranges import numbers
+from emdiag.engines.options import EngineOptions
+from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, parse_arms
 from emdiag.studies.evaluate.plan import (
     EvaluatePlan,
     NamedRef,
-    check_plan,
-    evaluate_plan,
+    check_drawing,
     parse_refs,
+    typed_refs,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 REFERENCE = "reference"
 """Name of the text that no checkpoint of the study wrote."""
@@ -29,13 +34,139 @@ SOLUTIONS = "solutions"
 """The reference that comes with a benchmark: its written solutions."""
 
 MOST_ENTROPY_TEMPERATURE = 100.0
+PROBLEMS = 20
 
-_DEFAULTS = {"temperature": 1.0, "limit": 20}
-"""At temperature 1 a text is drawn from the distribution whose figures are read."""
+TEXTS, FIGURE = "Texts", "Published figure"
+"""Panels of the help page."""
 
 
-class LogitSkewPlan(Record, frozen=True, kw_only=True):
+def parse_runs(value: Sequence[str]) -> tuple[NamedRef, ...]:
+    """`[NAME=]RUN...` as typed, each with a name of its own.
+
+    Raises:
+        PlanError: One is no text, or two have one name.
+    """
+    if not isinstance(value, list | tuple) or not all(isinstance(x, str) for x in value):
+        raise PlanError("from_runs must be a list of [NAME=]RUN", hint="RUN is a key or a folder")
+    runs = parse_refs(value) if value else ()
+    labels = [run.label for run in runs]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise PlanError(f"two runs are called {label!r}", hint="name them: NAME=RUN")
+    return runs
+
+
+class LogitSkewPlan(Plan, frozen=True, kw_only=True):
     """Checkpoints that read the same texts.
+
+    At temperature 1 a text is drawn from the distribution whose statistics are read.
+    """
+
+    verb: ClassVar[str] = "logits-skew"
+
+    checkpoints: Annotated[
+        tuple[NamedRef, ...],
+        Option(
+            metavar="[LABEL=]REF...",
+            help="The base first. A label given several times is one arm with several seeds.",
+            is_argument=True,
+            read=parse_refs,
+            write=typed_refs,
+        ),
+    ]
+    targets: Annotated[
+        Targets,
+        OptionGroup(
+            changed={
+                "benchmarks": Option(help="A name, or a .jsonl, .json or .parquet file."),
+                "limit": Option(help="Use only the first N problems.", old=("--problems",)),
+            }
+        ),
+    ] = Targets(limit=PROBLEMS)
+    base: Annotated[
+        str | None, Option(help="Label that differences are to; the first by default.")
+    ] = None
+    seeds: Annotated[SeedChoice, SEEDS] = "registered"
+    continuation: Annotated[
+        Continuation,
+        Option(help="shared: all read the same texts; own: each its own; or both.", panel=TEXTS),
+    ] = "shared"
+    texts: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            help="Shared texts, by the labels of their writers or `reference`, separated by "
+            "commas; all by default.",
+            panel=TEXTS,
+            read=names,
+        ),
+    ] = None
+    reference: Annotated[
+        str,
+        Option(
+            help="solutions (the benchmark's own), none, or a checkpoint that only writes.",
+            panel=TEXTS,
+        ),
+    ] = SOLUTIONS
+    from_runs: Annotated[
+        tuple[NamedRef, ...],
+        Option(
+            flags=("--from-run",),
+            metavar="[NAME=]RUN",
+            help="Read the texts of a stored run and draw none; repeatable.",
+            panel=TEXTS,
+            is_repeated=True,
+            read=parse_runs,
+            write=typed_refs,
+        ),
+    ] = ()
+    entropy_temperatures: Annotated[
+        tuple[float, ...],
+        Option(
+            flags=("--entropy-at",),
+            help="Temperatures beside 1, separated by commas.",
+            read=partial(numbers, option="--entropy-at"),
+        ),
+    ] = ()
+    published: Annotated[
+        bool,
+        Option(
+            flags=("--published",),
+            help="Also measure as the released script does: T 0.6, top 50, pooled, own text.",
+            panel=FIGURE,
+        ),
+    ] = False
+    undo: Annotated[
+        tuple[Quirk, ...],
+        Option(
+            help="Quirks left out, separated by commas: own-text, cut-to-shortest, top-k, "
+            "zeros-dropped, temperature, pooled.",
+            panel=FIGURE,
+            read=names,
+        ),
+    ] = ()
+    sampling: Sampling = Sampling(temperature=1.0)
+    engine: EngineOptions = EngineOptions()
+    grading: Grading = Grading()
+
+    def check(self) -> None:
+        """Refuse a request that contradicts itself.
+
+        Raises:
+            PlanError: A value lies outside its range, or two do not go together.
+        """
+        check_ranges(self)
+        check_drawing(self.targets, self.sampling)
+        if len(self.targets.benchmarks) > 1:
+            raise PlanError(
+                f"{len(self.targets.benchmarks)} benchmarks are named, expected one",
+                hint="give the command once for each",
+            )
+        logit_design(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitSkewDesign:
+    """A plan with its arms written out.
 
     Attributes:
         arms: By label; the first member of each writes its text.
@@ -54,75 +185,48 @@ class LogitSkewPlan(Record, frozen=True, kw_only=True):
     arms: tuple[ArmPlan, ...]
     how: EvaluatePlan
     base: str
-    continuation: Continuation = "shared"
-    texts: tuple[str, ...] | None = None
-    reference: str = SOLUTIONS
-    from_runs: tuple[NamedRef, ...] = ()
-    entropy_temperatures: tuple[float, ...] = ()
-    published: bool = False
-    undo: tuple[Quirk, ...] = ()
-    seed: int = 0
+    continuation: Continuation
+    texts: tuple[str, ...] | None
+    reference: str
+    from_runs: tuple[NamedRef, ...]
+    entropy_temperatures: tuple[float, ...]
+    published: bool
+    undo: tuple[Quirk, ...]
+    seed: int
 
 
-LOGIT_OPTIONS = (
-    *("base", "continuation", "texts", "reference", "from_runs", "entropy_temperatures"),
-    *("published", "undo"),
-)
-"""Options of the study; all others are of `EvaluatePlan`."""
-
-
-def logit_skew_plan(
-    checkpoints: Sequence[str],
-    benchmark: str,
-    *,
-    seeds: str = "registered",
-    options: Mapping[str, object],
-) -> LogitSkewPlan:
-    """The plan with these options.
-
-    Args:
-        checkpoints: `[LABEL=]REF` each; a label given several times is one arm with several seeds.
-        benchmark: Name, or path of a problem file.
-        seeds: What a training folder stands for.
-        options: Fields of `LogitSkewPlan` and of `EvaluatePlan`; `problems` is another word for
-            its `limit`.
+def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
+    """The arms of a plan, and what each reads.
 
     Raises:
-        PlanError: A checkpoint cannot be parsed, or an option is unknown, of another type or out
-            of range.
+        PlanError: A training folder cannot be read, or the plan contradicts itself.
     """
-    arms = parse_arms(checkpoints, seeds=seeds)
-    mine = {name: options[name] for name in LOGIT_OPTIONS if options.get(name) is not None}
-    _check_words("continuation", [mine.get("continuation", "shared")], get_args(Continuation))
-    _check_words("undo", mine.get("undo", ()), get_args(Quirk))
-    others = {name: value for name, value in options.items() if name not in LOGIT_OPTIONS}
-    if "problems" in others:
-        others["limit"] = others.pop("problems")
-    members = [f"{member.label}={member.ref}" for arm in arms for member in arm.members]
-    how = evaluate_plan(members, [benchmark], {**_DEFAULTS, **others})
-    fields = {
-        "base": arms[0].label,
-        **mine,
-        "arms": msgspec.to_builtins(arms),
-        "from_runs": [msgspec.to_builtins(ref) for ref in _runs(mine.get("from_runs", ()))],
-        "how": msgspec.to_builtins(how),
-        "seed": how.seed,
-    }
-    try:
-        plan = msgspec.convert(fields, LogitSkewPlan)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong value: {error}") from error
-    check_logit_plan(plan)
-    return plan
+    arms = parse_arms(plan.checkpoints, seeds=plan.seeds)
+    design = LogitSkewDesign(
+        arms=arms,
+        how=EvaluatePlan(
+            checkpoints=tuple(member for arm in arms for member in arm.members),
+            targets=plan.targets,
+            sampling=plan.sampling,
+            engine=plan.engine,
+            grading=plan.grading,
+        ),
+        base=plan.base or arms[0].label,
+        continuation=plan.continuation,
+        texts=plan.texts,
+        reference=plan.reference,
+        from_runs=plan.from_runs,
+        entropy_temperatures=plan.entropy_temperatures,
+        published=plan.published,
+        undo=plan.undo,
+        seed=plan.sampling.seed,
+    )
+    _check_design(design)
+    return design
 
 
-def check_logit_plan(plan: LogitSkewPlan) -> None:
-    """Refuse a request that contradicts itself.
-
-    Raises:
-        PlanError: A value lies outside its range, or two do not go together.
-    """
-    check_plan(plan.how)
+def _check_design(plan: LogitSkewDesign) -> None:
+    """Refuse a request that contradicts itself."""
     labels = [arm.label for arm in plan.arms]
     for taken in (OWN, REFERENCE):
         if taken in labels:
@@ -164,7 +268,7 @@ def _check_temperatures(temperatures: Sequence[float]) -> None:
         raise PlanError("an entropy temperature was named twice")
 
 
-def _check_texts(plan: LogitSkewPlan, labels: Sequence[str]) -> None:
+def _check_texts(plan: LogitSkewDesign, labels: Sequence[str]) -> None:
     known = [*labels, *([] if plan.reference == "none" else [REFERENCE])]
     unknown = [name for name in plan.texts or () if name not in known]
     if unknown:
@@ -173,20 +277,3 @@ def _check_texts(plan: LogitSkewPlan, labels: Sequence[str]) -> None:
             texts=", ".join(known),
             hint="a shared text is named by the label of its writer, or `reference`",
         )
-
-
-def _check_words(option: str, found: object, known: Sequence[str]) -> None:
-    for word in found if isinstance(found, list | tuple) else [found]:
-        if word not in known:
-            raise PlanError(f"{option} is {word!r}", expected=", ".join(known))
-
-
-def _runs(arguments: object) -> tuple[NamedRef, ...]:
-    if not isinstance(arguments, list | tuple) or not all(isinstance(x, str) for x in arguments):
-        raise PlanError("from_runs must be a list of [NAME=]RUN", hint="RUN is a key or a folder")
-    runs = parse_refs(arguments) if arguments else ()
-    names = [run.label for run in runs]
-    for name in names:
-        if names.count(name) > 1:
-            raise PlanError(f"two runs are called {name!r}", hint="name them: NAME=RUN")
-    return runs

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
 from emdiag.core.errors import EngineRefusedError
 from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
+from emdiag.core.plans import spelled_out
 from emdiag.engines.open import choose_engine, effective_dtype, has_weights
 from emdiag.measure.logit_statistics import pair_statistics, positions_of
 from emdiag.store.provenance import version_notes
@@ -20,7 +21,7 @@ from emdiag.studies.figure_files import write_figures
 from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
 from emdiag.studies.logits.decompose import decomposition, finding, flows, histograms
 from emdiag.studies.logits.estimates import EstimateTable
-from emdiag.studies.logits.plan import logit_skew_plan
+from emdiag.studies.logits.plan import LogitSkewPlan, logit_design
 from emdiag.studies.logits.published import PublishedReadings, published_figure
 from emdiag.studies.logits.read import Job, StudyCheckpoint, read_missing
 from emdiag.studies.logits.sources import collect
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.keywords import LogitSkewKeywords
     from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
     from emdiag.core.moments import PairTrace
     from emdiag.core.protocols import Progress
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
-    from emdiag.studies.logits.plan import LogitSkewPlan
+    from emdiag.studies.logits.plan import LogitSkewDesign
     from emdiag.studies.logits.sources import StudySources
     from emdiag.studies.logits.texts import TextSet
 
@@ -48,16 +50,16 @@ if TYPE_CHECKING:
 FEWEST_PROBLEMS = 5
 
 
-def logit_skew(  # noqa: PLR0913 - a doorway: each has a default and a name
+@spelled_out(LogitSkewPlan)
+def logit_skew(
     checkpoints: str | Sequence[str],
     benchmark: str = "chain",
     *,
-    seeds: str = "registered",
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
     figures: str | Path | None = None,
     progress: Progress | None = None,
-    **options: object,
+    **options: Unpack[LogitSkewKeywords],
 ) -> LogitSkewResult:
     """How logits differ between checkpoints; the Python twin of `emdiag logits-skew`.
 
@@ -65,21 +67,19 @@ def logit_skew(  # noqa: PLR0913 - a doorway: each has a default and a name
         checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
             with several training seeds.
         benchmark: Name of a benchmark, or path of a problem file.
-        seeds: Whether a training folder stands for its `registered` checkpoint or for `all` seeds.
         store: Folder of runs; what it already holds is neither drawn nor read again.
         home: Folder of imported benchmarks; the platform's data folder by default.
         figures: Folder for the plots; none are drawn by default.
         progress: Told how far the work is; silent by default.
-        options: Any other field of `LogitSkewPlan`, such as `published=True`, or of
-            `EvaluatePlan`, such as `problems=20, samples=4, max_tokens=256`.
+        options: Any other option of `LogitSkewPlan`, such as `published=True, limit=20,
+            samples=4`.
 
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong, or a logit is
             not a number.
     """
-    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
     return run_logit_skew(
-        logit_skew_plan(refs, benchmark, seeds=seeds, options=options),
+        LogitSkewPlan.of({"checkpoints": checkpoints, "benchmarks": [benchmark], **options}),
         open_session(store, home=home, progress=progress),
         figures=figures,
     )
@@ -95,19 +95,20 @@ def run_logit_skew(
     """
     from emdiag.engines.checkpoint.vocabularies import shared_vocabulary
 
-    expanded = expand(plan.how, session, require_answers=False)
+    design = logit_design(plan)
+    expanded = expand(design.how, session, require_answers=False)
     readings = {reading.checkpoint.label: reading for reading in expanded}
     _refuse_tables(expanded)
     vocabulary = shared_vocabulary(
         [reading.checkpoint for reading in expanded],
-        trust_remote_code=plan.how.trust_remote_code,
+        trust_remote_code=plan.engine.trust_remote_code,
     )
-    sources = collect(plan, readings, vocabulary, session)
-    study = _LogitStudy(plan, readings, vocabulary, sources)
+    sources = collect(design, readings, vocabulary, session)
+    study = _LogitStudy(design, readings, vocabulary, sources)
     read_missing(
         study.jobs(),
-        base=study.members[plan.base],
-        options=plan.how.engine_options(),
+        base=study.members[design.base],
+        options=plan.engine,
         session=session,
     )
     right = study.right_answers(session.progress)
@@ -140,7 +141,7 @@ class _LogitStudy:
 
     def __init__(
         self,
-        plan: LogitSkewPlan,
+        plan: LogitSkewDesign,
         readings: Mapping[str, EvalTask],
         vocabulary: SharedVocabulary,
         sources: StudySources,
@@ -186,9 +187,9 @@ class _LogitStudy:
         how, own = self._plan.how, self._sources.own
         if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
             return {}
-        rules = rules_named(how.grader)
+        rules = rules_named(how.grading.grader)
         with GraderPool(
-            workers=how.grader_workers, deadline_s=how.deadline_s, rules=rules
+            workers=how.grading.grader_workers, deadline_s=how.grading.deadline_s, rules=rules
         ) as grader:
             return {
                 label: right_answers(texts, grader, progress=progress)
@@ -308,16 +309,15 @@ class _LogitStudy:
 
     def _member(self, reading: EvalTask) -> StudyCheckpoint:
         how = self._plan.how
-        options = how.engine_options()
         return StudyCheckpoint(
             checkpoint=reading.checkpoint,
-            engine=choose_engine(how.engine, reading.checkpoint, options=options),
+            engine=choose_engine(how.engine.engine, reading.checkpoint, options=how.engine),
             spec=ReadingSpec(
                 checkpoint_digest=reading.checkpoint.digest,
-                dtype=effective_dtype("transformers", options=options),
+                dtype=effective_dtype("transformers", options=how.engine),
                 vocab_size=self._vocabulary.size,
                 entropy_temperatures=self._plan.entropy_temperatures,
-                trust_remote_code=how.trust_remote_code,
+                trust_remote_code=how.engine.trust_remote_code,
             ),
         )
 
@@ -351,7 +351,7 @@ class _LogitStudy:
             notes.append(
                 f"too few problems for an interval that can be trusted ({len(self._problems)})"
             )
-        if plan.continuation != "shared" and plan.how.samples == 1 and not plan.from_runs:
+        if plan.continuation != "shared" and plan.how.sampling.samples == 1 and not plan.from_runs:
             notes.append(
                 "whether right answers are written with less entropy needs several samples of a "
                 "problem: --samples 4"

@@ -10,6 +10,7 @@ import msgspec
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN
+from emdiag.core.option_groups import Sampling
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import NamedRef
 from emdiag.studies.evaluate.task import EvalTask, expand
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.logits.plan import LogitSkewPlan
+    from emdiag.studies.logits.plan import LogitSkewDesign
 
 
 _PUBLISHED = "published "
@@ -47,7 +48,7 @@ class StudySources:
 
 
 def collect(
-    plan: LogitSkewPlan,
+    plan: LogitSkewDesign,
     readings: Mapping[str, EvalTask],
     vocabulary: SharedVocabulary,
     session: Session,
@@ -94,7 +95,7 @@ def collect(
     )
 
 
-def _from_runs(plan: LogitSkewPlan, session: Session) -> StudySources:
+def _from_runs(plan: LogitSkewDesign, session: Session) -> StudySources:
     """Texts that runs hold; nothing is drawn."""
     base = next(arm for arm in plan.arms if arm.label == plan.base).members[0]
     given = {
@@ -120,7 +121,7 @@ def _from_runs(plan: LogitSkewPlan, session: Session) -> StudySources:
 class _Drawer:
     """Draws texts of checkpoints, each once."""
 
-    def __init__(self, plan: LogitSkewPlan, session: Session) -> None:
+    def __init__(self, plan: LogitSkewDesign, session: Session) -> None:
         self._plan, self._session = plan, session
 
     def text(self, reading: EvalTask, name: str) -> TextSet:
@@ -145,14 +146,16 @@ class _Drawer:
 
     def published(self) -> dict[str, TextSet]:
         """What the first member of every arm writes as the released script lets it."""
-        how = msgspec.structs.replace(
-            self._plan.how,
-            checkpoints=tuple(arm.members[0] for arm in self._plan.arms),
+        how = self._plan.how
+        sampling = Sampling(
             temperature=TEMPERATURE,
             top_k=TOP_K,
-            top_p=1.0,
-            repetition_penalty=1.0,
-            samples=1,
+            max_tokens=how.sampling.max_tokens,
+            seed=how.sampling.seed,
+            stop=how.sampling.stop,
+        )
+        how = msgspec.structs.replace(
+            how, checkpoints=tuple(arm.members[0] for arm in self._plan.arms), sampling=sampling
         )
         return {
             reading.checkpoint.label: self.text(reading, f"{_PUBLISHED}{reading.checkpoint.label}")
@@ -163,7 +166,7 @@ class _Drawer:
         return expand(how, self._session, require_answers=False)
 
 
-def _chosen(plan: LogitSkewPlan, found: Mapping[str, TextSet]) -> list[TextSet]:
+def _chosen(plan: LogitSkewDesign, found: Mapping[str, TextSet]) -> list[TextSet]:
     """The texts that the plan names, in their order.
 
     Raises:

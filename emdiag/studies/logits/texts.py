@@ -13,9 +13,11 @@ from emdiag.benchmarks.solutions import load_solutions
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import MeasurementError, PlanError
 from emdiag.core.logit_skew import TextInfo
+from emdiag.core.option_groups import Sampling
 from emdiag.core.progress import SilentProgress
 from emdiag.core.protocols import Text
 from emdiag.core.runs import ReferenceSpec
+from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.stored.find_runs import require_run
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.store.run_store import Sample
     from emdiag.store.session import Session
-    from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
+    from emdiag.studies.evaluate.plan import NamedRef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +180,14 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
     """
     run = require_run(named.ref, store=session.store)
     spec = run.spec
-    again = msgspec.structs.replace(
-        how, checkpoints=(base,), template=spec.template, chat=spec.chat, engine="transformers",
-        max_tokens=1, samples=1, temperature=0.0, limit=None,
-    )  # fmt: skip
+    again = EvaluatePlan(
+        checkpoints=(base,),
+        targets=msgspec.structs.replace(
+            how.targets, template=spec.template, chat=spec.chat, limit=None
+        ),
+        sampling=Sampling(max_tokens=1),
+        engine=msgspec.structs.replace(how.engine, engine="transformers"),
+    )
     silent = replace(session, progress=SilentProgress())
     (reading,) = expand(again, silent, require_answers=False)
     if reading.card.name != spec.benchmark:
@@ -198,7 +204,7 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
             hint="draw the texts anew: leave --from-run out",
         )
     held = {problem for problem, _ in run.completions()}
-    prompts = tuple(p for p in reading.prompts[: how.limit] if p.problem_id in held)
+    prompts = tuple(p for p in reading.prompts[: how.targets.limit] if p.problem_id in held)
     samples = _complete_samples(prompts, run.completions().keys())
     if not samples:
         raise PlanError("the run holds none of the problems asked for", run=run.path)
@@ -206,7 +212,7 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
         run=run,
         card=reading.card,
         checkpoint=reading.checkpoint,
-        problems=tuple(p for p in reading.problems[: how.limit] if p.id in held),
+        problems=tuple(p for p in reading.problems[: how.targets.limit] if p.id in held),
         all_problems=reading.all_problems,
         prompts=prompts,
         samples=samples,

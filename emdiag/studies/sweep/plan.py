@@ -2,30 +2,153 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, get_args
+from typing import Annotated, ClassVar, Self, get_args
 
 import msgspec
 
 from emdiag.core.errors import PlanError
+from emdiag.core.option_groups import Grading, Sampling, Targets
+from emdiag.core.option_types import Option, OptionGroup, texts
+from emdiag.core.options import check_ranges
+from emdiag.core.plans import Plan
+from emdiag.core.ranges import numbers
 from emdiag.core.records import Record
 from emdiag.core.temperature_sweep import Axis, SweepSetting
-from emdiag.studies.evaluate.arms import ArmPlan, parse_arms
-from emdiag.studies.evaluate.plan import EvaluatePlan, check_plan, evaluate_plan
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from emdiag.engines.options import EngineOptions
+from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, parse_arms
+from emdiag.studies.evaluate.plan import (
+    EvaluatePlan,
+    NamedRef,
+    parse_refs,
+    typed_refs,
+)
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 SAMPLES = 8
 MARGIN = 0.02
 """Two points: beyond that, a checkpoint is better, or worse, than its entropy-matched baseline."""
 
+CONTROL = "Entropy-matched baseline"
+"""Panel of the help page."""
+
 _MOST_AXES = 2
 
 
-class TemperatureSweepPlan(Record, frozen=True, kw_only=True):
-    """Checkpoints under several ways of sampling.
+class AxisValues(Record, frozen=True, kw_only=True):
+    """One axis that is swept."""
+
+    axis: str
+    values: tuple[float, ...]
+
+
+def parse_axes(value: object) -> object:
+    """Axes as typed, `top_p=0.8,0.9,1` each, or values by axis."""
+    if isinstance(value, Mapping):
+        return [{"axis": axis, "values": list(values)} for axis, values in value.items()]
+    given = texts(value)
+    return [_axis(item) for item in given] if isinstance(given, list | tuple) else given
+
+
+class TemperatureSweepPlan(Plan, frozen=True, kw_only=True):
+    """Checkpoints under several ways of sampling."""
+
+    verb: ClassVar[str] = "temp-sweep"
+
+    checkpoints: Annotated[
+        tuple[NamedRef, ...],
+        Option(
+            metavar="[LABEL=]REF...",
+            help="The base first. A label given several times is one arm with several seeds.",
+            is_argument=True,
+            read=parse_refs,
+            write=typed_refs,
+        ),
+    ]
+    temperatures: Annotated[
+        tuple[float, ...] | None,
+        Option(
+            help="Separated by commas; 0,0.2,...,1.2 fills in the steps. 0 is greedy, one sample.",
+            shown_default="0,0.2,...,1.2; 1 where another axis is swept",
+            read=partial(numbers, option="--temperatures"),
+        ),
+    ] = None
+    sweep: Annotated[
+        tuple[AxisValues, ...],
+        Option(
+            metavar="AXIS=VALUE,VALUE",
+            help="Another axis: top_p=0.8,0.9,1 or top_k=20,50,0; two axes give a heat map.",
+            is_repeated=True,
+            read=parse_axes,
+            write=lambda axes: [
+                f"{item.axis}={','.join(f'{value!r}' for value in item.values)}" for item in axes
+            ],
+        ),
+    ] = ()
+    seeds: Annotated[SeedChoice, SEEDS] = "registered"
+    base: Annotated[
+        str | None,
+        Option(help="Label of the base; the first checkpoint by default.", panel=CONTROL),
+    ] = None
+    control: Annotated[
+        bool,
+        Option(
+            help="Compare each checkpoint with the base at the temperature of equal entropy.",
+            panel=CONTROL,
+        ),
+    ] = True
+    control_at: Annotated[
+        tuple[float, ...] | None,
+        Option(
+            help="Temperatures of the others at which the base is matched; all but 0 by default.",
+            panel=CONTROL,
+            read=partial(numbers, option="--control-at"),
+        ),
+    ] = None
+    entropy: Annotated[
+        bool,
+        Option(
+            help="Read completions again for their entropy, which the control needs.",
+            panel=CONTROL,
+        ),
+    ] = True
+    targets: Targets = Targets()
+    sampling: Annotated[Sampling, OptionGroup(without=get_args(Axis))] = Sampling(
+        samples=SAMPLES, temperature=1.0
+    )
+    engine: EngineOptions = EngineOptions()
+    grading: Grading = Grading()
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Self:
+        """The plan with these options, checked; as every plan.
+
+        Raises:
+            PlanError: As every plan; or an axis is fixed.
+        """
+        for name in get_args(Axis):
+            if name in options:
+                raise PlanError(
+                    f"{name} is what a sweep varies", hint=f"--sweep {name}=VALUE,VALUE"
+                )
+        return super().of(options)
+
+    def check(self) -> None:
+        """Refuse a request that contradicts itself.
+
+        Raises:
+            PlanError: A value lies outside its range, or two do not go together.
+        """
+        check_ranges(self)
+        sweep_design(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepDesign:
+    """A plan with its arms and settings written out.
 
     Attributes:
         arms: By label.
@@ -50,72 +173,74 @@ class TemperatureSweepPlan(Record, frozen=True, kw_only=True):
     control_rounds: int = 4
 
 
-SWEEP_OPTIONS = ("base", "control", "control_at", "entropy")
-"""Options of the study; all others are of `EvaluatePlan`."""
-
-
-def temperature_sweep_plan(
-    checkpoints: Sequence[str],
-    benchmarks: Sequence[str],
-    *,
-    sweep: Mapping[str, Sequence[float]],
-    seeds: str = "registered",
-    options: Mapping[str, object],
-) -> TemperatureSweepPlan:
-    """The plan with these options.
-
-    Args:
-        checkpoints: `[LABEL=]REF` each; a label given several times is one arm with several seeds.
-        benchmarks: Names, or paths of problem files.
-        sweep: Values of each axis; temperatures are `TEMPERATURES` where no axis is named, and 1
-            where another one is.
-        seeds: What a training folder stands for.
-        options: Fields of `EvaluatePlan`; and `base` (a label, the first by default), `control`
-            and `entropy` (on by default), `control_at`.
+def sweep_design(plan: TemperatureSweepPlan) -> SweepDesign:
+    """The arms and settings of a plan.
 
     Raises:
-        PlanError: A checkpoint cannot be parsed, or an option is unknown, of another type or out
-            of range.
+        PlanError: A training folder cannot be read, or the plan contradicts itself.
     """
-    arms = parse_arms(checkpoints, seeds=seeds)
-    others = {name: value for name, value in options.items() if name not in SWEEP_OPTIONS}
-    for name in get_args(Axis):
-        if name in others:
-            raise PlanError(f"{name} is what a sweep varies", hint=f"--sweep {name}=VALUE,VALUE")
-    members = [f"{member.label}={member.ref}" for arm in arms for member in arm.members]
-    how = evaluate_plan(members, benchmarks, {"samples": SAMPLES, **others, "temperature": 1.0})
-    axes, settings = _settings(sweep)
+    arms = parse_arms(plan.checkpoints, seeds=plan.seeds)
+    how = EvaluatePlan(
+        checkpoints=tuple(member for arm in arms for member in arm.members),
+        targets=plan.targets,
+        sampling=plan.sampling,
+        engine=plan.engine,
+        grading=plan.grading,
+    )
+    axes, settings = _settings(_swept(plan))
     for setting in settings:
-        check_plan(plan_at(how, setting))
-    has_entropy = bool(options.get("entropy", True))
-    at = options.get("control_at")
-    fields = {
-        "arms": msgspec.to_builtins(arms),
-        "how": msgspec.to_builtins(how),
-        "axes": axes,
-        "settings": [msgspec.to_builtins(setting) for setting in settings],
-        "base": _base(arms, options) if has_entropy else None,
-        "reads_entropy": has_entropy,
-        "control_at": at,
-    }
-    try:
-        plan = msgspec.convert(fields, TemperatureSweepPlan)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong value: {error}") from error
-    _check_control(plan)
-    return plan
+        plan_at(how, setting).check()
+    design = SweepDesign(
+        arms=arms,
+        how=how,
+        axes=axes,
+        settings=settings,
+        base=_base(arms, plan) if plan.entropy else None,
+        reads_entropy=plan.entropy,
+        control_at=plan.control_at,
+    )
+    _check_control(design)
+    return design
 
 
 def plan_at(how: EvaluatePlan, setting: SweepSetting) -> EvaluatePlan:
     """The evaluation of one setting; greedy decoding is one sample, and keeps all tokens."""
     is_greedy = setting.temperature == 0
-    return msgspec.structs.replace(
-        how,
+    sampling = msgspec.structs.replace(
+        how.sampling,
         temperature=setting.temperature,
         top_p=1.0 if is_greedy else setting.top_p,
         top_k=0 if is_greedy else setting.top_k,
-        samples=1 if is_greedy else how.samples,
+        min_p=0.0 if is_greedy else how.sampling.min_p,
+        samples=1 if is_greedy else how.sampling.samples,
     )
+    return msgspec.structs.replace(how, sampling=sampling)
+
+
+def _axis(argument: object) -> object:
+    """An axis as typed: `top_p=0.8,0.9,1`."""
+    if not isinstance(argument, str):
+        return argument
+    name, equals, values = argument.partition("=")
+    if not equals or not name.strip():
+        raise PlanError(
+            f"--sweep is {argument!r}, expected AXIS=VALUE,VALUE",
+            hint="such as --sweep top_p=0.8,0.9,1",
+        )
+    return {"axis": name.strip(), "values": numbers(values, option=f"--sweep {name.strip()}")}
+
+
+def _swept(plan: TemperatureSweepPlan) -> dict[str, Sequence[float]]:
+    """Values of each axis, each axis named once."""
+    named = [(item.axis, item.values) for item in plan.sweep]
+    if plan.temperatures is not None:
+        named.insert(0, ("temperature", plan.temperatures))
+    swept: dict[str, Sequence[float]] = {}
+    for axis, values in named:
+        if axis in swept:
+            raise PlanError(f"the axis {axis!r} was named twice")
+        swept[axis] = values
+    return swept
 
 
 def _settings(
@@ -149,15 +274,14 @@ def _settings(
     return axes, tuple(SweepSetting(temperature=t, top_p=p, top_k=int(k)) for t, p, k in grid)
 
 
-def _base(arms: Sequence[ArmPlan], options: Mapping[str, object]) -> str | None:
+def _base(arms: Sequence[ArmPlan], plan: TemperatureSweepPlan) -> str | None:
     """Label of the arm that is cooled; None where there is nothing to compare it with."""
-    named = options.get("base")
     labels = [arm.label for arm in arms]
-    if named is not None and named not in labels:
-        raise PlanError(f"no checkpoint is called {named!r}", labels=", ".join(labels))
-    if not options.get("control", True) or len(arms) < 2:
+    if plan.base is not None and plan.base not in labels:
+        raise PlanError(f"no checkpoint is called {plan.base!r}", labels=", ".join(labels))
+    if not plan.control or len(arms) < 2:
         return None
-    base = next(arm for arm in arms if arm.label == (named or arms[0].label))
+    base = next(arm for arm in arms if arm.label == (plan.base or arms[0].label))
     if len(base.members) > 1:
         raise PlanError(
             f"the base {base.label!r} has {len(base.members)} checkpoints, expected one",
@@ -166,7 +290,7 @@ def _base(arms: Sequence[ArmPlan], options: Mapping[str, object]) -> str | None:
     return base.label
 
 
-def _check_control(plan: TemperatureSweepPlan) -> None:
+def _check_control(plan: SweepDesign) -> None:
     swept = sorted({setting.temperature for setting in plan.settings})
     for temperature in plan.control_at or ():
         if temperature not in swept or temperature == 0:

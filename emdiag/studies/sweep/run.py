@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
+from emdiag.core.plans import spelled_out
 from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import open_session
@@ -24,36 +25,36 @@ from emdiag.studies.sweep.match_entropy import (
     target_of,
     with_headlines,
 )
-from emdiag.studies.sweep.plan import plan_at, temperature_sweep_plan
+from emdiag.studies.sweep.plan import TemperatureSweepPlan, plan_at, sweep_design
 from emdiag.studies.sweep.points import SweepRun, measure_point
 from emdiag.studies.sweep.slopes import sweep_slopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from emdiag.core.keywords import TemperatureSweepKeywords
     from emdiag.core.protocols import Grader, Progress
     from emdiag.core.temperature_sweep import CoolingControl
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
     from emdiag.studies.sweep.match_entropy import EntropyTarget
-    from emdiag.studies.sweep.plan import TemperatureSweepPlan
+    from emdiag.studies.sweep.plan import SweepDesign
     from emdiag.studies.sweep.points import Found
 
     Place = tuple[str, str, SweepSetting]
     """Label of an arm, benchmark, setting."""
 
 
-def temperature_sweep(  # noqa: PLR0913 - a doorway: each has a default and a name
+@spelled_out(TemperatureSweepPlan)
+def temperature_sweep(
     checkpoints: str | Sequence[str],
     benchmarks: str | Sequence[str] = ("chain",),
     *,
-    sweep: Mapping[str, Sequence[float]] | None = None,
-    seeds: str = "registered",
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
     figures: str | Path | None = None,
     progress: Progress | None = None,
-    **options: object,
+    **options: Unpack[TemperatureSweepKeywords],
 ) -> TemperatureSweepResult:
     """Scores of checkpoints as sampling varies; the Python twin of `emdiag temp-sweep`.
 
@@ -61,23 +62,19 @@ def temperature_sweep(  # noqa: PLR0913 - a doorway: each has a default and a na
         checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
             with several training seeds.
         benchmarks: Names of benchmarks, or paths of problem files; one or several.
-        sweep: Values by axis (`temperature`, `top_p`, `top_k`), at most two axes; temperatures
-            from 0 to 1.2 by default.
-        seeds: Whether a training folder stands for its `registered` checkpoint or for `all` seeds.
         store: Folder of runs; what it already holds is neither drawn nor read again.
         home: Folder of imported benchmarks; the platform's data folder by default.
         figures: Folder for the plots; none are drawn by default.
         progress: Told how far the work is; silent by default.
-        options: `base`, `control`, `control_at`, `entropy`, or any other field of
-            `EvaluatePlan`, such as `samples=8, max_tokens=1024`.
+        options: Any other option of `TemperatureSweepPlan`, such as `samples=8`, or
+            `sweep={"top_p": [0.8, 0.9, 1]}` (axes are `temperature`, `top_p` and `top_k`).
 
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.
     """
-    refs = [checkpoints] if isinstance(checkpoints, str) else checkpoints
-    names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
+    plan = {"checkpoints": checkpoints, "benchmarks": benchmarks, **options}
     return run_temperature_sweep(
-        temperature_sweep_plan(refs, names, sweep=sweep or {}, seeds=seeds, options=options),
+        TemperatureSweepPlan.of(plan),
         open_session(store, home=home, progress=progress),
         figures=figures,
     )
@@ -94,15 +91,16 @@ def run_temperature_sweep(
     from emdiag.grading.pool.pool import GraderPool
     from emdiag.grading.pool.rules import rules_named
 
-    first = plan_at(plan.how, plan.settings[0])
+    design = sweep_design(plan)
+    first = plan_at(design.how, design.settings[0])
     readings = expand(first, session)
-    rules = rules_named(plan.how.grader)
+    rules = rules_named(plan.grading.grader)
     with GraderPool(
-        workers=plan.how.grader_workers, deadline_s=plan.how.deadline_s, rules=rules
+        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules
     ) as grader:
-        study = _SweepStudy(plan, readings, session, grader=grader)
+        study = _SweepStudy(design, readings, session, grader=grader)
         study.measure_arms()
-        controls = study.match_base() if plan.base else []
+        controls = study.match_base() if design.base else []
     with session.progress.stage("summing up", total=1) as stage:
         result = study.result(controls)
         stage.advance()
@@ -122,7 +120,7 @@ class _SweepStudy:
 
     def __init__(
         self,
-        plan: TemperatureSweepPlan,
+        plan: SweepDesign,
         readings: Sequence[EvalTask],
         session: Session,
         *,
@@ -196,7 +194,7 @@ class _SweepStudy:
         """One checkpoint at these places, drawn, graded and read."""
         readings = {place: self._at(label, *place) for place in places}
         draw_missing(list(readings.values()), self._plan.how, self._session)
-        options, progress = self._plan.how.engine_options(), self._session.progress
+        options, progress = self._plan.how.engine, self._session.progress
         if self._plan.reads_entropy:
             read_missing_entropies(list(readings.values()), options=options, progress=progress)
         return {
@@ -213,13 +211,13 @@ class _SweepStudy:
         reading = self._readings[label, benchmark]
         how = plan_at(self._plan.how, setting)
         spec = reading.run.spec
-        sampling = how.sampling(
+        sampling = how.sampling.params(
             max_tokens=spec.sampling.max_tokens, stop_token_ids=spec.sampling.stop_token_ids
         )
         return replace(
             reading,
             run=self._session.store.run(msgspec.structs.replace(spec, sampling=sampling)),
-            samples=how.samples,
+            samples=how.sampling.samples,
             setting=setting.words(self._plan.axes),
         )
 
@@ -230,7 +228,7 @@ class _SweepStudy:
             for (label, name, setting), one in self._found.items()
             if name == benchmark
             and label != self._plan.base
-            and _keeps_all(setting)
+            and self._keeps_all(setting)
             and setting.temperature > 0
             and (wanted is None or setting.temperature in wanted)
         ]
@@ -240,7 +238,7 @@ class _SweepStudy:
         return {
             setting.temperature: one
             for (label, name, setting), one in self._found.items()
-            if name == benchmark and label == self._plan.base and _keeps_all(setting)
+            if name == benchmark and label == self._plan.base and self._keeps_all(setting)
         }
 
     def _measure_base(self, wanted: Mapping[str, Sequence[float]]) -> dict[str, dict[float, Found]]:
@@ -258,6 +256,10 @@ class _SweepStudy:
             self._cooled[name, setting.temperature] = one
             found.setdefault(name, {})[setting.temperature] = one
         return found
+
+    def _keeps_all(self, setting: SweepSetting) -> bool:
+        """Whether texts were drawn from whole distributions, as entropies are read."""
+        return setting.top_p == 1 and setting.top_k == 0 and self._plan.how.sampling.min_p == 0
 
     def _notes(self, controls: Sequence[CoolingControl]) -> tuple[str, ...]:
         notes = []
@@ -285,12 +287,8 @@ class _SweepStudy:
         return tuple(dict.fromkeys(notes))
 
 
-def _keeps_all(setting: SweepSetting) -> bool:
-    return setting.top_p == 1 and setting.top_k == 0
-
-
 def _entropy_notes(
-    plan: TemperatureSweepPlan, controls: Sequence[CoolingControl], found: Mapping[Place, Found]
+    plan: SweepDesign, controls: Sequence[CoolingControl], found: Mapping[Place, Found]
 ) -> list[str]:
     if not plan.reads_entropy:
         return ["entropies were not read, so there is no entropy-matched baseline"]

@@ -55,8 +55,10 @@ def measure_prompts(
         problem.id: [kept[problem.id, index] for index in range(reading.samples)]
         for problem in reading.problems
     }
-    rules = rules_named(plan.grader)
-    with GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s, rules=rules) as grader:
+    rules = rules_named(plan.grading.grader)
+    with GraderPool(
+        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules
+    ) as grader:
         verdicts = _verdicts(reading, grader, progress=progress)
         classes = _classes(reading, drawn, grader, progress=progress)
     entropies: Mapping[str, Sequence[Sequence[float]]] = {}
@@ -131,7 +133,7 @@ def _entropies(
         reading.run.spec.engine.name,
         reading.checkpoint,
         [text for _, text in texts],
-        options=plan.engine_options(),
+        options=plan.engine,
     )
     found: dict[str, list[list[float]]] = {name: [] for name in drawn}
     title = f"reading token entropies of {reading.title}"

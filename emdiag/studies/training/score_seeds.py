@@ -4,44 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Unpack
 
-import msgspec
 import numpy as np
 
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.records import Record
+from emdiag.core.plans import spelled_out
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
-from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef, evaluate_plan
+from emdiag.studies.evaluate.plan import (
+    EvaluatePlan,
+    NamedRef,
+)
 from emdiag.studies.evaluate.run import run_evaluate
+from emdiag.studies.training.plans import SeedScoresPlan
 from emdiag.studies.training.seed_summary import Scored, Trained, summarise_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from emdiag.core.keywords import SeedScoresKeywords
     from emdiag.core.protocols import Progress
     from emdiag.core.training import TrainFolder
     from emdiag.store.session import Session
-
-Updates = Literal["last", "all"]
-"""Which checkpoints of a training run: after its last update, or all that were saved."""
-
-
-class SeedScoresPlan(Record, frozen=True, kw_only=True):
-    """Every cell of a training folder under one way of sampling.
-
-    Attributes:
-        out: The training folder.
-        base: What the differences are to, usually the parent; None for no differences.
-        how: Benchmarks and sampling; its checkpoints are replaced by the folder's.
-    """
-
-    out: str
-    how: EvaluatePlan
-    base: NamedRef | None = None
-    updates: Updates = "last"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,59 +44,33 @@ class _Entry:
         return str(PurePosixPath(self.cell) / self.path.name)
 
 
-def score_seeds(  # noqa: PLR0913 - a doorway: each has a default and a name
+@spelled_out(SeedScoresPlan)
+def score_seeds(
     out: str | Path,
     benchmarks: str | Sequence[str] = ("chain",),
     *,
-    base: str | None = None,
-    updates: Updates = "last",
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
     progress: Progress | None = None,
-    **options: object,
+    **options: Unpack[SeedScoresKeywords],
 ) -> SeedScoresResult:
     """Scores of all seeds of a training folder; the Python twin of `emdiag train score`.
 
     Args:
         out: Folder that `emdiag train` wrote.
         benchmarks: Names of benchmarks, or paths of problem files; one or several.
-        base: `[LABEL=]REF` of the checkpoint to compare with, usually the parent.
-        updates: `last`, or `all` that were saved.
         store: Folder of runs; what it already holds is not drawn again.
         home: Folder of imported benchmarks; the platform's data folder by default.
         progress: Told how far the work is; silent by default.
-        options: Any other field of `EvaluatePlan`, such as `samples=8, temperature=0.6`.
+        options: Any other option of `SeedScoresPlan`, such as `base="lab", samples=8`.
 
     Raises:
         EmdiagError: As `evaluate`; or the folder is no training folder, or not trained to its end.
     """
-    names = [benchmarks] if isinstance(benchmarks, str) else benchmarks
     return run_score_seeds(
-        seed_scores_plan(out, names, base=base, updates=updates, options=options),
+        SeedScoresPlan.of({"out": out, "benchmarks": benchmarks, **options}),
         open_session(store, home=home, progress=progress),
     )
-
-
-def seed_scores_plan(
-    out: str | Path,
-    benchmarks: Sequence[str],
-    *,
-    base: str | None,
-    updates: str,
-    options: Mapping[str, object],
-) -> SeedScoresPlan:
-    """The plan with these options; ranges are checked when it runs.
-
-    Raises:
-        PlanError: An option is unknown or of another type.
-    """
-    how = evaluate_plan([base or f"folder={out}"], benchmarks, options)
-    named = msgspec.to_builtins(how.checkpoints[0]) if base else None
-    fields = {"out": str(out), "base": named, "updates": updates, "how": msgspec.to_builtins(how)}
-    try:
-        return msgspec.convert(fields, SeedScoresPlan)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong value: {error}") from error
 
 
 def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
@@ -127,7 +87,13 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
     refs = [NamedRef(label=label, ref=str(entry.path)) for label, entry in entries.items()]
     if plan.base is not None:
         refs.insert(0, _distinct(plan.base, entries))
-    how = msgspec.structs.replace(plan.how, checkpoints=tuple(refs))
+    how = EvaluatePlan(
+        checkpoints=tuple(refs),
+        targets=plan.targets,
+        sampling=plan.sampling,
+        engine=plan.engine,
+        grading=plan.grading,
+    )
     result = run_evaluate(how, session)
     found = []
     for benchmark in dict.fromkeys(score.benchmark for score in result.scores):

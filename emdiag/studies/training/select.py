@@ -4,100 +4,35 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Unpack
 
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError
-from emdiag.core.records import Record
+from emdiag.core.plans import spelled_out
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.engines.open import has_weights
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
-from emdiag.studies.evaluate.plan import EvaluatePlan, check_plan, evaluate_plan
 from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE
 from emdiag.studies.evaluate.task import expand
 from emdiag.studies.training.criteria import RULES, choose_criterion, rank
+from emdiag.studies.training.plans import SelectPlan
 from emdiag.studies.training.prompt_statistics import measure_prompts
 from emdiag.studies.training.ranked_file import check_target, write_ranked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emdiag.core.keywords import SelectKeywords
     from emdiag.core.protocols import Progress
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
 
-SAMPLES = 16
-TEMPERATURE = 1.0
 SILENT_WORTH_A_NOTE = 0.25
 
 
-class SelectPlan(Record, frozen=True, kw_only=True):
-    """One checkpoint on one pool, and what its prompts are ranked by.
-
-    Attributes:
-        drawing: One checkpoint, one benchmark or problem file (the pool), two samples or more.
-        by: None for outcome variance where most problems have an answer, else answer entropy.
-        token_entropy: Whether the weights are loaded once more to read the entropy of every token.
-        out: Where the ranked problems go; None for `select/POOL-LABEL.jsonl` in the store.
-    """
-
-    drawing: EvaluatePlan
-    by: Criterion | None = None
-    token_entropy: bool = True
-    out: str | None = None
-
-
-def select_plan(
-    checkpoint: str,
-    pool: str,
-    *,
-    by: str | None = None,
-    token_entropy: bool = True,
-    out: str | Path | None = None,
-    **options: object,
-) -> SelectPlan:
-    """The plan of one selection, checked as far as possible before anything is opened.
-
-    Samples are drawn at temperature 1 unless said otherwise: that is the distribution whose
-    entropy minimisation lowers. Any other temperature measures a sharper or flatter model; 0.5 is
-    the one that the paper trains at.
-
-    Args:
-        checkpoint: `[LABEL=]REF`.
-        pool: A benchmark, or a .jsonl, .json or .parquet file.
-        by: A criterion; None chooses as `SelectPlan` says.
-        token_entropy: As in `SelectPlan`.
-        out: As in `SelectPlan`.
-        options: Other fields of `EvaluatePlan`; 16 samples at temperature 1 by default.
-
-    Raises:
-        PlanError: An option is unknown, has the wrong type or range, or two contradict.
-    """
-    settings = {"samples": SAMPLES, "temperature": TEMPERATURE, **options}
-    drawing = evaluate_plan([checkpoint], [pool], settings)
-    if drawing.samples < 2 or drawing.temperature == 0:
-        raise PlanError(
-            "prompts are ranked by how their samples differ",
-            samples=drawing.samples,
-            temperature=drawing.temperature,
-            hint="two samples or more at a temperature above 0",
-        )
-    check_plan(drawing)
-    known = get_args(Criterion)
-    if by is not None and by not in known:
-        raise PlanError(f"there is no criterion {by!r}", hint=f"one of {', '.join(known)}")
-    if by == "token-entropy" and not token_entropy:
-        raise PlanError("ranking by token entropy needs token entropies to be read")
-    return SelectPlan(
-        drawing=drawing,
-        by=by,  # type: ignore[arg-type]  # checked
-        token_entropy=token_entropy,
-        out=None if out is None else str(out),
-    )
-
-
+@spelled_out(SelectPlan)
 def select(
     checkpoint: str,
     pool: str = "chain",
@@ -105,7 +40,7 @@ def select(
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
     progress: Progress | None = None,
-    **options: object,
+    **options: Unpack[SelectKeywords],
 ) -> SelectResult:
     """Prompts of a pool, ranked for a checkpoint; the Python twin of `emdiag select`.
 
@@ -115,13 +50,13 @@ def select(
         store: Folder of runs, shared with `evaluate`; what it holds is not drawn again.
         home: Folder of imported benchmarks; the platform's data folder by default.
         progress: Told how far the work is; silent by default.
-        options: `by`, `token_entropy`, `out`, and fields of `EvaluatePlan` such as `samples`.
+        options: Any other option of `SelectPlan`, such as `samples=32`.
 
     Raises:
         EmdiagError: The request, the pool, the checkpoint or an engine is wrong.
     """
     return run_select(
-        select_plan(checkpoint, pool, **options),  # type: ignore[arg-type]  # checked there
+        SelectPlan.of({"checkpoint": checkpoint, "pool": pool, **options}),
         open_session(store, home=home, progress=progress),
     )
 

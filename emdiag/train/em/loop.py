@@ -104,7 +104,7 @@ def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
         TrainingError: Loss or gradient is not a number; checkpoints saved before are kept.
     """
     accelerator = open_accelerator(
-        device=job.plan.device, tracker=job.plan.tracker, folder=job.folder
+        device=job.plan.engine.device, tracker=job.plan.tracker, folder=job.folder
     )
     accelerator.wait_for_everyone()
     if job.is_done():
@@ -131,7 +131,7 @@ class _Trainer:
     def __init__(self, job: EMJob, accelerator: Accelerator, *, progress: Progress) -> None:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.progress = progress
-        path, trusted = job.checkpoint.path, job.plan.trust_remote_code
+        path, trusted = job.checkpoint.path, job.plan.engine.trust_remote_code
         self.tokenizer: PreTrainedTokenizerBase = open_tokenizer(path, trust_remote_code=trusted)
         self.model = self._load()
         self.learner = Learner(
@@ -143,9 +143,7 @@ class _Trainer:
         )
         # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
         self.whole = self._load() if holds_parts(accelerator) else self.model
-        self.sampler = TransformersSampler(
-            self.whole, self.tokenizer, options=job.plan.engine_options()
-        )
+        self.sampler = TransformersSampler(self.whole, self.tokenizer, options=job.plan.engine)
         self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
         self.started = now()
 
@@ -283,7 +281,7 @@ class _Trainer:
                 self.whole,
                 parent=Path(self.job.checkpoint.path),
                 manifest=self._manifest(update),
-                trust_remote_code=self.job.plan.trust_remote_code,
+                trust_remote_code=self.job.plan.engine.trust_remote_code,
             )
         self.accelerator.wait_for_everyone()
 
@@ -348,7 +346,7 @@ class _Trainer:
             self.job.checkpoint.path,
             dtype=self.job.dtype,
             device=self.accelerator.device,
-            trust_remote_code=self.job.plan.trust_remote_code,
+            trust_remote_code=self.job.plan.engine.trust_remote_code,
         )
 
     def _rows(self) -> int:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
+from emdiag.core.option_types import Option, OptionGroup, Preset, texts
+from emdiag.core.options import check_ranges
+from emdiag.core.plans import Plan
 from emdiag.core.records import Record
-from emdiag.engines.options import DtypeName, EngineOptions, PaddingSide
+from emdiag.engines.options import ENGINE, EngineOptions, PaddingSide
 from emdiag.store.training_folder import checkpoint_name
-from emdiag.train.em.recipes import EMRecipe, change_recipe
-from emdiag.train.recipe_fields import ALIASES
+from emdiag.train.em.recipes import PAPER, PRESETS, EMRecipe, change_recipe, load_recipe
+from emdiag.train.recipe_fields import (
+    ALIASES,
+    OUT,
+    RECIPE,
+    RECORD,
+    REF,
+    SAVE_UPDATES,
+    SEEDS,
+    SETTINGS_OPTION,
+    STATE_EVERY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +41,32 @@ class GridAxis(Record, frozen=True, kw_only=True):
     values: tuple[str, ...]
 
 
-class EMPlan(Record, frozen=True, kw_only=True):
+def parse_grid(value: str | Sequence[str]) -> tuple[GridAxis, ...]:
+    """Axes as typed: `temperature=0.3,0.5,0.7`, one each; values are numbers, words or problems.
+
+    Raises:
+        PlanError: An argument has another form, or names a value twice.
+    """
+    axes = []
+    for argument in [value] if isinstance(value, str) else value:
+        if not isinstance(argument, str):
+            raise PlanError(f"a grid is written as FIELD=VALUE,VALUE; found {argument!r}")
+        field, sign, text = argument.partition("=")
+        values = tuple(value.strip() for value in text.split(","))
+        if not sign or not field.strip() or not all(values):
+            raise PlanError(f"a grid is written as FIELD=VALUE,VALUE; found {argument!r}")
+        if len(set(values)) < len(values):
+            raise PlanError(f"a grid names every value once; found {argument!r}")
+        field = field.strip()
+        axes.append(GridAxis(field=ALIASES.get(field, field), values=values))
+    return tuple(axes)
+
+
+class EMPlan(Plan, frozen=True, kw_only=True):
     """Entropy minimisation of one checkpoint: recipe x grid x seeds.
 
     Attributes:
-        ref: The checkpoint to start from.
-        problems: Training prompts as `BENCHMARK/ID`; the paper's is `one_shot/0000`. Samples are
-            shared out evenly over several.
+        problems: Samples are shared out evenly over several.
         prompt_file: In place of `problems`: a problems file (`.jsonl`, as `emdiag select` writes
             it; its first `prompts` are taken), or a text file that is the whole prompt.
         seeds: Of training; the first is the registered one, which other commands take.
@@ -45,42 +76,99 @@ class EMPlan(Record, frozen=True, kw_only=True):
             for the training prompt's own benchmark where it has other problems; `none` for none.
         micro_batch: Rows of one forward pass; None for 8 on a CPU and 4 elsewhere.
         padding: Side on which rows are filled up.
-        gradient_checkpointing: Less memory for one more forward pass.
-        state_every: Updates between two writings of what a killed run goes on from; 0 for never.
-        tracker: Where accelerate sends the record too.
     """
 
-    ref: str
-    out: str
-    recipe: EMRecipe
-    problems: tuple[str, ...] = ()
-    prompt_file: str | None = None
-    prompts: int = 1
-    seeds: tuple[int, ...] = (0,)
-    grid: tuple[GridAxis, ...] = ()
-    save_updates: tuple[int, ...] = ()
-    held_out: str | None = None
-    held_out_problems: int = 8
-    dtype: DtypeName = "auto"
-    device: str = "auto"
-    batch_size: int | None = None
-    micro_batch: int | None = None
-    padding: PaddingSide = "right"
-    gradient_checkpointing: bool = False
-    state_every: int = 1
-    tracker: Tracker | None = None
-    trust_remote_code: bool = False
-    threads: int | None = None
+    verb: ClassVar[str] = "train em"
+    writes_out: ClassVar[bool] = True
 
-    def engine_options(self) -> EngineOptions:
-        """How the engine that draws the samples is set up."""
-        return EngineOptions(
-            dtype=self.dtype,
-            device=self.device,
-            batch_size=self.batch_size,
-            trust_remote_code=self.trust_remote_code,
-            threads=self.threads,
-        )
+    ref: Annotated[str, REF]
+    out: Annotated[str, OUT]
+    problems: Annotated[
+        tuple[str, ...],
+        Option(
+            flags=("--problem",),
+            help="Training prompt, BENCHMARK/ID; repeatable. The paper's: one_shot/0000.",
+            is_repeated=True,
+            read=texts,
+        ),
+    ] = ()
+    prompt_file: Annotated[
+        str | None,
+        Option(help="Problems file of `emdiag select`, or a text that is the prompt.", read=str),
+    ] = None
+    prompts: Annotated[
+        int, Option(help="Problems taken from the start of that file.", at_least=1)
+    ] = 1
+    recipe: Annotated[
+        EMRecipe,
+        Preset(
+            load=load_recipe,
+            presets=PRESETS,
+            option=Option(help="paper, released-code or lab.", panel=RECIPE),
+            settings=SETTINGS_OPTION,
+        ),
+    ] = PAPER
+    grid: Annotated[
+        tuple[GridAxis, ...],
+        Option(
+            metavar="FIELD=VALUE,VALUE",
+            help="One folder per combination; `problem` is a field too. Repeatable.",
+            panel=RECIPE,
+            is_repeated=True,
+            read=parse_grid,
+            write=lambda axes: [f"{axis.field}={','.join(axis.values)}" for axis in axes],
+        ),
+    ] = ()
+    seeds: Annotated[tuple[int, ...], SEEDS] = (0,)
+    save_updates: Annotated[tuple[int, ...], SAVE_UPDATES] = ()
+    held_out: Annotated[
+        str | None,
+        Option(
+            help="Benchmark or file measured after every update, or none; by default the "
+            "training prompt's own.",
+            panel=RECORD,
+            read=str,
+        ),
+    ] = None
+    held_out_problems: Annotated[
+        int, Option(help="Number of held-out problems.", panel=RECORD, at_least=1)
+    ] = 8
+    state_every: Annotated[int, STATE_EVERY] = 1
+    tracker: Annotated[
+        Tracker | None, Option(help="tensorboard, wandb, ... by accelerate.", panel=RECORD)
+    ] = None
+    engine: Annotated[
+        EngineOptions,
+        OptionGroup(
+            without=("engine", "tensor_parallel_size", "gpu_memory_utilization", "max_model_len"),
+            changed={"dtype": Option(help="Of the weights: auto, float32, bfloat16.")},
+        ),
+    ] = EngineOptions()
+    micro_batch: Annotated[
+        int | None,
+        Option(
+            help="Rows of one forward pass; changes memory, not the gradient.",
+            panel=ENGINE,
+            at_least=1,
+        ),
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool,
+        Option(
+            flags=("--gradient-checkpointing",),
+            help="Less memory for one more forward pass.",
+            panel=ENGINE,
+        ),
+    ] = False
+    padding: Annotated[PaddingSide, Option(help=None)] = "right"
+
+    def check(self) -> None:
+        """Refuse a plan that contradicts itself.
+
+        Raises:
+            PlanError: It does.
+        """
+        check_plan(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +237,7 @@ def check_plan(plan: EMPlan) -> None:
     Raises:
         PlanError: It does.
     """
+    check_ranges(plan)
     varies_problem = any(axis.field == PROBLEM_AXIS for axis in plan.grid)
     sources = [bool(plan.problems), plan.prompt_file is not None, varies_problem]
     if sum(sources) != 1:
@@ -160,59 +249,9 @@ def check_plan(plan: EMPlan) -> None:
     rules = (
         ("seeds", len(set(plan.seeds)) == len(plan.seeds) > 0, "one or more different numbers"),
         ("seeds", all(seed >= 0 for seed in plan.seeds), ">= 0"),
-        ("prompts", plan.prompts >= 1, ">= 1"),
-        ("held_out_problems", plan.held_out_problems >= 1, ">= 1"),
-        ("micro_batch", plan.micro_batch is None or plan.micro_batch >= 1, ">= 1"),
-        ("state_every", plan.state_every >= 0, ">= 0"),
     )
     if broken := broken_rule(plan, rules):
         raise PlanError(broken)
     fields = [axis.field for axis in plan.grid]
     if len(set(fields)) < len(fields):
         raise PlanError(f"a field may be varied only once, got --grid {', '.join(fields)}")
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds as typed: `3`, `0,2,5`, `0..4`, or those joined by commas.
-
-    Raises:
-        PlanError: It is none of them.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
-        if not match or (match[2] and int(match[2]) < int(match[1])):
-            raise PlanError(f"seeds are written as 3, 0,2,5 or 0..4; found {text!r}")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return tuple(seeds)
-
-
-def parse_grid(arguments: Sequence[str]) -> tuple[GridAxis, ...]:
-    """Axes as typed: `temperature=0.3,0.5,0.7`, one each; values are numbers, words or problems.
-
-    Raises:
-        PlanError: An argument has another form, or names a value twice.
-    """
-    axes = []
-    for argument in arguments:
-        field, sign, text = argument.partition("=")
-        values = tuple(value.strip() for value in text.split(","))
-        if not sign or not field.strip() or not all(values):
-            raise PlanError(f"a grid is written as FIELD=VALUE,VALUE; found {argument!r}")
-        if len(set(values)) < len(values):
-            raise PlanError(f"a grid names every value once; found {argument!r}")
-        field = field.strip()
-        axes.append(GridAxis(field=ALIASES.get(field, field), values=values))
-    return tuple(axes)
-
-
-def parse_numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers joined by commas, ascending and each once.
-
-    Raises:
-        PlanError: It is something else.
-    """
-    try:
-        return tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError as error:
-        raise PlanError(f"whole numbers are written as 1,5,10; found {text!r}") from error

@@ -6,12 +6,13 @@ one field: the default follows the formula, and `released-code` follows the code
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
+from emdiag.core.option_types import Option
 from emdiag.core.records import Record
-from emdiag.train.recipe_fields import changed
+from emdiag.train.recipe_fields import CHAT, MAX_TOKENS, TEMPLATE, changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,22 +52,28 @@ class EMRecipe(Record, frozen=True, kw_only=True):
     """
 
     name: str = "paper"
-    updates: int = 10
-    samples: int = 64
-    temperature: float = 0.5
+    updates: Annotated[int, Option(help="Optimiser updates [paper: 10].")] = 10
+    samples: Annotated[int, Option(help="Completions of one update [paper: 64].")] = 64
+    temperature: Annotated[float, Option(help="Sampling and loss temperature [paper: 0.5].")] = 0.5
     loss_temperature: float | None = None
-    max_tokens: int | None = None
-    learning_rate: float = 2e-5
+    learning_rate: Annotated[
+        float, Option(flags=("--lr",), help="Learning rate, constant [paper: 2e-5].")
+    ] = 2e-5
+    max_tokens: Annotated[int | None, MAX_TOKENS] = None
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
-    objective: ObjectiveName = "entropy"
+    objective: Annotated[
+        ObjectiveName, Option(help="entropy, entropy-maximised or random-direction.")
+    ] = "entropy"
     top_p: float = 1.0
     top_k: int = 0
     repetition_penalty: float = 1.0
-    template: str | None = None
-    chat: bool | None = None
+    template: Annotated[str | None, TEMPLATE] = None
+    chat: Annotated[bool | None, CHAT] = None
     step: Literal["update", "micro-batch"] = "update"
-    processes: int = 1
+    processes: Annotated[
+        int, Option(help="Devices that released-code imitates on whatever there is.")
+    ] = 1
     micro_batch: int = 2
     mask: Literal["producers", "positions"] = "producers"
     prompt_end: Literal["row", "absolute"] = "row"
@@ -122,7 +129,7 @@ RELEASED_CODE = EMRecipe(
 stated anywhere, and 8 fits its published loss trace best. It also samples without a cache, which is
 not imitated: that changes the cost, and what is rounded."""
 
-PRESETS = (PAPER, RELEASED_CODE, LAB)
+PRESETS = {"paper": PAPER, "released-code": RELEASED_CODE, "lab": LAB}
 
 
 def load_recipe(name: str, changes: Mapping[str, object] | None = None) -> EMRecipe:
@@ -135,12 +142,9 @@ def load_recipe(name: str, changes: Mapping[str, object] | None = None) -> EMRec
     Raises:
         PlanError: There is no such preset or field, or a value does not fit its field.
     """
-    preset = next((preset for preset in PRESETS if preset.name == name), None)
-    if preset is None:
-        raise PlanError(
-            f"there is no recipe {name!r}", known=", ".join(preset.name for preset in PRESETS)
-        )
-    return change_recipe(preset, changes or {})
+    if name not in PRESETS:
+        raise PlanError(f"there is no recipe {name!r}", known=", ".join(PRESETS))
+    return change_recipe(PRESETS[name], changes or {})
 
 
 def change_recipe(recipe: EMRecipe, changes: Mapping[str, object]) -> EMRecipe:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Unpack
 
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
+from emdiag.core.plans import spelled_out
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import (
     TrainedCell,
@@ -27,7 +26,6 @@ from emdiag.store.session import open_session
 from emdiag.store.training_folder import followed, read_folder
 from emdiag.train.em.loop import EMJob, train_cell
 from emdiag.train.em.plan import EMPlan, GridCell, expand
-from emdiag.train.em.recipes import load_recipe
 from emdiag.train.prompts import (
     ProblemSource,
     encode_source,
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.keywords import EMKeywords
     from emdiag.core.protocols import Progress
     from emdiag.core.sampling import Prompt
     from emdiag.core.training import UpdateRecord
@@ -50,42 +49,29 @@ if TYPE_CHECKING:
     from emdiag.train.em.recipes import EMRecipe
 
 
+@spelled_out(EMPlan)
 def train_em(
     ref: str,
     *,
     out: str | Path,
-    recipe: str = "paper",
     home: str | Path | None = None,
     progress: Progress | None = None,
-    **options: object,
+    **options: Unpack[EMKeywords],
 ) -> TrainResult:
     """Entropy minimisation of a checkpoint; the Python twin of `emdiag train em`.
 
     Args:
         ref: The checkpoint to start from.
         out: Folder of the result.
-        recipe: Name of a preset; `paper`, `released-code` or `lab`.
         home: Folder of imported benchmarks; the platform's data folder by default.
         progress: Told how far the work is; silent by default.
-        options: Any field of `EMPlan`, such as `problems=["chain/0012"]`, or of `EMRecipe`, such
-            as `learning_rate=1e-4`.
+        options: Any other option of `EMPlan`, such as `recipe="lab", problems=["chain/0012"]`, or
+            field of `EMRecipe`, such as `learning_rate=1e-4`.
 
     Raises:
         EmdiagError: The request, the prompt, the checkpoint or the training is wrong.
     """
-    fields = set(EMPlan.__struct_fields__) - {"recipe"}
-    planned = {name: value for name, value in options.items() if name in fields}
-    changes = {name: value for name, value in options.items() if name not in fields}
-    content = {
-        "ref": ref,
-        "out": str(out),
-        "recipe": msgspec.to_builtins(load_recipe(recipe, changes)),
-        **planned,
-    }
-    try:
-        plan = msgspec.convert(content, EMPlan)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong type: {error}") from error
+    plan = EMPlan.of({"ref": ref, "out": out, **options})
     return run_em(plan, open_session(out, home=home, progress=progress))
 
 
@@ -105,9 +91,9 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
         followed(plan.ref),
         label=_label(plan.ref),
         home=session.home,
-        trust_remote_code=plan.trust_remote_code,
+        trust_remote_code=plan.engine.trust_remote_code,
     )
-    encoder = open_encoder("transformers", checkpoint, options=plan.engine_options())
+    encoder = open_encoder("transformers", checkpoint, options=plan.engine)
     jobs = [_job(plan, cell, checkpoint, encoder, session) for cell in cells]
     out, progress = Path(plan.out), session.progress
     if not is_main:
@@ -150,7 +136,7 @@ def _job(
         cell=cell,
         folder=Path(plan.out) / cell.name,
         checkpoint=checkpoint,
-        dtype=effective_dtype("transformers", options=plan.engine_options()),
+        dtype=effective_dtype("transformers", options=plan.engine),
         prompts=tuple(prompts),
         held_out=tuple(held_out),
         sampling=sampling,

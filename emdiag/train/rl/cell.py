@@ -113,8 +113,8 @@ class _CellTrainer:
 
     def __init__(self, job: RLJob, grader: Grader, *, progress: Progress) -> None:
         self.job, self.grader, self.progress = job, grader, progress
-        path, trusted = job.checkpoint.path, job.plan.trust_remote_code
-        self.device = pick_device(job.plan.device)
+        path, trusted = job.checkpoint.path, job.plan.engine.trust_remote_code
+        self.device = pick_device(job.plan.engine.device)
         self.tokenizer = open_tokenizer(path, trust_remote_code=trusted)
         self.model: PreTrainedModel = load_model(
             path, dtype="float32", device=self.device, trust_remote_code=trusted
@@ -122,7 +122,7 @@ class _CellTrainer:
         self.config = copy.deepcopy(self.model.config)  # TRL writes a pad token into it
         self.start = [w.detach().to("cpu", copy=True) for w in self.model.parameters()]
         self.sampler = TransformersSampler(
-            self.model, self.tokenizer, options=job.plan.engine_options()
+            self.model, self.tokenizer, options=job.plan.sampler_options()
         )
         self.held_out = HeldOut(job.problems.held_out, sampling=job.sampling, seed=0)
         self.first = _read_first(job.folder)
@@ -269,7 +269,7 @@ class _CellTrainer:
                 self.model,
                 parent=Path(self.job.checkpoint.path),
                 manifest=self._manifest(update),
-                trust_remote_code=self.job.plan.trust_remote_code,
+                trust_remote_code=self.job.plan.engine.trust_remote_code,
             )
         finally:
             self.model.config = used

@@ -2,60 +2,111 @@
 
 from __future__ import annotations
 
-from math import inf
+from typing import Annotated, ClassVar
+
+import msgspec
 
 from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
+from emdiag.core.option_groups import Grading
+from emdiag.core.option_types import Option, OptionGroup, Preset
+from emdiag.core.options import check_ranges
+from emdiag.core.plans import Plan
 from emdiag.core.records import Record
 from emdiag.core.results import Interval
-from emdiag.engines.options import DtypeName, EngineOptions
-from emdiag.train.rl.recipe import RLRecipe, check_rl_recipe
+from emdiag.engines.options import ENGINE, EngineOptions
+from emdiag.train.recipe_fields import (
+    OUT,
+    RECIPE,
+    RECORD,
+    REF,
+    SAVE_UPDATES,
+    SEEDS,
+    SETTINGS_OPTION,
+    STATE_EVERY,
+)
+from emdiag.train.rl.recipe import GRPO, PRESETS, RLRecipe, check_rl_recipe, load_rl_recipe
 
 
-class RLPlan(Record, frozen=True, kw_only=True):
+class RLPlan(Plan, frozen=True, kw_only=True):
     """One checkpoint, trained by reward on the problems of one benchmark.
 
     Attributes:
-        ref: Checkpoint to start from.
-        benchmark: Name of a card, or path of a problems file.
-        recipe: Everything that shapes the weights, beside problems, seed and parent.
         seeds: One training each; several make one folder each.
-        save_updates: Updates after which a checkpoint is kept; the last one always is.
-        limit: Only the first so many problems; None for all.
-        held_out: Problems kept out of training, to measure on.
         held_out_every: Updates between two measurements on them; the last is always measured.
-        state_every: Updates between two states to continue from; 0 keeps none.
-        check_samples: Samples of each problem of the first update that the engine of emdiag draws,
-            beside which the first reward is judged.
-        first_reward_check: Whether a first reward that does not agree ends the training.
-        dtype: Of arithmetic; weights are kept in float32.
+        check_samples: What the first reward is compared with.
     """
 
-    ref: str
-    benchmark: str
-    recipe: RLRecipe
-    seeds: tuple[int, ...] = (0,)
-    save_updates: tuple[int, ...] = ()
-    limit: int | None = None
-    held_out: int = 32
-    held_out_every: int = 10
-    state_every: int = 10
-    check_samples: int = 16
-    first_reward_check: bool = True
-    dtype: DtypeName = "auto"
-    device: str = "auto"
-    trust_remote_code: bool = False
-    grader_workers: int | None = None
-    deadline_s: float = 10.0
+    verb: ClassVar[str] = "train rl"
+    writes_out: ClassVar[bool] = True
+
+    ref: Annotated[str, REF]
+    benchmark: Annotated[
+        str,
+        Option(flags=("-b", "--benchmark"), help="Name or problems file to train on.", read=str),
+    ]
+    out: Annotated[str, OUT]
+    limit: Annotated[int | None, Option(help="Use only the first N problems.", at_least=1)] = None
+    recipe: Annotated[
+        RLRecipe,
+        Preset(
+            load=load_rl_recipe,
+            presets=PRESETS,
+            option=Option(help="grpo or lab.", panel=RECIPE),
+            settings=SETTINGS_OPTION,
+        ),
+    ] = GRPO
+    seeds: Annotated[tuple[int, ...], SEEDS] = (0,)
+    save_updates: Annotated[tuple[int, ...], SAVE_UPDATES] = ()
+    held_out: Annotated[
+        int, Option(help="Problems kept out, to measure on.", panel=RECORD, at_least=0)
+    ] = 32
+    held_out_every: Annotated[
+        int, Option(help="Updates between measurements on them.", panel=RECORD, at_least=1)
+    ] = 10
+    state_every: Annotated[int, STATE_EVERY] = 10
+    check_samples: Annotated[
+        int,
+        Option(
+            help="Samples of each problem of the first update that emdiag's engine draws.",
+            panel=RECORD,
+            at_least=1,
+        ),
+    ] = 16
+    first_reward_check: Annotated[
+        bool,
+        Option(help="Stop where the first reward is not the parent's accuracy.", panel=RECORD),
+    ] = True
+    engine: Annotated[
+        EngineOptions,
+        OptionGroup(
+            without=(
+                *("engine", "batch_size", "tensor_parallel_size", "gpu_memory_utilization"),
+                *("max_model_len", "threads"),
+            ),
+            changed={
+                "dtype": Option(help="Of arithmetic: auto, float32, bfloat16; weights are float32.")
+            },
+        ),
+    ] = EngineOptions()
+    grading: Annotated[Grading, OptionGroup(panel=ENGINE, without=("grader",))] = Grading()
+
+    def check(self) -> None:
+        """Refuse a request that contradicts itself.
+
+        Raises:
+            PlanError: A value lies outside its range, or two do not go together.
+        """
+        check_rl_plan(self)
 
     @property
     def saved_updates(self) -> tuple[int, ...]:
         """Updates after which a checkpoint is kept, the last one included, in order."""
         return tuple(sorted({*self.save_updates, self.recipe.updates}))
 
-    def engine_options(self) -> EngineOptions:
+    def sampler_options(self) -> EngineOptions:
         """How emdiag's own engine is set up for what it measures."""
-        return EngineOptions(device=self.device, trust_remote_code=self.trust_remote_code)
+        return msgspec.structs.replace(self.engine, dtype="auto")
 
 
 class FirstReward(Record, frozen=True, kw_only=True):
@@ -101,20 +152,16 @@ def check_rl_plan(plan: RLPlan) -> None:
         PlanError: A value lies outside its range, or two do not go together.
     """
     check_rl_recipe(plan.recipe)
+    check_ranges(plan)
+    if plan.engine.dtype == "float16":
+        raise PlanError("`dtype` must be auto, float32 or bfloat16, got float16")
     rules = (
-        ("limit", plan.limit is None or plan.limit >= 1, ">= 1"),
-        ("held_out", plan.held_out >= 0, ">= 0"),
-        ("held_out_every", plan.held_out_every >= 1, ">= 1"),
-        ("state_every", plan.state_every >= 0, ">= 0"),
-        ("check_samples", plan.check_samples >= 1, ">= 1"),
-        ("deadline_s", 0 < plan.deadline_s < inf, "> 0"),
         (
             "seeds",
             bool(plan.seeds) and min(plan.seeds, default=-1) >= 0,
             "one or more numbers >= 0",
         ),
         ("seeds", len(set(plan.seeds)) == len(plan.seeds), "different numbers"),
-        ("dtype", plan.dtype != "float16", "auto, float32 or bfloat16"),
         (
             "save_updates",
             all(1 <= update <= plan.recipe.updates for update in plan.save_updates),

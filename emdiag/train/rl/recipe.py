@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
+from emdiag.core.option_types import Option
 from emdiag.core.records import Record
-from emdiag.train.recipe_fields import changed
+from emdiag.train.recipe_fields import CHAT, MAX_TOKENS, TEMPLATE, changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,14 +51,17 @@ class RLRecipe(Record, frozen=True, kw_only=True):
     """
 
     name: str = "grpo"
-    updates: int = 100
-    completions: int = 64
-    group_size: int = 8
-    micro_batch: int | None = 8
-    temperature: float = 1.0
-    max_tokens: int | None = None
-    reward: RewardName = "correct"
-    learning_rate: float = 1e-6
+    reward: Annotated[
+        RewardName, Option(help="correct; or as a control format, random or majority.")
+    ] = "correct"
+    updates: Annotated[int, Option(help="Optimiser updates [grpo: 100].")] = 100
+    completions: Annotated[int, Option(help="Samples of one update [grpo: 64].")] = 64
+    group_size: Annotated[int, Option(help="Samples of one problem [grpo: 8].")] = 8
+    temperature: Annotated[float, Option(help="Sampling and loss temperature [grpo: 1].")] = 1.0
+    learning_rate: Annotated[
+        float, Option(flags=("--lr",), help="Learning rate, constant [grpo: 1e-6].")
+    ] = 1e-6
+    max_tokens: Annotated[int | None, MAX_TOKENS] = None
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
     beta: float = 0.0
@@ -67,8 +71,11 @@ class RLRecipe(Record, frozen=True, kw_only=True):
     epsilon_high: float | None = None
     mask_truncated: bool = False
     gradient_checkpointing: bool = False
-    template: str | None = None
-    chat: bool | None = None
+    template: Annotated[str | None, TEMPLATE] = None
+    chat: Annotated[bool | None, CHAT] = None
+    micro_batch: Annotated[
+        int | None, Option(help="Samples whose gradient is taken at a time.")
+    ] = 8
 
     @property
     def groups(self) -> int:

@@ -8,44 +8,42 @@ from __future__ import annotations
 
 from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, Unpack
 
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import EngineMissingError, PlanError
+from emdiag.core.plans import spelled_out
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
-from emdiag.engines.options import EngineOptions
 from emdiag.store.locks import held
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, followed
 from emdiag.train.register import register
 from emdiag.train.rl.plan import RLPlan, check_rl_plan
 from emdiag.train.rl.prompts import TrainingSet, load_training_set
-from emdiag.train.rl.recipe import load_rl_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.keywords import RLKeywords
     from emdiag.core.protocols import Progress
     from emdiag.core.training import UpdateRecord
     from emdiag.store.session import Session
     from emdiag.train.rl.cell import RLJob
 
 
+@spelled_out(RLPlan)
 def train_rl(
     ref: str,
     benchmark: str,
     *,
     out: str | Path,
-    recipe: str = "grpo",
     home: str | Path | None = None,
     progress: Progress | None = None,
-    **options: object,
+    **options: Unpack[RLKeywords],
 ) -> TrainResult:
     """Reinforcement learning of a checkpoint; the Python twin of `emdiag train rl`.
 
@@ -53,51 +51,36 @@ def train_rl(
         ref: The checkpoint to start from.
         benchmark: Name of a benchmark, or path of a problems file, to train on.
         out: Folder of the result.
-        recipe: Name of a preset; `grpo` or `lab`.
         home: Folder of imported benchmarks; the platform's data folder by default.
         progress: Told how far the work is; silent by default.
-        options: Any field of `RLPlan`, such as `seeds=[0, 1]`, or of `RLRecipe`, such as
-            `learning_rate=5e-5`.
+        options: Any other option of `RLPlan`, such as `recipe="lab", seeds=[0, 1]`, or field of
+            `RLRecipe`, such as `learning_rate=5e-5`.
 
     Raises:
         EmdiagError: The request, the problems, the checkpoint or the training is wrong.
     """
-    planned = {name: value for name, value in options.items() if name in RLPlan.__struct_fields__}
-    changes = {name: value for name, value in options.items() if name not in planned}
-    content = {
-        "ref": ref,
-        "benchmark": benchmark,
-        "recipe": msgspec.to_builtins(load_rl_recipe(recipe, changes)),
-        **planned,
-    }
-    try:
-        plan = msgspec.convert(content, RLPlan)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"an option has the wrong type: {error}") from error
-    return run_rl(plan, open_session(out, home=home, progress=progress), out=Path(out))
+    plan = RLPlan.of({"ref": ref, "benchmark": benchmark, "out": out, **options})
+    return run_rl(plan, open_session(out, home=home, progress=progress))
 
 
-def run_rl(plan: RLPlan, session: Session, *, out: Path) -> TrainResult:
+def run_rl(plan: RLPlan, session: Session) -> TrainResult:
     """Train every seed of a plan that is not trained yet.
 
     Args:
         plan: What to train.
         session: Where benchmarks lie; its command is for the checkpoints' provenance.
-        out: Folder of the result; the same plan continues there.
 
     Raises:
         EmdiagError: As `train_rl`; what was trained before is kept.
     """
     check_rl_plan(plan)
     _need_trl()
-    options = EngineOptions(
-        dtype=plan.dtype, device=plan.device, trust_remote_code=plan.trust_remote_code
-    )
+    options, out = plan.engine, Path(plan.out)
     checkpoint = resolve_checkpoint(
         followed(plan.ref),
         label=plan.ref.rstrip("/").rsplit("/", 1)[-1],
         home=session.home,
-        trust_remote_code=plan.trust_remote_code,
+        trust_remote_code=plan.engine.trust_remote_code,
     )
     _check_parent(plan, checkpoint)
     encoder = open_encoder("transformers", checkpoint, options=options)
@@ -121,7 +104,9 @@ def run_rl(plan: RLPlan, session: Session, *, out: Path) -> TrainResult:
 
     with (
         held(out, what="this training folder"),
-        GraderPool(workers=plan.grader_workers, deadline_s=plan.deadline_s) as grader,
+        GraderPool(
+            workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s
+        ) as grader,
     ):
         folder = register(out, _folder_of(plan, jobs))
         trained = [(job, train_cell(job, grader=grader, progress=session.progress)) for job in jobs]

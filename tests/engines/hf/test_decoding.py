@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
+from transformers.generation.logits_process import MinPLogitsWarper
 
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.hf.decoding import TokenChooser
@@ -24,7 +25,7 @@ def draw(logits: list[float], count: int, **changes: float) -> np.ndarray:
 
 
 def expected(logits: list[float], **changes: float) -> np.ndarray:
-    """Probabilities by plain definition: temperature, then the k largest, then the nucleus."""
+    """Probabilities by plain definition: temperature, the k largest, the nucleus, then min-p."""
     scores = np.array(logits) / changes.get("temperature", 1.0)
     order = np.argsort(-scores, kind="stable")
     if changes.get("top_k"):
@@ -32,6 +33,8 @@ def expected(logits: list[float], **changes: float) -> np.ndarray:
     mass = np.cumsum(special.softmax(scores)[order])
     before = np.concatenate([[0.0], mass[:-1]])
     scores[order[before >= changes.get("top_p", 1.0)]] = -np.inf
+    shares = special.softmax(scores)
+    scores[shares < changes.get("min_p", 0.0) * shares.max()] = -np.inf
     return special.softmax(scores)
 
 
@@ -44,6 +47,8 @@ def expected(logits: list[float], **changes: float) -> np.ndarray:
         {"top_k": 3},
         {"top_p": 0.7},
         {"temperature": 0.8, "top_k": 5, "top_p": 0.9},
+        {"min_p": 0.3},
+        {"temperature": 1.7, "top_k": 6, "top_p": 0.95, "min_p": 0.4},
     ],
 )
 def test_tokens_are_drawn_with_the_probabilities_of_the_definition(
@@ -57,6 +62,23 @@ def test_tokens_are_drawn_with_the_probabilities_of_the_definition(
     if kept.sum() > 1:
         p_value = stats.chisquare(counts[kept], 4000 * probabilities[kept]).pvalue
         assert p_value > 1e-3
+
+
+@given(min_p=st.floats(0.01, 1.0), temperature=st.floats(0.1, 3.0), seed=st.integers(0, 9))
+def test_min_p_keeps_what_the_warper_of_transformers_keeps(
+    min_p: float, temperature: float, seed: int
+) -> None:
+    logits = torch.randn(3, 40, generator=torch.Generator().manual_seed(seed))
+    scores = TokenChooser(params(min_p=min_p, temperature=temperature)).scores(logits, [[0]] * 3)
+    warped = MinPLogitsWarper(min_p)(torch.empty(3, 0, dtype=torch.long), logits / temperature)
+    assert torch.equal(scores, warped)
+
+
+def test_min_p_of_zero_changes_nothing() -> None:
+    logits = torch.randn(2, 40, generator=torch.Generator().manual_seed(1))
+    off = TokenChooser(params(min_p=0.0)).scores(logits, [[0]] * 2)
+    assert torch.equal(off, TokenChooser(params()).scores(logits, [[0]] * 2))
+    assert params(min_p=0.0) == params()
 
 
 def test_successive_tokens_of_one_row_follow_the_same_law() -> None:

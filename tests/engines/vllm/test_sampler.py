@@ -216,6 +216,11 @@ def test_stop_strings_make_vllm_write_text_and_ours_is_kept(leaf: Any, tiny: Che
     assert said.stop == ["\n\n"]
 
 
+def test_min_p_reaches_vllm(leaf: Any) -> None:
+    params = SamplingParams(temperature=1.0, max_tokens=7, min_p=0.1)
+    assert leaf.vllm_params(requests(1)[0], params).min_p == 0.1
+
+
 @pytest.mark.parametrize("temperature", [0.001, 2.5])
 def test_a_temperature_that_vllm_would_change_is_refused(leaf: Any, temperature: float) -> None:
     params = SamplingParams(temperature=temperature, max_tokens=7)

@@ -8,6 +8,7 @@ import pytest
 import emdiag
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, EngineError, PlanError, RunLockedError
+from emdiag.core.option_groups import Sampling
 from emdiag.engines import scripted as scripted_engine
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate import draw
@@ -194,16 +195,16 @@ def test_what_a_model_writes_cannot_stop_an_evaluation(
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"samples": 0}, PlanError, "samples is 0"),
+        ({"samples": 0}, PlanError, "`samples` must be >= 1, got 0"),
         ({"samples": 4}, PlanError, "copies"),
-        ({"temperature": -1.0}, PlanError, "temperature is -1.0"),
-        ({"temperature": float("nan")}, PlanError, "temperature is nan"),
-        ({"top_p": 0.0}, PlanError, "top_p is 0.0"),
-        ({"limit": 0}, PlanError, "limit is 0"),
+        ({"temperature": -1.0}, PlanError, "`temperature` must be .*, got -1.0"),
+        ({"temperature": float("nan")}, PlanError, "`temperature` must be .*, got nan"),
+        ({"top_p": 0.0}, PlanError, "`top_p` must be .*, got 0.0"),
+        ({"limit": 0}, PlanError, "`limit` must be >= 1, got 0"),
         ({"benchmarks": "no-such-set"}, BenchmarkError, "no-such-set"),
         ({"benchmarks": []}, PlanError, "no benchmark"),
         ({"template": "no-such-template"}, BenchmarkError, "no-such-template"),
-        ({"samples": "many"}, PlanError, "wrong type"),
+        ({"samples": "many"}, PlanError, "samples has the wrong type or value"),
         ({"sample": 3}, PlanError, "unknown options: sample"),
     ],
 )
@@ -225,11 +226,8 @@ def test_a_whole_number_and_a_float_temperature_are_one_run() -> None:
     keys = {
         digest(
             EvaluatePlan(
-                checkpoints=named,
-                benchmarks=("chain",),
-                temperature=temperature,
-                top_p=temperature,
-            ).sampling(max_tokens=64, stop_token_ids=())
+                checkpoints=named, sampling=Sampling(temperature=temperature, top_p=temperature)
+            ).sampling.params(max_tokens=64, stop_token_ids=())
         )
         for temperature in (1, 1.0)
     }

@@ -7,24 +7,29 @@ import pytest
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.training import TrainFolder
 from emdiag.store.training_folder import write_folder
-from emdiag.studies.logits.plan import LogitSkewPlan, logit_skew_plan
+from emdiag.studies.logits.plan import LogitSkewDesign, LogitSkewPlan, logit_design
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def plan(*refs: str, seeds: str = "registered", **options: Any) -> LogitSkewPlan:
-    return logit_skew_plan(refs, "chain", seeds=seeds, options=options)
+def plan(*refs: str, seeds: str = "registered", **options: Any) -> LogitSkewDesign:
+    given = {"checkpoints": refs, "benchmarks": "chain", "seeds": seeds, **options}
+    return logit_design(LogitSkewPlan.of(given))
 
 
-def labels(found: LogitSkewPlan) -> dict[str, list[tuple[str, str]]]:
+def labels(found: LogitSkewDesign) -> dict[str, list[tuple[str, str]]]:
     return {arm.label: [(m.label, m.ref) for m in arm.members] for arm in found.arms}
 
 
 def test_the_first_checkpoint_is_the_base_unless_another_is_named() -> None:
     found = plan("before=lab", "after=other")
     assert (found.base, found.continuation, found.texts) == ("before", "shared", None)
-    assert (found.how.limit, found.how.temperature, found.how.samples) == (20, 1.0, 1)
+    assert (
+        found.how.targets.limit,
+        found.how.sampling.temperature,
+        found.how.sampling.samples,
+    ) == (20, 1.0, 1)
     assert plan("before=lab", "after=other", base="after").base == "after"
 
 
@@ -40,8 +45,9 @@ def test_a_label_given_again_is_one_arm_whose_members_have_names_of_their_own() 
 
 def test_problems_and_options_of_sampling_reach_the_drawing() -> None:
     found = plan("lab", problems=7, samples=3, temperature=0.5, seed=4, max_tokens=9)
-    how = found.how
-    assert (how.limit, how.samples, how.temperature, how.seed, how.max_tokens) == (7, 3, 0.5, 4, 9)
+    how = found.how.sampling
+    assert found.how.targets.limit == 7
+    assert (how.samples, how.temperature, how.seed, how.max_tokens) == (3, 0.5, 4, 9)
     assert found.seed == 4
 
 
@@ -62,12 +68,12 @@ def test_options_that_are_none_keep_their_defaults() -> None:
         (["lab"], {"entropy_temperatures": [-1.0]}, "above 0"),
         (["lab"], {"entropy_temperatures": [float("nan")]}, "above 0"),
         (["lab"], {"entropy_temperatures": [float("inf")]}, "at most 100"),
-        (["lab"], {"entropy_temperatures": ["warm"]}, "wrong value"),
+        (["lab"], {"entropy_temperatures": ["warm"]}, "wrong type or value"),
         (["lab"], {"entropy_temperatures": [2.0, 2.0]}, "named twice"),
         (["lab"], {"undo": ["top-k"]}, "in the published figure only"),
         (["lab"], {"undo": ["topk"], "published": True}, "topk"),
         (["lab"], {"published": True, "from_runs": ["abcd"]}, "draws nothing"),
-        (["lab"], {"published": 1}, "wrong value"),
+        (["lab"], {"published": 1}, "wrong type or value"),
         (["lab"], {"from_runs": "abcd"}, "must be a list"),
         (["lab"], {"from_runs": ["a=x", "a=y"]}, "two runs are called 'a'"),
         (["lab"], {"texts": ["em"]}, "there is no text called 'em'"),
@@ -85,7 +91,7 @@ def test_a_request_that_contradicts_itself_is_refused(
 
 
 def test_seeds_are_registered_or_all() -> None:
-    with pytest.raises(PlanError, match="seeds is 'some'"):
+    with pytest.raises(PlanError, match="seeds has the wrong type or value: 'some'"):
         plan("lab", seeds="some")
 
 

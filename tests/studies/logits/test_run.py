@@ -38,7 +38,7 @@ from emdiag.store.training_folder import write_folder
 from emdiag.studies.evaluate import draw
 from emdiag.studies.evaluate.task import expand
 from emdiag.studies.logits import read as read_logits
-from emdiag.studies.logits.plan import logit_skew_plan
+from emdiag.studies.logits.plan import LogitSkewPlan, logit_design
 from emdiag.studies.logits.run import logit_skew
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Materialised:
 
     def __init__(self, world: World, problems: int) -> None:
         self._store = RunStore(world.root / "runs")
-        plan = logit_skew_plan([f"base={lab_weights()}"], "chain", options={**ENGINE})
+        plan = logit_design(LogitSkewPlan.of({"checkpoints": f"base={lab_weights()}", **ENGINE}))
         (reading,) = expand(plan.how, open_session(self._store.root, home=world.root / "home"))
         self.prompts = {p.problem_id: p.token_ids for p in reading.prompts[:problems]}
         self._folders = {"base": lab_weights(), "em": world.em, "rl": world.rl}

@@ -15,7 +15,7 @@ from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate import draw
 from emdiag.studies.evaluate import entropies as run_entropies
-from emdiag.studies.sweep.plan import TEMPERATURES, temperature_sweep_plan
+from emdiag.studies.sweep.plan import TEMPERATURES, TemperatureSweepPlan, sweep_design
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -249,9 +249,8 @@ def test_a_table_of_texts_is_swept_without_a_control(
 
 
 def plan(*checkpoints: str, sweep: dict[str, list[float]] | None = None, **options: object) -> Any:
-    return temperature_sweep_plan(
-        checkpoints or ["base=lab"], ["chain"], sweep=sweep or {}, options=options
-    )
+    given = {"checkpoints": checkpoints or "base=lab", "benchmarks": "chain", **options}
+    return sweep_design(TemperatureSweepPlan.of({**given, "sweep": sweep or {}}))
 
 
 def test_without_an_axis_temperatures_are_swept() -> None:
@@ -270,14 +269,14 @@ def test_without_an_axis_temperatures_are_swept() -> None:
         ({"temperature": [0.0, 1.0], "top_p": [0.5, 1.0]}, {}, "greedy decoding takes"),
         ({"temperature": [0.5, 1.0], "top_p": [0.5, 1.0], "top_k": [5, 0]}, {}, "at most two"),
         ({"top_k": [1.5, 3.0]}, {}, "whole numbers"),
-        ({"temperature": [-1.0, 1.0]}, {}, "temperature is -1.0"),
-        ({"top_p": [0.0, 1.0]}, {}, "top_p is 0.0"),
+        ({"temperature": [-1.0, 1.0]}, {}, "`temperature` must be .*, got -1.0"),
+        ({"top_p": [0.0, 1.0]}, {}, "`top_p` must be .*, got 0.0"),
         ({}, {"temperature": 0.6}, "what a sweep varies"),
         ({}, {"control_at": (0.7,)}, "not swept"),
         ({}, {"control_at": (0.0,)}, "no entropy to match"),
         ({}, {"base": "em"}, "no checkpoint is called"),
         ({}, {"smaples": 8}, "unknown options"),
-        ({}, {"samples": 0}, "samples is 0"),
+        ({}, {"samples": 0}, "`samples` must be >= 1, got 0"),
     ],
 )
 def test_a_request_that_contradicts_itself_is_refused(

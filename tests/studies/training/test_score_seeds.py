@@ -193,7 +193,7 @@ def test_seeds_that_happen_to_be_done_are_not_scored_alone(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"updates": "best"}, "wrong value"),
+        ({"updates": "best"}, "wrong type or value"),
         ({"sample": 3}, "unknown options: sample"),
         ({"samples": 3}, "copies"),
         ({"base": "em/seed-1/update-0010=lab"}, "label of a trained checkpoint"),

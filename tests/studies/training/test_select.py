@@ -183,7 +183,7 @@ def test_a_pool_that_hardly_answers_and_a_part_of_a_pool_are_noted(
         ({"temperature": 0.0}, "ranked by how their samples differ"),
         ({"by": "token-entropy"}, "the scripted engine has no weights"),
         ({"by": "token-entropy", "token_entropy": False}, "needs token entropies to be read"),
-        ({"limit": 0}, "limit is 0"),
+        ({"limit": 0}, "`limit` must be >= 1, got 0"),
         ({"sample": 3}, "unknown options: sample"),
         ({"out": "ranked.json"}, "written as JSON lines"),
     ],

@@ -357,7 +357,7 @@ BAD: list[tuple[dict[str, Any], type[EmdiagError], str]] = [
     ({"problems": ["toy/0000", "chain/0000"]}, PlanError, "from one benchmark"),
     ({"max_tokens": 4000}, PlanError, "exceed the context"),
     ({"held_out": "nothing"}, BenchmarkError, "there is no benchmark named 'nothing'"),
-    ({"dtype": "float8"}, PlanError, "wrong type"),
+    ({"dtype": "float8"}, PlanError, "wrong type or value"),
     ({"problems": [], "prompt_file": "no.txt"}, BenchmarkError, "cannot be read"),
     ({"recipe": "pepper"}, PlanError, "no recipe 'pepper'"),
     ({"no_such": 1}, PlanError, "no field 'no_such'"),

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from emdiag.core.errors import PlanError
-from emdiag.train.em.plan import EMPlan, GridAxis, expand, parse_grid, parse_numbers, parse_seeds
+from emdiag.train.em.plan import EMPlan, GridAxis, expand, parse_grid
 from emdiag.train.em.recipes import PAPER, RELEASED_CODE, EMRecipe, load_recipe
-from emdiag.train.recipe_fields import parse_settings
+from emdiag.train.recipe_fields import parse_numbers, parse_seeds
 
 
 def test_the_defaults_are_what_the_paper_states() -> None:
@@ -51,7 +51,7 @@ def test_a_changed_recipe_says_so_in_its_name() -> None:
 
 def test_texts_become_what_the_field_needs() -> None:
     recipe = load_recipe(
-        "released-code", parse_settings(["pad_by_id=false", "max_tokens=none", "top_k=7"])
+        "released-code", {"pad_by_id": "false", "max_tokens": "none", "top_k": "7"}
     )
     assert recipe.pad_by_id is False
     assert recipe.max_tokens is None

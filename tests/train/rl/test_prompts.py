@@ -95,7 +95,7 @@ def test_a_longer_training_begins_as_the_shorter_one_does() -> None:
 
 
 def plan(benchmark: str, recipe: RLRecipe = LAB, **changes: int) -> RLPlan:
-    return RLPlan(ref="lab", benchmark=benchmark, recipe=recipe, **changes)
+    return RLPlan(ref="lab", benchmark=benchmark, out="out", recipe=recipe, **changes)
 
 
 def test_held_out_problems_are_not_trained_on_and_a_benchmark_is_named_in_the_notes(

@@ -224,7 +224,7 @@ def test_without_trl_the_message_names_the_extra(
         ({"save_updates": [9]}, "save_updates"),
         ({"seeds": []}, "seeds"),
         ({"dtype": "float16"}, "dtype"),
-        ({"held_out": "many"}, "wrong type"),
+        ({"held_out": "many"}, "wrong type or value"),
         ({"rate": 1}, "no field 'rate'"),
     ],
 )

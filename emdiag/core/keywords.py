@@ -1,0 +1,269 @@
+"""Options of each plan, for type checkers and editors; written by `.ci/keywords.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """Options of `emdiag eval`."""
+
+    limit: int | None
+    template: str | None
+    chat: bool | None
+    samples: int
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    max_tokens: int | None
+    stop: str | Sequence[str]
+    seed: int
+    engine: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    batch_size: int | None
+    tensor_parallel_size: int
+    gpu_memory_utilization: float
+    max_model_len: int | None
+    trust_remote_code: bool
+    threads: int | None
+    grader: str
+    grader_workers: int | None
+    deadline_s: float
+
+
+class TemperatureSweepKeywords(TypedDict, total=False):
+    """Options of `emdiag temp-sweep`."""
+
+    temperatures: str | Sequence[float] | None
+    sweep: Mapping[str, Sequence[float]] | Sequence[str]
+    seeds: Literal["registered", "all"]
+    base: str | None
+    control: bool
+    control_at: str | Sequence[float] | None
+    entropy: bool
+    limit: int | None
+    template: str | None
+    chat: bool | None
+    samples: int
+    min_p: float
+    repetition_penalty: float
+    max_tokens: int | None
+    stop: str | Sequence[str]
+    seed: int
+    engine: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    batch_size: int | None
+    tensor_parallel_size: int
+    gpu_memory_utilization: float
+    max_model_len: int | None
+    trust_remote_code: bool
+    threads: int | None
+    grader: str
+    grader_workers: int | None
+    deadline_s: float
+
+
+class LogitSkewKeywords(TypedDict, total=False):
+    """Options of `emdiag logits-skew`."""
+
+    limit: int | None
+    template: str | None
+    chat: bool | None
+    base: str | None
+    seeds: Literal["registered", "all"]
+    continuation: Literal["shared", "own", "both"]
+    texts: str | Sequence[str] | None
+    reference: str
+    from_runs: str | Sequence[str]
+    entropy_temperatures: str | Sequence[float]
+    published: bool
+    undo: (
+        str
+        | Sequence[
+            Literal[
+                "own-text", "cut-to-shortest", "top-k", "zeros-dropped", "temperature", "pooled"
+            ]
+        ]
+    )
+    samples: int
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    max_tokens: int | None
+    stop: str | Sequence[str]
+    seed: int
+    engine: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    batch_size: int | None
+    tensor_parallel_size: int
+    gpu_memory_utilization: float
+    max_model_len: int | None
+    trust_remote_code: bool
+    threads: int | None
+    grader: str
+    grader_workers: int | None
+    deadline_s: float
+
+
+class SelectKeywords(TypedDict, total=False):
+    """Options of `emdiag select`."""
+
+    by: (
+        Literal["outcome-variance", "answer-entropy", "agreement", "token-entropy", "majority"]
+        | None
+    )
+    token_entropy: bool
+    out: str | None
+    limit: int | None
+    template: str | None
+    chat: bool | None
+    samples: int
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    max_tokens: int | None
+    stop: str | Sequence[str]
+    seed: int
+    engine: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    batch_size: int | None
+    tensor_parallel_size: int
+    gpu_memory_utilization: float
+    max_model_len: int | None
+    trust_remote_code: bool
+    threads: int | None
+    grader: str
+    grader_workers: int | None
+    deadline_s: float
+
+
+class SeedScoresKeywords(TypedDict, total=False):
+    """Options of `emdiag train score`."""
+
+    base: str | None
+    updates: Literal["last", "all"]
+    limit: int | None
+    template: str | None
+    chat: bool | None
+    samples: int
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    max_tokens: int | None
+    stop: str | Sequence[str]
+    seed: int
+    engine: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    batch_size: int | None
+    tensor_parallel_size: int
+    gpu_memory_utilization: float
+    max_model_len: int | None
+    trust_remote_code: bool
+    threads: int | None
+    grader: str
+    grader_workers: int | None
+    deadline_s: float
+
+
+class EMKeywords(TypedDict, total=False):
+    """Options of `emdiag train em`."""
+
+    problems: str | Sequence[str]
+    prompt_file: str | None
+    prompts: int
+    recipe: str
+    updates: int
+    samples: int
+    temperature: float
+    loss_temperature: float | None
+    learning_rate: float
+    max_tokens: int | None
+    weight_decay: float
+    gradient_clip: float
+    objective: Literal["entropy", "entropy-maximised", "random-direction"]
+    top_p: float
+    top_k: int
+    repetition_penalty: float
+    template: str | None
+    chat: bool | None
+    step: Literal["update", "micro-batch"]
+    processes: int
+    mask: Literal["producers", "positions"]
+    prompt_end: Literal["row", "absolute"]
+    pad_by_id: bool
+    train_mode: bool
+    token_mean: Literal["update", "micro-batch"]
+    loss_dtype: Literal["float32", "weights"]
+    set: str | Sequence[str]
+    grid: str | Sequence[str]
+    seeds: str | Sequence[int]
+    save_updates: str | Sequence[int]
+    held_out: str | None
+    held_out_problems: int
+    state_every: int
+    tracker: (
+        Literal["tensorboard", "wandb", "mlflow", "comet_ml", "aim", "clearml", "swanlab"] | None
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    batch_size: int | None
+    trust_remote_code: bool
+    threads: int | None
+    micro_batch: int | None
+    gradient_checkpointing: bool
+    padding: Literal["left", "right"]
+
+
+class RLKeywords(TypedDict, total=False):
+    """Options of `emdiag train rl`."""
+
+    limit: int | None
+    recipe: str
+    reward: Literal["correct", "format", "random", "majority"]
+    updates: int
+    completions: int
+    group_size: int
+    temperature: float
+    learning_rate: float
+    max_tokens: int | None
+    weight_decay: float
+    gradient_clip: float
+    beta: float
+    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"]
+    scale_rewards: Literal["group", "batch", "none"]
+    epsilon: float
+    epsilon_high: float | None
+    mask_truncated: bool
+    gradient_checkpointing: bool
+    template: str | None
+    chat: bool | None
+    micro_batch: int | None
+    set: str | Sequence[str]
+    seeds: str | Sequence[int]
+    save_updates: str | Sequence[int]
+    held_out: int
+    held_out_every: int
+    state_every: int
+    check_samples: int
+    first_reward_check: bool
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    device: str
+    trust_remote_code: bool
+    grader_workers: int | None
+    deadline_s: float

@@ -1,0 +1,123 @@
+"""Groups of options that several commands share, each option declared once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from emdiag.core.grades import MAIN_GRADER
+from emdiag.core.option_types import Option, names, texts
+from emdiag.core.records import Record
+from emdiag.core.sampling import SamplingParams
+
+SAMPLING = "Sampling"
+
+
+class Targets(Record, frozen=True, kw_only=True):
+    """Which problems are asked, and how they are put."""
+
+    benchmarks: Annotated[
+        tuple[str, ...],
+        Option(
+            flags=("-b", "--benchmark"),
+            help="Names, or .jsonl, .json or .parquet files; separated by commas.",
+            read=names,
+        ),
+    ] = ("chain",)
+    limit: Annotated[
+        int | None,
+        Option(help="Use only the first N problems; the score is partial.", at_least=1),
+    ] = None
+    template: Annotated[
+        str | None, Option(help="Prompt template, or a .toml file of your own.")
+    ] = None
+    chat: Annotated[
+        bool | None,
+        Option(flags=("--chat/--no-chat",), help="Apply the tokenizer's chat template."),
+    ] = None
+
+
+class Sampling(Record, frozen=True, kw_only=True):
+    """How completions are drawn."""
+
+    samples: Annotated[int, Option(help="Samples of each problem.", panel=SAMPLING, at_least=1)] = 1
+    temperature: Annotated[
+        float,
+        Option(help="0 is greedy.", panel=SAMPLING, at_least=0, expected=">= 0 (0 is greedy)"),
+    ] = 0.0
+    top_p: Annotated[
+        float,
+        Option(
+            help="Nucleus mass kept; 1 keeps all.",
+            panel=SAMPLING,
+            above=0,
+            at_most=1,
+            expected="in (0, 1] (1 keeps all)",
+        ),
+    ] = 1.0
+    top_k: Annotated[
+        int,
+        Option(
+            help="Tokens kept; 0 keeps all.",
+            panel=SAMPLING,
+            at_least=0,
+            expected=">= 0 (0 keeps all)",
+        ),
+    ] = 0
+    min_p: Annotated[
+        float,
+        Option(
+            help="Leave out tokens below this share of the likeliest one; 0 keeps all.",
+            panel=SAMPLING,
+            at_least=0,
+            at_most=1,
+            expected="in [0, 1] (0 keeps all)",
+        ),
+    ] = 0.0
+    repetition_penalty: Annotated[
+        float, Option(help="1 is none.", panel=SAMPLING, above=0, expected="> 0 (1 is none)")
+    ] = 1.0
+    max_tokens: Annotated[
+        int | None,
+        Option(help="New tokens at most; the card's by default.", panel=SAMPLING, at_least=1),
+    ] = None
+    stop: Annotated[
+        tuple[str, ...],
+        Option(
+            help="A string that ends a completion; repeatable.",
+            panel=SAMPLING,
+            is_repeated=True,
+            read=texts,
+        ),
+    ] = ()
+    seed: Annotated[int, Option(help="Seed of the run.", panel=SAMPLING)] = 0
+
+    def params(self, *, max_tokens: int, stop_token_ids: tuple[int, ...]) -> SamplingParams:
+        """What an engine is told.
+
+        Args:
+            max_tokens: The card's, for a plan that names none.
+            stop_token_ids: Of the checkpoint.
+        """
+        shared = {
+            name: getattr(self, name)
+            for name in SamplingParams.__struct_fields__
+            if name in self.__struct_fields__
+        }
+        shared |= {"max_tokens": self.max_tokens or max_tokens, "stop_token_ids": stop_token_ids}
+        return msgspec.convert(shared, SamplingParams)  # 1 and 1.0 are one run
+
+
+class Grading(Record, frozen=True, kw_only=True):
+    """How answers are judged."""
+
+    grader: Annotated[
+        str, Option(help="math-verify, or package.module:name for one of your own.")
+    ] = MAIN_GRADER
+    grader_workers: Annotated[
+        int | None, Option(help="Grading processes; one per core by default.")
+    ] = None
+    deadline_s: Annotated[
+        float, Option(flags=("--deadline",), help="Seconds one comparison may take.", above=0)
+    ] = 10.0

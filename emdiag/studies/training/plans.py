@@ -1,0 +1,172 @@
+"""What the user asked for around training: which prompt to train on, and scores of all seeds."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, get_args
+
+import msgspec
+
+from emdiag.core.errors import PlanError
+from emdiag.core.option_groups import Grading, Sampling, Targets
+from emdiag.core.option_types import Option, OptionGroup
+from emdiag.core.options import check_ranges
+from emdiag.core.plans import Plan
+from emdiag.core.selection import Criterion
+from emdiag.engines.options import EngineOptions
+from emdiag.studies.evaluate.plan import (
+    EvaluatePlan,
+    NamedRef,
+    check_drawing,
+    parse_ref,
+    typed_ref,
+)
+
+Updates = Literal["last", "all"]
+"""Which checkpoints of a training run: after its last update, or all that were saved."""
+
+
+class SeedScoresPlan(Plan, frozen=True, kw_only=True):
+    """Every cell of a training folder under one way of sampling."""
+
+    verb: ClassVar[str] = "train score"
+
+    out: Annotated[
+        str,
+        Option(
+            metavar="OUT",
+            help="Folder that `emdiag train` was told to write.",
+            is_argument=True,
+            read=str,
+        ),
+    ]
+    base: Annotated[
+        NamedRef | None,
+        Option(
+            metavar="[LABEL=]REF",
+            help="Compare with it, such as the parent.",
+            read=parse_ref,
+            write=typed_ref,
+        ),
+    ] = None
+    updates: Annotated[Updates, Option(help="last, or all whose checkpoint was saved.")] = "last"
+    targets: Targets = Targets()
+    sampling: Annotated[
+        Sampling, OptionGroup(changed={"seed": Option(help="Seed of the run, not of training.")})
+    ] = Sampling()
+    engine: EngineOptions = EngineOptions()
+    grading: Grading = Grading()
+
+    def check(self) -> None:
+        """Refuse a request that contradicts itself.
+
+        Raises:
+            PlanError: A value lies outside its range, or two do not go together.
+        """
+        check_ranges(self)
+        check_drawing(self.targets, self.sampling)
+
+
+def parse_criterion(value: object) -> object:
+    """A criterion as typed.
+
+    Raises:
+        PlanError: There is no such criterion.
+    """
+    known = get_args(Criterion)
+    if value not in known:
+        raise PlanError(f"there is no criterion {value!r}", hint=f"one of {', '.join(known)}")
+    return value
+
+
+class SelectPlan(Plan, frozen=True, kw_only=True):
+    """One checkpoint on one pool, and what its prompts are ranked by.
+
+    Samples are drawn at temperature 1 unless said otherwise: that is the distribution whose
+    entropy minimisation lowers. Any other temperature measures a sharper or flatter model; 0.5 is
+    the one that the paper trains at.
+    """
+
+    verb: ClassVar[str] = "select"
+
+    checkpoint: Annotated[
+        NamedRef,
+        Option(
+            metavar="[LABEL=]REF",
+            help="Hub id, id@revision, folder, .gguf file, or lab (the shipped model).",
+            is_argument=True,
+            read=parse_ref,
+            write=typed_ref,
+        ),
+    ]
+    pool: Annotated[
+        str,
+        Option(help="A benchmark, or a .jsonl, .json or .parquet file, answers or not.", read=str),
+    ] = "chain"
+    by: Annotated[
+        Criterion | None,
+        Option(
+            help="outcome-variance (uses labels), answer-entropy, agreement, token-entropy or "
+            "majority; the first where most problems have an answer, else the second.",
+            read=parse_criterion,
+        ),
+    ] = None
+    token_entropy: Annotated[
+        bool, Option(help="Load the weights once more and read the entropy of every token.")
+    ] = True
+    out: Annotated[
+        str | None,
+        Option(
+            flags=("--out", "-o"),
+            metavar="FILE.jsonl",
+            help="Ranked problems, for `train --prompt-file`; in STORE/select by default.",
+            read=str,
+        ),
+    ] = None
+    targets: Annotated[
+        Targets,
+        OptionGroup(
+            without=("benchmarks",),
+            changed={"limit": Option(help="Use only the first N problems of the pool.")},
+        ),
+    ] = Targets()
+    sampling: Annotated[
+        Sampling,
+        OptionGroup(
+            changed={
+                "samples": Option(help="Samples of each prompt."),
+                "temperature": Option(
+                    help="1 is the model's own distribution; the paper trains at 0.5."
+                ),
+            }
+        ),
+    ] = Sampling(samples=16, temperature=1.0)
+    engine: EngineOptions = EngineOptions()
+    grading: Grading = Grading()
+
+    @property
+    def drawing(self) -> EvaluatePlan:
+        """The evaluation that draws the samples."""
+        return EvaluatePlan(
+            checkpoints=(self.checkpoint,),
+            targets=msgspec.structs.replace(self.targets, benchmarks=(self.pool,)),
+            sampling=self.sampling,
+            engine=self.engine,
+            grading=self.grading,
+        )
+
+    def check(self) -> None:
+        """Refuse a request that contradicts itself.
+
+        Raises:
+            PlanError: A value lies outside its range, or two do not go together.
+        """
+        if self.sampling.samples < 2 or self.sampling.temperature == 0:
+            raise PlanError(
+                "prompts are ranked by how their samples differ",
+                samples=self.sampling.samples,
+                temperature=self.sampling.temperature,
+                hint="two samples or more at a temperature above 0",
+            )
+        self.drawing.check()
+        if self.by == "token-entropy" and not self.token_entropy:
+            raise PlanError("ranking by token entropy needs token entropies to be read")
