@@ -10,7 +10,7 @@ from emdiag.core.results import Direction, Interval
 from emdiag.findings.numbers import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PageKind = Literal[
     "evaluation",
@@ -220,3 +220,8 @@ def table(
 def sentence(words: str) -> str:
     """With a full stop; a label at its beginning keeps its case."""
     return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def sentences(statements: Iterable[Statement]) -> tuple[str, ...]:
+    """The words of each, with a full stop."""
+    return tuple(sentence(statement.words) for statement in statements)

@@ -17,7 +17,7 @@ from emdiag.findings.numbers import (
     short,
     span,
 )
-from emdiag.findings.page import Cell, Findings, Statement, table
+from emdiag.findings.page import Cell, Findings, Statement, sentences, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,6 +104,12 @@ def training_question(runs: Runs) -> str:
 def training_caption(group: str) -> str:
     """Of the figure of a group of runs."""
     return f"{group}: {CAPTION}" if group else CAPTION
+
+
+def training_alt(runs: Runs, *, stage: Stage, group: str) -> str:
+    """What the figure of a group shows, for who cannot see it."""
+    words = sentences(group_statements(runs, stage=stage, group=group))
+    return f"Small panels over updates. {' '.join(words)}"
 
 
 def seed_groups(runs: Runs) -> dict[str, dict[str, Sequence[UpdateRecord]]]:

@@ -25,13 +25,15 @@ from emdiag.publish.sources import (
     sweep_sources,
 )
 from emdiag.publish.training import training_result_page, training_sources
-from emdiag.reports.claims_page import claims_page
-from emdiag.reports.comparison_page import comparison_page
-from emdiag.reports.evaluation_page import evaluation_page
-from emdiag.reports.logit_page import logit_page
-from emdiag.reports.seeds_page import seeds_page
-from emdiag.reports.selection_page import selection_page
-from emdiag.reports.sweep_page import sweep_page
+from emdiag.reports.pages import (
+    claims_page,
+    comparison_page,
+    evaluation_page,
+    logit_page,
+    seeds_page,
+    selection_page,
+    sweep_page,
+)
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from emdiag.core.training import TrainedCell, TrainResult, next_stage
 from emdiag.findings.page import Context, Fact, Page
 from emdiag.findings.training import seed_groups
 from emdiag.publish.sources import Sources
-from emdiag.reports.training_page import training_page
+from emdiag.reports.pages import training_page
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
 from emdiag.studies.figure_files import write_figures
 

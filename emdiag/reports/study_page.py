@@ -10,7 +10,7 @@ from emdiag.findings.cautions import distinct
 from emdiag.findings.claims import claims_cautions, verdicts_statement
 from emdiag.findings.numbers import count
 from emdiag.findings.page import Page, Section, Statement, sentence
-from emdiag.reports.claims_page import claims_sections
+from emdiag.reports.pages import claims_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -160,8 +160,8 @@ def make() -> dict[str, Callable[..., Any]]:
 @pytest.fixture
 def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of sweeps show the figures of the plain one; for tests of words, which are quicker."""
-    monkeypatch.setattr("emdiag.reports.sweep_page.sweep_figures", lambda _: _plain_figures())
-    monkeypatch.setattr("emdiag.reports.pieces.figure_svg", _written_once)
+    monkeypatch.setattr("emdiag.reports.pages.sweep_figures", lambda _: _plain_figures())
+    monkeypatch.setattr("emdiag.reports.pages.figure_svg", _written_once)
 
 
 _written_once = cache(figure_svg)

@@ -7,7 +7,7 @@ import pytest
 from emdiag.core.claims import ClaimsResult
 from emdiag.findings.claims import measured, verdicts_statement
 from emdiag.findings.page import Context
-from emdiag.reports.claims_page import claims_page
+from emdiag.reports.pages import claims_page
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from emdiag.core.results import CompareResult
 from emdiag.findings.page import Context
-from emdiag.reports.comparison_page import comparison_page
+from emdiag.reports.pages import comparison_page
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:

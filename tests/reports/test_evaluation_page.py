@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from emdiag.core.results import EvaluateResult
 from emdiag.findings.page import Context
-from emdiag.reports.evaluation_page import evaluation_page
+from emdiag.reports.pages import evaluation_page
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:

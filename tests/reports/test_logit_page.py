@@ -15,7 +15,7 @@ from emdiag.core.logit_skew import (
 from emdiag.findings.logits.rows import LogitRows
 from emdiag.findings.logits.statements import headline_statements
 from emdiag.findings.page import Context
-from emdiag.reports.logit_page import logit_page
+from emdiag.reports.pages import logit_page
 from emdiag.reports.render import render
 
 if TYPE_CHECKING:

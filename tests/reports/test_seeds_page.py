@@ -13,8 +13,8 @@ from emdiag.core.seed_scores import (
     SeedScoresResult,
 )
 from emdiag.findings.page import Context
+from emdiag.reports.pages import seeds_page
 from emdiag.reports.render import render
-from emdiag.reports.seeds_page import seeds_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import pytest
 
 from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.findings.page import Context
+from emdiag.reports.pages import SHOWN, selection_page
 from emdiag.reports.render import render
-from emdiag.reports.selection_page import SHOWN, selection_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

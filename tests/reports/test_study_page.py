@@ -9,10 +9,9 @@ from emdiag.core.claims import ClaimsResult
 from emdiag.core.results import EvaluateResult
 from emdiag.findings.page import Cell, Context, Page, Section, Table
 from emdiag.findings.sweep.statements import trend
-from emdiag.reports.evaluation_page import evaluation_page
+from emdiag.reports.pages import evaluation_page, sweep_page
 from emdiag.reports.render import render
 from emdiag.reports.study_page import Chapter, study_page
-from emdiag.reports.sweep_page import sweep_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

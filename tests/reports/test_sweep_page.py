@@ -6,8 +6,8 @@ import pytest
 
 from emdiag.findings.page import Context
 from emdiag.findings.sweep.statements import answers, baselines, statements, trends
+from emdiag.reports.pages import MOST_ANSWERS, sweep_page
 from emdiag.reports.render import render
-from emdiag.reports.sweep_page import MOST_ANSWERS, sweep_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.findings.page import Context
+from emdiag.reports.pages import training_page
 from emdiag.reports.render import render
-from emdiag.reports.training_page import training_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

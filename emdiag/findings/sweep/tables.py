@@ -35,7 +35,7 @@ def sweep_findings(result: TemperatureSweepResult) -> Findings:
             *accuracy_tables(result),
             point_table(result),
             *slope_tables(result),
-            *((baseline_table(result),) if result.controls else ()),
+            *baseline_tables(result),
         ),
         statements=statements(result),
         cautions=cautions(result),
@@ -208,8 +208,12 @@ def _difference_table(result: TemperatureSweepResult) -> Table:
     )
 
 
-def baseline_table(result: TemperatureSweepResult) -> Table:
-    """A row for each checkpoint and temperature, with its entropy-matched baseline."""
+def baseline_tables(result: TemperatureSweepResult) -> tuple[Table, ...]:
+    """A row for each checkpoint and temperature, with its entropy-matched baseline, if any."""
+    return (_baseline_table(result),) if result.controls else ()
+
+
+def _baseline_table(result: TemperatureSweepResult) -> Table:
     base = result.base or "base"
     return table(
         f"Entropy-matched baseline{_at_one_benchmark(result)}: entropies in nats per token, "
