@@ -27,7 +27,7 @@ from emdiag.engines.open import open_encoder, read_text_entropies
 from emdiag.engines.options import EngineOptions
 from emdiag.lab.chain import training_problems, writes_steps
 from emdiag.resources import default_home
-from emdiag.stats.intervals import over_problems, over_seeds_and_problems
+from emdiag.stats.intervals import interval_of, over_problems
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import chosen_checkpoint
 from emdiag.studies.evaluate.run import evaluate
@@ -204,7 +204,7 @@ def line(name: str, row: dict[str, list[list[float]]]) -> str:
 
 
 def ends(values: NDArray[np.float64]) -> tuple[float, float]:
-    interval = over_seeds_and_problems(values) if len(values) > 1 else over_problems(values[0])
+    interval = interval_of(values) if len(values) > 1 else over_problems(values[0])
     return (interval.low, interval.high) if interval else (float("nan"), float("nan"))
 
 

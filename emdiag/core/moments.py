@@ -1,8 +1,10 @@
-"""Moments and histograms that merge exactly, and what is kept of the logits along one text."""
+"""Moments, histograms that add up, and what is kept of the logits along one text."""
 
 from __future__ import annotations
 
 from math import sqrt
+
+import msgspec
 
 from emdiag.core.records import Record
 
@@ -37,12 +39,10 @@ EQUAL_FRAC = 1e-12
 
 
 class Moments(Record, frozen=True, kw_only=True):
-    """Count, mean and central power sums of a stream of values; merging is exact.
+    """Count, mean and central power sums of a stream of values.
 
     Attributes:
         m2, m3, m4: Sums of the second, third and fourth powers of (value - mean).
-
-    Source: Pébay 2008, SAND2008-6212, pairwise update.
     """
 
     count: int
@@ -50,28 +50,6 @@ class Moments(Record, frozen=True, kw_only=True):
     m2: float
     m3: float
     m4: float
-
-    def merge(self, other: Moments) -> Moments:
-        """Moments of both streams taken together."""
-        a, b, n = self, other, self.count + other.count
-        if not a.count or not b.count:
-            return a if a.count else b
-        gap = b.mean - a.mean
-        ab = a.count * b.count
-        return Moments(
-            count=n,
-            mean=a.mean + gap * b.count / n,
-            m2=a.m2 + b.m2 + gap**2 * ab / n,
-            m3=a.m3
-            + b.m3
-            + gap**3 * ab * (a.count - b.count) / n**2
-            + 3 * gap * (a.count * b.m2 - b.count * a.m2) / n,
-            m4=a.m4
-            + b.m4
-            + gap**4 * ab * (a.count**2 - ab + b.count**2) / n**3
-            + 6 * gap**2 * (a.count**2 * b.m2 + b.count**2 * a.m2) / n**2
-            + 4 * gap * (a.count * b.m3 - b.count * a.m3) / n,
-        )
 
     @property
     def is_constant(self) -> bool:
@@ -114,9 +92,8 @@ class Histogram(Record, frozen=True, kw_only=True):
             other.width,
             len(other.counts),
         ), "histograms of different edges do not add up"
-        return Histogram(
-            low=self.low,
-            width=self.width,
+        return msgspec.structs.replace(
+            self,
             counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
             below=self.below + other.below,
             above=self.above + other.above,

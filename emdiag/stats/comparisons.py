@@ -1,4 +1,4 @@
-"""Two checkpoints on the same problems."""
+"""Two checkpoints, or two groups of answers, on the same problems."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from emdiag.core.results import Interval
+from emdiag.stats.intervals import LEVEL
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from emdiag.core.results import Conclusion, Interval
+    from emdiag.core.results import Conclusion
 
 PERMUTATIONS = 9_999
 POWER = 0.8
@@ -85,16 +88,16 @@ def conclude(interval: Interval | None, *, p_value: float | None, margin: float)
     return "equivalent" if -margin < interval.low and interval.high < margin else "undecided"
 
 
-def detectable_gain(rates: Sequence[float], *, level: float = 0.95) -> float | None:
+def detectable_gain(rates: Sequence[float]) -> float | None:
     """Smallest true gain that a paired comparison would find with 80 % power.
 
     Args:
         rates: Share of right samples of each problem, `[problems]`.
-        level: One minus the size of the two-sided test.
 
     The other checkpoint is taken to spread over problems as this one does, half of the spread
     being shared (correlation 0.5), an assumption: the real figure is known only once both are
-    measured. None below two problems, or where all rates are equal.
+    measured. The test is two-sided, of size one minus `LEVEL`. None below two problems, or where
+    all rates are equal.
 
     Source: Miller 2024, arXiv:2411.00640, section 5, solved for the effect.
     """
@@ -102,5 +105,67 @@ def detectable_gain(rates: Sequence[float], *, level: float = 0.95) -> float | N
     if array.size < 2 or np.ptp(array) == 0:
         return None
     deviation = np.sqrt(2 * array.var(ddof=1) * (1 - SHARED))
-    quantiles = stats.norm.ppf(1 - (1 - level) / 2) + stats.norm.ppf(POWER)
+    quantiles = stats.norm.ppf(1 - (1 - LEVEL) / 2) + stats.norm.ppf(POWER)
     return float(quantiles * deviation / np.sqrt(array.size))
+
+
+def within_problem_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
+    """Chance that a right answer has less entropy than a wrong one of the same problem, in [0, 1].
+
+    Ties count one half; 0.5 says that entropy tells nothing.
+
+    Args:
+        right: Entropy of each right answer to the problem.
+        wrong: Of each wrong one.
+
+    Returns:
+        None where one side is empty.
+
+    Source: Mann and Whitney 1947, U over the number of pairs.
+    """
+    if not right or not wrong:
+        return None
+    gaps = np.subtract.outer(np.asarray(wrong, np.float64), np.asarray(right, np.float64))
+    return float((np.sign(gaps).mean() + 1) / 2)
+
+
+def agreeing_rate(
+    first: Sequence[tuple[int, int]], second: Sequence[tuple[int, int]], *, level: float
+) -> tuple[Interval, float]:
+    """Where the first sampler's rate lies if both draw alike, and how surprising it is.
+
+    Problems differ in difficulty, so each is its own stratum: given how many of all its samples
+    are right, the share that falls to the first sampler is hypergeometric. The sum over problems
+    is exact, whatever the number of samples.
+
+    Args:
+        first: Right samples and samples of each problem.
+        second: The same of the other sampler, in the same order.
+        level: Coverage of the interval.
+
+    Returns:
+        Interval of the first sampler's rate over all its samples, and the two-sided p-value of
+        what was found: the chance of a sum that is at most as likely.
+
+    Source: exact conditional test of stratified 2 x 2 tables, Agresti 2013, section 7.3.
+    """
+    chances: NDArray[np.float64] = np.ones(1)
+    for (right, samples), (other_right, other_samples) in zip(first, second, strict=True):
+        total = samples + other_samples
+        law = stats.hypergeom(total, right + other_right, samples)
+        pmf = np.asarray(law.pmf(np.arange(samples + 1)), dtype=np.float64)
+        chances = np.convolve(chances, pmf).astype(np.float64)
+    successes = sum(right for right, _ in first)
+    samples = sum(count for _, count in first)
+    tail = (1 - level) / 2
+    below = np.cumsum(chances)
+    low = int(np.searchsorted(below, tail, side="right"))
+    high = int(np.searchsorted(below, 1 - tail))
+    interval = Interval(
+        low=low / samples,
+        high=min(high, samples) / samples,
+        level=level,
+        method="exact, by problem",
+    )
+    at_most_as_likely = chances <= chances[successes] * (1 + 1e-9)
+    return interval, float(min(1.0, chances[at_most_as_likely].sum()))

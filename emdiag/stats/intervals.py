@@ -1,4 +1,8 @@
-"""Intervals: Wilson for one sample of each problem, otherwise a bootstrap over what was drawn."""
+"""Intervals: Wilson for one sample of each problem, otherwise a bootstrap over what was drawn.
+
+`draws` are resamples, 10,000 of which leave the ends uncertain by about 2 % of the width; equal
+seeds give equal intervals. All are at `LEVEL`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from scipy import stats
 from emdiag.core.results import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +24,7 @@ SPREAD_FRAC = 1e-12
 """At most this share of the largest value, a spread over problems is rounding."""
 
 _BATCH_VALUES = 4_000_000  # resampled values held at a time, about 32 MB
+_OVER_PROBLEMS, _OVER_BOTH = "bootstrap over problems", "bootstrap over seeds and problems"
 
 
 def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
@@ -33,9 +38,7 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
     return Interval(low=float(low), high=float(high), level=level, method="wilson")
 
 
-def over_problems(
-    values: Sequence[float], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
-) -> Interval | None:
+def over_problems(values: Sequence[float], *, draws: int = DRAWS, seed: int = 0) -> Interval | None:
     """Interval of the mean of one value per problem, each between 0 and 1.
 
     Samples of one problem are not independent, so whole problems are resampled. Where every
@@ -43,41 +46,33 @@ def over_problems(
     Wilson's, with problems as trials. None below two problems, or where all values agree on
     something else.
     """
-    array = np.asarray(values, dtype=np.float64)
-    if array.size < 2:
-        return None
-    if np.ptp(array) == 0:
-        if array[0] not in (0.0, 1.0):
-            return None
-        return wilson(int(array.sum()), array.size, level=level)
-    return bootstrap_of_means([array], level=level, draws=draws, seed=seed)
+    return shares_over_problems(np.asarray([values], np.float64), draws=draws, seed=seed)[0]
 
 
 def shares_over_problems(
-    values: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
+    values: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0
 ) -> list[Interval | None]:
     """Interval of each of many shares, as `over_problems`, all from the same resamples.
 
     Args:
         values: `[statistics, problems]`, each between 0 and 1.
-        level: Coverage aimed at.
         draws: Resamples.
-        seed: Equal seeds give equal intervals.
+        seed: Of the resamples.
     """
-    intervals: list[Interval | None] = [None] * len(values)
-    spread = [number for number, row in enumerate(values) if row.size > 1 and np.ptp(row) > 0]
-    for number in set(range(len(values))) - set(spread):
-        intervals[number] = over_problems(list(values[number]), level=level)
-    if spread:
-        resampled = _percentiles(values[spread], level=level, draws=draws, seed=seed)
-        for number, interval in zip(spread, resampled, strict=True):
-            intervals[number] = interval
-    return intervals
+    problems = values.shape[1]
+    spread = np.ptp(values, axis=1) > 0 if problems > 1 else np.zeros(len(values), dtype=bool)
+    resampled = iter(_percentiles(values[spread], draws=draws, seed=seed) if spread.any() else ())
+    return [
+        next(resampled)
+        if varies
+        else wilson(round(row.sum()), problems)
+        if problems > 1 and row[0] in (0.0, 1.0)
+        else None
+        for row, varies in zip(values, spread, strict=True)
+    ]
 
 
-def of_differences(
-    differences: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
-) -> Interval | None:
+def of_differences(differences: NDArray[np.float64]) -> Interval | None:
     """Interval of the mean of one paired difference per problem, each between -1 and 1.
 
     Where no problem differs, resampling would claim certainty; then the interval reaches as far
@@ -85,107 +80,22 @@ def of_differences(
 
     Args:
         differences: `[problems]`.
-        level: Coverage aimed at.
-        draws: Resamples.
-        seed: Equal seeds give equal intervals.
     """
     if differences.size < 2:
         return None
     if not differences.any():
-        reach = wilson(0, differences.size, level=level).high
-        return Interval(low=-reach, high=reach, level=level, method="wilson, no problem differs")
+        reach = wilson(0, differences.size).high
+        return Interval(low=-reach, high=reach, level=LEVEL, method="wilson, no problem differs")
     if np.ptp(differences) == 0:
         return None
-    return bootstrap_of_means([differences], level=level, draws=draws, seed=seed)
+    return _percentiles(differences[None])[0]
 
 
-def over_seeds_and_problems(
-    values: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
-) -> Interval | None:
-    """Interval of the mean over training seeds and problems: both were drawn from many.
-
-    Two-level bootstrap: each resample draws seeds and then problems, one set of problems for all
-    of its seeds, because every seed is measured on the same ones. (Problems drawn anew for each
-    seed would let their difficulty average out, and cover the truth far too seldom.)
-
-    Seeds are few, which makes plain percentiles too narrow. Hence one seed less than there are is
-    drawn, so that the variance is right, and the percentiles are moved out from those of the
-    normal to those of Student's distribution, with degrees of freedom between those of seeds and
-    of problems as the two share the variance. In simulations 95 % intervals covered 94-97 %
-    from three seeds on, and 88 % with two.
-
-    Args:
-        values: `[seeds, problems]`, in any unit.
-        level: Coverage aimed at.
-        draws: Resamples.
-        seed: Equal seeds give equal intervals.
-
-    None below two seeds or two problems, or where all values are equal.
-
-    Source: Owen 2007, Annals of Applied Statistics 1(2) (crossed resampling); Rao and Wu 1988,
-    JASA 83 (one less); Hesterberg 2015, The American Statistician 69(4) (expanded percentiles);
-    Satterthwaite 1946 (degrees of freedom).
-    """
-    seeds, problems = values.shape
-    if seeds < 2 or problems < 2 or np.ptp(values) == 0:
-        return None
-    return _over_both_levels(values[None], level=level, draws=draws, seed=seed)[0]
-
-
-def _over_both_levels(
-    values: NDArray[np.float64], *, level: float, draws: int, seed: int
-) -> list[Interval]:
-    """Intervals of `[statistics, seeds, problems]`, all from the same resamples."""
-    _, seeds, problems = values.shape
-    random = np.random.default_rng(seed)
-    means = []
-    for start in range(0, draws, batch := max(1, _BATCH_VALUES // problems)):
-        size = min(batch, draws - start)
-        of_seeds = random.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size) / (seeds - 1)
-        of_problems = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
-        means.append([np.einsum("dp,dp->d", of_seeds @ rows, of_problems) for rows in values])
-    intervals = []
-    for rows, drawn in zip(values, np.concatenate(means, axis=1), strict=True):
-        tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, _degrees_of_freedom(rows)))
-        low, high = np.quantile(drawn, [tail, 1 - tail])
-        intervals.append(
-            Interval(
-                low=float(low),
-                high=float(high),
-                level=level,
-                method="bootstrap over seeds and problems",
-            )
-        )
-    return intervals
-
-
-def _degrees_of_freedom(values: NDArray[np.float64]) -> float:
-    """Of the variance of the mean of `[seeds, problems]`, after Satterthwaite."""
-    seeds, problems = values.shape
-    of_seeds = values.mean(axis=1).var(ddof=1) / seeds
-    of_problems = values.mean(axis=0).var(ddof=1) / problems
-    if of_seeds + of_problems == 0:
-        return float(min(seeds, problems) - 1)
-    return float(
-        (of_seeds + of_problems) ** 2
-        / (of_seeds**2 / (seeds - 1) + of_problems**2 / (problems - 1))
-    )
-
-
-def bootstrap_of_means(
-    clusters: Sequence[NDArray[np.float64]],
-    *,
-    level: float = LEVEL,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Interval:
+def bootstrap_of_means(clusters: Sequence[NDArray[np.float64]]) -> Interval:
     """Percentile bootstrap of the mean over benchmarks of the mean over problems.
 
     Args:
         clusters: For each benchmark, one value per problem, `[problems]`; at least two each.
-        level: Coverage aimed at.
-        draws: Resamples; 10,000 leave the ends uncertain by about 2 % of the width.
-        seed: Equal seeds give equal intervals.
 
     Source: Efron and Tibshirani 1993, chapter 13, by scipy.
     """
@@ -197,23 +107,18 @@ def bootstrap_of_means(
     bounds = stats.bootstrap(
         tuple(clusters),
         mean_of_means,
-        n_resamples=draws,
+        n_resamples=DRAWS,
         batch=max(1, _BATCH_VALUES // max(len(cluster) for cluster in clusters)),
         vectorized=True,
-        confidence_level=level,
+        confidence_level=LEVEL,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(0),
     ).confidence_interval
-    return Interval(
-        low=float(bounds.low),
-        high=float(bounds.high),
-        level=level,
-        method="bootstrap over problems",
-    )
+    return _interval(bounds.low, bounds.high, method=_OVER_PROBLEMS)
 
 
 def interval_of(
-    values: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
+    values: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0
 ) -> Interval | None:
     """Interval of the mean of values in any unit, without bounds.
 
@@ -226,27 +131,24 @@ def interval_of(
 
     Args:
         values: `[problems]` or `[seeds, problems]`.
-        level: Coverage aimed at.
         draws: Resamples.
-        seed: Equal seeds give equal intervals.
+        seed: Of the resamples.
     """
-    return intervals_of(values[None], level=level, draws=draws, seed=seed)[0]
+    return intervals_of(values[None], draws=draws, seed=seed)[0]
 
 
 def intervals_of(
-    values: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
+    values: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0
 ) -> list[Interval | None]:
     """Interval of each of many statistics, all from the same resamples; see `interval_of`.
 
     Args:
         values: `[statistics, problems]` or `[statistics, seeds, problems]`. Nan where a problem
             does not have a statistic: it is left out of that statistic alone, with all seeds.
-        level: Coverage aimed at.
         draws: Resamples.
-        seed: Equal seeds give equal intervals.
+        seed: Of the resamples.
     """
     rows = values[:, None, :] if values.ndim == 2 else values
-    resample = _over_both_levels if rows.shape[1] > 1 else _over_problems_alone
     intervals: list[Interval | None] = [None] * len(rows)
     is_defined = ~np.isnan(rows).any(axis=1)
     for problems in np.unique(is_defined, axis=0):
@@ -254,10 +156,36 @@ def intervals_of(
         kept = rows[of_same_problems][:, :, problems]
         spread = [_spreads(row) for row in kept]
         if any(spread):
-            resampled = resample(kept[spread], level=level, draws=draws, seed=seed)
+            resampled = (
+                _over_both_levels([kept[spread]], draws=draws, seed=seed)
+                if rows.shape[1] > 1
+                else _over_problems_alone(kept[spread], draws=draws, seed=seed)
+            )
             for index, interval in zip(of_same_problems[spread], resampled, strict=True):
                 intervals[index] = interval
     return intervals
+
+
+def of_two_arms(
+    left: NDArray[np.float64], right: NDArray[np.float64], *, draws: int = DRAWS
+) -> Interval | None:
+    """Interval of the mean of `left` minus the mean of `right`, in any unit, paired by problem.
+
+    Seeds of the two are independent of each other, problems are shared: each resample draws seeds
+    on either side, and one set of problems for both. With one seed on a side that side stays as it
+    is: the interval then says nothing of its other seeds. None below two problems, or where
+    nothing differs by more than rounding.
+
+    Args:
+        left: `[seeds, problems]`, any number of seeds.
+        right: Likewise, on the same problems.
+        draws: Resamples.
+    """
+    if len(left) == 1 or len(right) == 1:
+        return interval_of(left - right, draws=draws)
+    if not _spreads(np.concatenate([left, right])):
+        return None
+    return next(_over_both_levels([left[None], right[None]], draws=draws, seed=0))
 
 
 def _spreads(row: NDArray[np.float64]) -> bool:
@@ -265,105 +193,101 @@ def _spreads(row: NDArray[np.float64]) -> bool:
     return row.shape[-1] > 1 and bool(np.ptp(row) > SPREAD_FRAC * np.abs(row).max())
 
 
-def of_two_arms(
-    left: NDArray[np.float64],
-    right: NDArray[np.float64],
-    *,
-    level: float = LEVEL,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Interval | None:
-    """Interval of the mean of `left` minus the mean of `right`, in any unit, paired by problem.
+def _over_both_levels(
+    arms: Sequence[NDArray[np.float64]], *, draws: int, seed: int
+) -> Iterator[Interval]:
+    """Intervals of means over training seeds and problems: both were drawn from many.
 
-    Seeds of the two are independent of each other, problems are shared: each resample draws seeds
-    on either side, and one set of problems for both. As in `over_seeds_and_problems` one seed less
-    than there are is drawn, and percentiles are moved out to Student's, with degrees of freedom
-    from the three shares of the variance. With one seed on a side that side stays as it is: the
-    interval then says nothing of its other seeds.
+    Two-level bootstrap: each resample draws seeds and then problems, one set of problems for all
+    of its seeds, because every seed is measured on the same ones. (Problems drawn anew for each
+    seed would let their difficulty average out, and cover the truth far too seldom.)
+
+    Seeds are few, which makes plain percentiles too narrow. Hence one seed less than there are is
+    drawn, so that the variance is right, and the percentiles are moved out from those of the
+    normal to those of Student's distribution, with degrees of freedom between those of seeds and
+    of problems as they share the variance. In simulations 95 % intervals covered 94-97 %
+    from three seeds on, and 88 % with two.
 
     Args:
-        left: `[seeds, problems]`, any number of seeds.
-        right: Likewise, on the same problems.
-        level: Coverage aimed at.
+        arms: `[statistics, seeds, problems]`, two seeds and problems or more; of two arms, the
+            second one is taken off the first.
         draws: Resamples.
-        seed: Equal seeds give equal intervals.
+        seed: Of the resamples.
 
-    None below two problems, or where nothing differs by more than rounding.
-
-    Source: Owen 2007, Annals of Applied Statistics 1(2); the rest as in `over_seeds_and_problems`.
+    Source: Owen 2007, Annals of Applied Statistics 1(2) (crossed resampling); Rao and Wu 1988,
+    JASA 83 (one less); Hesterberg 2015, The American Statistician 69(4) (expanded percentiles).
     """
-    if len(left) == 1 or len(right) == 1:
-        return interval_of(left - right, level=level, draws=draws, seed=seed)
-    problems = left.shape[1]
-    everything = np.concatenate([left, right])
-    if problems < 2 or not _spreads(everything):
-        return None
+    problems = arms[0].shape[-1]
     random = np.random.default_rng(seed)
-    drawn = []
+    means = []
     for start in range(0, draws, batch := max(1, _BATCH_VALUES // problems)):
         size = min(batch, draws - start)
-        gap = _drawn_seeds(random, left, size) - _drawn_seeds(random, right, size)
-        weights = random.multinomial(problems, np.full(problems, 1 / problems), size) / problems
-        drawn.append(np.einsum("dp,dp->d", gap, weights))
-    tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, _freedom_of_two(left, right)))
-    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
-    return Interval(
-        low=float(low), high=float(high), level=level, method="bootstrap over seeds and problems"
-    )
+        of_seeds = [_weights(random, size, arm.shape[1], fewer=1) for arm in arms]
+        of_problems = _weights(random, size, problems)
+        means.append(
+            [
+                np.einsum("dp,dp->d", _less(map(np.matmul, of_seeds, rows)), of_problems)
+                for rows in zip(*arms, strict=True)
+            ]
+        )
+    for rows, drawn in zip(zip(*arms, strict=True), np.concatenate(means, axis=1), strict=True):
+        tail = stats.norm.cdf(stats.t.ppf((1 - LEVEL) / 2, _degrees_of_freedom(rows)))
+        yield _interval(*np.quantile(drawn, [tail, 1 - tail]), method=_OVER_BOTH)
 
 
-def _drawn_seeds(
-    random: np.random.Generator, values: NDArray[np.float64], draws: int
+def _weights(
+    random: np.random.Generator, draws: int, number: int, *, fewer: int = 0
 ) -> NDArray[np.float64]:
-    """Means over resampled seeds, `[draws, problems]`."""
-    seeds = len(values)
-    weights = random.multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (seeds - 1)
-    means: NDArray[np.float64] = weights @ values
-    return means
+    """Share of each of `number` things in resamples of so many `fewer`, `[draws, number]`."""
+    drawn = number - fewer
+    weights: NDArray[np.float64] = (
+        random.multinomial(drawn, np.full(number, 1 / number), draws) / drawn
+    )
+    return weights
 
 
-def _freedom_of_two(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    """Degrees of freedom of the variance of a difference of two arms, after Satterthwaite."""
-    gap = left.mean(axis=0) - right.mean(axis=0)
-    parts = [
-        (side.mean(axis=1).var(ddof=1) / len(side), len(side) - 1) for side in (left, right)
-    ] + [(gap.var(ddof=1) / gap.size, gap.size - 1)]
+def _less(sides: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The first of the sides, less the second where there are two."""
+    first, *second = sides
+    return first - second[0] if second else first
+
+
+def _degrees_of_freedom(sides: Sequence[NDArray[np.float64]]) -> float:
+    """Of the variance of the mean of `[seeds, problems]`, or of a difference of two such means.
+
+    Source: Satterthwaite 1946.
+    """
+    gap = _less(side.mean(axis=0) for side in sides)
+    parts = [(side.mean(axis=1).var(ddof=1) / len(side), len(side) - 1) for side in sides]
+    parts.append((gap.var(ddof=1) / gap.size, gap.size - 1))
     total = sum(variance for variance, _ in parts)
     if total == 0:
         return float(min(freedom for _, freedom in parts))
     return float(total**2 / sum(variance**2 / freedom for variance, freedom in parts))
 
 
-def _over_problems_alone(
-    values: NDArray[np.float64], *, level: float, draws: int, seed: int
-) -> list[Interval]:
+def _over_problems_alone(values: NDArray[np.float64], *, draws: int, seed: int) -> list[Interval]:
     """Percentile bootstrap of the means of `[statistics, 1, problems]`.
 
     Source: Efron and Tibshirani 1993, chapter 13, by scipy; Hesterberg 2015, The American
     Statistician 69(4) (expanded percentiles).
     """
     problems = values.shape[-1]
-    reach = stats.t.ppf((1 - level) / 2, problems - 1) * np.sqrt(problems / (problems - 1))
+    reach = stats.t.ppf((1 - LEVEL) / 2, problems - 1) * np.sqrt(problems / (problems - 1))
     tail = max(float(stats.norm.cdf(reach)), 0.5 / draws)
-    return _percentiles(values[:, 0], level=level, tail=tail, draws=draws, seed=seed)
+    return _percentiles(values[:, 0], tail=tail, draws=draws, seed=seed)
 
 
 def _percentiles(
-    values: NDArray[np.float64],
-    *,
-    level: float,
-    draws: int,
-    seed: int,
-    tail: float | None = None,
+    values: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0, tail: float | None = None
 ) -> list[Interval]:
     """Percentiles of the resampled means of `[statistics, problems]`.
 
     Args:
         values: Each row varies.
-        level: What the interval is said to cover.
         draws: Resamples.
         seed: Of the resamples.
-        tail: Left out at either end; half of what `level` leaves, unless moved out.
+        tail: Left out at either end; half of what `LEVEL` leaves, unless moved out.
     """
     bounds = stats.bootstrap(
         (values,),
@@ -372,11 +296,13 @@ def _percentiles(
         n_resamples=draws,
         batch=max(1, _BATCH_VALUES // (2 * values.size)),
         vectorized=True,
-        confidence_level=level if tail is None else 1 - 2 * tail,
+        confidence_level=LEVEL if tail is None else 1 - 2 * tail,
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return [
-        Interval(low=float(low), high=float(high), level=level, method="bootstrap over problems")
-        for low, high in zip(np.atleast_1d(bounds.low), np.atleast_1d(bounds.high), strict=True)
-    ]
+    ends = zip(np.atleast_1d(bounds.low), np.atleast_1d(bounds.high), strict=True)
+    return [_interval(low, high, method=_OVER_PROBLEMS) for low, high in ends]
+
+
+def _interval(low: float, high: float, *, method: str) -> Interval:
+    return Interval(low=float(low), high=float(high), level=LEVEL, method=method)

@@ -1,10 +1,11 @@
-"""Moments of arrays, of many positions at once, and histograms with fixed edges."""
+"""Moments of many positions at once, and histograms with fixed edges."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,31 +16,6 @@ if TYPE_CHECKING:
 
 DECILES = 10
 _ROUNDING = 8 * np.finfo(np.float64).eps
-
-
-def moments_of(values: NDArray[np.floating]) -> Moments:
-    """Moments of all values of an array of any shape and float dtype, found in float64.
-
-    Raises:
-        ValueError: A value is nan or infinite.
-    """
-    flat = np.asarray(values, dtype=np.float64).ravel()
-    if not flat.size:
-        return Moments(count=0, mean=0.0, m2=0.0, m3=0.0, m4=0.0)
-    if not np.isfinite(flat).all():
-        msg = "moments of values that are nan or infinite are not defined"
-        raise ValueError(msg)
-    mean = flat.mean()
-    mean += (flat - mean).mean()  # takes back what the sum was rounded by
-    deviations = flat - mean
-    squares = deviations**2
-    return Moments(
-        count=flat.size,
-        mean=float(mean),
-        m2=float(squares.sum()),
-        m3=float((squares * deviations).sum()),
-        m4=float((squares**2).sum()),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +66,7 @@ class MomentColumns:
         return kurtosis - 3
 
     def pooled(self) -> Moments:
-        """Moments of the values of all positions together; what merging them one by one gives.
+        """Moments of the values of all positions together.
 
         Source: Pébay 2008, SAND2008-6212, the update about a common mean.
         """
@@ -153,34 +129,15 @@ class MomentColumns:
     def select(self, which: slice | NDArray[np.bool_] | NDArray[np.int64]) -> MomentColumns:
         """The columns of some positions: a slice, a mask or indices."""
         return MomentColumns(
-            count=self.count[which],
-            mean=self.mean[which],
-            m2=self.m2[which],
-            m3=self.m3[which],
-            m4=self.m4[which],
+            **{column.name: getattr(self, column.name)[which] for column in fields(self)}
         )
 
     @staticmethod
     def of(moments: Sequence[Moments]) -> MomentColumns:
         """One position for each of the moments."""
-        return MomentColumns(
-            count=np.array([each.count for each in moments], dtype=np.int64),
-            mean=np.array([each.mean for each in moments], dtype=np.float64),
-            m2=np.array([each.m2 for each in moments], dtype=np.float64),
-            m3=np.array([each.m3 for each in moments], dtype=np.float64),
-            m4=np.array([each.m4 for each in moments], dtype=np.float64),
-        )
-
-    @staticmethod
-    def concatenate(parts: Sequence[MomentColumns]) -> MomentColumns:
-        """The positions of all parts, in their order; at least one part."""
-        return MomentColumns(
-            count=np.concatenate([part.count for part in parts]),
-            mean=np.concatenate([part.mean for part in parts]),
-            m2=np.concatenate([part.m2 for part in parts]),
-            m3=np.concatenate([part.m3 for part in parts]),
-            m4=np.concatenate([part.m4 for part in parts]),
-        )
+        rows = np.array([msgspec.structs.astuple(each) for each in moments], dtype=np.float64)
+        count, mean, m2, m3, m4 = rows.reshape(-1, 5).T
+        return MomentColumns(count=count.astype(np.int64), mean=mean, m2=m2, m3=m3, m4=m4)
 
     def power_sums(
         self, about: float | NDArray[np.float64]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def rank_correlation(
-    left: NDArray[np.float64], right: NDArray[np.float64], *, level: float = LEVEL
+    left: NDArray[np.float64], right: NDArray[np.float64]
 ) -> tuple[float, Interval] | None:
     """Spearman's correlation of two columns, `[items]`, with its interval.
 
@@ -32,13 +32,13 @@ def rank_correlation(
         return None
     rho = float(stats.spearmanr(left, right).statistic)
     inside = float(np.clip(rho, -1 + 1e-9, 1 - 1e-9))
-    reach = stats.norm.ppf(1 - (1 - level) / 2) * np.sqrt((1 + inside**2 / 2) / (left.size - 3))
+    reach = stats.norm.ppf(1 - (1 - LEVEL) / 2) * np.sqrt((1 + inside**2 / 2) / (left.size - 3))
     low, high = np.tanh(np.arctanh(inside) + np.array([-reach, reach]))
-    return rho, Interval(low=float(low), high=float(high), level=level, method="Fisher's z")
+    return rho, Interval(low=float(low), high=float(high), level=LEVEL, method="Fisher's z")
 
 
 def best_over_worst(
-    rates: NDArray[np.float64], *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
+    rates: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, Interval | None] | None:
     """Mean of the best seed over mean of the worst, with its interval over problems.
 
@@ -52,7 +52,6 @@ def best_over_worst(
 
     Args:
         rates: `[seeds, problems]`, each between 0 and 1.
-        level: Coverage aimed at.
         draws: Resamples.
         seed: Equal seeds give equal halves and intervals.
 
@@ -70,14 +69,14 @@ def best_over_worst(
     drawn = [_resampled(half, draws=draws, seed=seed + n) for n, half in enumerate(halves)]
     kept = (np.minimum(*drawn) > 0).all(axis=1)
     tails = np.quantile(
-        _crossed(drawn[0][kept], drawn[1][kept]), [(1 - level) / 2, (1 + level) / 2]
+        _crossed(drawn[0][kept], drawn[1][kept]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     )
     low, high = np.exp(tails)
     ratio = float(np.exp(_crossed(means[0], means[1])[0]))
     if low == high:
         return ratio, None
     method = "bootstrap over problems by halves"
-    return ratio, Interval(low=float(low), high=float(high), level=level, method=method)
+    return ratio, Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
 
 def expected_best(means: Sequence[float], n: int) -> float:

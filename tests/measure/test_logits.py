@@ -19,6 +19,7 @@ from emdiag.measure.cooling import Cooling
 from emdiag.measure.logit_pairs import pair_traces
 from emdiag.measure.logits import TracedText, trace
 from emdiag.measure.ranking import kendall_tau, reranking_kl
+from emdiag.stats.moments import MomentColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,10 +187,7 @@ def test_a_constant_for_each_position_moves_pooled_figures_and_no_per_token_ones
     assert paired(one, moved).kl_nats == pytest.approx([0.0] * 8, abs=1e-5)
 
     def pooled(found: LogitTrace) -> Moments:
-        whole = moments(found, 0)
-        for i in range(1, 8):
-            whole = whole.merge(moments(found, i))
-        return whole
+        return MomentColumns.of([moments(found, i) for i in range(8)]).pooled()
 
     assert pooled(before).skewness == pytest.approx(stats.skew(exact(one), axis=None), rel=1e-9)
     assert abs((pooled(after).skewness or 0) - (pooled(before).skewness or 0)) > 0.1

@@ -15,7 +15,6 @@ from emdiag.stats.intervals import (
     intervals_of,
     of_differences,
     over_problems,
-    over_seeds_and_problems,
     wilson,
 )
 
@@ -106,7 +105,7 @@ def test_equal_seeds_give_equal_intervals() -> None:
 
 def test_seeds_that_all_agree_leave_the_interval_of_the_problems() -> None:
     rates = np.random.default_rng(1).beta(2, 2, size=200)
-    found = over_seeds_and_problems(np.tile(rates, (5, 1)))
+    found = interval_of(np.tile(rates, (5, 1)))
     expected = over_problems(list(rates))
     assert found is not None
     assert expected is not None
@@ -116,7 +115,7 @@ def test_seeds_that_all_agree_leave_the_interval_of_the_problems() -> None:
 
 def test_problems_that_all_agree_leave_the_interval_of_the_seeds() -> None:
     per_seed = np.random.default_rng(2).normal(0.5, 0.1, size=30)
-    found = over_seeds_and_problems(np.repeat(per_seed[:, None], 50, axis=1))
+    found = interval_of(np.repeat(per_seed[:, None], 50, axis=1))
     expected = stats.ttest_1samp(per_seed, 0).confidence_interval(0.95)
     assert found is not None
     assert found.low == pytest.approx(expected.low, abs=0.003)
@@ -127,7 +126,7 @@ def test_the_difficulty_of_shared_problems_does_not_average_out_over_seeds() -> 
     random = np.random.default_rng(3)
     chances = random.choice([0.05, 0.95], size=60)
     few, many = ((random.random((n, 60)) < chances).astype(float) for n in (4, 40))
-    narrow, wide = over_seeds_and_problems(many), over_seeds_and_problems(few)
+    narrow, wide = interval_of(many), interval_of(few)
     assert narrow is not None
     assert wide is not None
     assert narrow.high - narrow.low > 0.7 * (wide.high - wide.low)
@@ -145,26 +144,25 @@ def test_intervals_over_seeds_and_problems_cover_the_truth_about_as_often_as_the
     for _ in range(200):
         odds = random.normal(0, 2, size=problems) + random.normal(0, spread, size=(seeds, 1))
         right = (random.random((seeds, problems)) < 1 / (1 + np.exp(-odds))).astype(float)
-        found = over_seeds_and_problems(right, draws=1000)
+        found = interval_of(right, draws=1000)
         assert found is not None
         covered += found.low <= 0.5 <= found.high
     assert covered >= 180  # 95 % of 200, less three standard errors; at most 99 % was seen
 
 
-def test_an_interval_over_seeds_needs_two_seeds_two_problems_and_some_spread() -> None:
+def test_an_interval_over_seeds_needs_two_problems_and_some_spread() -> None:
     random = np.random.default_rng(5)
-    assert over_seeds_and_problems(random.random((1, 40))) is None
-    assert over_seeds_and_problems(random.random((40, 1))) is None
-    assert over_seeds_and_problems(np.ones((5, 40))) is None
-    crossed = over_seeds_and_problems(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert interval_of(random.random((40, 1))) is None
+    assert interval_of(np.ones((5, 40))) is None
+    crossed = interval_of(np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert crossed is not None
     assert crossed.low <= 0.5 <= crossed.high
 
 
 def test_equal_seeds_give_equal_intervals_over_seeds() -> None:
     values = np.random.default_rng(6).random((4, 30))
-    assert over_seeds_and_problems(values, seed=1) == over_seeds_and_problems(values, seed=1)
-    assert over_seeds_and_problems(values, seed=1) != over_seeds_and_problems(values, seed=2)
+    assert interval_of(values, seed=1) == interval_of(values, seed=1)
+    assert interval_of(values, seed=1) != interval_of(values, seed=2)
 
 
 def test_an_interval_of_any_unit_scales_with_it() -> None:
@@ -178,11 +176,10 @@ def test_an_interval_of_any_unit_scales_with_it() -> None:
 
 def test_seeds_and_problems_in_any_unit_scale_with_it() -> None:
     values = np.random.default_rng(22).gumbel(size=(3, 20))
-    plain, scaled = over_seeds_and_problems(values), over_seeds_and_problems(1000 * values - 5)
+    plain, scaled = interval_of(values), interval_of(1000 * values - 5)
     assert plain is not None
     assert scaled is not None
     assert scaled.low == pytest.approx(1000 * plain.low - 5)
-    assert interval_of(values) == plain
 
 
 def test_few_problems_widen_the_percentiles_as_student_does() -> None:

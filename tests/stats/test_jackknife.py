@@ -11,7 +11,7 @@ from scipy import stats
 from emdiag.core.moments import Moments
 from emdiag.stats.intervals import interval_of
 from emdiag.stats.jackknife import Jackknifed, pooled_shape, ratio_shape
-from emdiag.stats.moments import moments_of
+from tests.stats.array_moments import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import numpy as np
 from emdiag.core.grades import Verdict
 from emdiag.core.logit_skew import OWN
 from emdiag.grading.parse.extract import answer_start
-from emdiag.stats.logit_comparisons import within_problem_auroc
+from emdiag.stats.comparisons import within_problem_auroc
 from emdiag.stats.moments import DECILES
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.logits.estimates import EstimateRow

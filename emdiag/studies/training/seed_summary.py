@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.results import BenchmarkScore, Metric, direction_of
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
-from emdiag.stats.intervals import of_differences, over_problems, over_seeds_and_problems
+from emdiag.stats.intervals import interval_of, of_differences, over_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,12 +93,13 @@ def _group(name: str, update: int, members: Sequence[Trained], base: Scored | No
 
 def _interval(rates: NDArray[np.float64]) -> Interval | None:
     """Over seeds and problems; Wilson's where every sample of every seed went the same way."""
-    return over_seeds_and_problems(rates) or over_problems(rates.mean(axis=0).tolist())
+    return interval_of(rates) or over_problems(rates.mean(axis=0).tolist())
 
 
 def _difference(gaps: NDArray[np.float64], base: str) -> SeedDifference:
     """Of `[seeds, problems]`; over problems alone where seeds have no spread to resample."""
-    interval = over_seeds_and_problems(gaps) or of_differences(gaps.mean(axis=0))
+    of_seeds = interval_of(gaps) if len(gaps) > 1 else None
+    interval = of_seeds or of_differences(gaps.mean(axis=0))
     return SeedDifference(
         base=base,
         difference=float(gaps.mean()),

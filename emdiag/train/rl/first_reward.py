@@ -8,7 +8,7 @@ from emdiag.core.digest import derive_seed
 from emdiag.core.errors import TrainingError
 from emdiag.core.grades import Verdict
 from emdiag.core.sampling import SampleRequest, SamplingParams
-from emdiag.stats.strata import agreeing_rate
+from emdiag.stats.comparisons import agreeing_rate
 from emdiag.train.rl.plan import FirstReward
 
 if TYPE_CHECKING:

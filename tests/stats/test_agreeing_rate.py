@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from emdiag.stats.strata import agreeing_rate
+from emdiag.stats.comparisons import agreeing_rate
 
 counts = st.integers(1, 6).flatmap(
     lambda n: st.tuples(st.integers(0, n), st.just(n)),

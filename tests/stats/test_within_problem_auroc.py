@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emdiag.core.results import Interval, direction_of
-from emdiag.stats.logit_comparisons import within_problem_auroc
+from emdiag.stats.comparisons import within_problem_auroc
 
 
 def between(low: float, high: float) -> Interval:
