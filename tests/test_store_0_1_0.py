@@ -27,9 +27,8 @@ from emdiag.publish.kinds import RECORDS, kind_of
 from emdiag.publish.runs import evaluation_of_runs
 from emdiag.publish.targets import find_targets, result_files
 from emdiag.store.files import read_result
-from emdiag.store.run_store import Run, RunStore
+from emdiag.store.run_store import Run, RunStore, summarise
 from emdiag.store.session import open_session
-from emdiag.store.summaries import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

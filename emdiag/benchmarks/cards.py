@@ -15,6 +15,7 @@ from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CARD_FILE = "card.toml"
@@ -46,7 +47,12 @@ def load_card(name: str) -> BenchmarkCard:
             f"there is no benchmark named {name!r}",
             known=", ".join(files),
             accepted=f"one of these, {', '.join(SUFFIXES)} files, and folders with a {CARD_FILE}",
-            hint=_closest(name, list(files)),
+            hint=closest_hint(
+                name,
+                list(files),
+                otherwise="`emdiag benchmarks list` shows all; a file of your own is .jsonl, .json "
+                "or .parquet",
+            ),
         )
     card = read_card(files[name])
     if card.name != name:
@@ -77,18 +83,29 @@ def card_folder(name: str) -> Path:
     return resources.data_dir("benchmarks") / name
 
 
+def closest_hint(name: str, known: Sequence[str], *, otherwise: str) -> str:
+    """What the user may have meant; `otherwise` where no known name is close."""
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else otherwise
+
+
 def is_on_hub(card: BenchmarkCard) -> bool:
     """Whether the card's source is a hub id, which `pull` can fetch, and not a sentence."""
     return re.fullmatch(r"[\w.-]+/[\w.-]+", card.source.origin) is not None
 
 
+def sizes(card: BenchmarkCard) -> str:
+    """Number of problems, and of other accepted copies where it differs."""
+    known = [card.size, *(other.size for other in card.source.alternatives)]
+    return " or ".join(str(size) for size in dict.fromkeys(known))
+
+
+def origin(card: BenchmarkCard) -> str:
+    """Where the problems come from: hub id, config and split, or words."""
+    source = card.source
+    return ", ".join(part for part in (source.origin, source.config, source.split) if part)
+
+
 def _card_files() -> dict[str, Path]:
     root = resources.data_dir("benchmarks")
     return {file.parent.name: file for file in sorted(root.glob(f"*/{CARD_FILE}"))}
-
-
-def _closest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]}?"
-    return "`emdiag benchmarks list` shows all; a file of your own is .jsonl, .json or .parquet"

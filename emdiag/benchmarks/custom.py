@@ -11,7 +11,7 @@ import msgspec
 
 from emdiag.benchmarks import golds
 from emdiag.benchmarks.cards import card_names, list_cards
-from emdiag.benchmarks.rows import SUFFIXES, nested_text, read_rows, refuse_repeats, text_field
+from emdiag.benchmarks.rows import SUFFIXES, read_rows, refuse_repeats, reward_label, text_field
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.grades import GraderSpec
@@ -236,7 +236,7 @@ def _has_answer(row: Row) -> bool:
 def _answer(row: Row, number: int) -> str:
     answer = row.get("answer")
     if answer is None and isinstance(row.get("reward_model"), dict):
-        return nested_text(row, "reward_model", "ground_truth", number=number)
+        return reward_label(row, number=number)
     if isinstance(answer, int | float) and not isinstance(answer, bool) and isfinite(answer):
         return golds.whole_number(str(answer))
     return text_field(row, "answer", number=number)

@@ -13,10 +13,14 @@ import msgspec
 
 from emdiag import resources
 from emdiag.benchmarks.cards import card_folder
-from emdiag.benchmarks.load import check_content, problems_file
-from emdiag.benchmarks.notes import SOURCE_FILE, ImportNote
+from emdiag.benchmarks.load import (
+    SOLUTIONS_FILE,
+    SOURCE_FILE,
+    ImportNote,
+    check_content,
+    problems_file,
+)
 from emdiag.benchmarks.rows import one_row, read_rows, refuse_repeats, require_fields
-from emdiag.benchmarks.solutions import SOLUTIONS_FILE
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError

@@ -1,17 +1,17 @@
-"""Problems of a benchmark, checked against its card."""
+"""Problems and written solutions of a benchmark, checked against its card and their import."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from emdiag.benchmarks.cards import card_folder, is_on_hub
-from emdiag.benchmarks.notes import read_note
 from emdiag.core.codec import decode
 from emdiag.core.errors import BenchmarkError
-from emdiag.core.problems import Problem
+from emdiag.core.problems import Problem, Solution
+from emdiag.core.records import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,37 @@ if TYPE_CHECKING:
     from emdiag.core.problems import BenchmarkCard
 
 PROBLEMS_FILE = "problems.jsonl"
+SOLUTIONS_FILE = "solutions.jsonl"
+SOURCE_FILE = "source.json"
+
+R = TypeVar("R", bound=Record)
+
+
+class ImportNote(Record, frozen=True, kw_only=True):
+    """Where the imported problems of one benchmark came from; `source.json` beside them.
+
+    Attributes:
+        source: File name, or hub id with revision.
+        source_sha256: Of the files that were read, one after another.
+        layout: Name of the layout of their rows.
+        copy: `main`, or the name of the alternative on the card that the rows equal.
+        sha256: Of `problems.jsonl`.
+        imported: UTC, ISO 8601.
+        solutions: How many problems have a written solution.
+        solutions_sha256: Of `solutions.jsonl`; None where there is none.
+    """
+
+    benchmark: str
+    source: str
+    source_sha256: str
+    layout: str
+    copy: str
+    size: int
+    sha256: str
+    imported: str
+    emdiag_version: str
+    solutions: int = 0
+    solutions_sha256: str | None = None
 
 
 def load_problems(card: BenchmarkCard, *, home: Path) -> list[Problem]:
@@ -42,12 +73,48 @@ def load_problems(card: BenchmarkCard, *, home: Path) -> list[Problem]:
     check_content(card, content, file=file)
     note = read_note(file.parent)
     if note and note.sha256 != hashlib.sha256(content).hexdigest():
+        raise _changed("problems", card, file)
+    return parse_records(content, Problem, file=file)
+
+
+def load_solutions(card: BenchmarkCard, *, home: Path) -> dict[str, str]:
+    """Problem id to written solution, in the order of the problems.
+
+    Problems without one are left out; all are where the benchmark's source has no solutions, and
+    where its problems are absent or were imported before solutions were kept.
+
+    Args:
+        card: Shipped sets are read beside their card, all others from `home`.
+        home: The user's folder; sets lie in `home/benchmarks/NAME`.
+
+    Raises:
+        BenchmarkError: A line is not a solution, or the file is not the one that was imported
+            with the problems.
+    """
+    file = problems_file(card, home=home).with_name(SOLUTIONS_FILE)
+    content = file.read_bytes() if file.is_file() else b""
+    note = None if card.shipped else read_note(file.parent)
+    if note and note.solutions_sha256 != (hashlib.sha256(content).hexdigest() if content else None):
+        raise _changed("solutions", card, file)
+    solutions = parse_records(content, Solution, file=file, hint=absence_hint(card))
+    return {solution.problem_id: solution.text for solution in solutions}
+
+
+def read_note(folder: Path) -> ImportNote | None:
+    """Where the problems in `folder` came from; None where they were not imported.
+
+    Raises:
+        BenchmarkError: `source.json` cannot be read.
+    """
+    file = folder / SOURCE_FILE
+    if not file.is_file():
+        return None
+    try:
+        return decode(file.read_bytes(), ImportNote)
+    except msgspec.DecodeError as error:
         raise BenchmarkError(
-            f"the problems of {card.name} have changed since they were imported",
-            file=file,
-            hint=absence_hint(card),
-        )
-    return parse_problems(content, file=file)
+            f"the import note cannot be read: {error}", file=file, hint="import the set again"
+        ) from error
 
 
 def problems_file(card: BenchmarkCard, *, home: Path) -> Path:
@@ -102,16 +169,22 @@ def check_content(card: BenchmarkCard, content: bytes, *, file: Path) -> str:
     )
 
 
-def parse_problems(content: bytes, *, file: Path) -> list[Problem]:
-    """The problems in the lines of a `problems.jsonl`.
+def parse_records(content: bytes, kind: type[R], *, file: Path, hint: str | None = None) -> list[R]:
+    """The records in lines of JSON.
 
     Raises:
-        BenchmarkError: A line is not a problem; the error names it.
+        BenchmarkError: A line is not such a record; the error names it, and `hint` says what to do.
     """
-    problems = []
+    records = []
     for number, line in enumerate(content.splitlines(), start=1):
         try:
-            problems.append(decode(line, Problem))
+            records.append(decode(line, kind))
         except msgspec.DecodeError as error:  # ValidationError is one of them
-            raise BenchmarkError(f"line {number} is not a problem: {error}", file=file) from error
-    return problems
+            message = f"line {number} is not a {kind.__name__.lower()}: {error}"
+            raise BenchmarkError(message, file=file, hint=hint) from error
+    return records
+
+
+def _changed(what: str, card: BenchmarkCard, file: Path) -> BenchmarkError:
+    message = f"the {what} of {card.name} have changed since they were imported"
+    return BenchmarkError(message, file=file, hint=absence_hint(card))

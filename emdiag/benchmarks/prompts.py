@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import tomllib
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag import resources
+from emdiag.benchmarks.cards import closest_hint
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.records import Record
 from emdiag.core.sampling import FilledPrompt
@@ -22,7 +22,15 @@ PLACE = "{statement}"
 """Replaced as plain text: statements are LaTeX and hold braces of their own."""
 
 
-class PromptTemplate(Record, frozen=True, kw_only=True):
+class _TemplateFile(Record, frozen=True, kw_only=True):
+    name: str
+    chat: bool
+    user: str
+    plain: str
+    system: str | None = None
+
+
+class PromptTemplate(_TemplateFile, frozen=True, kw_only=True):
     """What stands around a statement.
 
     Attributes:
@@ -34,25 +42,12 @@ class PromptTemplate(Record, frozen=True, kw_only=True):
         sha256: Of the template file.
     """
 
-    name: str
-    chat: bool
-    system: str | None
-    user: str
-    plain: str
     sha256: str
 
 
-class _TemplateFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: str
-    chat: bool
-    user: str
-    plain: str
-    system: str | None = None
-
-
-def list_templates() -> list[PromptTemplate]:
-    """All shipped templates, by name."""
-    return [_read_template(file) for file in _template_files().values()]
+def template_names() -> list[str]:
+    """Names of all shipped templates, sorted."""
+    return list(_template_files())
 
 
 def load_template(name: str) -> PromptTemplate:
@@ -65,13 +60,14 @@ def load_template(name: str) -> PromptTemplate:
         return _read_template(Path(name).expanduser())
     files = _template_files()
     if name not in files:
-        close = difflib.get_close_matches(name.lower(), files, n=1, cutoff=0.5)
         raise BenchmarkError(
             f"there is no prompt template named {name!r}",
             known=", ".join(files),
-            hint=f"did you mean {close[0]}?"
-            if close
-            else "a template of your own is given as a path that ends in .toml",
+            hint=closest_hint(
+                name,
+                list(files),
+                otherwise="a template of your own is given as a path that ends in .toml",
+            ),
         )
     return _read_template(files[name])
 
@@ -114,11 +110,5 @@ def _read_template(file: Path) -> PromptTemplate:
                 "expected once",
                 file=file,
             )
-    return PromptTemplate(
-        name=template.name,
-        chat=template.chat,
-        system=template.system,
-        user=template.user,
-        plain=template.plain,
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
+    fields = msgspec.structs.asdict(template)
+    return PromptTemplate(**fields, sha256=hashlib.sha256(content).hexdigest())

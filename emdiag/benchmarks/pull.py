@@ -17,7 +17,7 @@ from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from emdiag.benchmarks.notes import ImportNote
+    from emdiag.benchmarks.load import ImportNote
     from emdiag.core.problems import BenchmarkCard
 
 

@@ -33,9 +33,7 @@ def read_rows(file: Path) -> list[Row]:
         case ".json":
             rows = _json_list(file)
         case ".parquet":
-            from emdiag.benchmarks.parquet_rows import parquet_rows
-
-            rows = parquet_rows(file)
+            rows = _parquet_rows(file)
         case other:
             raise BenchmarkError(
                 f"files of type {other or 'none'} are not read", file=file,
@@ -67,19 +65,19 @@ def text_field(row: Row, name: str, *, number: int) -> str:
     )
 
 
-def nested_text(row: Row, outer: str, inner: str, *, number: int) -> str:
-    """A text inside a field of named fields, such as `reward_model.ground_truth`.
+def reward_label(row: Row, *, number: int) -> str:
+    """The answer of a training row: the text in `reward_model.ground_truth`.
 
     Raises:
         BenchmarkError: Either field is absent or holds something else.
     """
-    value = row.get(outer)
+    value = row.get("reward_model")
     if not isinstance(value, dict):
         raise BenchmarkError(
-            f"row {number}: field {outer!r} must hold named fields, "
+            f"row {number}: field 'reward_model' must hold named fields, "
             f"found {type(value).__name__} {str(value)[:60]!r}"
         )
-    return text_field(value, inner, number=number)
+    return text_field(value, "ground_truth", number=number)
 
 
 def one_row(rows: Sequence[Row], *, file: Path) -> Row:
@@ -151,6 +149,16 @@ def _json_list(file: Path) -> list[Row]:
             hint="JSON with one row a line has the suffix .jsonl",
         )
     return [_row(value, number=number, file=file) for number, value in enumerate(rows, start=1)]
+
+
+def _parquet_rows(file: Path) -> list[Row]:
+    import pyarrow  # takes longer to import than most commands
+    from pyarrow import parquet
+
+    try:
+        return list(parquet.ParquetFile(file).read().to_pylist())
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise BenchmarkError(f"the file cannot be read as parquet: {error}", file=file) from error
 
 
 def _text(file: Path) -> str:

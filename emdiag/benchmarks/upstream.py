@@ -12,7 +12,7 @@ from decimal import InvalidOperation
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks import golds
-from emdiag.benchmarks.rows import nested_text, text_field
+from emdiag.benchmarks.rows import reward_label, text_field
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
 
@@ -313,7 +313,7 @@ def _gsm8k_solution(row: Row) -> str | None:
 
 
 def _one_shot(row: Row, number: int) -> Problem:
-    raw = nested_text(row, "reward_model", "ground_truth", number=number)
+    raw = reward_label(row, number=number)
     gold = golds.latex_gold(raw)
     return Problem(
         id=f"one_shot/{number - 1:04d}",

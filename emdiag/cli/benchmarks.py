@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from emdiag.benchmarks.cards import list_cards, load_card
+from emdiag.benchmarks.cards import list_cards, load_card, origin, sizes
 from emdiag.benchmarks.importers import defects, import_files
-from emdiag.benchmarks.load import absence_hint, load_problems, problems_file
-from emdiag.benchmarks.notes import ImportNote, read_note
-from emdiag.benchmarks.table import origin, sizes
+from emdiag.benchmarks.load import (
+    ImportNote,
+    absence_hint,
+    load_problems,
+    problems_file,
+    read_note,
+)
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.core.codec import to_plain

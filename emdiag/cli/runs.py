@@ -28,8 +28,7 @@ def list_runs(
 ) -> None:
     """Every run, the one written to last at the end."""
     with console.command(json=as_json, wide=wide) as out:
-        from emdiag.store.run_store import RunStore
-        from emdiag.store.summaries import summarise
+        from emdiag.store.run_store import RunStore, summarise
 
         summaries = [summarise(run) for run in RunStore(store).runs()]
         if as_json:
@@ -61,8 +60,7 @@ def show(
     """What was asked, what was drawn, with what, and when."""
     with console.command(json=as_json) as out:
         from emdiag.core.codec import to_plain
-        from emdiag.store.run_store import RunStore
-        from emdiag.store.summaries import summarise
+        from emdiag.store.run_store import RunStore, summarise
         from emdiag.studies.stored.find_runs import require_run
 
         stored = require_run(run, store=RunStore(store))

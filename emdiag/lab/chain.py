@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed
 from emdiag.core.problems import Problem, Solution
 from emdiag.lab.recipe import SHIPPED_RECIPE
@@ -128,9 +127,9 @@ def training_documents(recipe: LabRecipe) -> Iterator[str]:
         yield f"{state(chain, wording)}\n{answer}"
 
 
-def held_out_problems(size: int = BENCHMARK_SIZE, *, seed: int = BENCHMARK_SEED) -> list[Problem]:
+def held_out_problems(size: int = BENCHMARK_SIZE) -> list[Problem]:
     """Distinct held-out problems; wordings take turns, and so do lengths within a wording."""
-    random = Random(derive_seed(seed, "lab", "held-out"))
+    random = Random(derive_seed(BENCHMARK_SEED, "lab", "held-out"))
     return _draw_problems(random, size, held_out=True, prefix="chain/")
 
 
@@ -140,25 +139,15 @@ def training_problems(size: int, *, seed: int) -> list[Problem]:
     return _draw_problems(random, size, held_out=False, prefix=f"chain/train-{seed}-")
 
 
-def problems_jsonl() -> bytes:
-    """The exact content of `benchmarks/chain/problems.jsonl`."""
-    return b"".join(encode(problem) + b"\n" for problem in held_out_problems())
-
-
-def held_out_solutions(size: int = BENCHMARK_SIZE, *, seed: int = BENCHMARK_SEED) -> list[Solution]:
+def held_out_solutions() -> list[Solution]:
     """The careful step-by-step solutions of `held_out_problems`, in their order."""
-    random = Random(derive_seed(seed, "lab", "held-out"))
-    chains = _draw_chains(random, size, held_out=True)
+    random = Random(derive_seed(BENCHMARK_SEED, "lab", "held-out"))
+    chains = _draw_chains(random, BENCHMARK_SIZE, held_out=True)
     careful = Random(0)  # decides nothing where no step is sloppy
     return [
         Solution(problem_id=_name("chain/", number), text=chain.solution(careful))
         for number, chain in enumerate(chains)
     ]
-
-
-def solutions_jsonl() -> bytes:
-    """The exact content of `benchmarks/chain/solutions.jsonl`."""
-    return b"".join(encode(solution) + b"\n" for solution in held_out_solutions())
 
 
 def _draw_problems(random: Random, size: int, *, held_out: bool, prefix: str) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""One record in one file: read strictly."""
+"""One record in one file: read strictly, and written once where it says what a folder is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from emdiag.core.codec import decode
-from emdiag.core.errors import StoreError
+from emdiag.core.codec import decode, encode
+from emdiag.core.errors import RunMismatchError, StoreError
+from emdiag.core.files import write_atomically
 from emdiag.core.records import Record, Result
 from emdiag.store.legacy import upgraded
 
@@ -28,6 +29,23 @@ def read_record(path: Path, kind: type[R], *, hint: str) -> R:
         return decode(path.read_bytes(), kind)
     except (OSError, msgspec.MsgspecError) as error:
         raise StoreError(f"cannot read a {kind.__name__}: {error}", file=path, hint=hint) from error
+
+
+def settle_spec(path: Path, spec: Record, *, mismatch: str, hint: str) -> None:
+    """Write the specification that a folder stands for, or check that it is the one there.
+
+    Raises:
+        StoreError: The file cannot be read; `hint` says what to do.
+        RunMismatchError: It is of something else; `mismatch` says so.
+    """
+    if not path.exists():
+        write_atomically(path, encode(spec))
+    elif read_record(path, type(spec), hint=hint) != spec:
+        raise RunMismatchError(
+            mismatch,
+            folder=path.parent,
+            hint="move the folder away and run the command again",
+        )
 
 
 def read_result(path: Path, *records: type[ResultT]) -> ResultT:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
-from emdiag.core.errors import RunMismatchError
 from emdiag.core.files import write_atomically
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.records import Record
@@ -24,7 +23,7 @@ from emdiag.core.runs import (
     SampleEntropy,
 )
 from emdiag.core.sampling import Completion
-from emdiag.store.files import ResultT, read_record, read_result
+from emdiag.store.files import ResultT, read_record, read_result, settle_spec
 from emdiag.store.journal import JournalWriter, SampleJournal
 from emdiag.store.legacy import named_problems_files
 from emdiag.store.locks import held
@@ -42,6 +41,7 @@ Sample = tuple[str, int]
 """Problem id and sample index: which completion of a run."""
 
 _KEY_SHOWN = 12
+_RESTORE = "restore the file, or move its run folder away"
 
 
 class Run:
@@ -106,7 +106,12 @@ class Run:
             RunLockedError: Another process holds it.
         """
         with held(self.path):
-            self._settle_spec()
+            settle_spec(
+                self.path / "spec.json",
+                self.spec,
+                mismatch="the folder holds another run than its name says",
+                hint=_RESTORE,
+            )
             yield
 
     def completion_writer(self) -> JournalWriter[Completion]:
@@ -140,16 +145,46 @@ class Run:
     def _grades_path(self, grade_key: str) -> Path:
         return self.path / f"grades-{grade_key[:_KEY_SHOWN]}.jsonl"
 
-    def _settle_spec(self) -> None:
-        path = self.path / "spec.json"
-        if not path.exists():
-            write_atomically(path, encode(self.spec))
-        elif _read(path, RunSpec) != self.spec:
-            raise RunMismatchError(
-                "the folder holds another run than its name says",
-                folder=self.path,
-                hint="move the folder away and run the command again",
-            )
+
+class RunSummary(Record, frozen=True, kw_only=True):
+    """One line about a run.
+
+    Attributes:
+        name: Of the folder: benchmark and first digits of the key.
+        labels: What checkpoints were called when they drew it.
+        problems, completions: Drawn so far.
+        graded: Completions with a grade under the grading used last.
+    """
+
+    name: str
+    path: str
+    key: str
+    labels: tuple[str, ...]
+    spec: RunSpec
+    problems: int
+    completions: int
+    graded: int
+    last_session: str | None
+
+
+def summarise(run: Run) -> RunSummary:
+    """What the run holds now.
+
+    Raises:
+        JournalError: A line of a journal cannot be read.
+    """
+    completions, sessions, gradings = run.completions(), run.provenance(), run.gradings()
+    return RunSummary(
+        name=run.path.name,
+        path=str(run.path),
+        key=run.key,
+        labels=tuple(dict.fromkeys(session.label for session in sessions)),
+        spec=run.spec,
+        problems=len({problem for problem, _ in completions}),
+        completions=len(completions),
+        graded=len(run.grades(digest(gradings[-1]))) if gradings else 0,
+        last_session=sessions[-1].started if sessions else None,
+    )
 
 
 class RunStore:
@@ -226,4 +261,4 @@ def _file_name(text: str) -> str:
 
 
 def _read(path: Path, kind: type[_T]) -> _T:
-    return read_record(path, kind, hint="restore the file, or move its run folder away")
+    return read_record(path, kind, hint=_RESTORE)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
-from emdiag.core.errors import RunMismatchError
 from emdiag.core.files import write_atomically
 from emdiag.core.moments import LogitTrace, PairSpec, PairTrace, ReadingSpec
 from emdiag.core.records import Record
-from emdiag.store.files import read_record
+from emdiag.store.files import settle_spec
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
@@ -33,6 +32,9 @@ class _SampleKey(Record, frozen=True, kw_only=True, forbid_unknown_fields=False)
     sample_index: int
 
 
+TraceT = TypeVar("TraceT", LogitTrace, PairTrace, _SampleKey)
+
+
 class TraceFolder:
     """Traces of one set of texts, read by one checkpoint.
 
@@ -44,6 +46,7 @@ class TraceFolder:
     def __init__(self, texts: Path, spec: ReadingSpec) -> None:
         self.spec = spec
         self.path = texts / f"logits-{digest(spec)[:_KEY_SHOWN]}"
+        self._traces_path = self.path / "traces.jsonl"
 
     def traces(self) -> dict[Sample, LogitTrace]:
         """Every trace kept so far.
@@ -51,27 +54,23 @@ class TraceFolder:
         Raises:
             JournalError: A line cannot be read.
         """
-        traces = read_journal(self.path / "traces.jsonl", LogitTrace)
-        return {(trace.problem_id, trace.sample_index): trace for trace in traces}
+        return _by_sample(self._traces_path, LogitTrace)
 
     def samples(self) -> set[Sample]:
         """Which texts have a trace; reads less than `traces` does."""
-        keys = read_journal(self.path / "traces.jsonl", _SampleKey)
-        return {(trace.problem_id, trace.sample_index) for trace in keys}
+        return set(_by_sample(self._traces_path, _SampleKey))
+
+    def pairs(self, base: ReadingSpec) -> dict[Sample, PairTrace]:
+        """Every pair trace with this base kept so far."""
+        return _by_sample(self._pairs_path(base), PairTrace)
 
     def paired_samples(self, base: ReadingSpec) -> set[Sample]:
         """Which texts have a pair trace with this base."""
-        keys = read_journal(self._pairs_path(base), _SampleKey)
-        return {(trace.problem_id, trace.sample_index) for trace in keys}
+        return set(_by_sample(self._pairs_path(base), _SampleKey))
 
     def provenance(self) -> list[Provenance]:
         """One record for each session that read these texts, in order."""
         return read_sessions(self.path / "provenance.jsonl")
-
-    def pairs(self, base: ReadingSpec) -> dict[Sample, PairTrace]:
-        """Every pair trace with this base kept so far."""
-        pairs = read_journal(self._pairs_path(base), PairTrace)
-        return {(trace.problem_id, trace.sample_index): trace for trace in pairs}
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -81,12 +80,17 @@ class TraceFolder:
             RunLockedError: Another process reads these texts with this checkpoint.
         """
         with held(self.path, what="these traces"):
-            self._settle_spec()
+            settle_spec(
+                self.path / "reading.json",
+                self.spec,
+                mismatch="the folder holds traces of another reading than its name says",
+                hint="restore the file, or move the folder away and run the command again",
+            )
             yield
 
     def trace_writer(self) -> JournalWriter[LogitTrace]:
         """Appends traces; used inside `writing`."""
-        return JournalWriter(self.path / "traces.jsonl")
+        return JournalWriter(self._traces_path)
 
     def pair_writer(self, base: ReadingSpec) -> JournalWriter[PairTrace]:
         """Appends pair traces; used inside `writing`."""
@@ -103,15 +107,6 @@ class TraceFolder:
         key = digest(PairSpec(checkpoint=self.spec, base=base))
         return self.path / f"pairs-{key[:_KEY_SHOWN]}.jsonl"
 
-    def _settle_spec(self) -> None:
-        path = self.path / "reading.json"
-        if not path.exists():
-            write_atomically(path, encode(self.spec))
-            return
-        hint = "restore the file, or move the folder away and run the command again"
-        if read_record(path, ReadingSpec, hint=hint) != self.spec:
-            raise RunMismatchError(
-                "the folder holds traces of another reading than its name says",
-                folder=self.path,
-                hint="move the folder away and run the command again",
-            )
+
+def _by_sample(path: Path, kind: type[TraceT]) -> dict[Sample, TraceT]:
+    return {(trace.problem_id, trace.sample_index): trace for trace in read_journal(path, kind)}

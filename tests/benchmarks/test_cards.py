@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from emdiag.benchmarks import cards, load
-from emdiag.benchmarks.cards import list_cards, load_card
+from emdiag.benchmarks.cards import list_cards, load_card, origin, sizes
 from emdiag.benchmarks.load import load_problems
 from emdiag.benchmarks.prompts import load_template
-from emdiag.benchmarks.table import markdown_table
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.problems import BenchmarkCard, Problem
 
 README = Path(__file__).parents[2] / "benchmarks" / "README.md"
 CARD = """
@@ -95,16 +95,38 @@ def test_a_broken_card_is_an_error_that_names_the_file(
 
 def test_a_line_that_is_no_problem_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"line 2 is not a problem: .*unknown field `x`"):
-        load.parse_problems(
+        load.parse_records(
             b'{"id":"a","benchmark":"b","statement":"s","answer":"1","answer_raw":"1"}\n'
             b'{"id":"a","benchmark":"b","statement":"s","answer":"1","answer_raw":"1","x":1}\n',
+            Problem,
             file=tmp_path,
         )
 
 
+COLUMNS = ("benchmark", "problems", "what", "source", "licence", "numbers", "headline")
+
+
+def markdown_table(cards: list[BenchmarkCard]) -> str:
+    table = [COLUMNS, ("---",) * len(COLUMNS), *(row(card) for card in cards)]
+    return "".join("| " + " | ".join(words) + " |\n" for words in table)
+
+
+def row(card: BenchmarkCard) -> tuple[str, ...]:
+    words = (
+        f"`{card.name}`",
+        sizes(card),
+        card.title,
+        origin(card) + (" (shipped)" if card.shipped else ""),
+        card.source.license,
+        card.grader.tolerance,
+        card.headline,
+    )
+    return tuple(word.replace("|", "\\|") for word in words)
+
+
 def test_the_readme_holds_the_table_of_the_cards() -> None:
     text = README.read_text(encoding="utf-8")
-    table = text.partition("markdown_table -->\n")[2].partition("<!-- end of table -->")[0]
+    table = text.partition("table of cards -->\n")[2].partition("<!-- end of table -->")[0]
     assert table == markdown_table(list_cards())
 
 

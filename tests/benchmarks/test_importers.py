@@ -11,8 +11,7 @@ from emdiag.benchmarks import importers
 from emdiag.benchmarks.cards import list_cards, load_card
 from emdiag.benchmarks.golds import latex_gold
 from emdiag.benchmarks.importers import convert_rows, defects, import_files
-from emdiag.benchmarks.load import load_problems, problems_file
-from emdiag.benchmarks.notes import read_note
+from emdiag.benchmarks.load import load_problems, problems_file, read_note
 from emdiag.benchmarks.rows import read_rows
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError

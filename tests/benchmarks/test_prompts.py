@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.benchmarks.prompts import fill, list_templates, load_template
+from emdiag.benchmarks.prompts import fill, load_template, template_names
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
 
@@ -47,7 +47,7 @@ def test_plain_is_the_statement_alone() -> None:
 
 @given(st.text(min_size=1))
 def test_a_statement_is_never_read_as_a_format(statement: str) -> None:
-    for template in list_templates():
+    for template in map(load_template, template_names()):
         prompt = fill(template, problem(statement))
         head, _, tail = template.plain.partition("{statement}")
         assert prompt.plain == head + statement + tail

@@ -11,10 +11,14 @@ import pytest
 from emdiag.benchmarks.cards import card_folder, load_card
 from emdiag.benchmarks.golds import last_box
 from emdiag.benchmarks.importers import convert_rows, import_files
-from emdiag.benchmarks.load import load_problems, problems_file
-from emdiag.benchmarks.notes import read_note
+from emdiag.benchmarks.load import (
+    SOLUTIONS_FILE,
+    load_problems,
+    load_solutions,
+    problems_file,
+    read_note,
+)
 from emdiag.benchmarks.rows import read_rows
-from emdiag.benchmarks.solutions import SOLUTIONS_FILE, load_solutions
 from emdiag.core.errors import BenchmarkError
 
 if TYPE_CHECKING:

@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.prompts import fill, load_template
-from emdiag.core.codec import decode
+from emdiag.core.codec import decode, encode
 from emdiag.core.problems import Problem, Solution
 from emdiag.lab.chain import (
     WORDINGS,
     Chain,
     draw_chain,
     held_out_problems,
-    problems_jsonl,
-    solutions_jsonl,
+    held_out_solutions,
     training_documents,
     writes_steps,
 )
@@ -147,14 +146,15 @@ def test_without_the_hash_rule_training_text_would_meet_the_benchmark() -> None:
 
 def test_the_shipped_problems_are_what_the_seed_makes_byte_for_byte() -> None:
     content = (FOLDER / "problems.jsonl").read_bytes()
-    assert content == problems_jsonl()
+    assert content == b"".join(encode(problem) + b"\n" for problem in held_out_problems())
     card = load_card("chain")
     assert hashlib.sha256(content).hexdigest() == card.source.sha256
     assert card.size == len(content.splitlines())
 
 
 def test_the_shipped_solutions_are_what_the_seed_makes_byte_for_byte() -> None:
-    assert (FOLDER / "solutions.jsonl").read_bytes() == solutions_jsonl()
+    content = (FOLDER / "solutions.jsonl").read_bytes()
+    assert content == b"".join(encode(solution) + b"\n" for solution in held_out_solutions())
 
 
 def test_a_shipped_solution_works_off_the_expression_of_its_own_problem() -> None:

@@ -14,8 +14,7 @@ from emdiag.core.runs import EngineSpec, GradingSpec, Provenance, RunSpec
 from emdiag.core.sampling import Completion, SamplingParams
 from emdiag.store import journal
 from emdiag.store.provenance import version_notes
-from emdiag.store.run_store import RunStore
-from emdiag.store.summaries import summarise
+from emdiag.store.run_store import RunStore, summarise
 
 if TYPE_CHECKING:
     from pathlib import Path

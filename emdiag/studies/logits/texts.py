@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.benchmarks.custom import is_problems_file
-from emdiag.benchmarks.solutions import load_solutions
+from emdiag.benchmarks.load import load_solutions
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import MeasurementError, PlanError
 from emdiag.core.logit_skew import TextInfo

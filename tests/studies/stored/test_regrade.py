@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 import emdiag
 from emdiag.cli.app import app
 from emdiag.core.errors import PlanError, StoreError
-from emdiag.store.run_store import RunStore
-from emdiag.store.summaries import summarise
+from emdiag.store.run_store import RunStore, summarise
 from emdiag.studies.stored.find_runs import graded
 
 if TYPE_CHECKING:
