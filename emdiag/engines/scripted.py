@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import CheckpointError, EngineError
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion
 from emdiag.engines.requests import check_requests
-from emdiag.engines.texts import completion_text, ends_in_stop_string
+from emdiag.engines.texts import completion_of, ends_in_stop_string
 from emdiag.resources import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
+    from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
 
 ANY_PROBLEM = "*"
 """Key of the texts for problems the table does not name."""
@@ -65,7 +64,9 @@ class ScriptedSampler:
                     problem=request.problem_id,
                     hint=f'add it, or the key "{ANY_PROBLEM}" for every other problem',
                 )
-            yield _completion(request, texts[request.sample_index % len(texts)], params)
+            text = texts[request.sample_index % len(texts)]
+            tokens, reason = _cut(tuple(text.encode()), params)
+            yield completion_of(request, tokens, reason, decode=_decode, params=params)
 
     def close(self) -> None:
         """Do nothing: there are no weights."""
@@ -89,19 +90,6 @@ def read_table(path: str) -> dict[str, list[str]]:
         if not is_list or not all(isinstance(text, str) for text in texts):
             raise CheckpointError(f"{problem_id!r} has no list of texts; {rule}", file=path)
     return table
-
-
-def _completion(request: SampleRequest, text: str, params: SamplingParams) -> Completion:
-    tokens, reason = _cut(tuple(text.encode()), params)
-    return Completion(
-        problem_id=request.problem_id,
-        sample_index=request.sample_index,
-        text=completion_text(tokens, decode=_decode, stop=params.stop),
-        token_ids=tokens,
-        prompt_tokens=len(request.token_ids),
-        finish_reason=reason,
-        seed=request.seed,
-    )
 
 
 def _cut(tokens: tuple[int, ...], params: SamplingParams) -> tuple[tuple[int, ...], FinishReason]:

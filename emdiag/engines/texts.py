@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from emdiag.core.sampling import Completion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
 
 _MARGIN = 8
 """Tokens looked at beyond the longest stop string: a character may need several tokens."""
 
 
-class Decoder(Protocol):
-    """Token ids to text, without special tokens and without any tidying."""
+Decoder = Callable[[Sequence[int]], str]
+"""Token ids to text, without special tokens and without any tidying."""
 
-    def __call__(self, token_ids: Sequence[int], /) -> str:
-        """The text of these tokens."""
-        ...
+
+def completion_of(
+    request: SampleRequest,
+    token_ids: Sequence[int],
+    finish_reason: FinishReason,
+    *,
+    decode: Decoder,
+    params: SamplingParams,
+) -> Completion:
+    """The answer to a request, from the tokens that were drawn for it, the end token included."""
+    return Completion(
+        problem_id=request.problem_id,
+        sample_index=request.sample_index,
+        text=completion_text(
+            token_ids, decode=decode, stop=params.stop, stop_token_ids=params.stop_token_ids
+        ),
+        token_ids=tuple(token_ids),
+        prompt_tokens=len(request.token_ids),
+        finish_reason=finish_reason,
+        seed=request.seed,
+    )
 
 
 def completion_text(

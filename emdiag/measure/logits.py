@@ -184,13 +184,11 @@ class Reduction:
         away = logits.to(torch.float64, copy=True).sub_(shape.mean[:, None])
         square = away * away
         self._keep(
-            {
-                "mean": shape.mean,
-                "m2": square.sum(dim=1),
-                "m3": torch.linalg.vecdot(square, away),
-                "m4": torch.linalg.vecdot(square, square),
-                "zeros": (logits == 0).sum(dim=1),
-            }
+            mean=shape.mean,
+            m2=square.sum(dim=1),
+            m3=torch.linalg.vecdot(square, away),
+            m4=torch.linalg.vecdot(square, square),
+            zeros=(logits == 0).sum(dim=1),
         )
 
     def _add_probabilities(self, logits: Tensor, shape: BlockShape, at: int) -> None:
@@ -198,16 +196,14 @@ class Reduction:
         chosen = logits.gather(1, tokens[:, None])
         for temperature in self._read.entropy_temperatures:
             less = logits - shape.highest[:, None].to(logits.dtype)
-            self._keep({f"entropy at {temperature}": _softmax(less, temperature)[1]})
+            self._keep(**{f"entropy at {temperature}": _softmax(less, temperature)[1]})
         self._keep(
-            {
-                "log_sum_exp": shape.log_sum_exp,
-                "entropy_nats": shape.entropy,
-                "top1_token": shape.top1,
-                "top1_prob": (shape.highest - shape.log_sum_exp).exp(),
-                "written_rank": (logits > chosen).sum(dim=1) + 1,
-                "written_log_prob": chosen[:, 0].double() - shape.log_sum_exp,
-            }
+            log_sum_exp=shape.log_sum_exp,
+            entropy_nats=shape.entropy,
+            top1_token=shape.top1,
+            top1_prob=(shape.highest - shape.log_sum_exp).exp(),
+            written_rank=(logits > chosen).sum(dim=1) + 1,
+            written_log_prob=chosen[:, 0].double() - shape.log_sum_exp,
         )
 
     def _add_top(self, logits: Tensor, shape: BlockShape) -> None:
@@ -218,15 +214,13 @@ class Reduction:
         mean = kept.mean(dim=1)
         away = kept - mean[:, None]
         self._keep(
-            {
-                "top1_margin_nats": margin,
-                "nucleus_size": _nucleus(logits, top, shape.log_sum_exp),
-                "top_mean": mean,
-                "top_m2": away.pow(2).sum(dim=1),
-                "top_m3": away.pow(3).sum(dim=1),
-                "top_m4": away.pow(4).sum(dim=1),
-                "top_zeros": (kept == 0).sum(dim=1),
-            }
+            top1_margin_nats=margin,
+            nucleus_size=_nucleus(logits, top, shape.log_sum_exp),
+            top_mean=mean,
+            top_m2=away.pow(2).sum(dim=1),
+            top_m3=away.pow(3).sum(dim=1),
+            top_m4=away.pow(4).sum(dim=1),
+            top_zeros=(kept == 0).sum(dim=1),
         )
 
     def _count(self, name: str, values: Tensor) -> None:
@@ -237,7 +231,7 @@ class Reduction:
         before = self._histograms.get(name)
         self._histograms[name] = counts if before is None else before + counts
 
-    def _keep(self, columns: dict[str, Tensor]) -> None:
+    def _keep(self, **columns: Tensor) -> None:
         for name, column in columns.items():
             self._columns[name].append(column)
 

@@ -17,7 +17,6 @@ from emdiag.core.sampling import Completion
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
     from typing import BinaryIO, Self
 
 R = TypeVar("R", bound=Record)
@@ -89,12 +88,7 @@ class JournalWriter(Generic[R]):
                 hint="make room or mend permissions, then run the same command: it continues",
             ) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._file is not None
         self._file.close()
         self._file = None

@@ -71,7 +71,11 @@ def shared_vocabulary(
     """
     first = checkpoints[0]
     sizes = {
-        checkpoint.label: _head_size(checkpoint, trust_remote_code=trust_remote_code)
+        checkpoint.label: int(
+            open_config(checkpoint.path, trust_remote_code=trust_remote_code)
+            .get_text_config()
+            .vocab_size
+        )
         for checkpoint in checkpoints
     }
     size = min(sizes.values())
@@ -121,12 +125,6 @@ def check_same_tokens(shared: SharedVocabulary, writer: CheckpointRef) -> None:
             examples=", ".join(repr(written[id_]) for id_ in sorted(unknown)[:_SHOWN]),
             hint="take a reference with the same tokenizer",
         )
-
-
-def _head_size(checkpoint: CheckpointRef, *, trust_remote_code: bool) -> int:
-    config = open_config(checkpoint.path, trust_remote_code=trust_remote_code)
-    size: int = config.get_text_config().vocab_size
-    return size
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:

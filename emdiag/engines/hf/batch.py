@@ -11,6 +11,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 
 from emdiag.core.errors import EngineError
 from emdiag.core.sampling import FinishReason, SampleRequest
+from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.row_cache import RowCache
 from emdiag.engines.texts import Decoder, ends_in_stop_string
 
@@ -123,16 +124,9 @@ class DecodingBatch:
     @torch.inference_mode()
     def _read(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, RowCache | DynamicCache]:
         """Logits after each prompt, `[prompts, vocab]`, and the cache that holds them."""
-        device, longest = self._model.device, max(map(len, prompts))
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        for row, prompt in zip(ids, prompts, strict=True):
-            row[longest - len(prompt) :] = torch.tensor(prompt)
-        lengths = torch.tensor([len(prompt) for prompt in prompts])
-        mask = torch.arange(longest) >= (longest - lengths)[:, None]
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        batch = pad_rows(prompts, side="left").to(self._model.device)
         cache = RowCache() if self.takes_rows_midway else DynamicCache(config=self._model.config)
-        logits = self._forward(ids.to(device), mask.to(device), positions.to(device), cache)
-        return logits, cache
+        return self._forward(batch.token_ids, batch.is_token, batch.positions, cache), cache
 
     def _forward(
         self, ids: Tensor, mask: Tensor, positions: Tensor, cache: RowCache | DynamicCache | None

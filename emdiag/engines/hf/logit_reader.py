@@ -20,7 +20,7 @@ from emdiag.engines.checkpoint.tokenizers import max_context
 from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
-from emdiag.engines.hf.sampler import engine_info, few_threads, is_out_of_memory
+from emdiag.engines.hf.sampler import collect_memory, engine_info, is_out_of_memory, limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,10 +106,7 @@ class ModelReader:
     def __init__(self, model: PreTrainedModel, *, threads: int | None = None) -> None:
         self._model = model
         self._head = find_head(model)
-        self._threads_before = torch.get_num_threads()
-        threads = threads or few_threads(model)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self._threads_before = limit_threads(model, threads)
 
     @property
     def info(self) -> EngineInfo:
@@ -151,11 +148,9 @@ class ModelReader:
     def close(self) -> None:
         """Free the network, give the threads back; kept texts still have their head."""
         torch.set_num_threads(self._threads_before)
-        is_cuda = self._model.device.type == "cuda"
+        device = self._model.device
         del self._model
-        gc.collect()
-        if is_cuda:
-            torch.cuda.empty_cache()
+        collect_memory(device)
 
     def _read_part(self, part: Sequence[Text]) -> Iterator[ReadText]:
         try:

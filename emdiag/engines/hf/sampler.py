@@ -14,14 +14,13 @@ import transformers
 
 from emdiag.core.errors import EngineError
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
 from emdiag.engines.hf.batch import BatchRow, DecodingBatch, has_plain_cache
 from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.memory import rows_that_fit
 from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.requests import check_requests
-from emdiag.engines.texts import completion_text
+from emdiag.engines.texts import completion_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.sampling import SamplingParams
+    from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
     from emdiag.engines.options import EngineOptions
 
 logger = logging.getLogger(__name__)
@@ -80,10 +79,7 @@ class TransformersSampler:
         self._decode = partial(decode, tokenizer, skip_special_tokens=True)
         default = CPU_BATCH if self._device.type == "cpu" else DEVICE_BATCH
         self._batch_size = options.batch_size or default
-        self._threads_before = torch.get_num_threads()
-        threads = options.threads or few_threads(model)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self._threads_before = limit_threads(model, options.threads)
 
     @property
     def info(self) -> EngineInfo:
@@ -126,15 +122,20 @@ class TransformersSampler:
                 self._halve(reason)
                 continue
             for row in finished:
-                yield self._completion(row, params)
+                assert row.finish_reason is not None
+                yield completion_of(
+                    row.request,
+                    row.tokens,
+                    row.finish_reason,
+                    decode=self._decode,
+                    params=params,
+                )
 
     def close(self) -> None:
         """Free the weights, give the threads back; the engine is not used again."""
         torch.set_num_threads(self._threads_before)
         del self._model
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        collect_memory(self._device)
 
     def _plan_memory(self, requests: Sequence[SampleRequest], params: SamplingParams) -> None:
         if self._device.type != "cpu" or not requests:
@@ -170,32 +171,13 @@ class TransformersSampler:
                 device=self._device,
                 hint="lower --max-tokens, take --dtype bfloat16, or use a larger device",
             )
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        collect_memory(self._device)
         self._batch_size //= 2
         logger.warning(
             "memory ran out; the batch is now %d, and unfinished samples are drawn again from "
             "their seeds (%s)",
             self._batch_size,
             reason,
-        )
-
-    def _completion(self, row: BatchRow, params: SamplingParams) -> Completion:
-        assert row.finish_reason is not None
-        return Completion(
-            problem_id=row.request.problem_id,
-            sample_index=row.request.sample_index,
-            text=completion_text(
-                row.tokens,
-                decode=self._decode,
-                stop=params.stop,
-                stop_token_ids=params.stop_token_ids,
-            ),
-            token_ids=tuple(row.tokens),
-            prompt_tokens=len(row.request.token_ids),
-            finish_reason=row.finish_reason,
-            seed=row.request.seed,
         )
 
 
@@ -225,10 +207,19 @@ def engine_info(model: PreTrainedModel, settings: Mapping[str, str]) -> EngineIn
     )
 
 
-def few_threads(model: PreTrainedModel) -> int | None:
-    """Threads that suit a model better than torch's own choice; None where nothing does."""
-    small = model.device.type == "cpu" and model.num_parameters() < SMALL_PARAMETERS
-    return 1 if small else None
+def limit_threads(model: PreTrainedModel, threads: int | None) -> int:
+    """Give torch these threads, or one where that suits the model; how many it had before."""
+    before = torch.get_num_threads()
+    is_small = model.device.type == "cpu" and model.num_parameters() < SMALL_PARAMETERS
+    torch.set_num_threads(threads or (1 if is_small else before))
+    return before
+
+
+def collect_memory(device: torch.device) -> None:
+    """Hand back what nothing holds any longer, the device's memory too."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -18,20 +18,17 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from emdiag.core.errors import EngineError, EngineRefusedError
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_config, open_tokenizer
 from emdiag.engines.requests import check_requests
-from emdiag.engines.texts import completion_text
+from emdiag.engines.texts import completion_of
 from emdiag.engines.vllm.environment import prepare_environment, stdout_to_stderr
 from emdiag.engines.vllm.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vllm.outputs import CompletionOutput
-
     from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
+    from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
     from emdiag.engines.options import EngineOptions
 
 logger = logging.getLogger(__name__)
@@ -135,7 +132,14 @@ class VllmSampler:
                 for output in engine.step():
                     if output.finished:
                         request = pending.pop(output.request_id)
-                        yield self._completion(request, output.outputs[0], params)
+                        drawn = output.outputs[0]
+                        yield completion_of(
+                            request,
+                            drawn.token_ids,
+                            _reason(drawn.finish_reason, request),
+                            decode=self._decode,
+                            params=params,
+                        )
         except (EngineDeadError, EngineGenerateError, ValueError) as error:
             raise EngineError(
                 f"vLLM gave up: {error}",
@@ -188,25 +192,6 @@ class VllmSampler:
                 hint="its own messages above name the cause; --engine transformers reads "
                 "every checkpoint that this one reads",
             ) from error
-
-    def _completion(
-        self, request: SampleRequest, output: CompletionOutput, params: SamplingParams
-    ) -> Completion:
-        tokens = tuple(output.token_ids)
-        return Completion(
-            problem_id=request.problem_id,
-            sample_index=request.sample_index,
-            text=completion_text(
-                tokens,
-                decode=self._decode,
-                stop=params.stop,
-                stop_token_ids=params.stop_token_ids,
-            ),
-            token_ids=tokens,
-            prompt_tokens=len(request.token_ids),
-            finish_reason=_reason(output.finish_reason, request),
-            seed=request.seed,
-        )
 
 
 def vllm_params(request: SampleRequest, params: SamplingParams) -> vllm.SamplingParams:

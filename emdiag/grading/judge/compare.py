@@ -64,21 +64,11 @@ class Refuse:
 
     unread = False
 
-    def value(self, text: str) -> NoReturn:
+    def value(self, *texts: object, **_: object) -> NoReturn:
         """Refuse."""
-        raise NeedsWorkerError(text)
+        raise NeedsWorkerError(*texts)
 
-    def same(self, gold: str, answer: str) -> NoReturn:
-        """Refuse."""
-        raise NeedsWorkerError(gold, answer)
-
-    def same_relation(self, gold: RelationParts, answer: RelationParts) -> NoReturn:
-        """Refuse."""
-        raise NeedsWorkerError(gold, answer)
-
-    def same_set(self, gold: str, answer: str) -> NoReturn:
-        """Refuse."""
-        raise NeedsWorkerError(gold, answer)
+    same = same_relation = same_set = value
 
 
 @dataclass(frozen=True)
@@ -107,7 +97,7 @@ def equal(gold: Shape, answer: Shape, terms: Terms) -> bool:
         case WordAnswer():
             return _words(gold, answer)
         case Choice():
-            return _choice(gold, answer, terms)
+            return _choice(gold, answer)
         case Many():
             return _same_many(gold, answer, terms)
         case Relation():
@@ -202,19 +192,12 @@ def _hundredth(value: Value) -> Value:
 
 
 def _same_magnitude(gold: Value, answer: Value, terms: Terms) -> bool:
-    if gold.number is not None and answer.number is not None:
-        return agree(
-            Quantity(value=gold.number.value, number=gold.number),
-            Quantity(value=answer.number.value, number=answer.number),
-            tolerance=terms.tolerance,
-            error=terms.error,
-        )
-    if canonical(gold.text) == canonical(answer.text):
-        return True
-    if not answer.text or not gold.text:
-        return False
-    values = [_quantity(value, terms.symbolic) for value in (gold, answer)]
-    left, right = values
+    if gold.number is None or answer.number is None:
+        if canonical(gold.text) == canonical(answer.text):
+            return True
+        if not answer.text or not gold.text:
+            return False
+    left, right = (_quantity(value, terms.symbolic) for value in (gold, answer))
     if left is not None and right is not None:
         return agree(left, right, tolerance=terms.tolerance, error=terms.error)
     return terms.symbolic.same(gold.text, answer.text)
@@ -243,7 +226,7 @@ def _is_product(gold: str, answer: str) -> bool:
     return plain and sorted(gold) == sorted(answer)
 
 
-def _choice(gold: Choice, answer: Shape, terms: Terms) -> bool:
+def _choice(gold: Choice, answer: Shape) -> bool:
     match answer:
         case Choice():
             return gold.letter == answer.letter

@@ -14,7 +14,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import sympy
 from latex2sympy2_extended.latex2sympy2 import (
@@ -54,11 +54,8 @@ _INTEGER_ONLY = (sympy.floor, sympy.ceiling, sympy.factorial, sympy.binomial, sy
 logging.getLogger("math_verify").setLevel(logging.ERROR)
 
 
-class Point(NamedTuple):
-    """Values for the variables of one comparison, and whether all of them are positive."""
-
-    values: dict[str, sympy.Expr]
-    positive: bool
+Point = dict[str, sympy.Expr]
+"""Values for the variables of one comparison."""
 
 
 class Algebra:
@@ -216,22 +213,21 @@ def _agree_at(
 ) -> bool | None:
     agreed = 0
     for point in points:
-        a, b = _at(left, point.values), _at(right, point.values)
+        a, b = _at(left, point), _at(right, point)
         if a is None or b is None:
             continue
         if complex_too or (_is_real(a) and _is_real(b)):
             if abs(a - b) > CLOSE * max(abs(a), abs(b)) + ZERO * CLOSE:
                 return False
             agreed += 1
-        if agreed and not point.values:
+        if agreed and not point:
             return True
     return True if agreed >= ENOUGH_POINTS else None
 
 
-def _at(expression: sympy.Expr, values: dict[str, sympy.Expr]) -> sympy.Expr | None:
-    chosen = {
-        symbol: values[str(symbol)] for symbol in expression.free_symbols if str(symbol) in values
-    }
+def _at(expression: sympy.Expr, point: Point) -> sympy.Expr | None:
+    symbols = expression.free_symbols
+    chosen = {symbol: point[str(symbol)] for symbol in symbols if str(symbol) in point}
     return _number(expression.subs(chosen), POINT_DIGITS)
 
 
@@ -244,18 +240,13 @@ def _points(names: list[str]) -> Iterator[Point]:
             seed = derive_seed(trial, "grading-point", name)
             size = sympy.Rational(seed % 997 + 53, 1151) * scale
             values[name] = -size if trial > 4 and seed >> 20 & 1 else size
-        yield Point(values=values, positive=trial <= 4)
+        yield values
 
 
 def _integer_points(names: list[str]) -> Iterator[Point]:
     for trial in range(12):
-        yield Point(
-            values={
-                name: sympy.Integer(1 + trial + derive_seed(trial, "grading-integer", name) % 5)
-                for name in names
-            },
-            positive=True,
-        )
+        seeds = {name: derive_seed(trial, "grading-integer", name) for name in names}
+        yield {name: sympy.Integer(1 + trial + seed % 5) for name, seed in seeds.items()}
 
 
 def _without_functions(expression: sympy.Expr) -> sympy.Expr:
@@ -266,8 +257,8 @@ def _without_functions(expression: sympy.Expr) -> sympy.Expr:
 
 
 def _difference(side: RelationParts, *, is_gold: bool) -> sympy.Expr | None:
-    left = _gold(side[0]) if is_gold else _parsed(side[0])
-    right = _gold(side[2]) if is_gold else _parsed(side[2])
+    read = _gold if is_gold else _parsed
+    left, right = read(side[0]), read(side[2])
     if not isinstance(left, sympy.Expr) or not isinstance(right, sympy.Expr):
         return None
     return _without_functions(left - right)
@@ -280,7 +271,7 @@ def _constant_ratio(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
         return None
     ratios = []
     for point in islice(_points(names), ENOUGH_POINTS + 2):
-        a, b = _at(left, point.values), _at(right, point.values)
+        a, b = _at(left, point), _at(right, point)
         if a is None or b is None or abs(b) < ZERO or abs(a) < ZERO:
             return None
         ratios.append(a / b)

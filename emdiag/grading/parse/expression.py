@@ -135,7 +135,6 @@ def _plain(text: str, *, loose: bool) -> Shape:
 
 def value(text: str, *, loose: bool) -> Value:
     """One value without its unit, percent sign and degrees."""
-    unit: str | None = None
     measured = measure(text, loose=loose)
     text, unit = measured.value, measured.unit
     percent = text.endswith("%")
@@ -256,17 +255,12 @@ def _matrix(name: str, body: str, text: str, *, loose: bool) -> Shape:
     if name[0] in "vV":
         return Value(text=text)
     rows = [row for row in re.split(r"\\\\", body) if row.strip()]
-    cells = [split_cells(row) for row in rows]
+    cells = [[cell for cell, _ in split_keeping(row.strip(), {"&"})] for row in rows]
     width = max((len(row) for row in cells), default=0)
     if not width or any(len(row) != width for row in cells):
         return Value(text=text)
     items = tuple(read(cell, loose=loose) for row in cells for cell in row)
     return Many(kind="matrix", items=items, text=text, columns=width)
-
-
-def split_cells(row: str) -> list[str]:
-    """The cells of one matrix row."""
-    return [part for part, _ in split_keeping(row.strip(), {"&"})]
 
 
 def _based(text: str) -> Value | None:

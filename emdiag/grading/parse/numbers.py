@@ -41,7 +41,7 @@ _GROUPED = re.compile(r"([+-]?)\s*(\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?:\.\d+)?)
 _REPEATING = re.compile(r"([+-]?)\s*(\d*)\.(\d*)\\(?:overline|dot)\s*\{?(\d+)\}?")
 _FRACTION = re.compile(r"([+-]?)\s*\\frac\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\{([^{}]*)\}")
 _MIXED = re.compile(r"([+-]?)\s*(\d+)\s*(?:\\frac\{(\d+)\}\{(\d+)\}|\s(\d+)\s?/\s?(\d+))")
-_SLASH = re.compile(r"([^/]+)/([^/]+)")
+_SLASH = re.compile(r"()([^/]+)/([^/]+)")  # the parts have their signs
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,12 @@ def parse_number(text: str) -> Number | None:
     text = text.strip()
     if not text or len(text) > 4096 or not re.search(r"\d", text):
         return None
-    for read in (_literal, _scientific, _grouped, _repeating, _mixed, _fraction):
-        number = read(text)
+    for notation, read in (
+        *((_LITERAL, _literal), (_SCIENTIFIC, _scientific), (_GROUPED, _grouped)),
+        *((_REPEATING, _repeating), (_MIXED, _mixed), (_FRACTION, _fraction), (_SLASH, _fraction)),
+    ):
+        match = notation.fullmatch(text)
+        number = read(match) if match else None
         if number is not None:
             return number
     if text[0] == "(" and text[-1] == ")" and "(" not in text[1:]:
@@ -198,62 +202,36 @@ def _short_decimal(value: Fraction) -> bool:
     return bool(whole < 10**SHORT_DIGITS)
 
 
-def _literal(text: str) -> Number | None:
-    match = _LITERAL.fullmatch(text)
-    if match is None:
-        return None
-    return _decimal(
-        match[1], match[2], int(match[3] or 0), point=bool(match[3]), cut=bool(match[4])
-    )
+def _literal(match: re.Match[str]) -> Number:
+    sign, digits, power, dots = match.groups()
+    return _decimal(sign, digits, int(power or 0), point=bool(power), cut=bool(dots))
 
 
-def _scientific(text: str) -> Number | None:
-    match = _SCIENTIFIC.fullmatch(text)
-    if match is None:
-        return None
+def _scientific(match: re.Match[str]) -> Number:
     power = int(match[4]) * (-1 if match[3] == "-" else 1)
     return _decimal(match[1], match[2] or "1", power, point=True)
 
 
-def _grouped(text: str) -> Number | None:
-    match = _GROUPED.fullmatch(text)
-    return _decimal(match[1], re.sub("[ ,]", "", match[2]), 0) if match else None
+def _grouped(match: re.Match[str]) -> Number:
+    return _decimal(match[1], re.sub("[ ,]", "", match[2]), 0)
 
 
-def _repeating(text: str) -> Number | None:
-    match = _REPEATING.fullmatch(text)
-    if match is None:
-        return None
-    start, block = match[3], match[4]
-    whole = Fraction(int((match[2] + start) or 0), 10 ** len(start))
-    value = whole + Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(start))
-    return _ratio(-value if match[1] == "-" else value)
+def _repeating(match: re.Match[str]) -> Number:
+    sign, whole, start, block = match.groups()
+    value = Fraction(int((whole + start) or 0), 10 ** len(start))
+    return _signed(sign, value + Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(start)))
 
 
-def _mixed(text: str) -> Number | None:
-    match = _MIXED.fullmatch(text)
-    if match is None:
-        return None
+def _mixed(match: re.Match[str]) -> Number | None:
     above, below = int(match[3] or match[5]), int(match[4] or match[6])
-    if not 0 < above < below:
-        return None
-    value = int(match[2]) + Fraction(above, below)
-    return _ratio(-value if match[1] == "-" else value)
+    return _signed(match[1], int(match[2]) + Fraction(above, below)) if 0 < above < below else None
 
 
-def _fraction(text: str) -> Number | None:
-    match = _FRACTION.fullmatch(text)
-    sign, parts = (match[1], (match[2], match[3])) if match else ("", ())
-    if not match:
-        slash = _SLASH.fullmatch(text)
-        parts = (slash[1], slash[2]) if slash else ()
-    if not parts:
-        return None
-    above, below = (parse_number(part) for part in parts)
+def _fraction(match: re.Match[str]) -> Number | None:
+    above, below = parse_number(match[2]), parse_number(match[3])
     if above is None or below is None or above.value is None or not below.value:
         return None
-    value = above.value / below.value
-    return _ratio(-value if sign == "-" else value)
+    return _signed(match[1], above.value / below.value)
 
 
 def _decimal(
@@ -273,6 +251,10 @@ def _decimal(
         decimal=point or bool(dot and part),
         cut=cut,
     )
+
+
+def _signed(sign: str, value: Fraction) -> Number:
+    return _ratio(-value if sign == "-" else value)
 
 
 def _ratio(value: Fraction) -> Number:
