@@ -14,7 +14,7 @@ import typer
 from emdiag.cli import console, options
 from emdiag.core.errors import PlanError
 from emdiag.core.option_types import REQUIRED, Field, unwrapped
-from emdiag.core.options import fields_of, written
+from emdiag.core.options import by_field, fields_of, written
 from emdiag.core.plans import Plan, read_plan_file
 from emdiag.store.session import Session
 
@@ -222,7 +222,7 @@ def _planned(kind: type[P], values: Mapping[str, object], file: Path | None) -> 
         return kind.of(values)
     from_file = read_plan_file(file)
     try:
-        return kind.of({**from_file, **values})
+        return kind.of({**by_field(kind, from_file), **values})
     except PlanError as error:
         error.facts = {"file": str(file), **error.facts}
         raise

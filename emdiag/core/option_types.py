@@ -118,6 +118,12 @@ class Field:
         return named.partition("/")[0]
 
     @property
+    def long_flag(self) -> str:
+        """The flag that starts with two dashes."""
+        flags = (flag.partition("/")[0] for flag in self.option.flags)
+        return next((flag for flag in flags if flag.startswith("--")), self.flag)
+
+    @property
     def may_be_none(self) -> bool:
         """Whether None differs from the default, so that it has to be said: as `none`."""
         return self.default is not None and without_none(self.kind)[1]

@@ -66,7 +66,7 @@ def build(plan: type[R], values: Mapping[str, object]) -> R:
         PlanError: An option is unknown, missing, of another type or out of its range.
     """
     fields = {item.name: item for item in fields_of(plan)}
-    given = _renamed(values, fields)
+    given = by_field(plan, values)
     parts: dict[str | None, dict[str, object]] = {None: {}}
     recipes: dict[str, Preset] = {}
     for name, item in fields.items():
@@ -161,22 +161,32 @@ def unknown_option(name: str, known: Sequence[str]) -> PlanError:
     )
 
 
-def _renamed(values: Mapping[str, object], fields: Mapping[str, Field]) -> dict[str, object]:
-    """Values by their present names."""
-    old = {
-        spelling.removeprefix("--").replace("-", "_"): item.name
-        for item in fields.values()
-        for spelling in item.option.old
-    }
+def by_field(plan: type[Record], values: Mapping[str, object]) -> dict[str, object]:
+    """Values by the names of their fields; a name may also be the option's long flag.
+
+    Raises:
+        PlanError: A name is of no option, or an option is given by two names.
+    """
+    fields = {item.name: item for item in fields_of(plan)}
+    old = {_name(flag): item.name for item in fields.values() for flag in item.option.old}
+    flags = {_name(item.long_flag): item.name for item in fields.values()}
+    known = {**flags, **old, **{name: name for name in fields}}
     result: dict[str, object] = {}
-    unknown = [name for name in values if name not in fields and name not in old]
+    unknown = [name for name in values if name not in known]
     if unknown:
         raise unknown_option(unknown[0], list(fields))
     for name, value in values.items():
         if name in old:
             logger.warning(renaming(name, old[name]))
-        result[old.get(name, name)] = value
+        if known[name] in result:
+            raise PlanError(f"{known[name]} is given twice", hint="by two of its names")
+        result[known[name]] = value
     return result
+
+
+def _name(flag: str) -> str:
+    """A flag as the key of a plan's file."""
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def _check_range(item: Field, value: object) -> None:

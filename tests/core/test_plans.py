@@ -232,3 +232,12 @@ def test_a_recipe_is_named_as_version_0_1_named_it(monkeypatch: pytest.MonkeyPat
     rl = parsed(tuple(words.split()), monkeypatch)
     assert isinstance(rl, RLPlan)
     assert rl.recipe.name == "grpo with reward=format learning_rate=0.0001 micro_batch=4"
+
+
+def test_an_option_may_be_named_as_it_is_typed() -> None:
+    assert EMPlan.of({**EM, "lr": 1e-4}).recipe.learning_rate == 1e-4
+    text = 'checkpoints = "lab"\nbenchmark = "toy"\ndeadline = 3.0'
+    plan = EvaluatePlan.from_toml(text)
+    assert (plan.targets.benchmarks, plan.grading.deadline_s) == (("toy",), 3.0)
+    with pytest.raises(PlanError, match="benchmarks is given twice"):
+        EvaluatePlan.from_toml(f'{text}\nbenchmarks = "chain"')

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
 
 from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
@@ -27,9 +30,6 @@ from emdiag.train.recipe_fields import (
     STATE_EVERY,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 Tracker = Literal["tensorboard", "wandb", "mlflow", "comet_ml", "aim", "clearml", "swanlab"]
 PROBLEM_AXIS = "problem"
 
@@ -41,7 +41,7 @@ class GridAxis(Record, frozen=True, kw_only=True):
     values: tuple[str, ...]
 
 
-def parse_grid(value: str | Sequence[str]) -> tuple[GridAxis, ...]:
+def parse_grid(value: str | Sequence[object]) -> tuple[GridAxis, ...]:
     """Axes as typed: `temperature=0.3,0.5,0.7`, one each; values are numbers, words or problems.
 
     Raises:
@@ -49,6 +49,9 @@ def parse_grid(value: str | Sequence[str]) -> tuple[GridAxis, ...]:
     """
     axes = []
     for argument in [value] if isinstance(value, str) else value:
+        if isinstance(argument, Mapping):
+            axes.append(msgspec.convert(argument, GridAxis))
+            continue
         if not isinstance(argument, str):
             raise PlanError(f"a grid is written as FIELD=VALUE,VALUE; found {argument!r}")
         field, sign, text = argument.partition("=")

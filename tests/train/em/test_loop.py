@@ -360,7 +360,7 @@ BAD: list[tuple[dict[str, Any], type[EmdiagError], str]] = [
     ({"dtype": "float8"}, PlanError, "wrong type or value"),
     ({"problems": [], "prompt_file": "no.txt"}, BenchmarkError, "cannot be read"),
     ({"recipe": "pepper"}, PlanError, "no recipe 'pepper'"),
-    ({"no_such": 1}, PlanError, "no field 'no_such'"),
+    ({"no_such": 1}, PlanError, "unknown options: no_such"),
     ({"samples": 0}, PlanError, "`samples` must be >= 1, got 0"),
 ]
 

@@ -225,7 +225,7 @@ def test_without_trl_the_message_names_the_extra(
         ({"seeds": []}, "seeds"),
         ({"dtype": "float16"}, "dtype"),
         ({"held_out": "many"}, "wrong type or value"),
-        ({"rate": 1}, "no field 'rate'"),
+        ({"rate": 1}, "unknown options: rate"),
     ],
 )
 def test_a_request_that_contradicts_itself_is_refused(
