@@ -90,7 +90,7 @@ def test_the_command_shows_both_scores_and_where_the_graders_disagree(store: Pat
     done = CliRunner().invoke(app, ["regrade", "perfect", "-o", str(store), "--workers", "1"])
     assert done.exit_code == 0, done.output
     assert "8.64e7" in done.stdout
-    assert "second - main" in done.stdout
+    assert "plain-math-verify/1 minus math-verify/1: −8.3 points [−25.0, 0.0]" in done.stdout
     again = CliRunner().invoke(app, ["regrade", "perfect", "-o", str(store), "--json"])
     (one,) = json.loads(again.stdout)["runs"]
     assert one["second_grader"] == "plain-math-verify/1"
