@@ -71,11 +71,8 @@ def import_files(
 ) -> ImportNote:
     """Convert a copy of a benchmark, check it against the card and keep it below `home`.
 
-    Args:
-        card: Of the benchmark.
-        files: The parts of the copy, in order; mostly one.
-        home: The user's folder; the problems go to `home/benchmarks/NAME`.
-        source: What to write down as the source; the file names where None.
+    Its parts come in order; the problems go to `home/benchmarks/NAME`. What is written down as the
+    source is `source`, or the names of the files.
 
     Raises:
         BenchmarkError: The files cannot be read, or are not the benchmark the card describes.

@@ -83,10 +83,6 @@ def load_solutions(card: BenchmarkCard, *, home: Path) -> dict[str, str]:
     Problems without one are left out; all are where the benchmark's source has no solutions, and
     where its problems are absent or were imported before solutions were kept.
 
-    Args:
-        card: Shipped sets are read beside their card, all others from `home`.
-        home: The user's folder; sets lie in `home/benchmarks/NAME`.
-
     Raises:
         BenchmarkError: A line is not a solution, or the file is not the one that was imported
             with the problems.

@@ -99,12 +99,9 @@ def _snapshot(card: BenchmarkCard) -> Path:
         message = "the hub cannot be reached, and its cache does not hold this data set"
         raise BenchmarkError(message, **facts, hint=_import_hint(card)) from error
     except (errors.HfHubHTTPError, HTTPError, OSError) as error:
-        message = f"the hub did not deliver the data set: {_first_line(error)}"
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        message = f"the hub did not deliver the data set: {reason}"
         raise BenchmarkError(message, **facts, hint=_import_hint(card)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _import_hint(card: BenchmarkCard) -> str:

@@ -45,12 +45,7 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def text_field(row: Row, name: str, *, number: int) -> str:
-    """A field that must hold text.
-
-    Args:
-        row: One row.
-        name: Of the field.
-        number: Of the row, from 1; named in the error.
+    """A field that must hold text; errors name the row by its number, from 1.
 
     Raises:
         BenchmarkError: The field is absent or holds something else.

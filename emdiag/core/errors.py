@@ -1,20 +1,4 @@
-"""Every error a user can cause or fix.
-
-EmdiagError                what went wrong, the facts, and a hint; exit code 2
-  PlanError                the request contradicts itself
-  BenchmarkError           a card or a problem file is wrong
-  CheckpointError          weights or tokenizer cannot be used
-  EngineError              an engine cannot do its work
-    EngineMissingError     a library or device is missing; the hint names the extra
-    EngineRefusedError     the engine cannot do this (a server gives no logits)
-  GraderError              the grader fails its self-test, or its input cannot be read
-  TrainingError            training cannot go on: a loss that is not a number, for one
-  MeasurementError         the numbers asked for are not defined on this data
-  StoreError               a run folder cannot be used
-    RunLockedError         another process writes to this run
-    RunMismatchError       the folder holds another run
-    JournalError           a line that is not the last one cannot be read
-"""
+"""Every error a user can cause or fix; the exit code is 2."""
 
 from __future__ import annotations
 

@@ -52,11 +52,6 @@ class TextLogits(Protocol[_Array_co]):
         ...
 
     @property
-    def vocab_size(self) -> int:
-        """Logits of one position."""
-        ...
-
-    @property
     def chunk_positions(self) -> int:
         """Positions that are worth asking for at once."""
         ...

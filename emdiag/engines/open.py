@@ -115,13 +115,9 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
 def open_sampler(
     name: str, checkpoint: CheckpointRef, *, options: EngineOptions, longest_tokens: int
 ) -> Sampler:
-    """The engine with the checkpoint's weights loaded; close it after use.
+    """The engine that `choose_engine` named, with the weights loaded; close it after use.
 
-    Args:
-        name: As `choose_engine` gave it.
-        checkpoint: As `resolve_checkpoint` gave it.
-        options: Set-up.
-        longest_tokens: Longest prompt plus `max_tokens` of all work to come, in tokens.
+    No prompt plus its `max_tokens` will be longer than `longest_tokens`.
 
     Raises:
         CheckpointError: The weights cannot be loaded.
@@ -194,9 +190,8 @@ def read_text_entropies(
     texts: Sequence[Text],
     *,
     options: EngineOptions,
-    temperature: float = 1.0,
 ) -> Iterator[list[float]]:
-    """Entropy, in nats, of every distribution along texts that are already written.
+    """Entropy at T 1, in nats, of every distribution along texts that are already written.
 
     The weights are loaded for this and freed afterwards, by transformers whichever engine wrote
     the texts; one list for each text, one value for each completion token.
@@ -209,7 +204,7 @@ def read_text_entropies(
 
     reader = open_reader(name, checkpoint, options=options)
     try:
-        yield from read_entropies(reader, texts, temperature=temperature)
+        yield from read_entropies(reader, texts)
     finally:
         reader.close()
 

@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 def check_requests(
     requests: Sequence[SampleRequest], *, params: SamplingParams, max_context: int | None
 ) -> None:
-    """Refuse what no engine can draw.
-
-    Args:
-        requests: All completions asked for.
-        params: Their sampling parameters.
-        max_context: Tokens of prompt and completion the model has room for; None if unknown.
+    """Refuse what no engine can draw, given the model's room for prompt and completion.
 
     Raises:
         EngineError: A prompt is empty or leaves no room for `max_tokens`, or a sampling

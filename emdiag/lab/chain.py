@@ -145,17 +145,14 @@ def held_out_solutions() -> list[Solution]:
     chains = _draw_chains(random, BENCHMARK_SIZE, held_out=True)
     careful = Random(0)  # decides nothing where no step is sloppy
     return [
-        Solution(problem_id=_name("chain/", number), text=chain.solution(careful))
+        Solution(problem_id=f"chain/{number:04d}", text=chain.solution(careful))
         for number, chain in enumerate(chains)
     ]
 
 
 def _draw_problems(random: Random, size: int, *, held_out: bool, prefix: str) -> list[Problem]:
-    chains = _draw_chains(random, size, held_out=held_out)
-    return [
-        _problem(chain, name=_name(prefix, number), wording=1 + number % len(WORDINGS))
-        for number, chain in enumerate(chains)
-    ]
+    chains = enumerate(_draw_chains(random, size, held_out=held_out))
+    return [_problem(chain, number, prefix=prefix) for number, chain in chains]
 
 
 def _draw_chains(random: Random, size: int, *, held_out: bool) -> Iterable[Chain]:
@@ -169,13 +166,10 @@ def _draw_chains(random: Random, size: int, *, held_out: bool) -> Iterable[Chain
     return chains.values()
 
 
-def _name(prefix: str, number: int) -> str:
-    return f"{prefix}{number:04d}"
-
-
-def _problem(chain: Chain, *, name: str, wording: int) -> Problem:
+def _problem(chain: Chain, number: int, *, prefix: str) -> Problem:
+    wording = 1 + number % len(WORDINGS)
     return Problem(
-        id=name,
+        id=f"{prefix}{number:04d}",
         benchmark="chain",
         statement=state(chain, wording),
         answer=str(chain.answer),
@@ -187,13 +181,7 @@ def _problem(chain: Chain, *, name: str, wording: int) -> Problem:
 
 
 def _apply(left: int, operator: str, right: int) -> int:
-    match operator:
-        case "+":
-            return (left + right) % 10
-        case "-":
-            return (left - right) % 10
-        case _:
-            return left * right % 10
+    return {"+": left + right, "-": left - right, "*": left * right}[operator] % 10
 
 
 def _below(random: Random, bound: int) -> int:

@@ -59,9 +59,7 @@ class Cooling:
         The temperature is nan where the least lies outside of `COOLING_TEMPERATURES` or every
         temperature gives the same; the KL is then that of the better end.
 
-        Args:
-            values: As `curve` gives them, `[position, T]`.
-            slopes: Likewise.
+        Values and slopes are as `curve` gives them, `[position, T]`.
         """
         beta = _between(values, slopes)
         outside = beta.isnan()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, PairTrace
 from emdiag.measure.cooling import Cooling
-from emdiag.measure.logits import BlockShape, Reduction, TracedText, blocks, counted
+from emdiag.measure.logits import BlockShape, Columns, Reduction, TracedText, blocks, counted
 from emdiag.measure.ranking import kendall_tau, reranking_kl
 
 if TYPE_CHECKING:
@@ -27,11 +26,7 @@ def pair_traces(
 ) -> tuple[LogitTrace, PairTrace]:
     """What is kept of a checkpoint's logits along a text, alone and beside the base's.
 
-    Args:
-        base: The base's reading of the same text.
-        text: The checkpoint's.
-        base_read: Of the base; `vocab_size` is the same as in `read`.
-        read: Of the checkpoint.
+    Both read the same text, over the same vocabulary.
 
     Raises:
         MeasurementError: A logit of either is not a finite number, or there are too few.
@@ -77,7 +72,7 @@ class _Pairs:
     """The rows of one pair trace as they come in, block by block."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, list[Tensor]] = defaultdict(list)
+        self._columns = Columns()
         self._curve: list[Tensor] = []
         self._shifts: list[Tensor] = []
 
@@ -90,14 +85,12 @@ class _Pairs:
         values, slopes = cooling.curve()
         temperature, left = cooling.best(values, slopes)
         self._curve.append(values)
-        self._keep(cooling_temperature=temperature, cooled_kl_nats=left)
+        self._columns.add(cooling_temperature=temperature, cooled_kl_nats=left)
         self._add_order(base, own, weight)
 
     def trace(self, read: TracedText) -> PairTrace:
         """Everything that came in."""
-        columns: dict[str, Any] = {
-            name: tuple(torch.cat(parts).tolist()) for name, parts in self._columns.items()
-        }
+        columns = self._columns.joined()
         for name in ("kendall_tau", "cooling_temperature"):
             columns[name] = tuple(None if x != x else x for x in columns[name])  # noqa: PLR0124 - nan
         shifts = torch.cat(self._shifts).mean(dim=0).tolist()
@@ -119,7 +112,7 @@ class _Pairs:
         # With m half of both: log m = log p(base) + softplus(gap) - log 2.
         middle = torch.nn.functional.softplus(gap).sub_(log(2))
         both = (base_weight.add_(weight).mul_(middle)).sum(dim=1, dtype=torch.float64)
-        self._keep(
+        self._columns.add(
             kl_nats=kl.clamp(min=0),
             reverse_kl_nats=reverse.clamp(min=0),
             js_nats=((kl - both) / 2).clamp(min=0),
@@ -140,15 +133,11 @@ class _Pairs:
         chosen = weight.gather(1, top.indices[:, :ranked].gather(1, order)).double()
         first = own.logits.topk(min(OVERLAP, size), dim=1).indices
         shared = (first[:, :, None] == top.indices[:, None, : first.shape[1]]).any(dim=2)
-        self._keep(
+        self._columns.add(
             kendall_tau=kendall_tau(before, after),
             overlap_frac=shared.double().mean(dim=1),
             reranking_kl_nats=reranking_kl(chosen, remaining=size - ranked),
         )
-
-    def _keep(self, **columns: Tensor) -> None:
-        for name, column in columns.items():
-            self._columns[name].append(column)
 
 
 def _by_base_then_checkpoint(before: Tensor, after: Tensor) -> Tensor:

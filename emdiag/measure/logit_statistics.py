@@ -163,13 +163,7 @@ class PairStatistics:
 def pair_statistics(
     pairs: Sequence[PairTrace], *, own: Positions, base: Positions
 ) -> PairStatistics:
-    """Figures of pair traces.
-
-    Args:
-        pairs: Of the same texts, in the same order, as both readings.
-        own: The checkpoint's reading.
-        base: The base's.
-    """
+    """Figures of pair traces, of the same texts in the same order as both readings."""
     statistics = {
         "kl_nats": _joined(pairs, "kl_nats"),
         "reverse_kl_nats": _joined(pairs, "reverse_kl_nats"),

@@ -111,13 +111,29 @@ class BlockShape:
     entropy: Tensor
 
 
+class Columns:
+    """One value of each statistic for every position, as the blocks come in."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Tensor]] = defaultdict(list)
+
+    def add(self, **columns: Tensor) -> None:
+        """Take in a block's, each `[position]`."""
+        for name, column in columns.items():
+            self._parts[name].append(column)
+
+    def joined(self) -> dict[str, Any]:
+        """Name to the values of all positions."""
+        return {name: tuple(torch.cat(parts).tolist()) for name, parts in self._parts.items()}
+
+
 class Reduction:
     """The rows of one trace as they come in, block by block."""
 
     def __init__(self, read: TracedText, *, positions: int) -> None:
         assert len(read.written) == positions, "one token for each position"
         self._read = read
-        self._columns: dict[str, list[Tensor]] = defaultdict(list)
+        self._columns = Columns()
         self._histograms: dict[str, Tensor] = {}
 
     def add_chunk(self, chunk: Tensor, start: int) -> None:
@@ -145,9 +161,7 @@ class Reduction:
 
     def trace(self) -> LogitTrace:
         """Everything that came in."""
-        columns: dict[str, Any] = {
-            name: tuple(torch.cat(parts).tolist()) for name, parts in self._columns.items()
-        }
+        columns = self._columns.joined()
         entropies = tuple(
             columns.pop(f"entropy at {temperature}")
             for temperature in self._read.entropy_temperatures
@@ -183,7 +197,7 @@ class Reduction:
     def _add_moments(self, logits: Tensor, shape: BlockShape) -> None:
         away = logits.to(torch.float64, copy=True).sub_(shape.mean[:, None])
         square = away * away
-        self._keep(
+        self._columns.add(
             mean=shape.mean,
             m2=square.sum(dim=1),
             m3=torch.linalg.vecdot(square, away),
@@ -196,8 +210,8 @@ class Reduction:
         chosen = logits.gather(1, tokens[:, None])
         for temperature in self._read.entropy_temperatures:
             less = logits - shape.highest[:, None].to(logits.dtype)
-            self._keep(**{f"entropy at {temperature}": _softmax(less, temperature)[1]})
-        self._keep(
+            self._columns.add(**{f"entropy at {temperature}": _softmax(less, temperature)[1]})
+        self._columns.add(
             log_sum_exp=shape.log_sum_exp,
             entropy_nats=shape.entropy,
             top1_token=shape.top1,
@@ -213,7 +227,7 @@ class Reduction:
         kept = top[:, :TOP_LOGITS]
         mean = kept.mean(dim=1)
         away = kept - mean[:, None]
-        self._keep(
+        self._columns.add(
             top1_margin_nats=margin,
             nucleus_size=_nucleus(logits, top, shape.log_sum_exp),
             top_mean=mean,
@@ -230,10 +244,6 @@ class Reduction:
         counts = torch.bincount(place, minlength=HISTOGRAM_BINS + 2)
         before = self._histograms.get(name)
         self._histograms[name] = counts if before is None else before + counts
-
-    def _keep(self, **columns: Tensor) -> None:
-        for name, column in columns.items():
-            self._columns[name].append(column)
 
     def _refuse_nonfinite(self, logits: Tensor, mean: Tensor, at: int) -> None:
         if bool(torch.isfinite(mean).all()):  # nan and infinity survive every sum

@@ -84,7 +84,10 @@ def upgraded(plain: object) -> object:
         return plain if former is None else _kept(former, plain)
     for kind, former in FORMER.items():
         if former.fields <= plain.keys():
-            return _of_kind(kind, former, plain)
+            kept = _kept(former, plain)
+            if former.derive is not None:
+                former.derive(kept)
+            return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}
     return plain
 
 
@@ -104,13 +107,6 @@ def named_problems_files(commands: Iterable[Sequence[str]]) -> list[ProblemsFile
         for word in sorted(words)
         if word.endswith((".jsonl", ".json", ".parquet"))
     ]
-
-
-def _of_kind(kind: str, former: _Former, plain: JsonObject) -> JsonObject:
-    kept = _kept(former, plain)
-    if former.derive is not None:
-        former.derive(kept)
-    return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}
 
 
 def _kept(former: _Former, plain: JsonObject) -> JsonObject:

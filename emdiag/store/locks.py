@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
-    """Hold a folder for this process; it is made where it does not exist.
-
-    Args:
-        folder: Written to inside the block.
-        what: How the error calls it.
+    """Hold a folder for this process; it is made where it does not exist. Errors call it `what`.
 
     Raises:
         RunLockedError: Another process holds it.

@@ -41,7 +41,10 @@ def start_session(
         versions=engine.versions,
         device=engine.device,
         dtype=engine.dtype,
-        threads=_threads(),
+        # That this process may run at once; how many an engine uses is in its settings.
+        threads=len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1,
         command=tuple(command),
         settings={**engine.settings, "deterministic": str(engine.deterministic).lower()},
         started=now(),
@@ -73,13 +76,6 @@ def version_notes(sessions: Sequence[Provenance]) -> tuple[str, ...]:
         if len(values) > 1:
             notes.append(f"with {what.removeprefix('emdiag_')} {' and '.join(values)}")
     return tuple(notes)
-
-
-def _threads() -> int:
-    """CPU threads this process may run at once; how many an engine uses is in its settings."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _commit() -> str | None:

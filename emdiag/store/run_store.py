@@ -241,7 +241,8 @@ class RunStore:
             StoreError: A specification cannot be read.
         """
         files = sorted(
-            (self.root / "runs").glob("*/spec.json"), key=lambda file: _last_write(file.parent)
+            (self.root / "runs").glob("*/spec.json"),
+            key=lambda spec: max(file.stat().st_mtime_ns for file in spec.parent.iterdir()),
         )
         return [self._opened(file.parent, _read(file, RunSpec)) for file in files]
 
@@ -250,10 +251,6 @@ class RunStore:
         if run is None or run.spec != spec:
             run = self._runs[path] = Run(path, spec)
         return run
-
-
-def _last_write(folder: Path) -> int:
-    return max(file.stat().st_mtime_ns for file in folder.iterdir())
 
 
 def _file_name(text: str) -> str:

@@ -41,11 +41,7 @@ def open_session(
 ) -> Session:
     """A session on a folder of runs, which need not exist yet.
 
-    Args:
-        store: Folder of runs.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        progress: Told how far the work is; silent by default.
-        command: What the user typed.
+    By default `home` is the platform's data folder, and progress is silent.
     """
     return Session(
         store=RunStore(Path(store)),

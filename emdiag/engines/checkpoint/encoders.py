@@ -26,11 +26,7 @@ class PromptEncoder(Protocol):
         ...
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
-        """One prompt for each filled template, in their order.
-
-        Args:
-            filled: Prompts in their template.
-            chat: Whether the tokenizer's chat template is applied.
+        """One prompt for each filled template, in their order; `chat` applies the chat template.
 
         Raises:
             CheckpointError: The tokenizer loses characters, or has no chat template to apply.

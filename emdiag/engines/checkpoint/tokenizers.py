@@ -28,12 +28,7 @@ _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq
 
 
 class CheckpointEncoder:
-    """Reads prompts with the tokenizer of one checkpoint.
-
-    Attributes:
-        notes: What a reader of the score should know; complete after `encode`.
-        max_context: Tokens of prompt and completion the checkpoint can hold, None if unstated.
-    """
+    """Reads prompts with the tokenizer of one checkpoint; a `PromptEncoder`."""
 
     def __init__(self, path: str, *, trust_remote_code: bool = False) -> None:
         self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)

@@ -54,11 +54,6 @@ class ReadText:
         return len(self.states)
 
     @property
-    def vocab_size(self) -> int:
-        """Logits of one position."""
-        return int((self.states.shape[1:] if self.head is None else self.head.weight.shape)[0])
-
-    @property
     def chunk_positions(self) -> int:
         """Positions that are worth asking for at once."""
         return self.positions if self.head is None else self.head.chunk_positions()
@@ -79,7 +74,6 @@ class ReadAgain:
     reader: ModelReader
     text: Text
     positions: int
-    vocab_size: int
     chunk_positions: int
     _read: ReadText | None = field(default=None)
 
@@ -140,7 +134,6 @@ class ModelReader:
                 reader=self,
                 text=text,
                 positions=read.positions,
-                vocab_size=read.vocab_size,
                 chunk_positions=read.chunk_positions,
             )
         return ReadText(states=read.states.to("cpu", copy=True), head=read.head)

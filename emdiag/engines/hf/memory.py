@@ -20,10 +20,7 @@ SHARE = 0.5
 def rows_that_fit(config: PreTrainedConfig, *, tokens: int, item_bytes: int) -> int | None:
     """Rows of `tokens` positions whose keys and values fit, at least 1; None where unknown.
 
-    Args:
-        config: Of the model.
-        tokens: Longest prompt plus completion.
-        item_bytes: Bytes of one number of the cache.
+    Each number of the cache takes `item_bytes`.
     """
     available, per_token = available_bytes(), cache_numbers_per_token(config)
     if available is None or per_token is None:

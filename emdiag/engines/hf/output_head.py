@@ -86,9 +86,7 @@ def network_below(model: PreTrainedModel) -> Any:
 def hidden_states(model: PreTrainedModel, **inputs: Tensor) -> Tensor:
     """Last hidden states, `[batch, position, hidden]`; `find_head` says whether they can be used.
 
-    Args:
-        model: Taken apart.
-        inputs: `input_ids`, and `attention_mask` and `position_ids` where wanted.
+    The inputs are `input_ids`, and `attention_mask` and `position_ids` where wanted.
     """
     below = network_below(model)
     assert below is not None

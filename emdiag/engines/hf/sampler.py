@@ -182,12 +182,7 @@ class TransformersSampler:
 
 
 def engine_info(model: PreTrainedModel, settings: Mapping[str, str]) -> EngineInfo:
-    """What an engine around a model of transformers says of itself.
-
-    Args:
-        model: On its device.
-        settings: Effective values beside those that every such engine has.
-    """
+    """What an engine around a model of transformers says of itself; `settings` are its own."""
     is_cuda = model.device.type == "cuda"
     return EngineInfo(
         name="transformers",

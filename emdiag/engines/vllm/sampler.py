@@ -46,11 +46,8 @@ _SHUTDOWN_S = 30.0
 class VllmSampler:
     """Draws completions with vLLM, whose engine runs in a process of its own; a `Sampler`.
 
-    Args:
-        checkpoint: A folder of safetensors.
-        dtype: Number format of weights and activations.
-        options: Set-up.
-        longest_tokens: Longest prompt plus `max_tokens` of all work to come.
+    The checkpoint is a folder of safetensors; no prompt plus its `max_tokens` will be longer than
+    `longest_tokens`.
 
     Raises:
         EngineError: vLLM cannot hold this model, or not at this length.

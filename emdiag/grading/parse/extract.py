@@ -14,6 +14,7 @@ Anything else holds no answer. Its last number is named in the note and never ju
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 
 from emdiag.grading.parse.split import split
@@ -104,8 +105,8 @@ def answer_start(completion: str) -> int | None:
     if boxes:
         start = boxes[-1].start
     else:
-        announced = [match.start() for match in _ANNOUNCED.finditer(completion)]
-        start = announced[-1] if announced else 0
+        announced = _last_announcement(completion)
+        start = announced.start() if announced else 0
     return start or None
 
 
@@ -164,10 +165,12 @@ def _joined(text: str, boxes: list[_Box], members: int) -> str | None:
     return ", ".join(parts)
 
 
+def _last_announcement(text: str) -> re.Match[str] | None:
+    return next(iter(deque(_ANNOUNCED.finditer(text), maxlen=1)), None)
+
+
 def _announced(text: str) -> Extraction | None:
-    last = None
-    for match in _ANNOUNCED.finditer(text):
-        last = match
+    last = _last_announcement(text)
     if last is None:
         return None
     rest = text[last.end() : last.end() + LOOKED_AT].lstrip(" \t*:\n")

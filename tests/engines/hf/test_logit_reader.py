@@ -104,7 +104,7 @@ def test_what_is_read_are_the_models_logits_at_the_positions_that_wrote_each_tok
     asked = texts()
     for text, found in zip(asked, ModelReader(model).read(asked), strict=True):
         expected = produced(model, text)
-        assert (found.positions, found.vocab_size) == expected.shape
+        assert (found.positions, all_of(found).shape) == (len(expected), expected.shape)
         assert found.chunk_positions >= 1
         assert torch.allclose(all_of(found), expected, rtol=1e-5, atol=2e-5)
         assert all_of(found).dtype == torch.float32
@@ -134,7 +134,7 @@ def test_kept_readings_give_the_same_logits_in_any_order_and_once_the_network_is
     else:
         assert all(isinstance(one, ReadAgain) for one in kept)
     for one, logits in list(zip(kept, expected, strict=True))[::-1]:
-        assert (one.positions, one.vocab_size) == logits.shape
+        assert (one.positions, all_of(one).shape) == (len(logits), logits.shape)
         assert torch.allclose(all_of(one), logits, rtol=1e-6, atol=2e-5)
         assert torch.allclose(all_of(one, step=100), logits, rtol=1e-6, atol=2e-5)
     if not reader.frees_network:
