@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from emdiag.core.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FinishReason = Literal["stop", "length"]
 """`stop`: the model ended its answer (an end token or a stop string); `length`: it was cut off."""
@@ -28,6 +31,15 @@ class FilledPrompt(Record, frozen=True, kw_only=True):
     user: str
     plain: str
     template_sha256: str
+
+    def read_as(self, text: str, token_ids: Iterable[int]) -> Prompt:
+        """The prompt of a checkpoint that reads `text` as these tokens."""
+        return Prompt(
+            problem_id=self.problem_id,
+            text=text,
+            token_ids=tuple(token_ids),
+            template_sha256=self.template_sha256,
+        )
 
 
 class Prompt(Record, frozen=True, kw_only=True):

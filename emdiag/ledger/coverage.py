@@ -9,7 +9,7 @@ from emdiag.findings.numbers import points
 from emdiag.ledger.claims_file import concluded, decide, more_needed
 from emdiag.ledger.gains import for_each_pair, measured_on, short_of
 from emdiag.ledger.rates import pair_under
-from emdiag.stats.pass_at_k import pass_at_k
+from emdiag.stats.samples import pass_at_k
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.gains import measured_on
 from emdiag.ledger.rates import mean_difference, pairs
-from emdiag.stats.pass_at_k import outcome_variance
 from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
+from emdiag.stats.samples import outcome_variance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

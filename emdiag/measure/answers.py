@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emdiag.core.grades import Verdict
 from emdiag.core.results import GroupScore, Metric, ProblemScore
 from emdiag.stats.intervals import intervals_of, shares_over_problems, wilson
-from emdiag.stats.pass_at_k import pass_at_k
+from emdiag.stats.samples import pass_at_k
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.grades import Verdict
 from emdiag.core.selection import PromptStatistics
-from emdiag.stats.agreement import agreement, answer_entropy
 from emdiag.stats.intervals import wilson
-from emdiag.stats.pass_at_k import outcome_variance
+from emdiag.stats.samples import agreement, answer_entropy, outcome_variance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,8 @@ from transformers import GenerationConfig
 from emdiag.core.codec import encode
 from emdiag.core.errors import CheckpointError
 from emdiag.core.files import replacing
-from emdiag.engines.checkpoint.quiet import quiet_transformers
 from emdiag.engines.checkpoint.resolve import tokenizer_files
-from emdiag.engines.checkpoint.tokenizers import open_tokenizer
+from emdiag.engines.checkpoint.tokenizers import open_tokenizer, quiet_transformers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

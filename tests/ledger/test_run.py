@@ -30,7 +30,7 @@ from emdiag.core.training import TrainManifest
 from emdiag.ledger.claims_file import all_of, decide, ledger_file, more_needed, read_ledger
 from emdiag.ledger.evidence import gather, seeds_together
 from emdiag.ledger.run import STATISTICS, judge
-from emdiag.stats.pass_at_k import pass_at_k
+from emdiag.stats.samples import pass_at_k
 from emdiag.store.run_store import RunStore
 from tests.ledger.claim_stores import (
     SCRIPTED,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from emdiag.stats.agreement import agreement, answer_entropy
+from emdiag.stats.samples import agreement, answer_entropy
 
 COUNTS = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.stats.pass_at_k import outcome_variance, pass_at_k
+from emdiag.stats.samples import outcome_variance, pass_at_k
 
 
 @given(st.integers(1, 9), st.data())

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from emdiag.core.sampling import Prompt
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.sampling import FilledPrompt
+    from emdiag.core.sampling import FilledPrompt, Prompt
 
 
 class PromptEncoder(Protocol):
@@ -46,19 +44,13 @@ class ByteEncoder:
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
         """One prompt for each filled template; under `chat`, system and user text joined."""
-        return [_byte_prompt(prompt, chat=chat) for prompt in filled]
+        prompts = []
+        for prompt in filled:
+            parts = [prompt.system, prompt.user] if chat else [prompt.plain]
+            text = "\n\n".join(part for part in parts if part is not None)
+            prompts.append(prompt.read_as(text, text.encode()))
+        return prompts
 
     def stop_token_ids(self) -> tuple[int, ...]:
         """None: a scripted text ends where the table says."""
         return ()
-
-
-def _byte_prompt(prompt: FilledPrompt, *, chat: bool) -> Prompt:
-    parts = [prompt.system, prompt.user] if chat else [prompt.plain]
-    text = "\n\n".join(part for part in parts if part is not None)
-    return Prompt(
-        problem_id=prompt.problem_id,
-        text=text,
-        token_ids=tuple(text.encode()),
-        template_sha256=prompt.template_sha256,
-    )

@@ -31,20 +31,15 @@ def file_sha256(path: Path, *, home: Path | None) -> str:
     real = path.resolve()
     status = real.stat()
     cache = _read_cache(home) if home else {}
-    known = cache.get(str(real))
-    if (
-        isinstance(known, dict)
-        and known.get("size") == status.st_size
-        and known.get("mtime_ns") == status.st_mtime_ns
-        and isinstance(known.get("sha256"), str)
-    ):
-        return str(known["sha256"])
+    state = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    match cache.get(str(real)):
+        case {"sha256": str(value), **rest} if rest == state:
+            return value
     with real.open("rb") as file:
         value = hashlib.file_digest(file, "sha256").hexdigest()
     if home:
         # Read again: another process may have added entries while this one was hashing.
-        entry = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": value}
-        _write_cache(home, {**_read_cache(home), str(real): entry})
+        _write_cache(home, {**_read_cache(home), str(real): {**state, "sha256": value}})
     return value
 
 

@@ -63,22 +63,18 @@ def fetch_snapshot(repo: str, *, revision: str | None, with_code: bool = False) 
     except HFValidationError as error:
         raise CheckpointError(f"{repo!r} is neither a folder nor a hub id: {error}") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise _unreachable(repo, revision) from error
+        offline = constants.HF_HUB_OFFLINE
+        raise CheckpointError(
+            f"{repo}{'@' + revision if revision else ''} is neither a folder nor in the hub cache, "
+            f"and {'HF_HUB_OFFLINE is set' if offline else 'the hub cannot be reached'}",
+            cache=constants.HF_HUB_CACHE,
+            hint="unset HF_HUB_OFFLINE to download it, or give a folder"
+            if offline
+            else "check the network, or give a folder that holds the checkpoint",
+        ) from error
     except (HfHubHTTPError, OSError) as error:
         raise CheckpointError(
             f"{repo} cannot be fetched: {error}",
             hint="run the command again: what is complete is not fetched twice",
         ) from error
     return Path(folder)
-
-
-def _unreachable(repo: str, revision: str | None) -> CheckpointError:
-    offline = constants.HF_HUB_OFFLINE
-    return CheckpointError(
-        f"{repo}{'@' + revision if revision else ''} is neither a folder nor in the hub cache, and "
-        + ("HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"),
-        cache=constants.HF_HUB_CACHE,
-        hint="unset HF_HUB_OFFLINE to download it, or give a folder"
-        if offline
-        else "check the network, or give a folder that holds the checkpoint",
-    )

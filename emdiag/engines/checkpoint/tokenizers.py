@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+from transformers.utils import logging as library
 
 from emdiag.core.errors import CheckpointError
-from emdiag.core.sampling import Prompt
 from emdiag.engines.checkpoint.chat import render_chat, turn_end_token
-from emdiag.engines.checkpoint.quiet import quiet_transformers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-    from emdiag.core.sampling import FilledPrompt
+    from emdiag.core.sampling import FilledPrompt, Prompt
 
 logger = logging.getLogger(__name__)
 
@@ -53,20 +53,30 @@ class CheckpointEncoder:
         return stop_token_ids(self._path, self.tokenizer, self._config)
 
 
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No warnings and no progress bars of transformers inside this block: emdiag checks itself."""
+    level, has_bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity(logging.ERROR)
+    library.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library's own gap
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if has_bars:
+            library.enable_progress_bar()  # type: ignore[no-untyped-call]  # as above
+
+
 def open_tokenizer(path: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint folder or `.gguf` file.
 
     Raises:
         CheckpointError: It cannot be read.
     """
-    folder, gguf = split_gguf(path)
-    try:
-        with quiet_transformers():
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
-            )
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise _unreadable("tokenizer", path, error) from error
+    with quiet_transformers():
+        tokenizer: PreTrainedTokenizerBase = _opened(
+            AutoTokenizer, path, trust_remote_code=trust_remote_code, what="tokenizer"
+        )
     return tokenizer
 
 
@@ -76,13 +86,9 @@ def open_config(path: str, *, trust_remote_code: bool = False) -> PreTrainedConf
     Raises:
         CheckpointError: It cannot be read.
     """
-    folder, gguf = split_gguf(path)
-    try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(
-            folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
-        )
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise _unreadable("configuration", path, error) from error
+    config: PreTrainedConfig = _opened(
+        AutoConfig, path, trust_remote_code=trust_remote_code, what="configuration"
+    )
     return config
 
 
@@ -110,14 +116,7 @@ def encode_prompts(
             render_chat(tokenizer, system=prompt.system, user=prompt.user) if chat else prompt.plain
         )
         ids: list[int] = tokenizer(text, add_special_tokens=not chat)["input_ids"]
-        prompts.append(
-            Prompt(
-                problem_id=prompt.problem_id,
-                text=text,
-                token_ids=tuple(ids),
-                template_sha256=prompt.template_sha256,
-            )
-        )
+        prompts.append(prompt.read_as(text, ids))
     return prompts
 
 
@@ -221,9 +220,15 @@ def _listed(lost: Counter[str]) -> str:
     return shown + (" and more" if len(lost) > 6 else "")
 
 
-def _unreadable(what: str, path: str, error: Exception) -> CheckpointError:
-    text = str(error)
-    hint = "save model and tokenizer again with a current transformers"
-    if "trust_remote_code" in text:
-        hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
-    return CheckpointError(f"the {what} cannot be opened: {text}", checkpoint=path, hint=hint)
+def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str) -> Any:
+    folder, gguf = split_gguf(path)
+    try:
+        return loader.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
+        )
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        hint = "save model and tokenizer again with a current transformers"
+        if "trust_remote_code" in str(error):
+            hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
+        message = f"the {what} cannot be opened: {error}"
+        raise CheckpointError(message, checkpoint=path, hint=hint) from error

@@ -9,8 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 from emdiag.core.errors import CheckpointError, EngineMissingError
-from emdiag.engines.checkpoint.quiet import quiet_transformers
-from emdiag.engines.checkpoint.tokenizers import split_gguf
+from emdiag.engines.checkpoint.tokenizers import quiet_transformers, split_gguf
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

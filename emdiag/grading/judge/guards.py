@@ -40,18 +40,20 @@ def check(text: str) -> None:
 
 
 def _is_huge(text: str) -> bool:
-    if any(_above(digits, MAX_POWER) for digits in _POWER.findall(text)):
+    return (
+        any(_above(digits, MAX_POWER) for digits in _POWER.findall(text))
+        or any(_is_huge_tower(*tower) for tower in _TOWER.findall(text))
+        or any(_above(digits, MAX_FACTORIAL) for digits in _FACTORIAL.findall(text))
+        or _POWER_FACTORIAL.search(text) is not None
+        or any(_above(tens, 4) or _above(top, 10_000) for tens, top in _SERIES.findall(text))
+        or any(_is_huge_number(digits) for digits in _BINOMIAL.findall(text))
+    )
+
+
+def _is_huge_tower(base: str, power: str, more: str) -> bool:
+    if more or _above(power, 400):
         return True
-    for base, power, more in _TOWER.findall(text):
-        if more or _above(power, 400) or int(power) * log10(int(base[:15]) + 1) > log10(MAX_POWER):
-            return True
-    if any(_above(digits, MAX_FACTORIAL) for digits in _FACTORIAL.findall(text)):
-        return True
-    if _POWER_FACTORIAL.search(text):
-        return True
-    if any(_above(tens, 4) or _above(top, 10_000) for tens, top in _SERIES.findall(text)):
-        return True
-    return any(_is_huge_number(digits) for digits in _BINOMIAL.findall(text))
+    return int(power) * log10(int(base[:15]) + 1) > log10(MAX_POWER)
 
 
 def _is_huge_number(text: str) -> bool:

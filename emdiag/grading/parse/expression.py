@@ -164,9 +164,9 @@ def _enclosed(opener: str, inner: str, closer: str, *, text: str, loose: bool) -
         alone = read(inner, loose=loose) if inner else WordAnswer(words="no solution", text=text)
         if opener != "{" or not inner:
             return alone
-        items = tuple(_spliced([alone]))
-        return Many(kind="set", items=items, text=text, opener="{", closer="}")
-    shapes = [read(part, loose=loose) for part in parts]
+        shapes = [alone]
+    else:
+        shapes = [read(part, loose=loose) for part in parts]
     if opener == "{":
         return Many(kind="set", items=tuple(_spliced(shapes)), text=text, opener="{", closer="}")
     plain = Many(kind="sequence", items=(), text=text, opener=opener, closer=closer)

@@ -125,16 +125,17 @@ def _judged(grader: Grader, gold: Gold, completion: str) -> tuple[Outcome, str |
 
 def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]) -> Decided:
     """What `compare` decides; whatever the libraries raise becomes `undecided` with a note."""
-    started = time.perf_counter()
+    started, extracted = time.perf_counter(), None
     _limit_cpu(deadline_s)
     try:
         outcome, extracted = compare()
     except MemoryError:
-        return _undecided("the comparison ran out of memory", started)
+        outcome = Outcome(Verdict.UNDECIDED, "the comparison ran out of memory")
     except RecursionError:
-        return _undecided("the comparison is nested too deep", started)
+        outcome = Outcome(Verdict.UNDECIDED, "the comparison is nested too deep")
     except Exception as error:  # SymPy raises anything on what a model writes
-        return _undecided(f"the comparison failed: {type(error).__name__}", started)
+        note = f"the comparison failed: {type(error).__name__}"
+        outcome = Outcome(Verdict.UNDECIDED, note)
     elapsed_s = time.perf_counter() - started
     return Decided(outcome.verdict.value, outcome.note, elapsed_s, extracted)
 
@@ -143,7 +144,3 @@ def _limit_cpu(deadline_s: float) -> None:
     used = time.process_time()
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used + deadline_s) + CPU_GRACE_S, most))
-
-
-def _undecided(note: str, started: float) -> Decided:
-    return Decided(Verdict.UNDECIDED.value, note, time.perf_counter() - started)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.temperature_sweep import SweepPoint, SweepSetting
 from emdiag.measure.answers import metrics, shares
-from emdiag.stats.agreement import agreement
+from emdiag.stats.samples import agreement
 from emdiag.store.run_store import Sample
 from emdiag.studies.evaluate.score import reading_outcomes
 from emdiag.studies.evaluate.task import EvalTask

@@ -11,7 +11,7 @@ from datasets import Dataset
 from transformers import GenerationConfig, PrinterCallback
 
 from emdiag.core.errors import CheckpointError, EngineError, PlanError, StoreError, TrainingError
-from emdiag.engines.checkpoint.quiet import quiet_transformers
+from emdiag.engines.checkpoint.tokenizers import quiet_transformers
 from emdiag.engines.hf.sampler import is_out_of_memory
 from emdiag.train.rl.watch import STATE_COMPLETE, UpdateWatch, state_folder
 
