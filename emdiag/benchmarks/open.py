@@ -36,19 +36,17 @@ def open_benchmark(
         BenchmarkError: It is none of these, or cannot be read.
     """
     path = Path(name).expanduser()
-    if name in card_names():
-        card = load_card(name)
-        return card, load_problems(card, home=home)
-    if is_problems_file(name):
-        return load_custom(path, require_answers=require_answers)
-    if path.is_dir():
-        return _load_folder(path, require_answers=require_answers)
-    if path.is_file():
-        raise BenchmarkError(
-            f"problems are not read from files of type {path.suffix or 'none'}",
-            file=path,
-            expected=", ".join(SUFFIXES),
-        )
+    if name not in card_names():
+        if is_problems_file(name):
+            return load_custom(path, require_answers=require_answers)
+        if path.is_dir():
+            return _load_folder(path, require_answers=require_answers)
+        if path.is_file():
+            raise BenchmarkError(
+                f"problems are not read from files of type {path.suffix or 'none'}",
+                file=path,
+                expected=", ".join(SUFFIXES),
+            )
     card = load_card(name)  # says what there is
     return card, load_problems(card, home=home)
 

@@ -45,11 +45,6 @@ class PromptTemplate(_TemplateFile, frozen=True, kw_only=True):
     sha256: str
 
 
-def template_names() -> list[str]:
-    """Names of all shipped templates, sorted."""
-    return list(_template_files())
-
-
 def load_template(name: str) -> PromptTemplate:
     """The shipped template called `name`, or the one in the file `name` if it ends in `.toml`.
 

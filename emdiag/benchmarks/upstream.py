@@ -52,47 +52,18 @@ def layouts(benchmark: str) -> tuple[Layout, ...]:
     Raises:
         BenchmarkError: The benchmark has no upstream files.
     """
-    match benchmark:
-        case "math500":
-            return (Layout("hub", _MATH_FIELDS, _math, _solution),)
-        case "minerva_math":
-            return (
-                Layout("with solutions", ("problem", "solution"), _minerva_solution, _solution),
-                Layout("with answers", ("question", "answer"), _minerva_answer),
-            )
-        case "olympiadbench":
-            return (
-                Layout(
-                    "hub", (*_OLYMPIAD_FIELDS, "modality", "language"), _olympiad, _first_solution
-                ),
-                Layout("qwen2.5-math", _OLYMPIAD_FIELDS, _olympiad, _first_solution),
-            )
-        case "amc23":
-            return (
-                Layout("qwen2.5-math", ("problem", "answer", "url"), _amc("problem")),
-                Layout("hub", ("question", "answer", "url"), _amc("question")),
-            )
-        case "gsm8k":
-            return (
-                Layout("qwen2.5-math", ("question", "answer", "idx"), _gsm8k, _gsm8k_solution),
-                Layout("hub", ("question", "answer"), _gsm8k, _gsm8k_solution),
-            )
-        case "one_shot":
-            fields = ("problem", "reward_model")
-            return (Layout("verl", fields, _one_shot, repeats=True),)
-        case other:
-            raise BenchmarkError(
-                f"{other} has no upstream files to import", hint="it is shipped with emdiag"
-            )
+    if benchmark not in _LAYOUTS:
+        raise BenchmarkError(
+            f"{benchmark} has no upstream files to import", hint="it is shipped with emdiag"
+        )
+    return _LAYOUTS[benchmark]
 
 
 def in_order(benchmark: str, problems: list[Problem]) -> list[Problem]:
     """Problems in the order emdiag keeps: by id where ids are the source's own and ordered."""
-    match benchmark:
-        case "olympiadbench" | "amc23":
-            return sorted(problems, key=lambda problem: _numbers_last(problem.id))
-        case _:
-            return problems
+    if benchmark in {"olympiadbench", "amc23"}:
+        return sorted(problems, key=lambda problem: _numbers_last(problem.id))
+    return problems
 
 
 def _numbers_last(name: str) -> tuple[str, int]:
@@ -340,3 +311,25 @@ def _number(row: Row, name: str, *, number: int) -> int | float | str:
         raise BenchmarkError(f"row {number}: field {name!r} must hold a number, found {value!r}")
     assert isinstance(value, int | float | str)
     return value
+
+
+_LAYOUTS = {
+    "math500": (Layout("hub", _MATH_FIELDS, _math, _solution),),
+    "minerva_math": (
+        Layout("with solutions", ("problem", "solution"), _minerva_solution, _solution),
+        Layout("with answers", ("question", "answer"), _minerva_answer),
+    ),
+    "olympiadbench": (
+        Layout("hub", (*_OLYMPIAD_FIELDS, "modality", "language"), _olympiad, _first_solution),
+        Layout("qwen2.5-math", _OLYMPIAD_FIELDS, _olympiad, _first_solution),
+    ),
+    "amc23": (
+        Layout("qwen2.5-math", ("problem", "answer", "url"), _amc("problem")),
+        Layout("hub", ("question", "answer", "url"), _amc("question")),
+    ),
+    "gsm8k": (
+        Layout("qwen2.5-math", ("question", "answer", "idx"), _gsm8k, _gsm8k_solution),
+        Layout("hub", ("question", "answer"), _gsm8k, _gsm8k_solution),
+    ),
+    "one_shot": (Layout("verl", ("problem", "reward_model"), _one_shot, repeats=True),),
+}

@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import derive_seed
-from emdiag.core.problems import Problem, Solution
+from emdiag.core.problems import Problem
 from emdiag.lab.recipe import SHIPPED_RECIPE
 
 if TYPE_CHECKING:
@@ -137,17 +137,6 @@ def training_problems(size: int, *, seed: int) -> list[Problem]:
     """Distinct problems that no benchmark holds, to train on; in the order of the benchmark."""
     random = Random(derive_seed(seed, "lab", "training"))
     return _draw_problems(random, size, held_out=False, prefix=f"chain/train-{seed}-")
-
-
-def held_out_solutions() -> list[Solution]:
-    """The careful step-by-step solutions of `held_out_problems`, in their order."""
-    random = Random(derive_seed(BENCHMARK_SEED, "lab", "held-out"))
-    chains = _draw_chains(random, BENCHMARK_SIZE, held_out=True)
-    careful = Random(0)  # decides nothing where no step is sloppy
-    return [
-        Solution(problem_id=f"chain/{number:04d}", text=chain.solution(careful))
-        for number, chain in enumerate(chains)
-    ]
 
 
 def _draw_problems(random: Random, size: int, *, held_out: bool, prefix: str) -> list[Problem]:

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.benchmarks.prompts import fill, load_template, template_names
+from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 ASK = r"Please reason step by step, and put your final answer within \boxed{}."
+
+TEMPLATES = sorted(
+    file.stem for file in (Path(__file__).parents[2] / "benchmarks/templates").glob("*.toml")
+)
 
 
 def problem(statement: str) -> Problem:
@@ -47,7 +48,7 @@ def test_plain_is_the_statement_alone() -> None:
 
 @given(st.text(min_size=1))
 def test_a_statement_is_never_read_as_a_format(statement: str) -> None:
-    for template in map(load_template, template_names()):
+    for template in map(load_template, TEMPLATES):
         prompt = fill(template, problem(statement))
         head, _, tail = template.plain.partition("{statement}")
         assert prompt.plain == head + statement + tail

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Group:
-    """Answers of one problem; `left` holds the distinct spellings that have no class yet."""
+    """Distinct spellings of the answers to one problem; those `left` have no class yet."""
 
+    spelled: dict[str, str]
     left: list[str]
     first: list[str] = field(default_factory=list)
     of: dict[str, str] = field(default_factory=dict)
@@ -35,18 +36,17 @@ def sort_into_classes(
         ask: Whether the two answers of each pair are equal.
     """
     keys = [[canonical(tidy(answer[:4096])) for answer in group] for group in groups]
-    spelled: list[dict[str, str]] = []
+    states = []
     for group, group_keys in zip(groups, keys, strict=True):
-        names: dict[str, str] = {}
+        spelled: dict[str, str] = {}
         for key, answer in zip(group_keys, group, strict=True):
-            names.setdefault(key, answer)
-        spelled.append(names)
-    states = [_Group(left=list(names.values())) for names in spelled]
+            spelled.setdefault(key, answer)
+        states.append(_Group(spelled=spelled, left=list(spelled.values())))
     while any(state.left for state in states):
         _round([state for state in states if state.left], ask)
     return [
-        [state.of[names[key]] for key in group_keys]
-        for state, names, group_keys in zip(states, spelled, keys, strict=True)
+        [state.of[state.spelled[key]] for key in group_keys]
+        for state, group_keys in zip(states, keys, strict=True)
     ]
 
 
