@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import as_sentence, distinct
 from emdiag.findings.numbers import NOTHING, count, listed, percent_cell, points_cell, statistic
-from emdiag.findings.page import Cell, Findings, Statement, table
+from emdiag.findings.page import Cell, Findings, Statement, statement, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emdiag.core.claims import ClaimFigure, ClaimResult, ClaimsResult, ClaimVerdict
-    from emdiag.findings.page import Row, Table, Tone
+    from emdiag.findings.page import Table, Tone
 
 TITLE: Final = "Claims of the paper, measured"
 QUESTION: Final = "Which claims about entropy minimisation hold on these checkpoints?"
@@ -69,44 +70,45 @@ def verdicts_statement(result: ClaimsResult) -> Statement:
 
 
 def _verdict(claim: ClaimResult) -> Statement:
+    words = f"{claim_name(claim)} {_VERBS[claim.verdict][0]}: {claim.why}"
     first = claim.figures[0] if claim.figures else None
-    return Statement(
-        words=f"{claim_name(claim)} {_VERBS[claim.verdict][0]}: {claim.why}",
-        kind=claim.verdict,
-        subject=claim.id,
-        value=first.value if first else None,
-        interval=first.interval if first else None,
-        tone=_TONES[claim.verdict],
-    )
+    return statement(words, claim.verdict, claim.id, of=first, tone=_TONES[claim.verdict])
 
 
 def claims_table(result: ClaimsResult, *, has_plans: bool = True) -> Table:
     """A row for each claim and set of checkpoints; with what would decide open ones."""
-    rows: list[Row] = []
-    for claim in result.claims:
-        first = claim.figures[0] if claim.figures else None
-        rows.append(
-            [
-                Cell(text=claim.id, hint=claim.rule),
-                Cell(text=claim.statement, below=_would_decide(claim) if has_plans else None),
-                listed(claim.arms) or NOTHING,
-                Cell(text=claim.verdict, tone=_TONES[claim.verdict], hint=claim.why),
-                Cell(
-                    text=NOTHING if first is None else measured(first),
-                    hint=first.name if first is not None else None,
-                ),
-                claim.published or NOTHING,
-            ]
-        )
-    return table(
+    return table_of(
+        result.claims,
         "Claims with their verdict and the number that decides, 95 % intervals",
-        ("id", "claim", "checkpoints", "verdict", "measured", "published"),
-        rows=rows,
+        (
+            ("id", lambda claim: Cell(text=claim.id, hint=claim.rule)),
+            (
+                "claim",
+                lambda claim: Cell(
+                    text=claim.statement, below=_would_decide(claim) if has_plans else None
+                ),
+            ),
+            ("checkpoints", lambda claim: listed(claim.arms) or NOTHING),
+            ("verdict", _verdict_cell),
+            ("measured", _decisive),
+            ("published", lambda claim: claim.published or NOTHING),
+        ),
         note="A claim holds or fails only where its whole interval is on the stated side of its "
         "bound.",
         secondary=("published",),
         is_prose=True,
     )
+
+
+def _verdict_cell(claim: ClaimResult) -> Cell:
+    return Cell(text=claim.verdict, tone=_TONES[claim.verdict], hint=claim.why)
+
+
+def _decisive(claim: ClaimResult) -> Cell:
+    """The number that decides."""
+    if not claim.figures:
+        return Cell(text=NOTHING)
+    return Cell(text=measured(claim.figures[0]), hint=claim.figures[0].name)
 
 
 def _would_decide(claim: ClaimResult) -> str | None:
@@ -119,30 +121,29 @@ def claims_detail_tables(result: ClaimsResult) -> tuple[Table, ...]:
     """Rules, reasons and every number; empty without claims."""
     if not result.claims:
         return ()
-    reasons: list[Row] = [
-        [
-            claim_name(claim),
-            Cell(text=claim.verdict, tone=_TONES[claim.verdict]),
-            claim.rule,
-            claim.why,
-        ]
-        for claim in result.claims
-    ]
-    statistics: list[Row] = [
-        [
-            claim_name(claim),
-            figure.name,
-            measured(figure),
-            figure.unit,
-            figure.interval.method if figure.interval is not None else NOTHING,
-        ]
-        for claim in result.claims
-        for figure in claim.figures
-    ]
-    columns = ("claim", "statistic", "value", "unit", "interval by")
     return (
-        table("Why each verdict", ("claim", "verdict", "rule", "why"), rows=reasons, is_prose=True),
-        table("Numbers behind the verdicts", columns, rows=statistics),
+        table_of(
+            result.claims,
+            "Why each verdict",
+            (
+                ("claim", claim_name),
+                ("verdict", lambda claim: replace(_verdict_cell(claim), hint=None)),
+                ("rule", lambda claim: claim.rule),
+                ("why", lambda claim: claim.why),
+            ),
+            is_prose=True,
+        ),
+        table_of(
+            [(claim, figure) for claim in result.claims for figure in claim.figures],
+            "Numbers behind the verdicts",
+            (
+                ("claim", lambda row: claim_name(row[0])),
+                ("statistic", lambda row: row[1].name),
+                ("value", lambda row: measured(row[1])),
+                ("unit", lambda row: row[1].unit),
+                ("interval by", lambda row: row[1].interval.method if row[1].interval else NOTHING),
+            ),
+        ),
     )
 
 

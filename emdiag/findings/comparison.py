@@ -15,13 +15,13 @@ from emdiag.findings.numbers import (
     points,
     points_cell,
 )
-from emdiag.findings.page import Cell, Findings, Statement, table
+from emdiag.findings.page import Cell, Findings, Statement, table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
-    from emdiag.findings.page import Row, Table, Tone
+    from emdiag.findings.page import Table, Tone
 
 TONES: Final[Mapping[Conclusion, Tone]] = {
     "right better": "better",
@@ -35,6 +35,7 @@ _DIRECTIONS: Final[Mapping[Conclusion, Direction]] = {
     "equivalent": "undecided",
     "undecided": "undecided",
 }
+_FLIPS: Final = "flips +/\N{MINUS SIGN}"
 FLIPS_SHOWN: Final = 60
 """Problems named for each direction."""
 
@@ -115,46 +116,44 @@ def conclusion_words(row: Comparison) -> str:
 
 def differences_table(result: CompareResult) -> Table:
     """A row for each benchmark and one for their mean."""
-    first = result.comparisons[0]
-    rows: list[Row] = [
-        [
-            row.benchmark,
-            percent_cell(row.left_value),
-            percent_cell(row.right_value),
-            Cell(
-                text=points_cell(row.difference, row.interval),
-                tone=TONES[row.conclusion],
-                hint=row.interval.method if row.interval else None,
-            ),
-            Cell(text=p_cell(row.p_holm), hint=f"{row.test}, {row.metric}" if row.test else None),
-            Cell(
-                text=f"{len(row.wrong_to_right)} / {len(row.right_to_wrong)}"
-                if row.test
-                else NOTHING,
-                hint="problems that became right / that became wrong",
-            ),
-            f"{row.problems:,}",
-            Cell(text=conclusion_words(row), tone=TONES[row.conclusion]),
-        ]
-        for row in (*result.comparisons, *([result.macro] if result.macro else []))
-    ]
-    return table(
-        f"{first.right} minus {first.left}; scores in percent, differences in points",
+    left, right = result.comparisons[0].left, result.comparisons[0].right
+    return table_of(
+        (*result.comparisons, *([result.macro] if result.macro else [])),
+        f"{right} minus {left}; scores in percent, differences in points",
         (
-            "benchmark",
-            first.left,
-            first.right,
-            "difference",
-            "p (Holm)",
-            "flips +/\N{MINUS SIGN}",
-            "problems",
-            "conclusion",
+            ("benchmark", lambda row: row.benchmark),
+            (left, lambda row: percent_cell(row.left_value)),
+            (right, lambda row: percent_cell(row.right_value)),
+            ("difference", _difference),
+            ("p (Holm)", _corrected_p),
+            (_FLIPS, _flips),
+            ("problems", lambda row: f"{row.problems:,}"),
+            (
+                "conclusion",
+                lambda row: Cell(text=conclusion_words(row), tone=TONES[row.conclusion]),
+            ),
         ),
-        rows=rows,
         note="p is corrected for the number of benchmarks. A winner is named only where the "
         "corrected test and the interval agree.",
-        secondary=("problems", "flips +/\N{MINUS SIGN}", first.left, first.right),
+        secondary=("problems", _FLIPS, left, right),
     )
+
+
+def _difference(row: Comparison) -> Cell:
+    return Cell(
+        text=points_cell(row.difference, row.interval),
+        tone=TONES[row.conclusion],
+        hint=row.interval.method if row.interval else None,
+    )
+
+
+def _corrected_p(row: Comparison) -> Cell:
+    return Cell(text=p_cell(row.p_holm), hint=f"{row.test}, {row.metric}" if row.test else None)
+
+
+def _flips(row: Comparison) -> Cell:
+    flips = f"{len(row.wrong_to_right)} / {len(row.right_to_wrong)}" if row.test else NOTHING
+    return Cell(text=flips, hint="problems that became right / that became wrong")
 
 
 def flips_tables(result: CompareResult) -> tuple[Table, ...]:

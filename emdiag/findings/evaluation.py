@@ -11,12 +11,13 @@ from emdiag.findings.numbers import (
     fixed,
     how_scored,
     listed,
+    metric_cell,
     percent,
     percent_cell,
     short,
     statistic,
 )
-from emdiag.findings.page import Cell, Findings, Statement, table
+from emdiag.findings.page import Cell, Findings, Statement, statement, table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,74 +82,64 @@ def score_statements(scores: Scores) -> tuple[Statement, ...]:
 
 def score_statement(score: BenchmarkScore) -> Statement:
     """Such as `em: 96.8 % [94.6, 98.6] on chain (greedy)`."""
-    return Statement(
-        words=f"{score.label}: {percent(score.value, score.interval)} on {score.benchmark} "
-        f"({_setting(score)})",
-        kind="score",
-        subject=f"{score.label} on {score.benchmark}",
-        value=score.value,
-        interval=score.interval,
-    )
+    amount = percent(score.value, score.interval)
+    words = f"{score.label}: {amount} on {score.benchmark} ({_setting(score)})"
+    return statement(words, "score", f"{score.label} on {score.benchmark}", of=score)
 
 
 def coverage_statement(score: BenchmarkScore) -> Statement:
     """Pass@k of one sample and of all."""
     single, most = score.pass_at_k[0], score.pass_at_k[-1]
-    return Statement(
-        words=f"{score.label} on {score.benchmark} ({at_temperature(score.temperature)}): "
-        f"{_percent(single)} with one sample, {_percent(most)} with any of {len(score.pass_at_k)}",
-        kind="coverage",
-        subject=f"{score.label} on {score.benchmark}",
-        value=most.value,
-        interval=most.interval,
+    subject = f"{score.label} on {score.benchmark}"
+    words = (
+        f"{subject} ({at_temperature(score.temperature)}): {_percent(single)} with one sample, "
+        f"{_percent(most)} with any of {len(score.pass_at_k)}"
     )
+    return statement(words, "coverage", subject, of=most)
 
 
 def scores_table(scores: Scores) -> Table:
     """Every score with its interval; with several samples also pass@k and maj@k."""
     temperatures = {score.temperature for score in scores}
-    rows: list[Row] = [
-        [
-            Cell(text=score.label, hint=score.checkpoint.ref),
-            score.benchmark,
-            f"{score.temperature:g}" if len(temperatures) > 1 else NOTHING,
-            Cell(
-                text=percent_cell(score.value, score.interval),
-                hint=f"{_setting(score)}, 95 % interval over problems",
-            ),
-            _cell(score.pass_at_k[-1] if score.samples > 1 and score.pass_at_k else None),
-            _cell(score.maj_at_k),
-            f"{score.problems:,} of {score.problems_total:,}",
-            Cell(
-                text=fixed(None if (gain := score.detectable_gain) is None else 100 * gain, 1),
-                hint="smallest gain in points that a paired comparison of this size would find "
-                "in four of five cases",
-            ),
-        ]
-        for score in scores
-    ]
-    samples = max(score.samples for score in scores)
-    metrics = dict.fromkeys(score.metric for score in scores)
+    is_one = len(temperatures) == 1
+    most = max(score.samples for score in scores)
     several = (
         "avg@k: mean share of right samples; pass@k: any of k right; maj@k: the most frequent "
         "answer is right. "
     )
-    how = "" if len(temperatures) > 1 else f" ({at_temperature(temperatures.pop())})"
-    return table(
+    how = f" ({at_temperature(temperatures.pop())})" if is_one else ""
+    return table_of(
+        scores,
         f"Scores in percent{how}, with 95 % intervals over problems",
         (
-            "checkpoint",
-            "benchmark",
-            "T",
-            " or ".join(metrics),
-            f"pass@{samples}",
-            f"maj@{samples}",
-            "problems",
-            "detectable gain",
+            ("checkpoint", lambda s: Cell(text=s.label, hint=s.checkpoint.ref)),
+            ("benchmark", lambda s: s.benchmark),
+            ("T", lambda s: NOTHING if is_one else f"{s.temperature:g}"),
+            (" or ".join(dict.fromkeys(score.metric for score in scores)), _score),
+            (
+                f"pass@{most}",
+                lambda s: metric_cell(s.pass_at_k[-1] if s.samples > 1 and s.pass_at_k else None),
+            ),
+            (f"maj@{most}", lambda s: metric_cell(s.maj_at_k)),
+            ("problems", lambda s: f"{s.problems:,} of {s.problems_total:,}"),
+            ("detectable gain", _detectable_gain),
         ),
-        rows=rows,
-        note=f"{several if samples > 1 else ''}Detectable gain: in points, with 80 % power.",
-        secondary=("detectable gain", f"maj@{samples}", f"pass@{samples}", "problems"),
+        note=f"{several if most > 1 else ''}Detectable gain: in points, with 80 % power.",
+        secondary=("detectable gain", f"maj@{most}", f"pass@{most}", "problems"),
+    )
+
+
+def _score(score: BenchmarkScore) -> Cell:
+    hint = f"{_setting(score)}, 95 % interval over problems"
+    return Cell(text=percent_cell(score.value, score.interval), hint=hint)
+
+
+def _detectable_gain(score: BenchmarkScore) -> Cell:
+    gain = score.detectable_gain
+    return Cell(
+        text=fixed(None if gain is None else 100 * gain, 1),
+        hint="smallest gain in points that a paired comparison of this size would find in four of "
+        "five cases",
     )
 
 
@@ -165,32 +156,19 @@ def metric_tables(scores: Scores) -> tuple[Table, ...]:
 
 def completions_table(scores: Scores) -> Table:
     """How texts end, and how long they are."""
-    rows: list[Row] = [
-        [
-            score.label,
-            score.benchmark,
-            percent_cell(score.rates.truncated_frac),
-            percent_cell(score.rates.no_box_frac),
-            percent_cell(score.rates.undecided_frac),
-            percent_cell(score.rates.repeated_frac),
-            short(score.rates.mean_tokens),
-            fixed(score.tokens_per_s, 0),
-        ]
-        for score in scores
-    ]
-    return table(
+    return table_of(
+        scores,
         "Completions, in percent of samples",
         (
-            "checkpoint",
-            "benchmark",
-            "cut off",
-            "no box",
-            "undecided",
-            "repetitive",
-            "mean tokens",
-            "tokens/s",
+            ("checkpoint", lambda s: s.label),
+            ("benchmark", lambda s: s.benchmark),
+            ("cut off", lambda s: percent_cell(s.rates.truncated_frac)),
+            ("no box", lambda s: percent_cell(s.rates.no_box_frac)),
+            ("undecided", lambda s: percent_cell(s.rates.undecided_frac)),
+            ("repetitive", lambda s: percent_cell(s.rates.repeated_frac)),
+            ("mean tokens", lambda s: short(s.rates.mean_tokens)),
+            ("tokens/s", lambda s: fixed(s.tokens_per_s, 0)),
         ),
-        rows=rows,
         note="Cut off: reached the limit of new tokens. No box: no closed \\boxed{} around the "
         "answer. Undecided: the grader gave up. Repetitive: more than half of the word 4-grams "
         "occur earlier in the same text.",
@@ -206,7 +184,7 @@ def part_tables(scores: Scores) -> list[Table]:
         parts = {group.group: group.problems for score in columns for group in score.groups}
         metrics = [{group.group: group.metric for group in score.groups} for score in columns]
         rows: list[Row] = [
-            [part, f"{problems:,}", *(_cell(of_score.get(part)) for of_score in metrics)]
+            [part, f"{problems:,}", *(metric_cell(of_score.get(part)) for of_score in metrics)]
             for part, problems in parts.items()
         ]
         if rows:
@@ -236,7 +214,7 @@ def coverage_tables(scores: Scores) -> list[Table]:
         [
             score.label,
             score.benchmark,
-            *map(_cell, score.pass_at_k),
+            *map(metric_cell, score.pass_at_k),
             *[NOTHING] * (most - len(score.pass_at_k)),
         ]
         for score in several
@@ -256,7 +234,3 @@ def _setting(score: BenchmarkScore) -> str:
 
 def _percent(metric: Metric) -> str:
     return percent(metric.value, metric.interval)
-
-
-def _cell(metric: Metric | None) -> str:
-    return NOTHING if metric is None else percent_cell(metric.value, metric.interval)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from emdiag.core.results import Interval
+    from emdiag.core.results import Interval, Metric
 
 NOTHING: Final = "-"
 """A cell for what is not defined."""
@@ -28,30 +30,34 @@ _MOST_DECIMALS, _ZERO, _TINY = 6, 1e-9, 1e-5
 
 def percent(value: float | None, interval: Interval | None = None) -> str:
     """A share of 1 in a sentence, such as `60.0 % [54.4, 65.4]`."""
-    return _with_unit(value, interval, unit=" %", scale=100)
+    return _with_unit(value, interval, unit=" %")
 
 
 def percent_cell(value: float | None, interval: Interval | None = None) -> str:
     """The same under a heading that says percent, such as `60.0 [54.4, 65.4]`."""
-    return _cell(value, interval, scale=100)
+    return _cell(value, interval)
+
+
+def metric_cell(metric: Metric | None) -> str:
+    """The same of a metric, if there is one."""
+    return NOTHING if metric is None else percent_cell(metric.value, metric.interval)
 
 
 def points(value: float | None, interval: Interval | None = None) -> str:
     """A difference of shares in a sentence, such as `+3.1 points [-0.2, 6.4]`."""
-    return _with_unit(value, interval, unit=" points", scale=100, signed=True)
+    return _with_unit(value, interval, unit=" points", signed=True)
 
 
 def points_cell(value: float | None, interval: Interval | None = None) -> str:
     """The same under a heading that says points."""
-    return _cell(value, interval, scale=100, signed=True)
+    return _cell(value, interval, signed=True)
 
 
 def distance(value: float, interval: Interval | None) -> str:
     """The size of a difference of shares whose side words tell, such as `3.1 points [0.2, 6.4]`."""
-    ends = None if interval is None else (interval.low, interval.high)
-    if ends is not None and value < 0:
-        ends = (-ends[1], -ends[0])
-    return f"{_plain(100 * abs(value), 1)} points {_ends(ends, scale=100, decimals=1)}"
+    if interval is not None and value < 0:
+        interval = replace(interval, low=-interval.high, high=-interval.low)
+    return _with_unit(abs(value), interval, unit=" points")
 
 
 def statistic(value: float | None, interval: Interval | None = None) -> str:
@@ -149,11 +155,6 @@ def how_scored(metric: str, *, samples: int, temperature: float) -> str:
     return f"{metric} {how}" if samples > 1 else how
 
 
-def ends(interval: Interval, *, scale: float = 1.0, decimals: int = 1) -> str:
-    """An interval, such as `[-0.2, 6.4]`, with the minus sign of this module."""
-    return _ends((interval.low, interval.high), scale=scale, decimals=decimals)
-
-
 def intervals_drawn(intervals: Iterable[Interval | None], mark: str) -> str:
     """What the marks of a figure are, such as `Bars: 95 % intervals, bootstrap over problems`."""
     known = [interval for interval in intervals if interval is not None]
@@ -164,26 +165,19 @@ def intervals_drawn(intervals: Iterable[Interval | None], mark: str) -> str:
 
 
 def _with_unit(
-    value: float | None,
-    interval: Interval | None,
-    *,
-    unit: str,
-    scale: float,
-    signed: bool = False,
+    value: float | None, interval: Interval | None, *, unit: str, signed: bool = False
 ) -> str:
     if value is None:
         return "not defined"
-    both = None if interval is None else (interval.low, interval.high)
-    return f"{_plain(scale * value, 1, signed=signed)}{unit} {_ends(both, scale=scale, decimals=1)}"
+    words = f"{_plain(100 * value, 1, signed=signed)}{unit}"
+    return f"{words} {_ends(interval, scale=100, decimals=1)}"
 
 
-def _cell(
-    value: float | None, interval: Interval | None, *, scale: float, signed: bool = False
-) -> str:
+def _cell(value: float | None, interval: Interval | None, *, signed: bool = False) -> str:
     if value is None:
         return NOTHING
-    words = _plain(scale * value, 1, signed=signed)
-    return words if interval is None else f"{words} {ends(interval, scale=scale, decimals=1)}"
+    words = _plain(100 * value, 1, signed=signed)
+    return words if interval is None else f"{words} {_ends(interval, scale=100, decimals=1)}"
 
 
 def _statistic(value: float | None, interval: Interval | None, *, signed: bool) -> str:
@@ -191,7 +185,7 @@ def _statistic(value: float | None, interval: Interval | None, *, signed: bool) 
         return NOTHING
     decimals = _decimals_of(value, interval)
     words = _plain(value, decimals, signed=signed)
-    return words if interval is None else f"{words} {ends(interval, decimals=decimals)}"
+    return words if interval is None else f"{words} {_ends(interval, scale=1, decimals=decimals)}"
 
 
 def _decimals_of(value: float, interval: Interval | None) -> int:
@@ -206,10 +200,10 @@ def _decimals(size: float, *, digits: int) -> int:
     return min(max(digits - 1 - floor(log10(size) + _ZERO), 0), _MOST_DECIMALS)
 
 
-def _ends(both: tuple[float, float] | None, *, scale: float, decimals: int) -> str:
-    if both is None:
+def _ends(interval: Interval | None, *, scale: float, decimals: int) -> str:
+    if interval is None:
         return f"[{NO_INTERVAL}]"
-    low, high = (_end(scale * value, decimals) for value in both)
+    low, high = (_end(scale * value, decimals) for value in (interval.low, interval.high))
     return f"[{low}, {high}]"
 
 

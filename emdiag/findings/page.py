@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 from emdiag.core.page_samples import PageSamples
 from emdiag.core.results import Direction, Interval
 from emdiag.findings.numbers import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 PageKind = Literal[
     "evaluation",
@@ -189,6 +189,61 @@ class Page:
 
 Row = list[Cell | str]
 """A row of a table in the making."""
+
+R = TypeVar("R")
+
+
+class Estimate(Protocol):
+    """What a statement may rest on: any record of a value with its interval."""
+
+    @property
+    def value(self) -> float | None:
+        """In the unit of the record."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """In the same unit."""
+
+
+def statement(
+    words: str,
+    kind: str,
+    subject: str,
+    *,
+    of: Estimate | None = None,
+    direction: Direction | None = None,
+    tone: Tone | None = None,
+) -> Statement:
+    """A statement that rests on `of`; without a tone, plain or undecided as its direction."""
+    return Statement(
+        words=words,
+        kind=kind,
+        subject=subject,
+        direction=direction,
+        value=None if of is None else of.value,
+        interval=None if of is None else of.interval,
+        tone=tone or ("undecided" if direction == "undecided" else "plain"),
+    )
+
+
+def table_of(
+    records: Iterable[R],
+    title: str,
+    columns: Sequence[tuple[str, Callable[[R], Cell | str]]],
+    *,
+    note: str | None = None,
+    secondary: Sequence[str] = (),
+    is_prose: bool = False,
+) -> Table:
+    """A row for each record; each column is a heading and the cell of a record under it."""
+    return table(
+        title,
+        [heading for heading, _ in columns],
+        rows=[[cell(record) for _, cell in columns] for record in records],
+        note=note,
+        secondary=secondary,
+        is_prose=is_prose,
+    )
 
 
 def table(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import as_sentence, distinct
-from emdiag.findings.numbers import NOTHING, at_temperature, percent_cell, points, points_cell
-from emdiag.findings.page import Findings, Statement, table
+from emdiag.findings.numbers import NOTHING, at_temperature, metric_cell, points, points_cell
+from emdiag.findings.page import Findings, Statement, table_of
 
 if TYPE_CHECKING:
     from emdiag.core.regrades import RegradedRun, RegradeResult
-    from emdiag.findings.page import Row, Table
+    from emdiag.findings.page import Table
 
 SHOWN: Final = 20
 """Disagreements of a run."""
@@ -44,28 +44,22 @@ def regrade_statement(run: RegradedRun) -> Statement:
 
 def graders_table(result: RegradeResult) -> Table:
     """A row for each run."""
-    rows: list[Row] = [
-        [
-            run.label,
-            run.benchmark,
-            f"{run.temperature:g}",
-            f"{run.samples:,}",
-            percent_cell(run.score.value, run.score.interval),
-            percent_cell(run.second_score.value, run.second_score.interval),
-            points_cell(run.difference, run.interval),
-            f"{run.gained:,} / {run.lost:,}",
-            f"{len(run.disagreements):,}",
-        ]
-        for run in result.runs
-    ]
-    return table(
+    alone = "right in one alone +/\N{MINUS SIGN}"
+    return table_of(
+        result.runs,
         "Right samples in percent under two graders; difference in points",
         (
-            *("checkpoint", "benchmark", "T", "samples", "main", "second"),
-            *("second minus main", "right in one alone +/\N{MINUS SIGN}", "differ"),
+            ("checkpoint", lambda run: run.label),
+            ("benchmark", lambda run: run.benchmark),
+            ("T", lambda run: f"{run.temperature:g}"),
+            ("samples", lambda run: f"{run.samples:,}"),
+            ("main", lambda run: metric_cell(run.score)),
+            ("second", lambda run: metric_cell(run.second_score)),
+            ("second minus main", lambda run: points_cell(run.difference, run.interval)),
+            (alone, lambda run: f"{run.gained:,} / {run.lost:,}"),
+            ("differ", lambda run: f"{len(run.disagreements):,}"),
         ),
-        rows=rows,
-        secondary=("right in one alone +/\N{MINUS SIGN}", "samples", "T"),
+        secondary=(alone, "samples", "T"),
     )
 
 
@@ -73,26 +67,19 @@ def disagreements_table(run: RegradedRun, *, top: int = SHOWN) -> Table:
     """The samples that the graders judge differently."""
     total = len(run.disagreements)
     more = f", the first {top} of {total:,}" if total > top else ""
-    rows: list[Row] = [
-        [
-            sample.problem_id,
-            str(sample.sample_index),
-            sample.verdict.value,
-            sample.second_verdict.value,
-            _short(sample.extracted),
-            _short(sample.second_extracted),
-            _short(sample.gold),
-            _short(sample.gold_raw),
-        ]
-        for sample in run.disagreements[:top]
-    ]
-    return table(
+    return table_of(
+        run.disagreements[:top],
         f"{run.label} on {run.benchmark}: where the graders disagree{more}",
         (
-            *("problem", "sample", "main", "second", "answer", "as the second reads it", "gold"),
-            "source's gold",
+            ("problem", lambda sample: sample.problem_id),
+            ("sample", lambda sample: str(sample.sample_index)),
+            ("main", lambda sample: sample.verdict.value),
+            ("second", lambda sample: sample.second_verdict.value),
+            ("answer", lambda sample: _short(sample.extracted)),
+            ("as the second reads it", lambda sample: _short(sample.second_extracted)),
+            ("gold", lambda sample: _short(sample.gold)),
+            ("source's gold", lambda sample: _short(sample.gold_raw)),
         ),
-        rows=rows,
         secondary=("source's gold", "as the second reads it"),
     )
 

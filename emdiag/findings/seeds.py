@@ -17,11 +17,18 @@ from emdiag.findings.numbers import (
     points,
     points_cell,
 )
-from emdiag.findings.page import TONES, Cell, Findings, Statement, table
+from emdiag.findings.page import (
+    TONES,
+    Cell,
+    Findings,
+    Statement,
+    sentences,
+    statement,
+    table,
+    table_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
     from emdiag.findings.page import Row, Table
 
@@ -57,7 +64,7 @@ def seeds_question(result: SeedScoresResult) -> str:
 
 def seeds_alt(of: BenchmarkSeeds) -> str:
     """What the figure of seeds shows, for who cannot see it."""
-    words = " ".join(f"{statement.words}." for statement in benchmark_statements(of))
+    words = " ".join(sentences(benchmark_statements(of)))
     return f"Scores of single seeds on {of.benchmark}, in percent. {words}"
 
 
@@ -100,14 +107,9 @@ def mean_statement(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
 
 
 def _registered(seed: SeedScore, benchmark: str) -> Statement:
-    return Statement(
-        words=f"Registered checkpoint, {place(seed)}: {percent(seed.value, seed.interval)} on "
-        f"{benchmark}",
-        kind="registered",
-        subject=f"{place(seed)} on {benchmark}",
-        value=seed.value,
-        interval=seed.interval,
-    )
+    amount = percent(seed.value, seed.interval)
+    words = f"Registered checkpoint, {place(seed)}: {amount} on {benchmark}"
+    return statement(words, "registered", f"{place(seed)} on {benchmark}", of=seed)
 
 
 def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
@@ -163,20 +165,15 @@ def groups_table(of: BenchmarkSeeds) -> Table:
 
 def checkpoints_table(of: BenchmarkSeeds) -> Table:
     """Each trained checkpoint by itself."""
-    rows: list[Row] = [
-        [
-            place(seed),
-            NOTHING if seed.seed is None else str(seed.seed),
-            percent_cell(seed.value, seed.interval),
-            percent_cell(seed.truncated_frac),
-        ]
-        for group in of.groups
-        for seed in group.seeds
-    ]
-    return table(
+    return table_of(
+        chain.from_iterable(group.seeds for group in of.groups),
         f"{of.benchmark}: each checkpoint in percent, with 95 % intervals over problems",
-        ("checkpoint", "seed", of.metric, "cut off"),
-        rows=rows,
+        (
+            ("checkpoint", place),
+            ("seed", lambda seed: NOTHING if seed.seed is None else str(seed.seed)),
+            (of.metric, lambda seed: percent_cell(seed.value, seed.interval)),
+            ("cut off", lambda seed: percent_cell(seed.truncated_frac)),
+        ),
     )
 
 
@@ -188,7 +185,11 @@ def seeds_cautions(result: SeedScoresResult) -> tuple[str, ...]:
             cautions.append(f"Partial: {count(of.problems, 'problem')} of {of.benchmark} only.")
         if of.registered is None:
             cautions.append(f"{of.benchmark}: a grid has no registered checkpoint.")
-        cautions += _single(of.groups)
+        cautions += [
+            f"{_name(group)} has one seed: the seed spread is not known."
+            for group in of.groups
+            if len(group.seeds) == 1
+        ]
         cautions.append(
             f"The best of {of.candidates} on {of.benchmark}, {place(of.oracle)} with "
             f"{percent_cell(of.oracle.value)} %, was selected on the test problems, so it is "
@@ -204,14 +205,6 @@ def place(seed: SeedScore) -> str:
     """Where the checkpoint is in its training folder."""
     name = PurePath(seed.checkpoint).name
     return name if seed.cell == "." else f"{seed.cell}/{name}"
-
-
-def _single(groups: Sequence[SeedGroup]) -> list[str]:
-    return [
-        f"{_name(group)} has one seed: the seed spread is not known."
-        for group in groups
-        if len(group.seeds) == 1
-    ]
 
 
 def _name(group: SeedGroup) -> str:

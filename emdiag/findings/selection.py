@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.numbers import count, percent, percent_cell, short
-from emdiag.findings.page import Cell, Findings, Statement, table
+from emdiag.findings.page import Cell, Findings, Statement, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
-    from emdiag.findings.page import Row, Table
+    from emdiag.findings.page import Table
 
 UNCERTAIN: Final = (
     "A high outcome variance or entropy says that the model is uncertain on a prompt. It does not "
@@ -99,37 +99,37 @@ def selection_statements(result: SelectResult) -> tuple[Statement, ...]:
 
 def ranking_table(result: SelectResult, ranked: Sequence[PromptStatistics], *, start: int) -> Table:
     """Prompts in the order of the ranking, the first one at place `start`."""
-    rows: list[Row] = [
-        [
-            Cell(
-                text=f"{place}.\N{NO-BREAK SPACE}{prompt.problem_id}", hint=_short(prompt.statement)
-            ),
-            percent_cell(prompt.pass_rate, prompt.pass_rate_interval),
-            short(prompt.outcome_variance),
-            short(prompt.answer_entropy_nats),
-            short(prompt.agreement),
-            Cell(text=percent_cell(prompt.majority_frac), hint=prompt.majority_answer),
-            percent_cell(prompt.majority_correct),
-            short(prompt.token_entropy_nats),
-            percent_cell(prompt.no_answer_frac),
-            percent_cell(prompt.truncated_frac),
-            short(prompt.mean_tokens),
-        ]
-        for place, prompt in enumerate(ranked, start=start)
-    ]
     labels = "* uses labels. Pass rates with 95 % intervals over samples. "
-    return table(
+    return table_of(
+        enumerate(ranked, start=start),
         f"{count(result.samples, 'sample')} of each at T {result.temperature:g}; shares in "
         "percent, entropies in nats",
         (
-            *("prompt", "pass rate *", "variance *", "answer entropy", "agreement", "majority"),
-            *("majority right *", "token entropy", "no answer", "cut off", "tokens"),
+            ("prompt", lambda row: _prompt(*row)),
+            ("pass rate *", lambda row: percent_cell(row[1].pass_rate, row[1].pass_rate_interval)),
+            ("variance *", lambda row: short(row[1].outcome_variance)),
+            ("answer entropy", lambda row: short(row[1].answer_entropy_nats)),
+            ("agreement", lambda row: short(row[1].agreement)),
+            ("majority", lambda row: _majority(row[1])),
+            ("majority right *", lambda row: percent_cell(row[1].majority_correct)),
+            ("token entropy", lambda row: short(row[1].token_entropy_nats)),
+            ("no answer", lambda row: percent_cell(row[1].no_answer_frac)),
+            ("cut off", lambda row: percent_cell(row[1].truncated_frac)),
+            ("tokens", lambda row: short(row[1].mean_tokens)),
         ),
-        rows=rows,
         note=f"{labels if result.labelled else ''}Agreement: chance that two samples give the "
         "same answer. Majority: share of the most frequent answer.",
         secondary=[name for name in _SECONDARY if name != _COLUMNS[result.by]],
     )
+
+
+def _prompt(place: int, prompt: PromptStatistics) -> Cell:
+    text = f"{place}.\N{NO-BREAK SPACE}{prompt.problem_id}"
+    return Cell(text=text, hint=_short(prompt.statement))
+
+
+def _majority(prompt: PromptStatistics) -> Cell:
+    return Cell(text=percent_cell(prompt.majority_frac), hint=prompt.majority_answer)
 
 
 def selection_cautions(result: SelectResult) -> tuple[str, ...]:

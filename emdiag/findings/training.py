@@ -143,7 +143,9 @@ def group_statements(runs: Runs, *, stage: Stage, group: str = "") -> list[State
 
 def _change(runs: Runs, field: Change, *, name: str) -> Statement | None:
     """Such as `EM: reward 0.5 -> 0.9 over 9 updates, higher in 3 of 3 seeds`, of means."""
-    series = [values for records in runs.values() if len(values := _series(records, field)) > 1]
+    series = [
+        values for records in runs.values() if len(values := value_series(records, field)) > 1
+    ]
     if not series:
         return None
     scale, decimals = (100.0, 1) if field == "answer_flips_frac" else (1.0, None)
@@ -272,11 +274,12 @@ def _run_name(name: str) -> str:
 
 
 def _first_to_last(records: Sequence[UpdateRecord], field: str) -> str:
-    values = _series(records, field)
+    values = value_series(records, field)
     return from_to(values[min(values)], values[max(values)]) if values else NOTHING
 
 
-def _series(records: Sequence[UpdateRecord], field: str) -> dict[int, float]:
+def value_series(records: Sequence[UpdateRecord], field: str) -> dict[int, float]:
+    """Values of a run by update, where defined."""
     values = {record.update: _value(record, field) for record in records}
     return {update: value for update, value in values.items() if value is not None}
 

@@ -20,9 +20,10 @@ from emdiag.plots.sheet import (
     line_of,
     sheet,
     title_lines,
+    write_above,
 )
-from emdiag.plots.style import QUIET, STAGE_COLOURS, arm_looks, style
-from emdiag.plots.sweep.lookup import WORDS_BOX, metric_values, panel_grid
+from emdiag.plots.style import QUIET, STAGE_COLOURS, looks_by_label, style
+from emdiag.plots.sweep.lookup import columns_of, metric_values, panel_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def accuracy_figure(scores: Scores) -> Figure:
                 dict.fromkeys(score.metric for score in scores if score.benchmark == benchmark)
             )
             label_axes(axes, title=title, x=f"{metric}, % right")
-            axes.tick_params(labelleft=index % _columns(len(benchmarks)) == 0)
+            axes.tick_params(labelleft=index % columns_of(len(benchmarks)) == 0)
         return finish(figure)
 
 
@@ -143,11 +144,7 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
             _axis_of_k(axes, max(score.samples for score in drawn))
             title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
             label_axes(axes, title=title, x="samples k", y="" if index else "pass@k, %")
-        legend(
-            figure,
-            [line_of(looks[label]) for label in entries],
-            [names[label] for label in entries],
-        )
+        legend(figure, {names[label]: line_of(looks[label]) for label in entries})
         return finish(figure)
 
 
@@ -195,20 +192,15 @@ def _seeds(axes: Axes, of: BenchmarkSeeds, group: SeedGroup, *, line: int) -> No
         low, high = 100 * group.interval.low, 100 * group.interval.high
         axes.hlines(line, low, high, color="#111111", linewidth=2.2)
     axes.plot([100 * group.mean], [line], "D", color="#111111", markersize=6)
-    _above(axes, percent_cell(group.mean, group.interval), at=(100 * group.mean, line))
+    write_above(axes, percent_cell(group.mean, group.interval), at=(100 * group.mean, line))
 
 
 def _row(score: BenchmarkScore) -> tuple[str, str, float]:
     return score.label, score.metric, score.temperature
 
 
-def _columns(panels: int) -> int:
-    return {1: 1, 2: 2, 4: 2}.get(panels, 3)
-
-
 def _looks(scores: Scores) -> dict[str, Look]:
-    stages = {score.label: score.checkpoint.stage for score in scores}
-    return dict(zip(stages, arm_looks(list(stages.values())), strict=True))
+    return looks_by_label({score.label: score.checkpoint.stage for score in scores})
 
 
 def _sizes(scores: Scores) -> str:
@@ -245,7 +237,7 @@ def _score(axes: Axes, score: BenchmarkScore, *, look: Look, line: int) -> None:
         axes.hlines(line, low, high, color=look.colour, linewidth=2.2)
     value = 100 * score.value
     axes.plot([value], [line], look.marker, color=look.colour, markersize=6, label=score.label)
-    _above(axes, percent_cell(score.value, score.interval), at=(value, line))
+    write_above(axes, percent_cell(score.value, score.interval), at=(value, line))
 
 
 def _percent_limits(axes: Axes) -> None:
@@ -264,21 +256,7 @@ def _difference(axes: Axes, row: Comparison, *, line: int, is_macro: bool) -> No
     value = 100 * row.difference
     axes.plot([value], [line], "D" if is_macro else "o", color="#111111", markersize=6)
     words = f"{points_cell(row.difference, row.interval)}: {conclusion_words(row)}"
-    _above(axes, words, at=(value, line))
-
-
-def _above(axes: Axes, words: str, *, at: tuple[float, int]) -> None:
-    axes.annotate(
-        words,
-        at,
-        xytext=(0, 5),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        size=7,
-        color=QUIET,
-        bbox=WORDS_BOX,
-    )
+    write_above(axes, words, at=(value, line))
 
 
 def _axis_of_k(axes: Axes, most: int) -> None:

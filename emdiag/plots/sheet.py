@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from emdiag.plots.plain_text import plain_words
-from emdiag.plots.style import QUIET
+from emdiag.plots.style import QUIET, WORDS_BOX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,12 +122,13 @@ def label_axes(axes: Axes, *, title: str, x: str = "", y: str = "") -> None:
     axes.set_ylabel(y)
 
 
-def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+def legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
     """One legend for the whole figure, below its panels."""
-    if not handles:
+    if not entries:
         return
+    labels = list(entries)
     drawn = figure.legend(
-        handles,
+        list(entries.values()),
         [f"entry {index}" for index in range(len(labels))],
         loc="outside lower left",
         ncols=_legend_columns(labels),
@@ -157,8 +158,22 @@ def write_labels(drawn: Legend, labels: Sequence[str]) -> None:
 
 def arm_legend(figure: Figure, looks: Mapping[str, Look], names: Mapping[str, str]) -> None:
     """A legend of arms as lines with their dash and marker."""
-    handles = [line_of(look) for look in looks.values()]
-    legend(figure, handles, [names[label] for label in looks])
+    legend(figure, {names[label]: line_of(look) for label, look in looks.items()})
+
+
+def write_above(axes: Axes, words: str, *, at: tuple[float, int], **options: Any) -> None:
+    """Small words above a mark, in the middle of it."""
+    axes.annotate(
+        words,
+        at,
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        color=QUIET,
+        bbox=WORDS_BOX,
+        **({"size": 7} | options),
+    )
 
 
 def line_of(look: Look, **options: Any) -> Line2D:

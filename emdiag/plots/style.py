@@ -46,6 +46,14 @@ OTHER_COLOURS: Final = ("#7d7468", "#5f8793", "#8b8a3c", "#9a7fa6")
 QUIET: Final = "#595959"
 """Of words that explain and are no result; readable on white."""
 
+WORDS_BOX: Final[Mapping[str, object]] = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "alpha": 0.8,
+    "pad": 0.6,
+}
+"""Behind words that stand in a panel, so that no line crosses them."""
+
 _DASHES: Final = (
     (0.0, ()),
     (0.0, (4.5, 1.6)),
@@ -111,6 +119,11 @@ def arm_looks(stages: Sequence[Stage | None]) -> tuple[Look, ...]:
         style_index = index % len(_DASHES)
         looks.append(Look(colour=colour, dash=_DASHES[style_index], marker=_MARKERS[style_index]))
     return tuple(looks)
+
+
+def looks_by_label(stages: Mapping[str, Stage | None]) -> dict[str, Look]:
+    """The same by label, from the stage of each label."""
+    return dict(zip(stages, arm_looks(list(stages.values())), strict=True))
 
 
 def _shade(colour: str, step: int) -> str:

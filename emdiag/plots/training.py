@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from emdiag.core.errors import MeasurementError
-from emdiag.findings.training import STAGE_NAMES, group_statements, run_noun
+from emdiag.findings.training import STAGE_NAMES, group_statements, run_noun, value_series
 from emdiag.plots.style import QUIET, STAGE_COLOURS, style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -33,7 +32,7 @@ _WORDS_INCHES = 1.0
 _DOTS_UP_TO = 25
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Panel:
     """One figure of `UpdateRecord` as a reader meets it.
 
@@ -46,32 +45,20 @@ class Panel:
     unit: str
     is_share: bool = False
 
-    def value(self, record: UpdateRecord) -> float | None:
-        """The figure of one update; None where it is not defined."""
-        get: Callable[[UpdateRecord], float | None] = attrgetter(self.field)
-        return get(record)
-
 
 PANELS: Final = (
-    Panel(field="held_out_entropy_nats", title="Held-out entropy at T = 1", unit="nats per token"),
-    Panel(field="loss", title="Loss", unit="nats per token"),
-    Panel(field="reward", title="Reward", unit="mean of samples"),
-    Panel(field="gradient_norm", title="Gradient norm, before clipping", unit="L2 norm"),
-    Panel(field="weight_distance", title="Weight distance from the start", unit="L2 norm"),
-    Panel(field="mean_tokens", title="Length of completions", unit="tokens, mean"),
+    Panel("held_out_entropy_nats", "Held-out entropy at T = 1", "nats per token"),
+    Panel("loss", "Loss", "nats per token"),
+    Panel("reward", "Reward", "mean of samples"),
+    Panel("gradient_norm", "Gradient norm, before clipping", "L2 norm"),
+    Panel("weight_distance", "Weight distance from the start", "L2 norm"),
+    Panel("mean_tokens", "Length of completions", "tokens, mean"),
+    Panel("truncated_frac", "Cut off at the limit", "share of samples", is_share=True),
+    Panel("majority_frac", "Samples with the majority answer", "share of samples", is_share=True),
     Panel(
-        field="truncated_frac", title="Cut off at the limit", unit="share of samples", is_share=True
-    ),
-    Panel(
-        field="majority_frac",
-        title="Samples with the majority answer",
-        unit="share of samples",
-        is_share=True,
-    ),
-    Panel(
-        field="answer_flips_frac",
-        title="Greedy answers unlike the start's",
-        unit="share of held-out prompts",
+        "answer_flips_frac",
+        "Greedy answers unlike the start's",
+        "share of held-out prompts",
         is_share=True,
     ),
 )
@@ -176,11 +163,7 @@ def _scale(axes: Axes, panel: Panel, lines: Sequence[Series], *, last: int) -> N
 
 def _series(runs: Runs, panel: Panel) -> list[Series]:
     """For each run, its values by update, where defined."""
-    series = []
-    for records in runs.values():
-        values = ((record.update, panel.value(record)) for record in records)
-        series.append({update: value for update, value in values if value is not None})
-    return series
+    return [value_series(records, panel.field) for records in runs.values()]
 
 
 def _title(runs: Runs, panel: Panel) -> str:

@@ -53,30 +53,9 @@ _EXPANDING: Final = re.compile(r"\\(?:(?:re)?new|provide|let|g?def|edef|Declare)
 
 _TAGS: Final = frozenset(
     (
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "mtext",
-        "mspace",
-        "mfrac",
-        "msqrt",
-        "mroot",
-        "msub",
-        "msup",
-        "msubsup",
-        "munder",
-        "mover",
-        "munderover",
-        "mmultiscripts",
-        "mprescripts",
-        "none",
-        "mtable",
-        "mtr",
-        "mtd",
-        "mstyle",
-        "mphantom",
+        *("math", "mrow", "mstyle", "mphantom", "mi", "mn", "mo", "mtext", "mspace"),
+        *("mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
+        *("mmultiscripts", "mprescripts", "none", "mtable", "mtr", "mtd"),
     )
 )
 _LENGTH: Final = re.compile(r"-?\d(?:\.\d+)?(?:em|ex)|0")

@@ -21,9 +21,8 @@ from emdiag.plots.accuracy import (
     pass_at_k_figure,
     seeds_figure,
 )
-from emdiag.plots.logits.figures import skew_figures
+from emdiag.plots.figures import skew_figures, sweep_figures
 from emdiag.plots.style import figure_svg
-from emdiag.plots.sweep.figures import sweep_figures
 from emdiag.plots.training import training_figure
 
 if TYPE_CHECKING:

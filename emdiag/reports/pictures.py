@@ -13,30 +13,13 @@ if TYPE_CHECKING:
 
 _TAGS: Final = frozenset(
     (
-        "svg",
-        "g",
-        "defs",
-        "path",
-        "rect",
-        "line",
-        "circle",
-        "ellipse",
-        "polygon",
-        "polyline",
-        "use",
-        "text",
-        "tspan",
-        "clipPath",
-        "pattern",
-        "image",
-        "linearGradient",
-        "radialGradient",
-        "stop",
-        "mask",
-        "marker",
-        "symbol",
+        *("svg", "g", "defs", "use", "symbol", "text", "tspan", "image"),
+        *("path", "rect", "line", "circle", "ellipse", "polygon", "polyline"),
+        *("clipPath", "mask", "pattern", "marker", "linearGradient", "radialGradient", "stop"),
     )
 )
+"""Structure and text; shapes; what shapes are filled and cut with."""
+
 _POINTER: Final = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
 _PIXELS_PER_POINT = 96 / 72
 _DRAWN_LINES: Final = {"stroke-linejoin": "round", "stroke-linecap": "butt"}

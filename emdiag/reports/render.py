@@ -25,7 +25,6 @@ from emdiag.reports.wording import (
 from emdiag.resources import data_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from emdiag.findings.page import Page
@@ -41,7 +40,8 @@ def render(page: Page) -> str:
     """
     folder = data_dir("reports")
     css = _asset(folder / "assets" / "report.css")
-    names = _SCRIPTS if page.context.samples is not None else _SCRIPTS[:1]
+    book = page.context.samples
+    names = _SCRIPTS[:1] if book is None else _SCRIPTS
     scripts = [_asset(folder / "assets" / name) for name in names]
     svgs = {
         (at, index): inline_svg(picture, prefix=f"p{at}-{index}-")
@@ -56,10 +56,14 @@ def render(page: Page) -> str:
             anchors=_anchors([section.heading for section in page.sections]),
             cautions=tuple(dict.fromkeys((*page.cautions, *page.context.cautions))),
             css=css,
-            csp=_policy(css=css, scripts=scripts, has_images=_has_images(svgs.values())),
+            csp=_policy(
+                css=css,
+                scripts=scripts,
+                has_images=any("data:image/" in svg for svg in svgs.values()),
+            ),
             scripts=scripts,
             svgs=svgs,
-            samples=_samples(page),
+            samples=None if book is None else Markup(packed(book)),
         )
     )
 
@@ -109,11 +113,6 @@ def _asset(file: Path) -> Markup:
     return Markup(file.read_text(encoding="utf-8").strip())
 
 
-def _samples(page: Page) -> Markup | None:
-    samples = page.context.samples
-    return None if samples is None else Markup(packed(samples))
-
-
 def _policy(*, css: str, scripts: list[Markup], has_images: bool) -> str:
     """What a browser may load and run: this style sheet, these scripts, and nothing else.
 
@@ -141,10 +140,6 @@ def _policy(*, css: str, scripts: list[Markup], has_images: bool) -> str:
 def _hash(content: str) -> str:
     digest = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _has_images(svgs: Iterable[Markup]) -> bool:
-    return any("data:image/" in svg for svg in svgs)
 
 
 def _anchors(headings: list[str]) -> list[str]:

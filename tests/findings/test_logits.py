@@ -26,20 +26,18 @@ from emdiag.core.logit_skew import (
 )
 from emdiag.core.moments import COOLING_TEMPERATURES
 from emdiag.core.results import Interval, direction_of
-from emdiag.findings.logits.details import (
-    flip_statements,
-    published_statements,
-    shift_statements,
-    tenth_statements,
-)
 from emdiag.findings.logits.rows import POOLED_SKEWNESS, RANKS, SKEWNESS, LogitRows, rank_range
 from emdiag.findings.logits.statements import (
     cooling_statements,
     difference_statement,
+    flip_statements,
     headline_statements,
     logit_cautions,
     logit_findings,
+    published_statements,
+    shift_statements,
     skewness_statements,
+    tenth_statements,
     text_statements,
 )
 

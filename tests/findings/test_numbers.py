@@ -69,7 +69,7 @@ def test_an_end_that_is_not_zero_is_never_written_as_zero(low: float, high: floa
     ],
 )
 def test_ends_in_points(low: float, high: float, written: str) -> None:
-    assert numbers.ends(interval(low, high), scale=100) == written
+    assert numbers.points(0.0, interval(low, high)) == f"+0.0 points {written}"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from emdiag.core.moments import (
     Histogram,
 )
 from emdiag.core.results import Interval
-from emdiag.plots.logits.figures import skew_figures
+from emdiag.plots.figures import skew_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

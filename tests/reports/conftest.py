@@ -11,8 +11,8 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.claims import ClaimFigure, ClaimResult
 from emdiag.core.results import BenchmarkScore, Comparison, TextRates
 from emdiag.core.training import UpdateRecord
+from emdiag.plots.figures import sweep_figures
 from emdiag.plots.style import figure_svg
-from emdiag.plots.sweep.figures import sweep_figures
 from tests.findings.sweeps import (
     around,
     make_control,

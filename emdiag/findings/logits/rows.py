@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from emdiag.core.logit_skew import (
     OWN,
     Decomposition,
-    LogitDifference,
     LogitEstimate,
     LogitSkewResult,
     LogitSource,
@@ -17,12 +16,9 @@ from emdiag.core.logit_skew import (
 )
 from emdiag.core.moments import RANK_BUCKETS
 from emdiag.findings.numbers import change, statistic
-from emdiag.findings.page import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from emdiag.core.results import Direction
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,8 @@ class LogitRows:
 
     def decomposition(self, label: str, text: str) -> Decomposition | None:
         """Where the KL of a checkpoint from the base comes from; None where it was not read."""
-        return next(
-            (
-                parts
-                for parts in self.result.decompositions
-                if (parts.checkpoint, parts.text) == (label, text)
-            ),
-            None,
-        )
+        by_name = {(parts.checkpoint, parts.text): parts for parts in self.result.decompositions}
+        return by_name.get((label, text))
 
     def of_all(self, text: str, statistic: LogitStatistic) -> list[LogitEstimate]:
         """Defined estimates of all checkpoints, in their order."""
@@ -150,26 +140,6 @@ class LogitRows:
         if text == OWN:
             return "each checkpoint's own text"
         return f"the text of {text}" if text in self.labels else f"the {text} text"
-
-
-def statement_on(
-    subject: str,
-    words: str,
-    *,
-    kind: str,
-    of: LogitEstimate | LogitDifference | None = None,
-    direction: Direction | None = None,
-) -> Statement:
-    """A statement about a subject; `of` is what it rests on."""
-    return Statement(
-        words=words,
-        kind=kind,
-        subject=subject,
-        direction=direction,
-        value=None if of is None else of.value,
-        interval=None if of is None else of.interval,
-        tone="undecided" if direction == "undecided" else "plain",
-    )
 
 
 def statistic_of(row: LogitEstimate) -> LogitStatistic:

@@ -5,40 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from emdiag.core.results import direction_of
 from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
 from emdiag.findings.logits.rows import (
     COOLING_SHARE,
     COOLING_TEMPERATURE,
     ENTROPY,
+    FLIPS,
     KL,
     POOLED_SKEWNESS,
+    RANKS,
+    SHIFTS,
     SKEWNESS,
+    TENTHS,
     LogitRows,
     amount,
-    statement_on,
+    rank_range,
 )
 from emdiag.findings.logits.tables import study_tables
-from emdiag.findings.numbers import listed, moved, percent, short
-from emdiag.findings.page import Findings, Statement
+from emdiag.findings.numbers import ARROW, count, listed, moved, percent, short, statistic
+from emdiag.findings.page import Findings, Statement, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from emdiag.core.logit_skew import Decomposition, Finding, LogitEstimate, LogitSkewResult
+    from emdiag.core.logit_skew import (
+        Decomposition,
+        Finding,
+        LogitEstimate,
+        LogitSkewResult,
+        QuirkStep,
+    )
     from emdiag.core.results import Direction
     from emdiag.findings.logits.rows import LogitStatistic
+    from emdiag.findings.page import Tone
 
-_NAMES: Final[Mapping[LogitStatistic, str]] = {
-    SKEWNESS: "per-token skewness",
-    POOLED_SKEWNESS: "pooled skewness",
-    ENTROPY: "entropy in nats",
+_NAMES: Final[Mapping[LogitStatistic, tuple[str, str]]] = {
+    SKEWNESS: ("skewness", "per-token skewness"),
+    POOLED_SKEWNESS: ("pooled skewness", "pooled skewness"),
+    ENTROPY: ("entropy", "entropy in nats"),
 }
-_KINDS: Final[Mapping[LogitStatistic, str]] = {
-    SKEWNESS: "skewness",
-    POOLED_SKEWNESS: "pooled skewness",
-    ENTROPY: "entropy",
-}
-"""Statistics that a checkpoint and the base are compared by in words, and the statements' kinds."""
+"""Statistics that a checkpoint and the base are compared by: kind of the statement, and name."""
 
 _HEADLINE: Final = frozenset({"skewness", "cooling"})
 _COOLING: Final[Mapping[Finding, str]] = {
@@ -47,6 +54,14 @@ _COOLING: Final[Mapping[Finding, str]] = {
     "not cooling": "is not cooling",
     "undecided": "may or may not be cooling",
 }
+
+
+_SHIFTED: Final[Mapping[Direction, str]] = {
+    "higher": "raised",
+    "lower": "lowered",
+    "undecided": "undecided",
+}
+_TOKEN_CHARACTERS: Final = 24
 
 
 def logit_findings(
@@ -93,7 +108,7 @@ def logit_cautions(result: LogitSkewResult) -> tuple[str, ...]:
 
 def text_statements(rows: LogitRows, texts: Sequence[str]) -> list[Statement]:
     """What is said of each checkpoint against the base on these texts, the most important first."""
-    return [
+    return _defined(
         statement
         for text in texts
         for label in rows.compared
@@ -104,8 +119,7 @@ def text_statements(rows: LogitRows, texts: Sequence[str]) -> list[Statement]:
             difference_statement(rows, label, text, POOLED_SKEWNESS),
             _opposite_statement(rows, label, text),
         )
-        if statement is not None
-    ]
+    )
 
 
 def headline_statements(rows: LogitRows) -> list[Statement]:
@@ -130,20 +144,17 @@ def difference_statement(
         return None
     gap, where = row.difference, f"on {rows.text_name(text)}"
     before = None if base_row is None else base_row.value
-    difference = f"{_NAMES[of]} {moved(before, row.value, gap.value, gap.interval)}"
+    difference = f"{_NAMES[of][1]} {moved(before, row.value, gap.value, gap.interval)}"
     if gap.direction != "undecided":
-        word = _certain(gap.direction) if of == ENTROPY else _skewed(gap.direction, row, base_row)
+        certain = "less certain" if gap.direction == "higher" else "more certain"
+        word = certain if of == ENTROPY else _skewed(gap.direction, row, base_row)
         words = f"{label} is {word} than {base} {where}: {difference}"
     elif gap.interval is None:
         words = f"{label} against {base} {where}: {difference}, without an interval"
     else:
         words = f"No significant difference between {label} and {base} {where}: {difference}"
     subject = rows.subject(label, text)
-    return statement_on(subject, words, kind=_KINDS[of], of=gap, direction=gap.direction)
-
-
-def _certain(direction: Direction) -> str:
-    return "less certain" if direction == "higher" else "more certain"
+    return statement(words, _NAMES[of][0], subject, of=gap, direction=gap.direction)
 
 
 def _skewed(direction: Direction, *rows: LogitEstimate | None) -> str:
@@ -168,10 +179,10 @@ def skewness_statements(rows: LogitRows, text: str, of: LogitStatistic) -> list[
 def _values_statement(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> Statement:
     base, subject = rows.result.base, rows.subject(label, text)
     row = rows.find(label, text, of)
-    words = f"{subject}: {_NAMES[of]} {amount(row)}"
+    words = f"{subject}: {_NAMES[of][1]} {amount(row)}"
     if label != base:
         words += f", {base} {amount(rows.find(base, text, of))}; unpaired, so not compared"
-    return statement_on(subject, words, kind=_KINDS[of], of=row)
+    return statement(words, _NAMES[of][0], subject, of=row)
 
 
 def _opposite_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
@@ -189,7 +200,7 @@ def _opposite_statement(rows: LogitRows, label: str, text: str) -> Statement | N
         f"The skewness of {subject} is {per_token} per token and {pooled} pooled: the pooled value "
         "also counts offsets between positions, which change no probability"
     )
-    return statement_on(subject, words, kind="opposite skewness", direction=per_token)
+    return statement(words, "opposite skewness", subject, direction=per_token)
 
 
 def cooling_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
@@ -209,14 +220,13 @@ def cooling_statement(rows: LogitRows, label: str, text: str) -> Statement | Non
             part = percent(share.value, share.interval)
             explained = f"{_best_temperature(rows, parts)} explains {part} of the "
         words = f"{verdict}: {explained}{nats}"
-    statement = statement_on(rows.subject(label, text), words, kind="cooling", of=share)
-    return replace(statement, tone="undecided") if parts.finding == "undecided" else statement
+    tone: Tone = "undecided" if parts.finding == "undecided" else "plain"
+    return statement(words, "cooling", rows.subject(label, text), of=share, tone=tone)
 
 
 def cooling_statements(rows: LogitRows, text: str) -> list[Statement]:
     """Of all checkpoints that were compared with the base on a text."""
-    spoken = (cooling_statement(rows, label, text) for label in rows.labels)
-    return [statement for statement in spoken if statement is not None]
+    return _defined(cooling_statement(rows, label, text) for label in rows.labels)
 
 
 def _best_temperature(rows: LogitRows, parts: Decomposition) -> str:
@@ -224,3 +234,156 @@ def _best_temperature(rows: LogitRows, parts: Decomposition) -> str:
         return "no temperature from 1/8 to 4 is best, and the better end"
     row = rows.find(parts.checkpoint, parts.text, COOLING_TEMPERATURE)
     return f"one temperature (T = {amount(row) if row else short(parts.temperature)})"
+
+
+def tenth_statements(rows: LogitRows, text: str) -> list[Statement]:
+    """In how many tenths of a text skewness and entropy differ from the base's.
+
+    Where nothing is compared, the first and the last tenth of each checkpoint.
+    """
+    return _defined(_tenths_compared(rows, label, text) for label in rows.compared) or _defined(
+        _first_and_last(rows, label, text) for label in rows.labels
+    )
+
+
+def _defined(statements: Iterable[Statement | None]) -> list[Statement]:
+    return [statement for statement in statements if statement is not None]
+
+
+def _tenths(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> list[LogitEstimate]:
+    tenths = (rows.find(label, text, replace(of, part=part)) for part in TENTHS)
+    return [row for row in tenths if row is not None]
+
+
+def _tenths_compared(rows: LogitRows, label: str, text: str) -> Statement | None:
+    counted = []
+    for of in (SKEWNESS, ENTROPY):
+        directions = [
+            row.difference.direction
+            for row in _tenths(rows, label, text, of)
+            if row.difference is not None
+        ]
+        if directions:
+            counted.append(f"{_NAMES[of][0]} {_in_tenths(directions)}")
+    words = f"{label} against {rows.result.base} along {rows.text_name(text)}: {', '.join(counted)}"
+    return statement(words, "along the text", rows.subject(label, text)) if counted else None
+
+
+def _in_tenths(directions: Sequence[Direction]) -> str:
+    """Such as `lower in 8 and higher in 1 of 10 tenths`."""
+    words = [
+        f"{direction} in {directions.count(direction)}"
+        for direction in ("lower", "higher")
+        if direction in directions
+    ]
+    if not words:
+        return f"without a significant difference in {len(directions)} tenths"
+    return f"{' and '.join(words)} of {len(directions)} tenths"
+
+
+def _first_and_last(rows: LogitRows, label: str, text: str) -> Statement | None:
+    ends = [
+        f"{_NAMES[of][0]} {amount(tenths[0])} {ARROW} {amount(tenths[-1])}"
+        for of in (SKEWNESS, ENTROPY)
+        if (tenths := _tenths(rows, label, text, of))
+    ]
+    words = f"{label}, first to last tenth of {rows.text_name(text)}: {', '.join(ends)}"
+    return statement(words, "along the text", rows.subject(label, text)) if ends else None
+
+
+def shift_statements(rows: LogitRows, text: str) -> list[Statement]:
+    """What became of the base's most likely token and of its least likely ones."""
+    of = next((of for of in SHIFTS if rows.of_all(text, replace(of, part=RANKS[0]))), SHIFTS[0])
+    name = "log-probability" if of.source == "log_prob" else "centred logit"
+    statements = []
+    for label in rows.labels:
+        shifts = [rows.find(label, text, replace(of, part=part)) for part in RANKS]
+        defined = [row for row in shifts if row is not None]
+        if len(defined) > 1:
+            head, tail = defined[0], defined[-1]
+            words = (
+                f"{label} against {rows.result.base} on {rows.text_name(text)}: {name} "
+                f"{amount(head, signed=True)} at rank {rank_range(head.part or '')}, "
+                f"{amount(tail, signed=True)} at {rank_range(tail.part or '')}: "
+                f"{_head_and_tail(head, tail)}"
+            )
+            subject, direction = rows.subject(label, text), direction_of(head.interval)
+            statements.append(
+                statement(words, "shift by rank", subject, of=head, direction=direction)
+            )
+    return statements
+
+
+def _head_and_tail(head: LogitEstimate, tail: LogitEstimate) -> str:
+    first, last = direction_of(head.interval), direction_of(tail.interval)
+    if first != last:
+        return f"head {_SHIFTED[first]}, tail {_SHIFTED[last]}"
+    if first != "undecided":
+        return f"head and tail {_SHIFTED[first]}"
+    return "no significant shift" if head.interval and tail.interval else "without an interval"
+
+
+def published_statements(result: LogitSkewResult) -> list[Statement]:
+    """Skewness as the released script measures it, and with every quirk undone."""
+    published = result.published
+    if published is None:
+        return []
+    ladder = published.ladder or (published.shown,)
+    labels = [arm.label for arm in result.arms if arm.label != result.base]
+    return [_published_statement(result.base, label, ladder) for label in labels or [result.base]]
+
+
+def _published_statement(base: str, label: str, ladder: Sequence[QuirkStep]) -> Statement:
+    first, last = ladder[0], ladder[-1]
+    value = first.value_of(label)
+    name = label if label == base else f"from {base} to {label}"
+    words = f"Skewness {first.name}, {name}: {_quirk_amount(first, label, base)}"
+    if last is not first:
+        words += f"; with every quirk undone {_quirk_amount(last, label, base)}"
+    return Statement(
+        words=words,
+        kind="published",
+        subject=label,
+        direction=None if value is None else direction_of(value.change_interval),
+        value=None if value is None else value.change,
+        interval=None if value is None else value.change_interval,
+    )
+
+
+def _quirk_amount(step: QuirkStep, label: str, base: str) -> str:
+    """Such as `0.02 -> 1.52 (+1.50 [1.38, 1.62])`, from the base to the checkpoint."""
+    value, base_value = step.value_of(label), step.value_of(base)
+    if value is None or value.skewness is None:
+        return "not defined"
+    if value.change is None or base_value is None:
+        return statistic(value.skewness, value.interval)
+    return moved(base_value.skewness, value.skewness, value.change, value.change_interval)
+
+
+def flip_statements(rows: LogitRows, text: str, labels: Sequence[str]) -> list[Statement]:
+    """Where the most likely token of these checkpoints is not the base's, if anywhere."""
+    return _defined(_flip_statement(rows, label, text) for label in labels)
+
+
+def _flip_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
+    flows = [
+        flow
+        for flow in rows.result.flows
+        if (flow.checkpoint, flow.text) == (label, text) and flow.count > 0
+    ]
+    if not flows:
+        return None
+    row, top = rows.find(label, text, FLIPS), max(flows, key=lambda flow: flow.count)
+    share = "" if row is None else f" at {percent(row.value, row.interval)} of positions"
+    words = (
+        f"{label} and {rows.result.base} differ in the most likely token{share} on "
+        f"{rows.text_name(text)}, most often {_token(top.from_token)} {ARROW} "
+        f"{_token(top.to_token)} ({count(top.count, 'time')})"
+    )
+    return statement(words, "flips", rows.subject(label, text), of=row)
+
+
+def _token(text: str) -> str:
+    """As a Python string is written, cut where it is long."""
+    is_long = len(text) > _TOKEN_CHARACTERS
+    return repr(text[:_TOKEN_CHARACTERS] + "\N{HORIZONTAL ELLIPSIS}" * is_long)

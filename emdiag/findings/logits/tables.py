@@ -19,12 +19,12 @@ from emdiag.findings.logits.rows import (
     LogitStatistic,
 )
 from emdiag.findings.numbers import NOTHING, change, count, p_value, short, statistic
-from emdiag.findings.page import Cell, table
+from emdiag.findings.page import Cell, table, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from emdiag.core.logit_skew import LogitEstimate, QuirkStep, QuirkValue
+    from emdiag.core.logit_skew import Decomposition, LogitEstimate, QuirkStep
     from emdiag.core.results import Direction
     from emdiag.findings.logits.rows import LogitRows
     from emdiag.findings.page import Row, Table
@@ -43,10 +43,7 @@ _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
     LogitStatistic("mean", "pooled"): ("mean, pooled", None),
     LogitStatistic("sigma", "pooled"): ("sigma, pooled", None),
     POOLED_SKEWNESS: ("skewness, pooled", "of all logits of all positions together"),
-    LogitStatistic("skewness", "pooled", "log_prob"): (
-        "skewness of log-probs",
-        "pooled",
-    ),
+    LogitStatistic("skewness", "pooled", "log_prob"): ("skewness of log-probs", "pooled"),
     LogitStatistic("excess_kurtosis", "pooled"): ("excess kurtosis, pooled", None),
     ENTROPY: ("entropy, nats", "of the next-token distribution"),
     _parts("reasoning"): ("entropy, reasoning", "in nats, before the answer"),
@@ -71,10 +68,7 @@ _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
     COOLING_TEMPERATURE: ("best temperature", "of the base, where it is closest"),
     COOLING_SHARE: ("KL share explained", "by the best temperature; 1: the change is cooling"),
     LogitStatistic("kl_after_cooling_nats"): ("KL left, nats", "at the best temperature"),
-    LogitStatistic("own_temperature"): (
-        "temperature by position",
-        "geometric mean of the best",
-    ),
+    LogitStatistic("own_temperature"): ("temperature by position", "geometric mean of the best"),
     LogitStatistic("kl_after_own_temperatures_nats"): ("KL left, T by position", "in nats"),
     _RERANKING: ("re-ranking, nats", "KL that no distribution in the base's order explains"),
 }
@@ -133,13 +127,13 @@ def text_tables(
     defined = [of for of in statistics if rows.of_all(text, of)]
     paired = [of for of in defined if rows.compared and not rows.row(rows.result.base, text, of)]
     values = [of for of in defined if of not in paired]
-    compared = [of for of in defined if of in paired or _has_difference(rows, text, of)]
+    compared = [
+        of
+        for of in defined
+        if of in paired or any(row.difference is not None for row in rows.of_all(text, of))
+    ]
     tables = [_value_table(rows, text, values)] if values else []
     return (*tables, _difference_table(rows, text, compared)) if compared else tuple(tables)
-
-
-def _has_difference(rows: LogitRows, text: str, of: LogitStatistic) -> bool:
-    return any(row.difference is not None for row in rows.of_all(text, of))
 
 
 def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic]) -> Table:
@@ -147,13 +141,10 @@ def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic
     tokens = sum(info.tokens for info in result.texts if info.name == text)
     seeds = max((len(arm.checkpoints) for arm in result.arms), default=1)
     over = "seeds and problems" if seeds > 1 else "problems"
-    cells: list[Row] = []
-    for of in statistics:
-        name, hint = _name(of)
-        estimates = (rows.row(label, text, of) for label in rows.labels)
-        cells.append(
-            [Cell(text=name, hint=hint), *(_value(row, result.problems) for row in estimates)]
-        )
+    cells: list[Row] = [
+        [_named(of), *(_value(rows.row(label, text, of), result.problems) for label in rows.labels)]
+        for of in statistics
+    ]
     return table(
         f"{_on(rows, text)}: {count(result.problems, 'problem')}, {count(tokens, 'token')}, "
         f"95 % intervals over {over}",
@@ -163,11 +154,10 @@ def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic
 
 
 def _difference_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic]) -> Table:
-    cells: list[Row] = []
-    for of in statistics:
-        estimates = (rows.row(label, text, of) for label in rows.compared)
-        name, hint = _name(of)
-        cells.append([Cell(text=name, hint=hint), *map(_difference, estimates)])
+    cells: list[Row] = [
+        [_named(of), *(_difference(rows.row(label, text, of)) for label in rows.compared)]
+        for of in statistics
+    ]
     return table(
         f"{_on(rows, text)}, compared with {rows.result.base}, paired by problem",
         ["difference or distance", *rows.compared],
@@ -175,6 +165,11 @@ def _difference_table(rows: LogitRows, text: str, statistics: Iterable[LogitStat
         note="\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}: a difference that is significant by its "
         "interval and the corrected test",
     )
+
+
+def _named(of: LogitStatistic) -> Cell:
+    name, hint = _name(of)
+    return Cell(text=name, hint=hint)
 
 
 def _value(row: LogitEstimate | None, problems: int) -> Cell:
@@ -222,30 +217,27 @@ def decomposition_tables(rows: LogitRows) -> tuple[Table, ...]:
     """Where the KL of each checkpoint from the base comes from, on every text."""
     if not rows.result.decompositions:
         return ()
-    columns = (KL, COOLING_TEMPERATURE, COOLING_SHARE)
-    cells: list[Row] = [
-        [
-            parts.text,
-            parts.checkpoint,
-            *(_value(rows.row(parts.checkpoint, parts.text, of), 0) for of in columns),
-            short(parts.cooling_nats),
-            short(parts.reranking_nats),
-            short(parts.rest_nats),
-            parts.finding,
-        ]
-        for parts in rows.result.decompositions
-    ]
-    return (
-        table(
-            f"KL from {rows.result.base} in nats per token: cooling, re-ranking and the rest",
-            [
-                *("text", "checkpoint", "KL", "best temperature", "share explained"),
-                *("cooling", "re-ranking", "rest", "finding"),
-            ],
-            rows=cells,
-            secondary=("rest", "cooling", "re-ranking", "best temperature", "KL"),
+
+    def value(of: LogitStatistic) -> Callable[[Decomposition], Cell]:
+        return lambda parts: _value(rows.row(parts.checkpoint, parts.text, of), 0)
+
+    decompositions = table_of(
+        rows.result.decompositions,
+        f"KL from {rows.result.base} in nats per token: cooling, re-ranking and the rest",
+        (
+            ("text", lambda parts: parts.text),
+            ("checkpoint", lambda parts: parts.checkpoint),
+            ("KL", value(KL)),
+            ("best temperature", value(COOLING_TEMPERATURE)),
+            ("share explained", value(COOLING_SHARE)),
+            ("cooling", lambda parts: short(parts.cooling_nats)),
+            ("re-ranking", lambda parts: short(parts.reranking_nats)),
+            ("rest", lambda parts: short(parts.rest_nats)),
+            ("finding", lambda parts: parts.finding),
         ),
+        secondary=("rest", "cooling", "re-ranking", "best temperature", "KL"),
     )
+    return (decompositions,)
 
 
 def quirk_tables(rows: LogitRows) -> tuple[Table, ...]:
@@ -275,14 +267,17 @@ def _quirk_table(rows: LogitRows, title: str, steps: Sequence[QuirkStep]) -> Tab
     base = rows.result.base
     labels = [value.checkpoint for value in steps[0].values]
     compared = [label for label in labels if label != base]
-    cells: list[Row] = [
-        [
-            step.name,
-            *(_quirk_value(step.value_of(label)) for label in labels),
-            *(_quirk_change(step.value_of(label)) for label in compared),
-        ]
-        for step in steps
-    ]
+    cells: list[Row] = []
+    for step in steps:
+        values = (step.value_of(label) for label in labels)
+        changes = (step.value_of(label) for label in compared)
+        cells.append(
+            [
+                step.name,
+                *(statistic(v.skewness, v.interval) if v else NOTHING for v in values),
+                *(change(v.change, v.change_interval) if v else NOTHING for v in changes),
+            ]
+        )
     return table(
         title,
         ["quirks", *labels, *(f"{label} minus {base}" for label in compared)],
@@ -290,14 +285,6 @@ def _quirk_table(rows: LogitRows, title: str, steps: Sequence[QuirkStep]) -> Tab
         note="a separate measurement, not comparable with the tables above",
         secondary=compared,
     )
-
-
-def _quirk_value(value: QuirkValue | None) -> str:
-    return NOTHING if value is None else statistic(value.skewness, value.interval)
-
-
-def _quirk_change(value: QuirkValue | None) -> str:
-    return NOTHING if value is None else change(value.change, value.change_interval)
 
 
 def _other_entropies(rows: LogitRows, text: str) -> list[LogitStatistic]:

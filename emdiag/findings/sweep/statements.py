@@ -15,7 +15,7 @@ from emdiag.findings.numbers import (
     setting,
     short,
 )
-from emdiag.findings.page import Statement
+from emdiag.findings.page import Statement, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,16 +105,9 @@ def trend(slope: Slope) -> Statement:
     """Whether accuracy falls or rises along an axis."""
     axis, (words, direction, tone) = AXES[slope.axis], _TRENDS[slope.trend]
     amount = points(slope.value, slope.interval)
-    return Statement(
-        words=f"Accuracy of {slope.checkpoint} on {slope.benchmark} {words} with {axis.name}: "
-        f"{amount} per unit of {axis.symbol}",
-        kind="trend",
-        subject=f"{slope.checkpoint} on {slope.benchmark}",
-        direction=direction,
-        value=slope.value,
-        interval=slope.interval,
-        tone=tone,
-    )
+    subject = f"{slope.checkpoint} on {slope.benchmark}"
+    sentence = f"Accuracy of {subject} {words} with {axis.name}: {amount} per unit of {axis.symbol}"
+    return statement(sentence, "trend", subject, of=slope, direction=direction, tone=tone)
 
 
 def trends_by_checkpoint(result: TemperatureSweepResult, axis: Axis) -> tuple[Statement, ...]:
@@ -135,11 +128,8 @@ def _counted_trends(slopes: Sequence[Slope]) -> Statement:
     counts = ", ".join(
         f"{words} on {names.count(name)}" for name, (words, *_) in _TRENDS.items() if name in names
     )
-    return Statement(
-        words=f"Accuracy of {label} {counts} of {len(slopes)} benchmarks with {axis.name}",
-        kind="trends",
-        subject=label,
-    )
+    words = f"Accuracy of {label} {counts} of {len(slopes)} benchmarks with {axis.name}"
+    return statement(words, "trends", label)
 
 
 def different_slopes(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -153,16 +143,13 @@ def different_slopes(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 def slope_difference(pair: SlopeDifference) -> Statement:
     """Whether the slopes of two checkpoints differ."""
     amount = points(pair.value, pair.interval)
-    return Statement(
-        words=f"The slope of {pair.left} on {pair.benchmark} {_RELATIONS[pair.direction]} that of "
+    words = (
+        f"The slope of {pair.left} on {pair.benchmark} {_RELATIONS[pair.direction]} that of "
         f"{pair.right}: {amount} per unit of {AXES[pair.axis].symbol}, "
-        f"{p_value(pair.p_holm)} (Holm)",
-        kind="slope difference",
-        subject=f"{pair.left} and {pair.right} on {pair.benchmark}",
-        direction=pair.direction,
-        value=pair.value,
-        interval=pair.interval,
+        f"{p_value(pair.p_holm)} (Holm)"
     )
+    subject = f"{pair.left} and {pair.right} on {pair.benchmark}"
+    return statement(words, "slope difference", subject, of=pair, direction=pair.direction)
 
 
 def baselines(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -251,12 +238,10 @@ def _counted_verdicts(controls: Sequence[CoolingControl]) -> Statement:
         if verdict in verdicts
     )
     label = controls[0].checkpoint
-    return Statement(
-        words=f"{label} against its entropy-matched baselines: {counts} of {len(controls)} "
-        "comparisons",
-        kind="entropy-matched",
-        subject=label,
+    words = (
+        f"{label} against its entropy-matched baselines: {counts} of {len(controls)} comparisons"
     )
+    return statement(words, "entropy-matched", label)
 
 
 def accuracies(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -265,15 +250,10 @@ def accuracies(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 
 
 def _accuracy(point: SweepPoint) -> Statement:
-    accuracy = point.accuracy
-    return Statement(
-        words=f"Accuracy of {point.checkpoint} on {point.benchmark}, {point.setting.words()}: "
-        f"{percent(accuracy.value, accuracy.interval)}",
-        kind="score",
-        subject=f"{point.checkpoint} on {point.benchmark}",
-        value=accuracy.value,
-        interval=accuracy.interval,
-    )
+    subject, accuracy = f"{point.checkpoint} on {point.benchmark}", point.accuracy
+    amount = percent(accuracy.value, accuracy.interval)
+    words = f"Accuracy of {subject}, {point.setting.words()}: {amount}"
+    return statement(words, "score", subject, of=accuracy)
 
 
 def accuracy_range(result: TemperatureSweepResult) -> Statement:
@@ -286,7 +266,7 @@ def accuracy_range(result: TemperatureSweepResult) -> Statement:
             max(shown, key=lambda point: point.accuracy.value),
         )
     )
-    return Statement(words=f"Accuracy ranges from {low} to {high}", kind="range")
+    return statement(f"Accuracy ranges from {low} to {high}", "range", "")
 
 
 def _base_last(result: TemperatureSweepResult) -> list[str]:

@@ -10,6 +10,7 @@ from emdiag.findings.numbers import (
     NOTHING,
     count,
     listed,
+    metric_cell,
     p_cell,
     percent_cell,
     points_cell,
@@ -17,15 +18,20 @@ from emdiag.findings.numbers import (
     short,
     statistic,
 )
-from emdiag.findings.page import Cell, Findings, table
+from emdiag.findings.page import Cell, Findings, table, table_of
 from emdiag.findings.sweep.statements import AXES, baseline, statements, trend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.results import Metric
-    from emdiag.core.temperature_sweep import CoolingControl, SweepPoint, TemperatureSweepResult
-    from emdiag.findings.page import Row, Table
+    from emdiag.core.temperature_sweep import (
+        CoolingControl,
+        Slope,
+        SlopeDifference,
+        TemperatureSweepResult,
+    )
+    from emdiag.findings.page import Table, Tone
 
 
 def sweep_findings(result: TemperatureSweepResult) -> Findings:
@@ -87,7 +93,7 @@ def _accuracy_table(result: TemperatureSweepResult, benchmark: str) -> Table:
         [
             sampling.words(result.axes),
             listed(sorted({p.accuracy.name for p in points if p.setting == sampling})),
-            *(_percent(accuracies.get((sampling, arm.label))) for arm in result.arms),
+            *(metric_cell(accuracies.get((sampling, arm.label))) for arm in result.arms),
         ]
         for sampling in dict.fromkeys(point.setting for point in points)
     ]
@@ -107,74 +113,50 @@ def _accuracy_table(result: TemperatureSweepResult, benchmark: str) -> Table:
 
 def point_table(result: TemperatureSweepResult) -> Table:
     """Everything else that is known of each point, those of the baselines included."""
-    return table(
+    return table_of(
+        result.points,
         f"Samples{_at_one_benchmark(result)} under every setting; shares in percent, entropy in "
         "nats per token",
         (
-            "checkpoint",
-            "benchmark",
-            "setting",
-            "samples",
-            "pass@k",
-            "maj@k",
-            "agreement",
-            "distinct answers",
-            "entropy",
-            "tokens",
-            "truncated",
-            "repetitive",
-            "no box",
+            ("checkpoint", lambda p: p.checkpoint + (" (baseline)" if p.is_control else "")),
+            ("benchmark", lambda p: _benchmark(result, p.benchmark)),
+            ("setting", lambda p: p.setting.words(result.axes)),
+            ("samples", lambda p: str(p.samples)),
+            ("pass@k", lambda p: metric_cell(p.pass_at_k[-1] if p.samples > 1 else None)),
+            ("maj@k", lambda p: metric_cell(p.majority)),
+            ("agreement", lambda p: metric_cell(p.agreement)),
+            ("distinct answers", lambda p: _statistic(p.distinct_answers)),
+            ("entropy", lambda p: _statistic(p.entropy_nats)),
+            ("tokens", lambda p: _statistic(p.mean_tokens)),
+            ("truncated", lambda p: metric_cell(p.truncated_frac)),
+            ("repetitive", lambda p: metric_cell(p.repeated_frac)),
+            ("no box", lambda p: metric_cell(p.no_box_frac)),
         ),
-        rows=[_point_row(result, point) for point in result.points],
         note="k is the number of samples. Agreement: chance that two samples give the same answer.",
         secondary=(
-            "no box",
-            "repetitive",
-            "distinct answers",
-            "maj@k",
-            "samples",
-            "tokens",
-            "agreement",
-            "truncated",
+            *("no box", "repetitive", "distinct answers", "maj@k", "samples", "tokens"),
+            *("agreement", "truncated"),
         ),
     )
 
 
-def _point_row(result: TemperatureSweepResult, point: SweepPoint) -> Row:
-    return [
-        point.checkpoint + (" (baseline)" if point.is_control else ""),
-        _benchmark(result, point.benchmark),
-        point.setting.words(result.axes),
-        str(point.samples),
-        _percent(point.pass_at_k[-1] if point.samples > 1 else None),
-        _percent(point.majority),
-        _percent(point.agreement),
-        _statistic(point.distinct_answers),
-        _statistic(point.entropy_nats),
-        _statistic(point.mean_tokens),
-        _percent(point.truncated_frac),
-        _percent(point.repeated_frac),
-        _percent(point.no_box_frac),
-    ]
-
-
 def _slope_table(result: TemperatureSweepResult) -> Table:
     """A row for each checkpoint, benchmark and axis."""
-    rows: list[Row] = [
-        [
-            slope.checkpoint,
-            _benchmark(result, slope.benchmark),
-            f"{AXES[slope.axis].symbol} {setting(slope.low)} to {setting(slope.high)}",
-            Cell(text=points_cell(slope.value, slope.interval), tone=trend(slope).tone),
-            Cell(text=slope.trend, tone=trend(slope).tone),
-        ]
-        for slope in result.slopes
-    ]
-    return table(
+
+    def toned(slope: Slope, text: str) -> Cell:
+        return Cell(text=text, tone=trend(slope).tone)
+
+    return table_of(
+        result.slopes,
         f"Slope of accuracy{_at_one_benchmark(result)}, in points per unit of the axis, with 95 % "
         "intervals",
-        ("checkpoint", "benchmark", "axis", "slope", "trend"),
-        rows=rows,
+        (
+            ("checkpoint", lambda s: s.checkpoint),
+            ("benchmark", lambda s: _benchmark(result, s.benchmark)),
+            ("axis", lambda s: f"{AXES[s.axis].symbol} {setting(s.low)} to {setting(s.high)}"),
+            ("slope", lambda s: toned(s, points_cell(s.value, s.interval))),
+            ("trend", lambda s: toned(s, s.trend)),
+        ),
         note="Least-squares line through the settings. A trend is named only where the interval "
         "excludes zero.",
         secondary=("axis",),
@@ -183,78 +165,76 @@ def _slope_table(result: TemperatureSweepResult) -> Table:
 
 def _difference_table(result: TemperatureSweepResult) -> Table:
     """A row for each pair of checkpoints."""
-    rows: list[Row] = [
-        [
-            f"{pair.left} {MINUS} {pair.right}",
-            _benchmark(result, pair.benchmark),
-            AXES[pair.axis].symbol,
-            Cell(
-                text=points_cell(pair.value, pair.interval),
-                tone="undecided" if pair.direction == "undecided" else "plain",
-            ),
-            Cell(
-                text=p_cell(pair.p_holm),
-                hint=f"sign flips over problems; before the correction {p_cell(pair.p_value)}",
-            ),
-        ]
-        for pair in result.slope_differences
-    ]
-    return table(
+    return table_of(
+        result.slope_differences,
         f"Difference of slopes{_at_one_benchmark(result)}, in points per unit of the axis, paired "
         "by problem",
-        ("pair", "benchmark", "axis", "difference", "p (Holm)"),
-        rows=rows,
+        (
+            ("pair", lambda pair: f"{pair.left} {MINUS} {pair.right}"),
+            ("benchmark", lambda pair: _benchmark(result, pair.benchmark)),
+            ("axis", lambda pair: AXES[pair.axis].symbol),
+            ("difference", _difference),
+            ("p (Holm)", _corrected_p),
+        ),
         secondary=("axis",),
     )
 
 
+def _difference(pair: SlopeDifference) -> Cell:
+    tone: Tone = "undecided" if pair.direction == "undecided" else "plain"
+    return Cell(text=points_cell(pair.value, pair.interval), tone=tone)
+
+
+def _corrected_p(pair: SlopeDifference) -> Cell:
+    hint = f"sign flips over problems; before the correction {p_cell(pair.p_value)}"
+    return Cell(text=p_cell(pair.p_holm), hint=hint)
+
+
 def baseline_tables(result: TemperatureSweepResult) -> tuple[Table, ...]:
     """A row for each checkpoint and temperature, with its entropy-matched baseline, if any."""
-    return (_baseline_table(result),) if result.controls else ()
-
-
-def _baseline_table(result: TemperatureSweepResult) -> Table:
+    if not result.controls:
+        return ()
     base = result.base or "base"
-    return table(
+    baselines = table_of(
+        result.controls,
         f"Entropy-matched baseline{_at_one_benchmark(result)}: entropies in nats per token, "
         "accuracy in percent, differences in points",
         (
-            "checkpoint",
-            "benchmark",
-            "entropy",
-            "accuracy",
-            f"{base} at T",
-            f"{base}'s entropy",
-            f"{base}'s accuracy",
-            "difference",
-            "verdict",
+            ("checkpoint", lambda c: f"{c.checkpoint}, T {setting(c.temperature)}"),
+            ("benchmark", lambda c: _benchmark(result, c.benchmark)),
+            ("entropy", lambda c: short(c.entropy_nats)),
+            ("accuracy", lambda c: percent_cell(c.value)),
+            (f"{base} at T", _base_temperature),
+            (f"{base}'s entropy", _base_entropy),
+            (f"{base}'s accuracy", lambda c: percent_cell(c.base_value)),
+            (
+                "difference",
+                lambda c: Cell(text=points_cell(c.difference, c.interval), tone=baseline(c).tone),
+            ),
+            (
+                "verdict",
+                lambda c: Cell(
+                    text=c.verdict + ("" if c.is_matched else " (entropies differ)"),
+                    tone=baseline(c).tone,
+                ),
+            ),
         ),
-        rows=[_baseline_row(result, control) for control in result.controls],
         note=f"More than cooling: the interval is above 2 points; less: below {MINUS}2; cooling: "
         "between them; undecided: it holds one of them, or the entropies are not equal.",
         secondary=(f"{base}'s entropy", "entropy", f"{base}'s accuracy", "accuracy"),
     )
+    return (baselines,)
 
 
-def _baseline_row(result: TemperatureSweepResult, control: CoolingControl) -> Row:
-    tone = baseline(control).tone
+def _base_temperature(control: CoolingControl) -> Cell:
     tried = ", ".join(setting(temperature) for temperature in control.tried)
-    differ = "" if control.is_matched else " (entropies differ)"
-    return [
-        f"{control.checkpoint}, T {setting(control.temperature)}",
-        _benchmark(result, control.benchmark),
-        short(control.entropy_nats),
-        percent_cell(control.value),
-        Cell(text=setting(control.base_temperature), hint=f"temperatures tried: {tried}"),
-        Cell(
-            text=short(control.base_entropy_nats),
-            hint=f"equal within {setting(control.tolerance_nats)} nats: "
-            f"{'yes' if control.is_matched else 'no'}",
-        ),
-        percent_cell(control.base_value),
-        Cell(text=points_cell(control.difference, control.interval), tone=tone),
-        Cell(text=f"{control.verdict}{differ}", tone=tone),
-    ]
+    return Cell(text=setting(control.base_temperature), hint=f"temperatures tried: {tried}")
+
+
+def _base_entropy(control: CoolingControl) -> Cell:
+    is_equal = "yes" if control.is_matched else "no"
+    hint = f"equal within {setting(control.tolerance_nats)} nats: {is_equal}"
+    return Cell(text=short(control.base_entropy_nats), hint=hint)
 
 
 def _at_one_benchmark(result: TemperatureSweepResult) -> str:
@@ -265,10 +245,6 @@ def _at_one_benchmark(result: TemperatureSweepResult) -> str:
 def _benchmark(result: TemperatureSweepResult, benchmark: str) -> str:
     """In a column, which is left out where all its cells are empty."""
     return benchmark if len(result.benchmarks) > 1 else ""
-
-
-def _percent(metric: Metric | None) -> str:
-    return NOTHING if metric is None else percent_cell(metric.value, metric.interval)
 
 
 def _statistic(metric: Metric | None) -> str:

@@ -167,19 +167,11 @@ def _bars(axes: Axes, study: DrawnStudy, parts_of: Mapping[str, Decomposition]) 
 
 
 def _legend(figure: Figure, study: DrawnStudy, labels: Iterable[str]) -> None:
-    parts = [
-        Patch(facecolor=f"#555555{part.alpha}", edgecolor="#555555", hatch=part.hatch)
+    parts = {
+        part.name: Patch(facecolor=f"#555555{part.alpha}", edgecolor="#555555", hatch=part.hatch)
         for part in _PARTS
-    ]
+    }
     own = line_of(next(iter(study.looks.values())))
     own.set(color="#111111", linestyle="none", marker="|", markersize=10, markeredgewidth=2)
-    labels = list(labels)
-    legend(
-        figure,
-        [*(line_of(study.looks[label]) for label in labels), *parts, own],
-        [
-            *(study.names[label] for label in labels),
-            *(part.name for part in _PARTS),
-            "gone with a best temperature at each position",
-        ],
-    )
+    lines = {study.names[label]: line_of(study.looks[label]) for label in labels}
+    legend(figure, lines | parts | {"gone with a best temperature at each position": own})

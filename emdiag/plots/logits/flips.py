@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from emdiag.findings.logits.details import flip_statements
 from emdiag.findings.logits.rows import FLIPS
+from emdiag.findings.logits.statements import flip_statements
 from emdiag.findings.numbers import count
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.plain_text import plain_token

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from matplotlib.ticker import MaxNLocator
 
-from emdiag.findings.logits.details import shift_statements, tenth_statements
 from emdiag.findings.logits.rows import ENTROPY, RANKS, SHIFTS, SKEWNESS, TENTHS, rank_range
+from emdiag.findings.logits.statements import shift_statements, tenth_statements
 from emdiag.findings.numbers import intervals_drawn
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.sheet import (

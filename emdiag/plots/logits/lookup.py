@@ -10,7 +10,7 @@ from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.findings.logits.rows import LogitRows
 from emdiag.findings.numbers import span
 from emdiag.plots.plain_text import arm_names, plain_label
-from emdiag.plots.style import Look, arm_looks
+from emdiag.plots.style import Look, looks_by_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,12 +52,10 @@ class DrawnStudy:
 
 def drawn_study(result: LogitSkewResult) -> DrawnStudy:
     """The result with its estimates by name; arms are as many as it lists."""
-    labels = [arm.label for arm in result.arms]
-    looks = arm_looks([arm.stage for arm in result.arms])
     return DrawnStudy(
         rows=LogitRows(result),
-        looks=dict(zip(labels, looks, strict=True)),
-        names=arm_names(labels),
+        looks=looks_by_label({arm.label: arm.stage for arm in result.arms}),
+        names=arm_names([arm.label for arm in result.arms]),
     )
 
 

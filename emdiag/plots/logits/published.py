@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from emdiag.findings.logits.details import published_statements
+from emdiag.findings.logits.statements import published_statements
 from emdiag.findings.numbers import count, intervals_drawn, span
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (

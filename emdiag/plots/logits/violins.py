@@ -13,7 +13,7 @@ from emdiag.findings.numbers import intervals_drawn, statistic
 from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.logits.shapes import counts_of, ends_of
 from emdiag.plots.sheet import Words, finish, label_axes, sheet, title_lines
-from emdiag.plots.style import QUIET
+from emdiag.plots.style import QUIET, WORDS_BOX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +125,7 @@ def _mean(axes: Axes, cell: tuple[float, Interval | None], look: Look, *, line: 
         va="bottom",
         size=7,
         color=QUIET,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
+        bbox=WORDS_BOX,
     )
 
 

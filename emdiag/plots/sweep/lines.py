@@ -78,7 +78,7 @@ def accuracy_figure(lookup: SweepLookup) -> Figure | None:
         ticks_along(axes, lookup)
         title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
         label_axes(axes, title=title, x=AXES[lookup.axis].label, y="" if index else "accuracy, %")
-    legend(figure, list(entries.values()), list(entries))
+    legend(figure, entries)
     return finish(figure)
 
 
@@ -112,7 +112,7 @@ def entropy_figure(lookup: SweepLookup) -> Figure | None:
             x=x if len(benchmarks) == 1 else "mean entropy, nats per token",
             y="" if index else "accuracy, %",
         )
-    legend(figure, list(entries.values()), list(entries))
+    legend(figure, entries)
     return finish(figure)
 
 

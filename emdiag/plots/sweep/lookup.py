@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from emdiag.core.results import Interval
+from msgspec.structs import replace
+
 from emdiag.core.temperature_sweep import (
     Axis,
     CoolingControl,
@@ -16,7 +17,7 @@ from emdiag.core.temperature_sweep import (
 )
 from emdiag.plots.plain_text import arm_names
 from emdiag.plots.sheet import legend_lines, sheet
-from emdiag.plots.style import STAGE_COLOURS, Look, arm_looks
+from emdiag.plots.style import STAGE_COLOURS, Look, looks_by_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,20 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emdiag.core.results import Metric
+    from emdiag.core.results import Interval, Metric
     from emdiag.plots.sheet import Words
-
-WORDS_BOX: Final[Mapping[str, object]] = {
-    "facecolor": "white",
-    "edgecolor": "none",
-    "alpha": 0.8,
-    "pad": 0.6,
-}
-"""Behind words that stand in a panel, so that no line crosses them."""
 
 _NEUTRAL: Final[Mapping[Axis, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}
 _LEGEND_LINE_INCHES = 0.17
-_PANEL_COLUMNS: Final = {1: 1, 2: 2, 3: 3, 4: 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +108,10 @@ class SweepLookup:
 
 def open_sweep(result: TemperatureSweepResult) -> SweepLookup:
     """The result with a look and a name for each arm."""
-    labels = [arm.label for arm in result.arms]
-    looks = arm_looks([arm.stage for arm in result.arms])
     return SweepLookup(
         result=result,
-        looks=dict(zip(labels, looks, strict=True)),
-        names=arm_names(labels),
+        looks=looks_by_label({arm.label: arm.stage for arm in result.arms}),
+        names=arm_names([arm.label for arm in result.arms]),
         held=_held(result),
     )
 
@@ -155,24 +145,19 @@ def _is_all(axis: Axis, value: float) -> bool:
     return axis == "top_k" and value == 0
 
 
-def hundredfold(interval: Interval | None) -> Interval | None:
-    """The interval of a share, in percent."""
-    if interval is None:
-        return None
-    return Interval(
-        low=100 * interval.low,
-        high=100 * interval.high,
-        level=interval.level,
-        method=interval.method,
-    )
-
-
 def metric_values(metric: Metric | None, scale: float) -> tuple[float | None, Interval | None]:
-    """Value and interval, times `scale` (1 or 100); None where the metric is not defined."""
+    """Value and interval, times `scale`; None where the metric is not defined."""
     if metric is None:
         return None, None
-    interval = hundredfold(metric.interval) if scale == 100 else metric.interval
+    interval = metric.interval
+    if interval is not None:
+        interval = replace(interval, low=scale * interval.low, high=scale * interval.high)
     return scale * metric.value, interval
+
+
+def columns_of(panels: int) -> int:
+    """How many panels stand side by side."""
+    return {1: 1, 2: 2, 4: 2}.get(panels, 3)
 
 
 def panel_grid(
@@ -194,7 +179,7 @@ def panel_grid(
         columns: Panels side by side; by their number where it is not given.
         grid: As in `Figure.subplots`.
     """
-    columns = columns or _PANEL_COLUMNS.get(count, 3)
+    columns = columns or columns_of(count)
     rows = -(-count // columns)
     whole = rows * height + 0.25 + _LEGEND_LINE_INCHES * legend_lines(entries)
     figure, panels = sheet(words, height=whole, shape=(rows, columns), **grid)

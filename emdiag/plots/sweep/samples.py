@@ -39,7 +39,7 @@ MOST_BENCHMARKS = 4
 """Columns of the sheet of samples; further benchmarks stand in the tables."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _SamplePanel:
     """One metric of `SweepPoint`; shares are drawn in percent."""
 
@@ -50,16 +50,14 @@ class _SamplePanel:
 
 
 _PANELS: Final = (
-    _SamplePanel(field="pass_at_k", title="Any of {k} right", unit="pass@{k}, %"),
-    _SamplePanel(field="majority", title="Majority right", unit="maj@{k}, %"),
-    _SamplePanel(field="agreement", title="Two samples agree", unit="% of pairs"),
-    _SamplePanel(
-        field="distinct_answers", title="Distinct answers", unit="of {k} samples", scale=1
-    ),
-    _SamplePanel(field="entropy_nats", title="Entropy", unit="nats per token", scale=1),
-    _SamplePanel(field="mean_tokens", title="Length", unit="tokens", scale=1),
-    _SamplePanel(field="truncated_frac", title="Truncated", unit="% of samples"),
-    _SamplePanel(field="repeated_frac", title="Repetitive", unit="% of samples"),
+    _SamplePanel("pass_at_k", "Any of {k} right", "pass@{k}, %"),
+    _SamplePanel("majority", "Majority right", "maj@{k}, %"),
+    _SamplePanel("agreement", "Two samples agree", "% of pairs"),
+    _SamplePanel("distinct_answers", "Distinct answers", "of {k} samples", scale=1),
+    _SamplePanel("entropy_nats", "Entropy", "nats per token", scale=1),
+    _SamplePanel("mean_tokens", "Length", "tokens", scale=1),
+    _SamplePanel("truncated_frac", "Truncated", "% of samples"),
+    _SamplePanel("repeated_frac", "Repetitive", "% of samples"),
 )
 
 
@@ -106,7 +104,7 @@ def samples_figure(lookup: SweepLookup) -> Figure | None:
         if index + (4 if is_single else len(benchmarks)) >= len(grid):
             axes.set_xlabel(AXES[lookup.axis].symbol)
             axes.tick_params(labelbottom=True)
-    legend(figure, list(entries.values()), list(entries))
+    legend(figure, entries)
     figure.get_layout_engine().set(wspace=0.07)  # type: ignore[union-attr, call-arg]  # constrained
     return finish(figure)
 

@@ -20,9 +20,8 @@ from emdiag.findings.sweep.statements import (
     trends_by_checkpoint,
 )
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.sheet import Words, finish, label_axes, legend, sheet, title_lines
+from emdiag.plots.sheet import Words, finish, label_axes, legend, sheet, title_lines, write_above
 from emdiag.plots.style import QUIET
-from emdiag.plots.sweep.lookup import WORDS_BOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,22 +61,22 @@ def slopes_figure(lookup: SweepLookup) -> Figure | None:
         quiet=f"{LEAST_SQUARES} {intervals}. {more}".strip(),
     )
     columns = 2 if pairs else 1
-    heights = [_heights(lookup, axis) for axis in fitted]
+    rows = [(_slope_rows(lookup, axis), _pair_rows(lookup, axis)) for axis in fitted]
+    heights = [max(2, *map(len, of_axis)) for of_axis in rows]
     figure, grid = sheet(
         words,
         height=_ROW_INCHES * sum(heights) + 0.75 * len(fitted),
         shape=(len(fitted), columns),
         height_ratios=heights,
     )
-    for line, axis in enumerate(fitted):
-        unit = AXES[axis].unit
-        _forest(grid[line, 0], _slope_rows(lookup, axis))
-        label_axes(grid[line, 0], title="Slope of accuracy", x=unit)
-        if columns == 2 and not _pair_rows(lookup, axis):
-            grid[line, 1].remove()
-        elif columns == 2:
-            _forest(grid[line, 1], _pair_rows(lookup, axis))
-            label_axes(grid[line, 1], title="Difference of slopes", x=unit)
+    titles = ("Slope of accuracy", "Difference of slopes")
+    for panels, axis, of_axis in zip(grid, fitted, rows, strict=True):
+        for axes, shown, title in zip(panels, of_axis, titles, strict=False):
+            if shown or title == titles[0]:
+                _forest(axes, shown)
+                label_axes(axes, title=title, x=AXES[axis].unit)
+            else:
+                axes.remove()
     return finish(figure)
 
 
@@ -107,12 +106,14 @@ def control_figure(lookup: SweepLookup) -> Figure | None:
     right.axvspan(-MARGIN_POINTS, MARGIN_POINTS, color="#dddddd", zorder=0)
     _forest(right, rows, named=False)
     label_axes(right, title="Checkpoint minus baseline", x="points")
-    _fit_names(left, [_control_name(lookup, control) for control in controls])
-    marks = [
-        Line2D([], [], marker="o", linestyle="none", color=QUIET, markerfacecolor="white"),
-        Line2D([], [], marker="o", linestyle="none", color=QUIET),
-    ]
-    legend(figure, marks, ["baseline", "checkpoint"])
+    names = [_control_name(lookup, control) for control in controls]
+    left.set_yticks(range(len(names)), names, size=7)
+    fills = {"baseline": "white", "checkpoint": QUIET}
+    marks = {
+        name: Line2D([], [], marker="o", linestyle="none", color=QUIET, markerfacecolor=fill)
+        for name, fill in fills.items()
+    }
+    legend(figure, marks)
     return finish(figure)
 
 
@@ -148,10 +149,6 @@ def _control_name(lookup: SweepLookup, control: CoolingControl) -> str:
 def _where(lookup: SweepLookup, benchmark: str) -> str:
     """Behind a name, where there are several benchmarks."""
     return f" on {plain_label(benchmark, 14)}" if len(lookup.result.benchmarks) > 1 else ""
-
-
-def _fit_names(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names, size=7)
 
 
 def _dumbbells(axes: Axes, lookup: SweepLookup, controls: Sequence[CoolingControl]) -> None:
@@ -227,10 +224,6 @@ def _pair_rows(lookup: SweepLookup, axis: Axis) -> list[_SlopeRow]:
     return rows
 
 
-def _heights(lookup: SweepLookup, axis: Axis) -> int:
-    return max(len(_slope_rows(lookup, axis)), len(_pair_rows(lookup, axis)), 2)
-
-
 def _forest(axes: Axes, rows: Sequence[_SlopeRow], *, named: bool = True) -> None:
     """A line for each row: its interval, its value, and both in words above it."""
     axes.axvline(0, color=QUIET, linewidth=0.9)
@@ -239,18 +232,7 @@ def _forest(axes: Axes, rows: Sequence[_SlopeRow], *, named: bool = True) -> Non
             low, high = 100 * interval.low, 100 * interval.high
             axes.hlines(line, low, high, color=colour, linewidth=2)
         axes.plot([100 * value], [line], "o", color=colour, markersize=5)
-        axes.annotate(
-            words,
-            (100 * value, line),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            size=6.5,
-            color=QUIET,
-            bbox=WORDS_BOX,
-            annotation_clip=False,
-        )
+        write_above(axes, words, at=(100 * value, line), size=6.5, annotation_clip=False)
     axes.set_ylim(len(rows) - 0.4, -0.85)
     axes.margins(x=0.4)
     axes.grid(visible=False, axis="y")

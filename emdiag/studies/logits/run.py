@@ -116,7 +116,7 @@ def run_logit_skew(
         result = study.result(right, store=session.store)
         stage.advance()
     if figures is not None:
-        from emdiag.plots.logits.figures import skew_figures
+        from emdiag.plots.figures import skew_figures
 
         files = write_figures(
             lambda: skew_figures(result), Path(figures), progress=session.progress

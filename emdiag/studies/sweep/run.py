@@ -105,7 +105,7 @@ def run_temperature_sweep(
         result = study.result(controls)
         stage.advance()
     if figures is not None:
-        from emdiag.plots.sweep.figures import sweep_figures
+        from emdiag.plots.figures import sweep_figures
 
         files = write_figures(
             lambda: sweep_figures(result), Path(figures), progress=session.progress

@@ -13,16 +13,17 @@ from msgspec.structs import replace
 
 from emdiag.core.logit_skew import LogitDifference
 from emdiag.core.moments import COOLING_TEMPERATURES, RANK_BUCKETS, Histogram
-from emdiag.findings.logits.details import (
+from emdiag.findings.logits.rows import POOLED_SKEWNESS, SKEWNESS, LogitRows
+from emdiag.findings.logits.statements import (
+    cooling_statements,
     flip_statements,
     published_statements,
     shift_statements,
+    skewness_statements,
     tenth_statements,
 )
-from emdiag.findings.logits.rows import POOLED_SKEWNESS, SKEWNESS, LogitRows
-from emdiag.findings.logits.statements import cooling_statements, skewness_statements
+from emdiag.plots.figures import skew_figures
 from emdiag.plots.logits.cooling import cooling_figure
-from emdiag.plots.logits.figures import skew_figures
 from emdiag.plots.logits.flips import flips_figure
 from emdiag.plots.logits.lines import along_figure, shift_figure
 from emdiag.plots.logits.lookup import drawn_study

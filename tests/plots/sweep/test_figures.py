@@ -22,8 +22,8 @@ from emdiag.findings.sweep.statements import (
     trends,
     trends_by_checkpoint,
 )
+from emdiag.plots.figures import sweep_figures
 from emdiag.plots.style import figure_svg, style
-from emdiag.plots.sweep.figures import sweep_figures
 from emdiag.plots.sweep.heat import heat_figure
 from emdiag.plots.sweep.lines import accuracy_figure
 from emdiag.plots.sweep.lookup import open_sweep
