@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from emdiag.core.option_groups import Grading, Sampling, Targets
 from emdiag.core.options import fields_of
+from emdiag.engines.options import EngineOptions
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.sweep.plan import TemperatureSweepPlan
@@ -20,8 +22,9 @@ from emdiag.train.rl.plan import RLPlan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.option_types import Field
+    from emdiag.core.options import Field
     from emdiag.core.plans import Plan
+    from emdiag.core.records import Record
 
 FILE = Path(__file__).parents[1] / "emdiag" / "core" / "keywords.py"
 
@@ -47,17 +50,60 @@ if TYPE_CHECKING:
 '''
 
 
+GROUPS: dict[type[Record], tuple[str, ...]] = {
+    Targets: ("benchmarks",),
+    Sampling: (),
+    EngineOptions: (),
+    Grading: (),
+}
+"""Groups that plans take whole, and what functions name themselves."""
+
+
 def module() -> str:
     """The whole module."""
-    return HEAD + "".join(_keywords(plan, own) for plan, own in PLANS.items())
+    groups = (
+        _class(group, fields_of(group), own, title=str(group.__doc__).partition("\n")[0])
+        for group, own in GROUPS.items()
+    )
+    return HEAD + "".join(groups) + "".join(_plan(plan, own) for plan, own in PLANS.items())
 
 
-def _keywords(plan: type[Plan], own: Sequence[str]) -> str:
-    name = plan.__name__.removesuffix("Plan")
-    lines = [f"    {one.name}: {_accepted(one)}" for one in fields_of(plan) if one.name not in own]
-    body = "\n".join(lines)
-    title = f'"""Options of `emdiag {plan.verb}`."""'
-    return f"\n\nclass {name}Keywords(TypedDict, total=False):\n    {title}\n\n{body}\n"
+def _plan(plan: type[Plan], own: Sequence[str]) -> str:
+    """Options of a plan, those of whole groups by inheritance."""
+    hints = get_type_hints(plan)
+    fields = fields_of(plan)
+    whole = {
+        name: hints[name]
+        for name in dict.fromkeys(field.group for field in fields)
+        if name and hints[name] in GROUPS and _is_whole(hints[name], name, fields)
+    }
+    rest = [field for field in fields if field.group not in whole]
+    bases = [_name(group) for group in whole.values()]
+    return _class(plan, rest, own, title=f"Options of `emdiag {plan.verb}`.", bases=bases)
+
+
+def _is_whole(group: type[Record], name: str, fields: Sequence[Field]) -> bool:
+    names = {field.name for field in fields if field.group == name} | {*GROUPS[group]}
+    return names == {field.name for field in fields_of(group)}
+
+
+def _class(
+    record: type[Record],
+    fields: Sequence[Field],
+    own: Sequence[str],
+    *,
+    title: str,
+    bases: Sequence[str] = (),
+) -> str:
+    lines = [f"    {one.name}: {_accepted(one)}" for one in fields if one.name not in own]
+    parents = ", ".join(bases or ["TypedDict"])
+    body = f'    """{title}"""\n'
+    body += "\n" + "\n".join(lines) + "\n" if lines else ""
+    return f"\n\nclass {_name(record)}({parents}, total=False):\n{body}"
+
+
+def _name(record: type[Record]) -> str:
+    return record.__name__.removesuffix("Plan").removesuffix("Options") + "Keywords"
 
 
 def _accepted(one: Field) -> str:

@@ -6,22 +6,8 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import (
-    benchmarks,
-    claims,
-    compare,
-    demo,
-    grade,
-    lab,
-    logits_skew,
-    regrade,
-    report,
-    runs,
-    select,
-    temp_sweep,
-    train,
-)
-from emdiag.cli import eval as evaluation
+from emdiag.cli import benchmarks, demo, grade, lab, runs, stored, studies
+from emdiag.cli.options import OLD_STORE, renamed
 from emdiag.resources import version
 
 app = typer.Typer(
@@ -33,17 +19,19 @@ app = typer.Typer(
 )
 
 
-app.command("eval")(evaluation.evaluate)
-app.command("compare")(compare.compare)
-app.command("logits-skew")(logits_skew.logits_skew)
-app.command("temp-sweep")(temp_sweep.temp_sweep)
-app.command("claims")(claims.claims)
-app.command("report")(report.report)
-app.command("demo")(demo.demo)
-app.command("select")(select.select)
+_STORE = renamed(store=OLD_STORE)
+
+app.command("eval", cls=_STORE)(studies.evaluate)
+app.command("compare", cls=_STORE)(stored.compare)
+app.command("logits-skew", cls=renamed(store=OLD_STORE, limit=("--problems",)))(studies.logits_skew)
+app.command("temp-sweep", cls=_STORE)(studies.temp_sweep)
+app.command("claims", cls=_STORE)(stored.claims)
+app.command("report")(stored.report)
+app.command("demo", cls=renamed(limit=("--problems",)))(demo.demo)
+app.command("select")(studies.select)
 app.command("grade")(grade.grade)
-app.command("regrade")(regrade.regrade)
-app.add_typer(train.app, name="train")
+app.command("regrade", cls=_STORE)(stored.regrade)
+app.add_typer(studies.train, name="train")
 app.add_typer(runs.app, name="runs")
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(lab.app, name="lab")

@@ -12,7 +12,6 @@ import typer
 from emdiag.cli import console, options
 
 
-@options.renamed(limit=("--problems",))
 def demo(
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of everything; the same command continues.")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from emdiag.cli import console
-from emdiag.core.option_types import renaming
+from emdiag.core.options import renaming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from emdiag.cli.console import Out
     from emdiag.core.records import Result
+    from emdiag.findings.page import Findings
     from emdiag.store.session import Session
 
 Deadline = Annotated[float, typer.Option(help="Seconds one comparison may take.")]
@@ -44,49 +44,29 @@ OLD_STORE = ("--out", "-o")
 """How seven commands called `--store` in version 0.1."""
 
 
-def renamed(**old: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a command take old spellings of its options, with a note on stderr.
+def renamed(**old: Sequence[str]) -> type[TyperCommand]:
+    """A command that takes old spellings of its options, with a note on stderr.
 
     They go in version 0.3.
 
     Args:
-        old: Name of a parameter to its old flags.
+        old: Name of an option to its old flags.
     """
 
-    def wrap(function: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(function, eval_str=True)
-        hidden = [
-            inspect.Parameter(
-                f"old_{name}",
-                inspect.Parameter.KEYWORD_ONLY,
-                default=None,
-                annotation=Annotated[
-                    _plain(signature.parameters[name].annotation) | None,
-                    typer.Option(*flags, hidden=True),
-                ],
-            )
-            for name, flags in old.items()
-        ]
+    def spelling(word: str) -> str:
+        for name, flags in old.items():
+            for flag in flags:
+                rest = word.removeprefix(flag)
+                if word.startswith(flag) and (not rest or rest[0] == "=" or flag[1] != "-"):
+                    console.note(f"note: {renaming(flags[0], f'--{name}')}")
+                    return f"--{name}={rest.removeprefix('=')}" if rest else f"--{name}"
+        return word
 
-        @functools.wraps(function)
-        def command(**given: Any) -> None:
-            for name, flags in old.items():
-                value = given.pop(f"old_{name}")
-                if value is not None:
-                    note_renamed(flags[0], f"--{name}")
-                    given[name] = value
-            function(**given)
+    class Renamed(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, [spelling(word) for word in args])
 
-        parameters = [*signature.parameters.values(), *hidden]
-        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # typer reads it
-        return command
-
-    return wrap
-
-
-def note_renamed(old: str, new: str) -> None:
-    """Say on stderr that an option is spelled otherwise now."""
-    console.note(f"note: {renaming(old, new)}")
+    return Renamed
 
 
 def session_on(store: Path, out: Out, *, command: Sequence[str] | None = None) -> Session:
@@ -103,10 +83,21 @@ def session_on(store: Path, out: Out, *, command: Sequence[str] | None = None) -
     return open_session(store, home=out.home, progress=out.progress, command=words)
 
 
-Metrics = Annotated[
-    list[str] | None,
-    typer.Option(help="Your own function of outcomes, package.module:name; repeatable."),
-]
+def show_result(result: Result, out: Out, *, findings: Findings | None = None) -> None:
+    """Print a result: as JSON where that is asked for, else what its kind has to say.
+
+    Args:
+        result: Of the command.
+        out: The command's way to the user.
+        findings: What a terminal shows in place of all that its kind has.
+    """
+    from emdiag.cli.show import show
+    from emdiag.findings.kinds import findings_of
+
+    if out.json:
+        out.result(result)
+    else:
+        show(findings_of(result) if findings is None else findings, out)
 
 
 def write_page(result: Result, path: Path | None, session: Session, out: Out) -> None:
@@ -123,8 +114,3 @@ def write_page(result: Result, path: Path | None, session: Session, out: Out) ->
     from emdiag.publish.report import write_report
 
     out.say(f"page: {write_report(result, path, session)}")
-
-
-def _plain(annotation: Any) -> Any:
-    """A type without what typer is told of it."""
-    return getattr(annotation, "__origin__", annotation)

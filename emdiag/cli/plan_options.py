@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_origin
@@ -13,8 +13,7 @@ import typer
 
 from emdiag.cli import console, options
 from emdiag.core.errors import PlanError
-from emdiag.core.option_types import REQUIRED, Field, unwrapped
-from emdiag.core.options import by_field, fields_of, written
+from emdiag.core.options import REQUIRED, Field, fields_of
 from emdiag.core.plans import Plan, read_plan_file
 from emdiag.store.session import Session
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Plan)
 
-_JSON = typer.Option("--json", help="Print one JSON object.")
-_KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 _FILE = Annotated[
     Path | None,
     typer.Option("--plan", metavar="FILE.toml", help="Options from a file; typed ones win."),
@@ -48,12 +45,6 @@ class Call(Generic[P]):
     out: console.Out
     page: Path | None
 
-    def figures(self, folder: Path | None, name: str, *, plots: bool) -> Path | None:
-        """Where plots go; None where none are wanted."""
-        if not plots:
-            return None
-        return folder or self.session.store.root / "figures" / name[:80]
-
     def show(
         self, result: Result, findings: Findings | None = None, *, plain: object = None
     ) -> None:
@@ -64,127 +55,92 @@ class Call(Generic[P]):
             findings: What a terminal shows; all that its kind has by default.
             plain: What `--json` prints; the result itself by default.
         """
-        from emdiag.cli.show import show
-        from emdiag.findings.kinds import findings_of
-
-        if self.out.json:
-            self.out.result(result if plain is None else plain)
+        if self.out.json and plain is not None:
+            self.out.result(plain)
         else:
-            show(findings_of(result) if findings is None else findings, self.out)
+            options.show_result(result, self.out, findings=findings)
         self.out.say(f"plan: {shlex.join(self.session.command)}")
         options.write_page(result, self.page, self.session, self.out)
 
 
 def plan_command(
-    kind: type[P], *, json: Any = _JSON
+    kind: type[P], *, json_field: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function of a `Call` into a command with every option of a plan.
 
     The function's other parameters are options that only it has. `--plan`, `--report`, `--json`
     and, unless the plan says where it writes, `--store` are added.
+
+    Args:
+        kind: Of the plan.
+        json_field: What the help of `--json` names of the object.
     """
-    has_store = not kind.writes_out
-    renames_store = has_store and "out" not in {item.name for item in fields_of(kind)}
+    field = f" with `{json_field}`" if json_field else ""
+    as_json: Any = Annotated[bool, typer.Option("--json", help=f"Print one JSON object{field}.")]
 
     def wrap(function: Callable[..., None]) -> Callable[..., None]:
-        parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        own = [item.replace(kind=_KEYWORD_ONLY) for item in parameters]
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
 
         def command(ctx: typer.Context, **typed: Any) -> None:
             with console.command(json=typed["as_json"], wide=typed["wide"], resumes=True) as out:
-                values = _given(kind, ctx, typed)
-                plan = _planned(kind, values, typed["plan_file"])
-                store = typed.get("store")
-                call = Call(
-                    plan=plan,
-                    session=_session(plan, store, out),
-                    out=out,
-                    page=typed["report"],
-                )
+                plan = _planned(kind, _given(kind, ctx, typed), typed["plan_file"])
+                session = _session(plan, typed.get("store"), out)
+                call = Call(plan=plan, session=session, out=out, page=typed["report"])
                 function(call, **{item.name: typed[item.name] for item in own})
 
-        command.__doc__ = function.__doc__
-        command.__name__ = function.__name__
-        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # typer reads it
-            [
-                inspect.Parameter("ctx", _KEYWORD_ONLY, annotation=typer.Context),
-                *_parameters(kind),
-                *own,
-                *_shared(json, has_store=has_store),
-            ]
-        )
+        parameters = [
+            _parameter("ctx", typer.Context),
+            *_parameters(kind),
+            *(_parameter(item.name, item.annotation, item.default) for item in own),
+            _parameter("plan_file", _FILE, None),
+            *([] if kind.writes_out else [_parameter("store", options.Store, options.STORE)]),
+            _parameter("report", options.Report, None),
+            _parameter("wide", options.Wide, default=False),
+            _parameter("as_json", as_json, default=False),
+        ]
+        command.__doc__, command.__name__ = function.__doc__, function.__name__
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         command.__annotations__ = {}
-        return options.renamed(store=options.OLD_STORE)(command) if renames_store else command
+        return command
 
     return wrap
 
 
-def _shared(json: Any, *, has_store: bool) -> list[inspect.Parameter]:
-    """What every command that follows a plan has."""
-    shared: list[tuple[str, Any, object]] = [("plan_file", _FILE, None)]
-    if has_store:
-        shared.append(("store", options.Store, options.STORE))
-    as_json: Any = Annotated[bool, json]
-    shared += [
-        ("report", options.Report, None),
-        ("wide", options.Wide, False),
-        ("as_json", as_json, False),
-    ]
-    return [
-        inspect.Parameter(name, _KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, annotation, default in shared
-    ]
+def _parameter(
+    name: str, kind: Any, default: object = inspect.Parameter.empty
+) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
 
 
-def _parameters(kind: type[Plan]) -> list[inspect.Parameter]:
-    """One parameter for each option, and for each old spelling."""
-    parameters = []
+def _parameters(kind: type[Plan]) -> Iterator[inspect.Parameter]:
+    """One parameter for each option that a command has."""
     for item in fields_of(kind):
-        if item.option.help is None:
+        option = item.option
+        if option.help is None:
             continue
-        parameters.append(
-            inspect.Parameter(
-                item.name, _KEYWORD_ONLY, annotation=_annotation(item), default=_default(item)
+        required = " [required]" if item.default is REQUIRED and not option.is_argument else ""
+        words = f"{option.help}{required}".replace("[", r"\[")  # it is read as markup
+        if option.is_argument:
+            note: Any = typer.Argument(metavar=option.metavar, help=words, show_default=False)
+        else:
+            note = typer.Option(
+                *(option.flags or _flags(item)),
+                help=words,
+                rich_help_panel=option.panel,
+                metavar=option.metavar or ("INTEGER" if item.may_be_none else None),
+                show_default=option.shown_default or item.default not in (REQUIRED, (), None),
             )
-        )
-        for old in item.option.old:
-            hidden: Any = Annotated[_typed(item) | None, typer.Option(old, hidden=True)]
-            parameters.append(
-                inspect.Parameter(_old(old), _KEYWORD_ONLY, annotation=hidden, default=None)
-            )
-    return parameters
+        yield _parameter(item.name, Annotated[_typed(item) | None, note], _default(item))
 
 
-def _old(spelling: str) -> str:
-    return f"old{spelling.replace('-', '_')}"
-
-
-def _annotation(item: Field) -> Any:
-    option = item.option
-    if option.is_argument:
-        argument = typer.Argument(metavar=option.metavar, help=option.help, show_default=False)
-        return Annotated[_typed(item) | None, argument]
-    flags = option.flags or (_switch(item) if unwrapped(item.kind) is bool else (item.flag,))
-    required = " [required]" if item.default is REQUIRED else ""
-    return Annotated[
-        _typed(item) | None,
-        typer.Option(
-            *flags,
-            help=f"{option.help}{required}",
-            rich_help_panel=option.panel,
-            metavar=option.metavar or ("INTEGER" if item.may_be_none else None),
-            show_default=option.shown_default or item.default not in (REQUIRED, (), None),
-        ),
-    ]
-
-
-def _switch(item: Field) -> tuple[str, ...]:
-    return (f"{item.flag}/--no-{item.flag.removeprefix('--')}",)
+def _flags(item: Field) -> tuple[str, ...]:
+    is_switch = item.plain_kind is bool
+    return (f"{item.flag}/--no-{item.flag.removeprefix('--')}" if is_switch else item.flag,)
 
 
 def _typed(item: Field) -> Any:
     """The type that a value is typed as."""
-    kind = unwrapped(item.kind)
+    kind = item.plain_kind
     if item.option.is_repeated or (item.option.is_argument and get_origin(kind) is tuple):
         return list[str]
     return kind if kind in {int, float, bool} and not item.may_be_none else str
@@ -194,26 +150,20 @@ def _default(item: Field) -> Any:
     """What the help page shows; a value that was not typed is never taken from here."""
     if item.default is REQUIRED or item.default is None:
         return None
-    plain = item.default if item.preset is not None else written(item, item.default)
-    if _typed(item) == list[str]:
-        return list(plain) or None  # type: ignore[call-overload]  # a tuple of texts
-    return ",".join(map(str, plain)) if isinstance(plain, list | tuple) else plain
+    plain = item.default if item.preset is not None else item.write(item.default)
+    if not isinstance(plain, list | tuple):
+        return plain
+    return (list(plain) or None) if _typed(item) == list[str] else ",".join(map(str, plain))
 
 
 def _given(kind: type[Plan], ctx: typer.Context, typed: Mapping[str, Any]) -> dict[str, object]:
     """Options of the plan that were typed."""
-    values: dict[str, object] = {}
-    for item in fields_of(kind):
-        if item.option.help is None:
-            continue
-        for old in item.option.old:
-            if typed[_old(old)] is not None:
-                options.note_renamed(old, item.flag)
-                values[item.name] = typed[_old(old)]
-        source = ctx.get_parameter_source(item.name)
-        if source is not None and source.name == "COMMANDLINE":
-            values[item.name] = typed[item.name]
-    return values
+    sources = {item.name: ctx.get_parameter_source(item.name) for item in fields_of(kind)}
+    return {
+        name: typed[name]
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE"
+    }
 
 
 def _planned(kind: type[P], values: Mapping[str, object], file: Path | None) -> P:
@@ -222,7 +172,7 @@ def _planned(kind: type[P], values: Mapping[str, object], file: Path | None) -> 
         return kind.of(values)
     from_file = read_plan_file(file)
     try:
-        return kind.of({**by_field(kind, from_file), **values})
+        return kind.of({**kind.by_field(from_file), **values})
     except PlanError as error:
         error.facts = {"file": str(file), **error.facts}
         raise

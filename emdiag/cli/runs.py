@@ -17,12 +17,12 @@ from emdiag.findings.page import table
 app = typer.Typer(no_args_is_help=True, help="List, show and export stored runs.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_OLD_STORE = options.renamed(store=options.OLD_STORE)
 _COLUMNS = ("run", "labels", "engine", "template", "T", "problems", "samples", "graded")
 _SECONDARY = ("template", "engine", "graded", "problems")
 
 
-@app.command("list")
-@options.renamed(store=options.OLD_STORE)
+@app.command("list", cls=_OLD_STORE)
 def list_runs(
     store: options.Store = options.STORE, as_json: AsJson = False, wide: options.Wide = False
 ) -> None:
@@ -50,8 +50,7 @@ def list_runs(
         show_table(table(f"Runs in {store}", _COLUMNS, rows=rows, secondary=_SECONDARY), out)
 
 
-@app.command("show")
-@options.renamed(store=options.OLD_STORE)
+@app.command("show", cls=_OLD_STORE)
 def show(
     run: Annotated[str, typer.Argument(help="Key or folder of a run.")],
     store: options.Store = options.STORE,
@@ -89,8 +88,7 @@ def _fields(value: object, name: str = "") -> Iterator[str]:
         yield f"{name}  {NOTHING if words in (None, '') else words}"
 
 
-@app.command("export")
-@options.renamed(store=options.OLD_STORE)
+@app.command("export", cls=_OLD_STORE)
 def export(
     run: Annotated[str, typer.Argument(help="Key or folder of a run.")],
     file: Annotated[Path, typer.Argument(help="Ends in .jsonl or .parquet.")],

@@ -8,12 +8,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class EvaluateKeywords(TypedDict, total=False):
-    """Options of `emdiag eval`."""
+class TargetsKeywords(TypedDict, total=False):
+    """Which problems are asked, and how they are put."""
 
     limit: int | None
     template: str | None
     chat: bool | None
+
+
+class SamplingKeywords(TypedDict, total=False):
+    """How completions are drawn."""
+
     samples: int
     temperature: float
     top_p: float
@@ -23,6 +28,11 @@ class EvaluateKeywords(TypedDict, total=False):
     max_tokens: int | None
     stop: str | Sequence[str]
     seed: int
+
+
+class EngineKeywords(TypedDict, total=False):
+    """Set-up of an engine; None leaves the choice to the engine, which states what it chose."""
+
     engine: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     device: str
@@ -32,12 +42,23 @@ class EvaluateKeywords(TypedDict, total=False):
     max_model_len: int | None
     trust_remote_code: bool
     threads: int | None
+
+
+class GradingKeywords(TypedDict, total=False):
+    """How answers are judged."""
+
     grader: str
     grader_workers: int | None
     deadline_s: float
 
 
-class TemperatureSweepKeywords(TypedDict, total=False):
+class EvaluateKeywords(
+    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+):
+    """Options of `emdiag eval`."""
+
+
+class TemperatureSweepKeywords(TargetsKeywords, EngineKeywords, GradingKeywords, total=False):
     """Options of `emdiag temp-sweep`."""
 
     temperatures: str | Sequence[float] | None
@@ -47,35 +68,19 @@ class TemperatureSweepKeywords(TypedDict, total=False):
     control: bool
     control_at: str | Sequence[float] | None
     entropy: bool
-    limit: int | None
-    template: str | None
-    chat: bool | None
     samples: int
     min_p: float
     repetition_penalty: float
     max_tokens: int | None
     stop: str | Sequence[str]
     seed: int
-    engine: str
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    device: str
-    batch_size: int | None
-    tensor_parallel_size: int
-    gpu_memory_utilization: float
-    max_model_len: int | None
-    trust_remote_code: bool
-    threads: int | None
-    grader: str
-    grader_workers: int | None
-    deadline_s: float
 
 
-class LogitSkewKeywords(TypedDict, total=False):
+class LogitSkewKeywords(
+    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+):
     """Options of `emdiag logits-skew`."""
 
-    limit: int | None
-    template: str | None
-    chat: bool | None
     base: str | None
     seeds: Literal["registered", "all"]
     continuation: Literal["shared", "own", "both"]
@@ -92,30 +97,11 @@ class LogitSkewKeywords(TypedDict, total=False):
             ]
         ]
     )
-    samples: int
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repetition_penalty: float
-    max_tokens: int | None
-    stop: str | Sequence[str]
-    seed: int
-    engine: str
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    device: str
-    batch_size: int | None
-    tensor_parallel_size: int
-    gpu_memory_utilization: float
-    max_model_len: int | None
-    trust_remote_code: bool
-    threads: int | None
-    grader: str
-    grader_workers: int | None
-    deadline_s: float
 
 
-class SelectKeywords(TypedDict, total=False):
+class SelectKeywords(
+    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+):
     """Options of `emdiag select`."""
 
     by: (
@@ -124,61 +110,15 @@ class SelectKeywords(TypedDict, total=False):
     )
     token_entropy: bool
     out: str | None
-    limit: int | None
-    template: str | None
-    chat: bool | None
-    samples: int
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repetition_penalty: float
-    max_tokens: int | None
-    stop: str | Sequence[str]
-    seed: int
-    engine: str
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    device: str
-    batch_size: int | None
-    tensor_parallel_size: int
-    gpu_memory_utilization: float
-    max_model_len: int | None
-    trust_remote_code: bool
-    threads: int | None
-    grader: str
-    grader_workers: int | None
-    deadline_s: float
 
 
-class SeedScoresKeywords(TypedDict, total=False):
+class SeedScoresKeywords(
+    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+):
     """Options of `emdiag train score`."""
 
     base: str | None
     updates: Literal["last", "all"]
-    limit: int | None
-    template: str | None
-    chat: bool | None
-    samples: int
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repetition_penalty: float
-    max_tokens: int | None
-    stop: str | Sequence[str]
-    seed: int
-    engine: str
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    device: str
-    batch_size: int | None
-    tensor_parallel_size: int
-    gpu_memory_utilization: float
-    max_model_len: int | None
-    trust_remote_code: bool
-    threads: int | None
-    grader: str
-    grader_workers: int | None
-    deadline_s: float
 
 
 class EMKeywords(TypedDict, total=False):
@@ -220,14 +160,14 @@ class EMKeywords(TypedDict, total=False):
     tracker: (
         Literal["tensorboard", "wandb", "mlflow", "comet_ml", "aim", "clearml", "swanlab"] | None
     )
+    micro_batch: int | None
+    gradient_checkpointing: bool
+    padding: Literal["left", "right"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     device: str
     batch_size: int | None
     trust_remote_code: bool
     threads: int | None
-    micro_batch: int | None
-    gradient_checkpointing: bool
-    padding: Literal["left", "right"]
 
 
 class RLKeywords(TypedDict, total=False):

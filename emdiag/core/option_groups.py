@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from emdiag.core.grades import MAIN_GRADER
-from emdiag.core.option_types import Option, names, texts
+from emdiag.core.options import Option
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
-
-SAMPLING = "Sampling"
+from emdiag.core.typed_lists import names, texts
 
 
 class Targets(Record, frozen=True, kw_only=True):
@@ -20,78 +19,61 @@ class Targets(Record, frozen=True, kw_only=True):
     benchmarks: Annotated[
         tuple[str, ...],
         Option(
+            "Names, or .jsonl, .json or .parquet files; separated by commas.",
             flags=("-b", "--benchmark"),
-            help="Names, or .jsonl, .json or .parquet files; separated by commas.",
             read=names,
         ),
     ] = ("chain",)
     limit: Annotated[
-        int | None,
-        Option(help="Use only the first N problems; the score is partial.", at_least=1),
+        int | None, Option("Use only the first N problems; the score is partial.", at_least=1)
     ] = None
-    template: Annotated[
-        str | None, Option(help="Prompt template, or a .toml file of your own.")
-    ] = None
+    template: Annotated[str | None, Option("Prompt template, or a .toml file of your own.")] = None
     chat: Annotated[
-        bool | None,
-        Option(flags=("--chat/--no-chat",), help="Apply the tokenizer's chat template."),
+        bool | None, Option("Apply the tokenizer's chat template.", flags=("--chat/--no-chat",))
     ] = None
 
 
 class Sampling(Record, frozen=True, kw_only=True):
     """How completions are drawn."""
 
-    samples: Annotated[int, Option(help="Samples of each problem.", panel=SAMPLING, at_least=1)] = 1
+    panel: ClassVar[str] = "Sampling"
+
+    samples: Annotated[int, Option("Samples of each problem.", at_least=1)] = 1
     temperature: Annotated[
-        float,
-        Option(help="0 is greedy.", panel=SAMPLING, at_least=0, expected=">= 0 (0 is greedy)"),
+        float, Option("0 is greedy.", at_least=0, expected=">= 0 (0 is greedy)")
     ] = 0.0
     top_p: Annotated[
         float,
         Option(
-            help="Nucleus mass kept; 1 keeps all.",
-            panel=SAMPLING,
+            "Nucleus mass kept; 1 keeps all.",
             above=0,
             at_most=1,
             expected="in (0, 1] (1 keeps all)",
         ),
     ] = 1.0
     top_k: Annotated[
-        int,
-        Option(
-            help="Tokens kept; 0 keeps all.",
-            panel=SAMPLING,
-            at_least=0,
-            expected=">= 0 (0 keeps all)",
-        ),
+        int, Option("Tokens kept; 0 keeps all.", at_least=0, expected=">= 0 (0 keeps all)")
     ] = 0
     min_p: Annotated[
         float,
         Option(
-            help="Leave out tokens below this share of the likeliest one; 0 keeps all.",
-            panel=SAMPLING,
+            "Leave out tokens below this share of the likeliest one; 0 keeps all.",
             at_least=0,
             at_most=1,
             expected="in [0, 1] (0 keeps all)",
         ),
     ] = 0.0
     repetition_penalty: Annotated[
-        float, Option(help="1 is none.", panel=SAMPLING, above=0, expected="> 0 (1 is none)")
+        float, Option("1 is none.", above=0, expected="> 0 (1 is none)")
     ] = 1.0
     max_tokens: Annotated[
-        int | None,
-        Option(help="New tokens at most; the card's by default.", panel=SAMPLING, at_least=1),
+        int | None, Option("New tokens at most; the card's by default.", at_least=1)
     ] = None
     stop: Annotated[
         tuple[str, ...],
-        Option(
-            help="A string that ends a completion; repeatable.",
-            panel=SAMPLING,
-            is_repeated=True,
-            read=texts,
-        ),
+        Option("A string that ends a completion; repeatable.", is_repeated=True, read=texts),
     ] = ()
-    seed: Annotated[int, Option(help="Seed of the run.", panel=SAMPLING)] = 0
+    seed: Annotated[int, Option("Seed of the run.")] = 0
 
     def params(self, *, max_tokens: int, stop_token_ids: tuple[int, ...]) -> SamplingParams:
         """What an engine is told.
@@ -112,12 +94,12 @@ class Sampling(Record, frozen=True, kw_only=True):
 class Grading(Record, frozen=True, kw_only=True):
     """How answers are judged."""
 
-    grader: Annotated[
-        str, Option(help="math-verify, or package.module:name for one of your own.")
-    ] = MAIN_GRADER
-    grader_workers: Annotated[
-        int | None, Option(help="Grading processes; one per core by default.")
-    ] = None
+    grader: Annotated[str, Option("math-verify, or package.module:name for one of your own.")] = (
+        MAIN_GRADER
+    )
+    grader_workers: Annotated[int | None, Option("Grading processes; one per core by default.")] = (
+        None
+    )
     deadline_s: Annotated[
-        float, Option(flags=("--deadline",), help="Seconds one comparison may take.", above=0)
+        float, Option("Seconds one comparison may take.", flags=("--deadline",), above=0)
     ] = 10.0

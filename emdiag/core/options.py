@@ -1,316 +1,255 @@
-"""Options of a plan, each declared once: as a field of a record, with its help and its range.
+"""Options, each declared once: as a field of a record, with its help and its range.
 
 From the declaration come the plan that Python builds, the options of a command and the keys of a
-plan's file.
+plan's file (`core.plans`).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-from dataclasses import replace
-from difflib import get_close_matches
+import operator
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin, get_type_hints
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_types import (
-    NONE,
-    REQUIRED,
-    SETTINGS,
-    Field,
-    Option,
-    OptionGroup,
-    Preset,
-    described,
-    renaming,
-)
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from emdiag.core.recipes import Preset  # noqa: TC004 - never evaluated
 
-logger = logging.getLogger(__name__)
+REQUIRED: Final = msgspec.NODEFAULT
+"""The default of an option that has to be given."""
 
-R = TypeVar("R", bound=Record)
+NONE: Final = "none"
+"""How None is said where it is not the default."""
+
+_BOUNDS: Final = (
+    ("at_least", ">=", operator.ge),
+    ("above", ">", operator.gt),
+    ("at_most", "<=", operator.le),
+)
+_WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field says of itself, in `Annotated[type, Option(...)]`.
+
+    Attributes:
+        help: One line; None for a field that only Python and files set.
+        flags: As typed, where they are not the field's name; `--on/--off` for a switch.
+        panel: Heading of the help page that it stands under; that of its group by default.
+        metavar: How its value is shown; an argument, which has no flag, always has one.
+        is_argument: Whether it is given by its place.
+        is_repeated: Whether the flag is repeated for several values; else commas separate them.
+        at_least, above, at_most: Range of a number.
+        expected: The range in words, where those of the bounds do not say what the ends mean.
+        shown_default: In place of the default on the help page.
+        read: From what was typed, or stands in a file, to plain values of the field's type.
+        write: The other way round; the plain value itself by default.
+    """
+
+    help: str | None = None
+    _: KW_ONLY
+    flags: tuple[str, ...] = ()
+    panel: str | None = None
+    metavar: str | None = None
+    is_argument: bool = False
+    is_repeated: bool = False
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    expected: str | None = None
+    shown_default: str | None = None
+    read: Callable[[Any], object] | None = None
+    write: Callable[[Any], object] = msgspec.to_builtins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One option of a plan.
+
+    Attributes:
+        kind: Type of its value.
+        default: `REQUIRED` where there is none.
+        group: Attribute of the plan that holds it; None for the plan itself.
+        preset: Of the recipe that it belongs to.
+    """
+
+    name: str
+    kind: Any
+    option: Option
+    default: object
+    group: str | None = None
+    preset: Preset[Any] | None = None
+
+    @property
+    def flag(self) -> str:
+        """The first form, as a command takes it."""
+        return self._flags[0]
+
+    @property
+    def key(self) -> str:
+        """The long form without dashes, which may stand for its name."""
+        long = next(flag for flag in self._flags if flag.startswith("--"))
+        return long.removeprefix("--").replace("-", "_")
+
+    @property
+    def _flags(self) -> list[str]:
+        flags = self.option.flags or (f"--{self.name.replace('_', '-')}",)
+        return [flag.partition("/")[0] for flag in flags]
+
+    @property
+    def plain_kind(self) -> Any:
+        """Type of its value without None."""
+        return _without_none(self.kind)
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether None differs from the default, so that it has to be said: as `none`."""
+        return self.default is not None and self.plain_kind is not self.kind
+
+    def read(self, value: object) -> object:
+        """What was typed, passed or read from a file, as the field's type.
+
+        Raises:
+            PlanError: It is of another type, or out of range.
+        """
+        if value is None and self.default is None:
+            return None
+        if value == NONE and self.may_be_none:
+            value = None
+        if self.option.read is not None and value is not None:
+            try:
+                value = self.option.read(value)
+            except PlanError as error:
+                error.facts.setdefault("option", self.flag)
+                raise
+        try:
+            plain = msgspec.to_builtins(value)
+            result = msgspec.convert(plain, self.kind, strict=not self.may_be_none)
+        except (msgspec.ValidationError, TypeError) as error:
+            raise PlanError(
+                f"{self.name} has the wrong type or value: {value!r}",
+                expected=described(self.kind),
+                hint=f"as an option of a command: {self.flag}",
+            ) from error
+        self.check(result)
+        return result
+
+    def check(self, value: object, **facts: str) -> None:
+        """Refuse a number that is out of range.
+
+        Raises:
+            PlanError: It is, with these facts.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return
+        bounds = [
+            (word, holds, bound)
+            for name, word, holds in _BOUNDS
+            if (bound := getattr(self.option, name)) is not None
+        ]
+        if isfinite(value) and all(holds(value, bound) for _, holds, bound in bounds):
+            return
+        words = " and ".join(f"{word} {bound:g}" for word, _, bound in bounds)
+        expected = self.option.expected or words or "a finite number"
+        raise PlanError(f"`{self.name}` must be {expected}, got {value}", **facts)
+
+    def write(self, value: object) -> object:
+        """A value as it stands in a file: a text, a number, a truth value or a list of them."""
+        return NONE if value is None else self.option.write(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionGroup:
+    """How a plan takes a group of options, in `Annotated[Sampling, OptionGroup(...)]`.
+
+    Attributes:
+        without: Options that the plan does not have; they keep their defaults.
+        help: What is said here in place of the group's own words, by name.
+        panel: Heading of all of them.
+    """
+
+    without: tuple[str, ...] = ()
+    help: Mapping[str, str] = field(default_factory=dict)
+    panel: str | None = None
+
+    def fields(self, group: str, default: Record) -> list[Field]:
+        """The options that the plan takes."""
+        panel = self.panel or getattr(default, "panel", None)
+        return [
+            replace(
+                item,
+                group=group,
+                default=getattr(default, item.name),
+                option=replace(
+                    item.option, help=self.help.get(item.name, item.option.help), panel=panel
+                ),
+            )
+            for item in fields_of(type(default))
+            if item.name not in self.without
+        ]
 
 
 @cache
-def fields_of(plan: type[Record]) -> tuple[Field, ...]:
-    """Every option of a plan, those of its groups included, in their order."""
+def fields_of(record: type[Record]) -> tuple[Field, ...]:
+    """Every option of a plan or a group, in their order; those of its groups come last."""
     result: list[Field] = []
-    hints = get_type_hints(plan, include_extras=True)
-    own = {item.name: item for item in msgspec.structs.fields(plan)}
+    grouped: list[Field] = []
+    own = {info.name: info for info in msgspec.structs.fields(record)}
     for name, info in own.items():
-        kind, notes = _split(hints[name])
-        default = _default(info)
-        option = next((note for note in notes if isinstance(note, Option)), None)
-        preset = next((note for note in notes if isinstance(note, Preset)), None)
-        if option is not None:
-            result.append(Field(name=name, kind=kind, option=option, default=default))
-        elif preset is not None:
-            result += _of_preset(name, kind, preset, default, taken=own)
-        elif isinstance(kind, type) and issubclass(kind, Record):
-            group = next((note for note in notes if isinstance(note, OptionGroup)), OptionGroup())
-            result += _of_group(name, kind, group, default)
-    return tuple(result)
-
-
-def build(plan: type[R], values: Mapping[str, object]) -> R:
-    """The plan with these options; everything else by default.
-
-    Raises:
-        PlanError: An option is unknown, missing, of another type or out of its range.
-    """
-    fields = {item.name: item for item in fields_of(plan)}
-    given = by_field(plan, values)
-    parts: dict[str | None, dict[str, object]] = {None: {}}
-    recipes: dict[str, Preset] = {}
-    for name, item in fields.items():
-        group = parts.setdefault(item.group, {})
-        if item.preset is not None and item.group is not None:
-            recipes[item.group] = item.preset
-        if name in given:
-            is_changed = item.preset is not None and name not in {item.group, SETTINGS}
-            group[name] = given[name] if is_changed else read_value(item, given[name])
-        elif item.default is REQUIRED:
-            raise PlanError(f"{name} is not given", expected=described(item.kind), hint=item.flag)
-    built = dict(parts.pop(None))
-    defaults = {item.name: _default(item) for item in msgspec.structs.fields(plan)}
-    for group_name, content in parts.items():
-        assert group_name is not None
-        if group_name in recipes:
-            changes = {name: content[name] for name in given if name in content}  # as given
-            built[group_name] = _recipe(recipes[group_name], group_name, changes, defaults)
+        kind, note = info.type, None
+        if get_origin(kind) is Annotated:
+            kind, note = kind.__origin__, kind.__metadata__[0]
+        if isinstance(note, OptionGroup) or (note is None and _is_group(kind)):
+            grouped += (note or OptionGroup()).fields(name, info.default)
+        elif isinstance(note, Option | None):
+            option = note or Option()
+            result.append(Field(name=name, kind=kind, option=option, default=info.default))
         else:
-            built[group_name] = msgspec.structs.replace(defaults[group_name], **content)  # type: ignore[type-var]
-    return plan(**built)
+            result += note.fields(name, taken=own)
+    return (*result, *grouped)
 
 
-def options_of(plan: Record) -> dict[str, object]:
-    """Every option that is not at its default, by name, as `build` takes it."""
-    result: dict[str, object] = {}
-    for item in fields_of(type(plan)):
-        holder = plan if item.group is None else getattr(plan, item.group)
-        if item.preset is not None:
-            if item.name == item.group:
-                result |= _recipe_options(item, item.preset, holder, type(plan))
-        elif (value := getattr(holder, item.name)) != item.default:
-            result[item.name] = written(item, value)
-    return result
-
-
-def written(item: Field, value: object) -> object:
-    """A value as it stands in a plan's file: texts, numbers, truth values and lists of them."""
-    write = item.option.write
-    if value is None:
-        return NONE
-    return msgspec.to_builtins(value) if write is None else write(value)
-
-
-def read_value(item: Field, value: object) -> object:
-    """What was typed, passed or read from a file, as the field's type.
+def check_ranges(record: Record, **facts: str) -> None:
+    """Refuse numbers out of their range, in a record that was not made from options.
 
     Raises:
-        PlanError: It is of another type, or out of range.
+        PlanError: There is one, with these facts.
     """
-    if value is None and item.default is None:
-        return None
-    if value == NONE and item.may_be_none:
-        value = None
-    if item.option.read is not None and value is not None:
-        try:
-            value = item.option.read(value)
-        except PlanError as error:
-            error.facts.setdefault("option", item.flag)
-            raise
-    try:
-        result = msgspec.convert(msgspec.to_builtins(value), item.kind, strict=not item.may_be_none)
-    except (msgspec.ValidationError, TypeError) as error:
-        raise PlanError(
-            f"{item.name} has the wrong type or value: {value!r}",
-            expected=described(item.kind),
-            hint=f"as an option of a command: {item.flag}",
-        ) from error
-    _check_range(item, result)
-    return result
-
-
-def check_ranges(plan: Record) -> None:
-    """Refuse values out of their range, in a plan that was not made by `build`.
-
-    Raises:
-        PlanError: There is one.
-    """
-    for item in fields_of(type(plan)):
+    for item in fields_of(type(record)):
         if item.preset is None:
-            holder = plan if item.group is None else getattr(plan, item.group)
-            _check_range(item, getattr(holder, item.name))
+            holder = record if item.group is None else getattr(record, item.group)
+            item.check(getattr(holder, item.name), **facts)
 
 
-def unknown_option(name: str, known: Sequence[str]) -> PlanError:
-    """The error for a name that is no option, with the one that was probably meant."""
-    near = get_close_matches(name, known, n=1)
-    return PlanError(
-        f"unknown options: {name}",
-        known=", ".join(known),
-        hint=f"did you mean {near[0]}?" if near else None,
-    )
+def described(kind: Any) -> str:
+    """A type in words."""
+    kind = _without_none(kind)
+    if get_origin(kind) is Literal:
+        *first, last = map(str, get_args(kind))
+        return f"{', '.join(first)} or {last}"
+    if get_origin(kind) is tuple:
+        return f"a list, each {described(get_args(kind)[0])}"
+    return _WORDS.get(kind, "[LABEL=]REF")
 
 
-def by_field(plan: type[Record], values: Mapping[str, object]) -> dict[str, object]:
-    """Values by the names of their fields; a name may also be the option's long flag.
-
-    Raises:
-        PlanError: A name is of no option, or an option is given by two names.
-    """
-    fields = {item.name: item for item in fields_of(plan)}
-    old = {_name(flag): item.name for item in fields.values() for flag in item.option.old}
-    flags = {_name(item.long_flag): item.name for item in fields.values()}
-    known = {**flags, **old, **{name: name for name in fields}}
-    result: dict[str, object] = {}
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise unknown_option(unknown[0], list(fields))
-    for name, value in values.items():
-        if name in old:
-            logger.warning(renaming(name, old[name]))
-        if known[name] in result:
-            raise PlanError(f"{known[name]} is given twice", hint="by two of its names")
-        result[known[name]] = value
-    return result
+def renaming(old: str, new: str) -> str:
+    """What to say where an old spelling is used."""
+    return f"{old} is now {new}; the old spelling goes in version 0.3"
 
 
-def _name(flag: str) -> str:
-    """A flag as the key of a plan's file."""
-    return flag.removeprefix("--").replace("-", "_")
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in {Union, types.UnionType}:
+        return next(item for item in get_args(kind) if item is not types.NoneType)
+    return kind
 
 
-def _check_range(item: Field, value: object) -> None:
-    option = item.option
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return
-    low = -inf if option.at_least is None else option.at_least
-    high = inf if option.at_most is None else option.at_most
-    holds = isfinite(value) and low <= value <= high
-    if holds and (option.above is None or value > option.above):
-        return
-    words = [
-        f"{word} {bound:g}"
-        for word, bound in (
-            (">=", option.at_least),
-            (">", option.above),
-            ("<=", option.at_most),
-        )
-        if bound is not None
-    ]
-    expected = option.expected or " and ".join(words) or "a finite number"
-    raise PlanError(f"`{item.name}` must be {expected}, got {value}")
-
-
-def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    return (hint.__origin__, hint.__metadata__) if get_origin(hint) is Annotated else (hint, ())
-
-
-def _default(info: msgspec.structs.FieldInfo) -> object:
-    if info.default is not msgspec.NODEFAULT:
-        return info.default
-    return REQUIRED if info.default_factory is msgspec.NODEFAULT else info.default_factory()
-
-
-def _of_group(name: str, kind: type[Record], group: OptionGroup, default: object) -> list[Field]:
-    result = []
-    for item in fields_of(kind):
-        if item.name in group.without:
-            continue
-        option = _merged(item.option, group.changed.get(item.name))
-        if group.panel:
-            option = replace(option, panel=group.panel)
-        value = item.default if default is REQUIRED else getattr(default, item.name)
-        result.append(replace(item, option=option, default=value, group=name))
-    return result
-
-
-def _merged(option: Option, changed: Option | None) -> Option:
-    """An option with what differs in a plan."""
-    if changed is None:
-        return option
-    unset = Option(help=None)
-    values = {info.name: getattr(changed, info.name) for info in dataclasses.fields(Option)}
-    return replace(
-        option, **{name: value for name, value in values.items() if value != getattr(unset, name)}
-    )
-
-
-def _of_preset(
-    name: str, kind: type[Record], preset: Preset, default: object, *, taken: Mapping[str, object]
-) -> list[Field]:
-    """The name of the preset, and every field of the recipe; None leaves it as it is there."""
-    first = _first(preset, default)
-
-    def add(field: str, kind: Any, option: Option, value: object = None) -> Field:
-        return Field(name=field, kind=kind, option=option, default=value, group=name, preset=preset)
-
-    result = [add(name, str, preset.option, first)]
-    hints = get_type_hints(kind, include_extras=True)
-    for info in msgspec.structs.fields(kind):
-        inner, notes = _split(hints[info.name])
-        option = next((note for note in notes if isinstance(note, Option)), Option(help=None))
-        if info.name != "name" and info.name not in taken:
-            panel = option.panel or preset.option.panel
-            result.append(add(info.name, inner, replace(option, panel=panel)))
-    return [*result, add(SETTINGS, tuple[str, ...], preset.settings, ())]
-
-
-def _recipe(
-    preset: Preset, name: str, content: Mapping[str, object], defaults: Mapping[str, object]
-) -> Record:
-    changes = {
-        field: value
-        for field, value in content.items()
-        if field not in {name, SETTINGS} and value is not None
-    }
-    for setting in content.get(SETTINGS, ()):  # type: ignore[attr-defined]  # read as a tuple
-        key, sign, value = setting.partition("=")
-        if not sign or not key.strip():
-            raise PlanError(f"a field of a recipe is set as FIELD=VALUE; found {setting!r}")
-        changes[key.strip()] = value.strip()
-    return preset.load(str(content.get(name) or _first(preset, defaults[name])), changes)
-
-
-def _first(preset: Preset, default: object) -> str:
-    """The preset that is taken where none is named."""
-    return next(iter(preset.presets)) if default is REQUIRED else preset.key_of(default)
-
-
-def _recipe_options(
-    item: Field, preset: Preset, recipe: object, plan: type[Record]
-) -> dict[str, object]:
-    """The preset where it is not the default one, and the fields that differ from it."""
-    key = preset.key_of(recipe)
-    own = {field.name for field in fields_of(plan) if field.preset}
-    result: dict[str, object] = {item.name: key} if key != item.default else {}
-    settings: list[str] = []
-    for name in _changed(recipe, preset.presets[key]):
-        value = getattr(recipe, name)
-        plain = NONE if value is None else value
-        if name in own and not settings:
-            result[name] = plain
-        else:
-            settings.append(f"{name}={plain}")
-    return {**result, SETTINGS: settings} if settings else result
-
-
-def _changed(recipe: object, base: Record) -> list[str]:
-    """Fields that differ from the preset, in the order in which the recipe's name has them."""
-    named = str(getattr(recipe, "name", "")).partition(" with ")[2]
-    order = [part.partition("=")[0] for part in named.split()]
-    different = [
-        name
-        for name in base.__struct_fields__
-        if name != "name" and getattr(recipe, name) != getattr(base, name)
-    ]
-    return sorted(different, key=lambda name: order.index(name) if name in order else len(order))
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Record)

@@ -1,20 +1,35 @@
-"""A plan as a command that makes it again, and as a file that holds it."""
+"""A plan as the options that make it: passed to a function, typed as a command, or in a file."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import logging
 import tomllib
+from collections import defaultdict
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+import msgspec
+
 from emdiag.core.errors import PlanError
-from emdiag.core.option_types import NONE, REQUIRED, SETTINGS, Field
-from emdiag.core.options import build, fields_of, options_of
+from emdiag.core.options import (
+    REQUIRED,
+    Field,
+    check_ranges,
+    described,
+    fields_of,
+    renaming,
+)
+from emdiag.core.recipes import SETTINGS
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -28,6 +43,8 @@ class Plan(Record, frozen=True, kw_only=True):
     """The command that follows such a plan, such as `train em`."""
     writes_out: ClassVar[bool] = False
     """Whether the plan's `out` takes the place of a folder of runs."""
+    old_names: ClassVar[Mapping[str, str]] = {}
+    """Spellings that still work, with a note, and what they are now; they go in version 0.3."""
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Self:
@@ -37,16 +54,84 @@ class Plan(Record, frozen=True, kw_only=True):
             PlanError: An option is unknown, missing, of another type or out of its range, or two
                 contradict each other.
         """
-        plan = build(cls, options)
+        plan = cls.build(options)
         plan.check()
         return plan
+
+    @classmethod
+    def build(cls, options: Mapping[str, object]) -> Self:
+        """The plan with these options, of which each alone is checked.
+
+        Raises:
+            PlanError: An option is unknown, missing, of another type or out of its range.
+        """
+        fields = {item.name: item for item in fields_of(cls)}
+        given = cls.by_field(options)
+        for name, item in fields.items():
+            if item.default is REQUIRED and name not in given:
+                expected = described(item.kind)
+                raise PlanError(f"{name} is not given", expected=expected, hint=item.flag)
+        parts: defaultdict[str | None, dict[str, object]] = defaultdict(dict)
+        for name, value in given.items():
+            item = fields[name]
+            is_changed = item.preset is not None and name not in {item.group, SETTINGS}
+            parts[item.group][name] = value if is_changed else item.read(value)
+        presets = {item.group: item.preset for item in fields.values() if item.preset}
+        whole = parts.pop(None, {})
+        for info in msgspec.structs.fields(cls):
+            if preset := presets.get(info.name):
+                whole[info.name] = preset.recipe(info.name, parts[info.name])
+            elif info.name in parts:
+                whole[info.name] = msgspec.structs.replace(info.default, **parts[info.name])
+        return cls(**whole)
+
+    @classmethod
+    def by_field(cls, options: Mapping[str, object]) -> dict[str, object]:
+        """Options by the names of their fields; a name may also be the option's long flag.
+
+        Raises:
+            PlanError: A name is of no option, or an option is given by two names.
+        """
+        fields = {item.name: item.name for item in fields_of(cls)}
+        known = {item.key: item.name for item in fields_of(cls)} | {**cls.old_names} | fields
+        given: dict[str, object] = {}
+        for name, value in options.items():
+            if name not in known:
+                near = get_close_matches(name, fields, n=1)
+                raise PlanError(
+                    f"unknown options: {name}",
+                    known=", ".join(fields),
+                    hint=f"did you mean {near[0]}?" if near else None,
+                )
+            if name in cls.old_names:
+                logger.warning(renaming(name, known[name]))
+            if known[name] in given:
+                raise PlanError(f"{known[name]} is given twice", hint="by two of its names")
+            given[known[name]] = value
+        return given
 
     def check(self) -> None:
         """Refuse a request that contradicts itself.
 
         Raises:
-            PlanError: It does.
+            PlanError: A value lies outside its range, or two do not go together.
         """
+        check_ranges(self)
+
+    def options(self) -> dict[str, object]:
+        """Every option that is not at its default, by name, as `of` takes it."""
+        fields = fields_of(type(self))
+        result: dict[str, object] = {}
+        for item in fields:
+            holder: Any = self if item.group is None else getattr(self, item.group)
+            if item.preset is None:
+                value = getattr(holder, item.name)
+                if value != item.default:
+                    result[item.name] = item.write(value)
+            elif item.name == item.group:
+                flags = [other.name for other in fields if other.preset and other.option.help]
+                result |= item.preset.options(item.name, holder, flags=flags)
+        return result
 
     def command(self, **further: str | Path) -> tuple[str, ...]:
         """The command that follows this plan; what is at its default is left out.
@@ -54,7 +139,7 @@ class Plan(Record, frozen=True, kw_only=True):
         Args:
             **further: Options that are not of the plan, such as `store`.
         """
-        given = _in_order(options_of(self), fields_of(type(self)))
+        given = self.options()
         arguments: list[str] = []
         words: list[str] = []
         for item in fields_of(type(self)):
@@ -63,7 +148,7 @@ class Plan(Record, frozen=True, kw_only=True):
             if item.option.is_argument:
                 arguments += _listed(given[item.name])
             else:
-                words += _words(item, given[item.name])
+                words += _typed(item, given[item.name])
         for name, value in further.items():
             words += [f"--{name.replace('_', '-')}", str(value)]
         return ("emdiag", *self.verb.split(), *arguments, *words)
@@ -71,7 +156,7 @@ class Plan(Record, frozen=True, kw_only=True):
     def to_toml(self) -> str:
         """The plan as the file that `--plan` reads; what is at its default is left out."""
         lines = [f"# emdiag {self.verb} --plan FILE.toml"]
-        lines += [f"{name} = {_toml(value)}" for name, value in options_of(self).items()]
+        lines += [f"{name} = {_toml(value)}" for name, value in self.options().items()]
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -81,7 +166,7 @@ class Plan(Record, frozen=True, kw_only=True):
         Raises:
             PlanError: It is not TOML, or as `of`.
         """
-        return cls.of(read_options(text))
+        return cls.of(_read_options(text))
 
 
 def spelled_out(plan: type[Plan]) -> Callable[[F], F]:
@@ -124,69 +209,38 @@ def read_plan_file(path: Path) -> dict[str, object]:
         raise PlanError("the plan's file does not exist", file=path, hint=_HINT) from error
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"the plan's file cannot be read: {error}", file=path) from error
-    return read_options(text, file=path)
+    return _read_options(text, file=path)
 
 
-def read_options(text: str, *, file: Path | None = None) -> dict[str, object]:
-    """The options in the text of a plan's file.
-
-    Raises:
-        PlanError: It is not TOML.
-    """
+def _read_options(text: str, **facts: Path) -> dict[str, object]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        named = {"file": file} if file is not None else {}
         raise PlanError(
-            f"the plan's file is not TOML: {error}", **named, expected="NAME = VALUE", hint=_HINT
+            f"the plan's file is not TOML: {error}", **facts, expected="NAME = VALUE", hint=_HINT
         ) from error
     return {name.replace("-", "_"): value for name, value in content.items()}
 
 
-def _in_order(given: dict[str, object], fields: Sequence[Field]) -> dict[str, object]:
-    """Options as a command takes them: changes of a recipe in the order that its name has.
-
-    A command applies the options of a recipe in their order and then `--set`; in any other order,
-    and for fields without an option, all that follows is set.
-    """
-    recipe = {item.name: item for item in fields if item.preset and item.name != item.group}
-    order = [name for name, item in recipe.items() if item.option.help is not None]
-    changes = [name for name in given if name in recipe and name != SETTINGS]
-    kept: list[str] = []
-    for name in changes:
-        is_next = name in order and (not kept or order.index(name) > order.index(kept[-1]))
-        if not is_next or given[name] == NONE:
-            break
-        kept.append(name)
-    rest = [f"{name}={given[name]}" for name in changes[len(kept) :]]
-    settings = [*rest, *_listed(given.get(SETTINGS, []))]
-    plain = {name: value for name, value in given.items() if name not in recipe or name in kept}
-    return {**plain, SETTINGS: settings} if settings else plain
-
-
-def _words(item: Field, value: object) -> list[str]:
-    """An option as it is typed."""
+def _typed(item: Field, value: object) -> list[str]:
+    """An option as it is typed; a flag is joined to a value that would be taken for a flag."""
     if isinstance(value, bool):
         return [item.flag if value else f"--no-{item.flag.removeprefix('--')}"]
     values = _listed(value)
-    if not item.option.is_repeated and item.name != SETTINGS:
+    if not item.option.is_repeated:
         values = [",".join(values)]
-    return [word for text in values for word in _pair(item.flag, text)]
-
-
-def _pair(flag: str, text: str) -> list[str]:
-    """A flag and its value; joined where the value would be taken for a flag."""
-    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    words: list[str] = []
+    for text in values:
+        words += [f"{item.flag}={text}"] if text.startswith("-") else [item.flag, text]
+    return words
 
 
 def _listed(value: object) -> list[str]:
+    """Values as they are typed; floats in as few digits as bring them back."""
     values = value if isinstance(value, list | tuple) else [value]
-    return [_text(item) for item in values]
-
-
-def _text(value: object) -> str:
-    """A value as it is typed; floats in as few digits as bring them back."""
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return [
+        repr(item).removesuffix(".0") if isinstance(item, float) else str(item) for item in values
+    ]
 
 
 def _toml(value: Any) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from emdiag.core.option_types import Option
+from emdiag.core.options import Option
 from emdiag.core.records import Record
 
 ENGINE = "Engine"
@@ -34,31 +34,21 @@ class EngineOptions(Record, frozen=True, kw_only=True):
             torch's own choice otherwise.
     """
 
-    engine: Annotated[
-        str, Option(help="auto, transformers, vllm, scripted or package.module:name.", panel=ENGINE)
-    ] = "auto"
-    dtype: Annotated[
-        DtypeName, Option(help="auto, float32, bfloat16 or float16.", panel=ENGINE)
-    ] = "auto"
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...", panel=ENGINE)] = "auto"
-    batch_size: Annotated[int | None, Option(help="Samples drawn side by side.", panel=ENGINE)] = (
+    panel: ClassVar[str] = ENGINE
+
+    engine: Annotated[str, Option("auto, transformers, vllm, scripted or package.module:name.")] = (
+        "auto"
+    )
+    dtype: Annotated[DtypeName, Option("auto, float32, bfloat16 or float16.")] = "auto"
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1, ...")] = "auto"
+    batch_size: Annotated[int | None, Option("Samples drawn side by side.")] = None
+    tensor_parallel_size: Annotated[int, Option("Devices for one model (vllm).")] = 1
+    gpu_memory_utilization: Annotated[float, Option("Share of the device's memory (vllm).")] = 0.9
+    max_model_len: Annotated[int | None, Option("Longest sequence (vllm); derived by default.")] = (
         None
     )
-    tensor_parallel_size: Annotated[
-        int, Option(help="Devices for one model (vllm).", panel=ENGINE)
-    ] = 1
-    gpu_memory_utilization: Annotated[
-        float, Option(help="Share of the device's memory (vllm).", panel=ENGINE)
-    ] = 0.9
-    max_model_len: Annotated[
-        int | None, Option(help="Longest sequence (vllm); derived by default.", panel=ENGINE)
-    ] = None
     trust_remote_code: Annotated[
         bool,
-        Option(
-            flags=("--trust-remote-code",),
-            help="Let code shipped with the checkpoint run.",
-            panel=ENGINE,
-        ),
+        Option("Let code shipped with the checkpoint run.", flags=("--trust-remote-code",)),
     ] = False
-    threads: Annotated[int | None, Option(help="CPU threads of torch.", panel=ENGINE)] = None
+    threads: Annotated[int | None, Option("CPU threads of torch.")] = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdiag.core.codec import to_plain
-from emdiag.core.options import build
 from emdiag.core.runs import Provenance, RunSpec
 from emdiag.studies.evaluate.plan import EvaluatePlan
 
@@ -79,8 +78,7 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
     sampling = to_plain(spec.sampling)
     del sampling["stop_token_ids"]  # of the checkpoint
-    plan = build(
-        EvaluatePlan,
+    plan = EvaluatePlan.build(
         {
             "checkpoints": f"{session.label}={ref}",
             "benchmarks": [session.problems_file.path if session.problems_file else spec.benchmark],

@@ -12,7 +12,6 @@ import msgspec
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.moments import ReadingSpec
-from emdiag.core.options import build
 from emdiag.core.runs import Provenance
 from emdiag.findings.page import Fact
 from emdiag.publish.samples import SampledRun
@@ -231,7 +230,7 @@ def _logit_command(result: LogitSkewResult, runs: Sequence[Run]) -> tuple[str, .
         "published": result.published is not None,
         **({"temperature": min(drawn)} if len(drawn) == 1 else {}),
     }
-    return build(LogitSkewPlan, options).command()
+    return LogitSkewPlan.build(options).command()
 
 
 def _read_sessions(runs: Iterable[Run], result: LogitSkewResult) -> list[Provenance]:

@@ -1,22 +1,16 @@
-"""Changes fields of a recipe as users type them."""
+"""Options that both trainers have, and how lists of whole numbers are typed."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Annotated
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_types import Option, texts
-from emdiag.core.records import Record
+from emdiag.core.options import Option
+from emdiag.core.recipes import RECIPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-R = TypeVar("R", bound=Record)
-
-ALIASES = {"lr": "learning_rate"}
+    from collections.abc import Sequence
 
 
 def parse_seeds(value: object) -> object:
@@ -50,84 +44,61 @@ def parse_numbers(value: object) -> object:
         raise PlanError(f"whole numbers are written as 1,5,10; found {value!r}") from error
 
 
-RECIPE, RECORD = "Recipe", "Record and checkpoints"
-"""Panels of the help page."""
-
-CHAT = Option(flags=("--chat/--no-chat",), help="Apply the tokenizer's chat template.")
-MAX_TOKENS = Option(help="New tokens at most; the benchmark's by default.")
-TEMPLATE = Option(help="Prompt template; the benchmark's by default.")
-
-REF = Option(
-    metavar="REF",
-    help="Hub id, id@revision, folder, .gguf file, lab, or an earlier --out.",
-    is_argument=True,
-)
-OUT = Option(
-    flags=("--out", "-o"), help="Folder of the result; the same command continues.", read=str
-)
-SAVE_UPDATES = Option(
-    help="Updates whose checkpoint is kept, such as 1,5; the last always is.",
-    panel=RECORD,
-    read=parse_numbers,
-)
-SEEDS = Option(help="3, 0,2,5 or 0..4; the first is registered.", panel=RECIPE, read=parse_seeds)
-STATE_EVERY = Option(
-    help="Updates between states that a killed run goes on from; 0 keeps none.",
-    panel=RECORD,
-    at_least=0,
-)
-SETTINGS_OPTION = Option(
-    flags=("--set",),
-    metavar="FIELD=VALUE",
-    help="Any field of the recipe; repeatable.",
-    panel=RECIPE,
-    is_repeated=True,
-    read=texts,
-)
-
-_WITH = " with "
-
-
-def changed(recipe: R, changes: Mapping[str, object]) -> R:
-    """A recipe with some fields changed; its `name` then says which.
-
-    Args:
-        recipe: A record with a field `name`.
-        changes: Field, or its short form, to value; texts are read as the field needs, `none` as
-            None.
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds that do not name one training each.
 
     Raises:
-        PlanError: There is no such field, or a value does not fit it.
+        PlanError: There is none, one is below 0, or two are equal.
     """
-    before = msgspec.structs.asdict(recipe)
-    wanted = {ALIASES.get(field, field): value for field, value in changes.items()}
-    for field in wanted:
-        if field not in before or field == "name":
-            raise PlanError(
-                f"a recipe has no field {field!r}",
-                recipe=before["name"],
-                known=", ".join(sorted(known for known in before if known != "name")),
-                hint="short form: lr = learning_rate",
-            )
-    read = {field: _read(recipe, field, value) for field, value in wanted.items()}
-    try:
-        after_reading = msgspec.convert({**before, **read}, type(recipe), strict=False)
-    except msgspec.ValidationError as error:
-        raise PlanError(f"a field of the recipe does not fit: {error}") from error
-    after = msgspec.structs.asdict(after_reading)
-    moved = [f"{field}={after[field]}" for field in wanted if after[field] != before[field]]
-    if not moved:
-        return recipe
-    name = before["name"] + ("" if _WITH in before["name"] else _WITH.rstrip())
-    return msgspec.structs.replace(after_reading, name=" ".join([name, *moved]))
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise PlanError(f"`seeds` must be one or more different numbers >= 0, got {seeds}")
 
 
-def _read(recipe: Record, field: str, value: object) -> object:
-    """`none` as None, unless it is one of the words the field knows."""
-    if not isinstance(value, str) or value.lower() != "none":
-        return value
-    try:
-        msgspec.convert({**msgspec.structs.asdict(recipe), field: value}, type(recipe))
-    except msgspec.ValidationError:
-        return None
-    return value
+RECORD = "Record and checkpoints"
+"""Panel of the help page."""
+
+NOT_GREEDY = "> 0 (greedy samples are all the same)"
+"""What a temperature of training must be."""
+
+Ref = Annotated[
+    str,
+    Option(
+        "Hub id, id@revision, folder, .gguf file, lab, or an earlier --out.",
+        metavar="REF",
+        is_argument=True,
+    ),
+]
+OutFolder = Annotated[
+    str,
+    Option("Folder of the result; the same command continues.", flags=("--out", "-o"), read=str),
+]
+Seeds = Annotated[
+    tuple[int, ...],
+    Option("3, 0,2,5 or 0..4; the first is registered.", panel=RECIPE, read=parse_seeds),
+]
+SaveUpdates = Annotated[
+    tuple[int, ...],
+    Option(
+        "Updates whose checkpoint is kept, such as 1,5; the last always is.",
+        panel=RECORD,
+        read=parse_numbers,
+    ),
+]
+StateEvery = Annotated[
+    int,
+    Option(
+        "Updates between states that a killed run goes on from; 0 keeps none.",
+        panel=RECORD,
+        at_least=0,
+    ),
+]
+
+# Of a recipe.
+Chat = Annotated[
+    bool | None, Option("Apply the tokenizer's chat template.", flags=("--chat/--no-chat",))
+]
+MaxTokens = Annotated[
+    int | None, Option("New tokens at most; the benchmark's by default.", at_least=1)
+]
+Template = Annotated[str | None, Option("Prompt template; the benchmark's by default.")]
+AtLeastZero = Annotated[float, Option(at_least=0)]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from emdiag.cli.app import app
 from emdiag.core.errors import PlanError
-from emdiag.core.ranges import numbers
 from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.core.typed_lists import numbers
 from emdiag.findings.sweep.statements import statements
 from emdiag.store.files import read_result
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_swept_is_said_in_words(
 def test_three_dots_fill_in_what_a_reader_would(first: int, step: int, count: int) -> None:
     values = [(first + step * number) / 10 for number in range(count + 2)]
     text = f"{values[0]:g},{values[1]:g},...,{values[-1]:g}"
-    assert numbers(text, option="--at") == pytest.approx(values)
+    assert numbers(text) == pytest.approx(values)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_three_dots_fill_in_what_a_reader_would(first: int, step: int, count: in
 )
 def test_three_dots_that_fill_nothing_are_refused(text: str) -> None:
     with pytest.raises(PlanError, match="does not fill a range"):
-        numbers(text, option="--at")
+        numbers(text)

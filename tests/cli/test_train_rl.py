@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from emdiag.cli import lab
-from emdiag.cli.train_rl import rl
+from emdiag.cli.studies import rl
 from emdiag.core.problems import Problem
 from emdiag.core.training import TrainResult
 from emdiag.store.journal import read_journal

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from emdiag.cli.train_score import score
+from emdiag.cli.studies import score
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.training import TrainFolder
 from emdiag.resources import lab_weights

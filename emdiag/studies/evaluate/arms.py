@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from emdiag.core.checkpoints import Arm, Stage
 from emdiag.core.errors import PlanError
-from emdiag.core.option_types import Option
+from emdiag.core.options import Option
 from emdiag.core.records import Record
 from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
 from emdiag.studies.evaluate.plan import NamedRef
@@ -29,7 +29,7 @@ class ArmPlan(Record, frozen=True, kw_only=True):
     members: tuple[NamedRef, ...]
 
 
-SEEDS = Option(help="What a training folder stands for: registered, or all seeds.")
+SEEDS = Option("What a training folder stands for: registered, or all seeds.")
 
 
 def parse_arms(checkpoints: Sequence[NamedRef], *, seeds: SeedChoice) -> tuple[ArmPlan, ...]:

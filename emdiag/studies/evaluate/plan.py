@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import Grading, Sampling, Targets
-from emdiag.core.option_types import Option, texts
-from emdiag.core.options import check_ranges
+from emdiag.core.options import Option
 from emdiag.core.plans import Plan
 from emdiag.core.records import Record
+from emdiag.core.typed_lists import texts
 from emdiag.engines.options import EngineOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class NamedRef(Record, frozen=True, kw_only=True):
@@ -80,34 +81,30 @@ def typed_ref(named: NamedRef) -> str:
     return named.ref if is_implied else f"{named.label}={named.ref}"
 
 
-class EvaluatePlan(Plan, frozen=True, kw_only=True):
-    """Checkpoints x benchmarks under one way of sampling."""
+CHECKPOINT = Option(
+    "Hub id, id@revision, folder, .gguf file, or lab (the shipped model).",
+    metavar="[LABEL=]REF",
+    is_argument=True,
+    read=parse_ref,
+    write=typed_ref,
+)
+CHECKPOINTS = Option(
+    "The base first. A label given several times is one arm with several seeds.",
+    metavar="[LABEL=]REF...",
+    is_argument=True,
+    read=parse_refs,
+    write=typed_refs,
+)
+"""Of a study that compares arms."""
 
-    verb: ClassVar[str] = "eval"
 
-    checkpoints: Annotated[
-        tuple[NamedRef, ...],
-        Option(
-            metavar="[LABEL=]REF...",
-            help="Hub id, id@revision, folder, .gguf file, or lab (the shipped model).",
-            is_argument=True,
-            read=parse_checkpoints,
-            write=typed_refs,
-        ),
-    ]
+class DrawingPlan(Plan, frozen=True, kw_only=True):
+    """A plan that draws completions and grades them."""
+
     targets: Targets = Targets()
     sampling: Sampling = Sampling()
     engine: EngineOptions = EngineOptions()
     grading: Grading = Grading()
-    metrics: Annotated[
-        tuple[str, ...],
-        Option(
-            flags=("--metric",),
-            help="Your own function of outcomes, package.module:name; repeatable.",
-            is_repeated=True,
-            read=texts,
-        ),
-    ] = ()
 
     def check(self) -> None:
         """Refuse a request that contradicts itself.
@@ -115,26 +112,48 @@ class EvaluatePlan(Plan, frozen=True, kw_only=True):
         Raises:
             PlanError: A value lies outside its range, or two do not go together.
         """
-        check_ranges(self)
-        check_drawing(self.targets, self.sampling)
+        super().check()
+        benchmarks, sampling = self.targets.benchmarks, self.sampling
+        if sampling.temperature == 0 and sampling.samples > 1:
+            raise PlanError(
+                f"{sampling.samples} samples at temperature 0 would be {sampling.samples} copies",
+                hint="raise --temperature, or ask for one sample",
+            )
+        if not benchmarks:
+            raise PlanError("no benchmark was named", hint="name one with -b, such as -b math500")
+        for name in benchmarks:
+            if benchmarks.count(name) > 1:
+                raise PlanError(f"the benchmark {name!r} was named twice")
 
-
-def check_drawing(targets: Targets, sampling: Sampling) -> None:
-    """Refuse benchmarks and sampling that do not go together.
-
-    Raises:
-        PlanError: They do not.
-    """
-    if sampling.temperature == 0 and sampling.samples > 1:
-        raise PlanError(
-            f"{sampling.samples} samples at temperature 0 would be {sampling.samples} copies",
-            hint="raise --temperature, or ask for one sample",
+    def drawing(self, checkpoints: Iterable[NamedRef]) -> EvaluatePlan:
+        """The evaluation that draws the completions of these checkpoints."""
+        return EvaluatePlan(
+            checkpoints=tuple(checkpoints),
+            targets=self.targets,
+            sampling=self.sampling,
+            engine=self.engine,
+            grading=self.grading,
         )
-    if not targets.benchmarks:
-        raise PlanError("no benchmark was named", hint="name one with -b, such as -b math500")
-    for name in targets.benchmarks:
-        if targets.benchmarks.count(name) > 1:
-            raise PlanError(f"the benchmark {name!r} was named twice")
+
+
+class EvaluatePlan(DrawingPlan, frozen=True, kw_only=True):
+    """Checkpoints x benchmarks under one way of sampling."""
+
+    verb: ClassVar[str] = "eval"
+
+    checkpoints: Annotated[
+        tuple[NamedRef, ...],
+        replace(CHECKPOINTS, help=CHECKPOINT.help, read=parse_checkpoints),
+    ]
+    metrics: Annotated[
+        tuple[str, ...],
+        Option(
+            "Your own function of outcomes, package.module:name; repeatable.",
+            flags=("--metric",),
+            is_repeated=True,
+            read=texts,
+        ),
+    ] = ()
 
 
 def _parse_checkpoint(argument: str) -> NamedRef:

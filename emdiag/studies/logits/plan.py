@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
+
+import msgspec
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN, Continuation, Quirk
-from emdiag.core.option_groups import Grading, Sampling, Targets
-from emdiag.core.option_types import Option, OptionGroup, names
-from emdiag.core.options import check_ranges
-from emdiag.core.plans import Plan
-from emdiag.core.ranges import numbers
-from emdiag.engines.options import EngineOptions
+from emdiag.core.option_groups import Sampling, Targets
+from emdiag.core.options import Option, OptionGroup
+from emdiag.core.typed_lists import names, numbers
 from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, parse_arms
 from emdiag.studies.evaluate.plan import (
+    CHECKPOINTS,
+    DrawingPlan,
     EvaluatePlan,
     NamedRef,
-    check_drawing,
     parse_refs,
     typed_refs,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 REFERENCE = "reference"
 """Name of the text that no checkpoint of the study wrote."""
@@ -56,45 +53,28 @@ def parse_runs(value: Sequence[str]) -> tuple[NamedRef, ...]:
     return runs
 
 
-class LogitSkewPlan(Plan, frozen=True, kw_only=True):
+class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
     """Checkpoints that read the same texts.
 
     At temperature 1 a text is drawn from the distribution whose statistics are read.
     """
 
     verb: ClassVar[str] = "logits-skew"
+    old_names: ClassVar[Mapping[str, str]] = {"problems": "limit"}
 
-    checkpoints: Annotated[
-        tuple[NamedRef, ...],
-        Option(
-            metavar="[LABEL=]REF...",
-            help="The base first. A label given several times is one arm with several seeds.",
-            is_argument=True,
-            read=parse_refs,
-            write=typed_refs,
-        ),
-    ]
-    targets: Annotated[
-        Targets,
-        OptionGroup(
-            changed={
-                "benchmarks": Option(help="A name, or a .jsonl, .json or .parquet file."),
-                "limit": Option(help="Use only the first N problems.", old=("--problems",)),
-            }
-        ),
-    ] = Targets(limit=PROBLEMS)
-    base: Annotated[
-        str | None, Option(help="Label that differences are to; the first by default.")
-    ] = None
+    checkpoints: Annotated[tuple[NamedRef, ...], CHECKPOINTS]
+    base: Annotated[str | None, Option("Label that differences are to; the first by default.")] = (
+        None
+    )
     seeds: Annotated[SeedChoice, SEEDS] = "registered"
     continuation: Annotated[
         Continuation,
-        Option(help="shared: all read the same texts; own: each its own; or both.", panel=TEXTS),
+        Option("shared: all read the same texts; own: each its own; or both.", panel=TEXTS),
     ] = "shared"
     texts: Annotated[
         tuple[str, ...] | None,
         Option(
-            help="Shared texts, by the labels of their writers or `reference`, separated by "
+            "Shared texts, by the labels of their writers or `reference`, separated by "
             "commas; all by default.",
             panel=TEXTS,
             read=names,
@@ -103,16 +83,15 @@ class LogitSkewPlan(Plan, frozen=True, kw_only=True):
     reference: Annotated[
         str,
         Option(
-            help="solutions (the benchmark's own), none, or a checkpoint that only writes.",
-            panel=TEXTS,
+            "solutions (the benchmark's own), none, or a checkpoint that only writes.", panel=TEXTS
         ),
     ] = SOLUTIONS
     from_runs: Annotated[
         tuple[NamedRef, ...],
         Option(
+            "Read the texts of a stored run and draw none; repeatable.",
             flags=("--from-run",),
             metavar="[NAME=]RUN",
-            help="Read the texts of a stored run and draw none; repeatable.",
             panel=TEXTS,
             is_repeated=True,
             read=parse_runs,
@@ -122,31 +101,38 @@ class LogitSkewPlan(Plan, frozen=True, kw_only=True):
     entropy_temperatures: Annotated[
         tuple[float, ...],
         Option(
+            "Temperatures beside 1, separated by commas.",
             flags=("--entropy-at",),
-            help="Temperatures beside 1, separated by commas.",
             read=partial(numbers, option="--entropy-at"),
         ),
     ] = ()
     published: Annotated[
         bool,
         Option(
+            "Also measure as the released script does: T 0.6, top 50, pooled, own text.",
             flags=("--published",),
-            help="Also measure as the released script does: T 0.6, top 50, pooled, own text.",
             panel=FIGURE,
         ),
     ] = False
     undo: Annotated[
         tuple[Quirk, ...],
         Option(
-            help="Quirks left out, separated by commas: own-text, cut-to-shortest, top-k, "
+            "Quirks left out, separated by commas: own-text, cut-to-shortest, top-k, "
             "zeros-dropped, temperature, pooled.",
             panel=FIGURE,
             read=names,
         ),
     ] = ()
+    targets: Annotated[
+        Targets,
+        OptionGroup(
+            help={
+                "benchmarks": "A name, or a .jsonl, .json or .parquet file.",
+                "limit": "Use only the first N problems.",
+            }
+        ),
+    ] = Targets(limit=PROBLEMS)
     sampling: Sampling = Sampling(temperature=1.0)
-    engine: EngineOptions = EngineOptions()
-    grading: Grading = Grading()
 
     def check(self) -> None:
         """Refuse a request that contradicts itself.
@@ -154,8 +140,7 @@ class LogitSkewPlan(Plan, frozen=True, kw_only=True):
         Raises:
             PlanError: A value lies outside its range, or two do not go together.
         """
-        check_ranges(self)
-        check_drawing(self.targets, self.sampling)
+        super().check()
         if len(self.targets.benchmarks) > 1:
             raise PlanError(
                 f"{len(self.targets.benchmarks)} benchmarks are named, expected one",
@@ -164,35 +149,27 @@ class LogitSkewPlan(Plan, frozen=True, kw_only=True):
         logit_design(self)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogitSkewDesign:
+class LogitSkewDesign(LogitSkewPlan, frozen=True, kw_only=True):
     """A plan with its arms written out.
 
     Attributes:
         arms: By label; the first member of each writes its text.
         how: Benchmark and sampling of the texts; `limit` is the number of problems.
         base: Label that differences are to.
-        continuation: Which texts are read.
         texts: Names of the shared texts: labels, `reference`, or names of runs; None for all.
         reference: `solutions`, `none`, or a checkpoint that writes and is not measured.
         from_runs: Runs to read in place of drawing; a name that is a label is that one's own text.
-        entropy_temperatures: At which entropy is read, beside 1.
-        published: Whether the released script's measurement is made as well.
-        undo: Quirks of it that are left out.
-        seed: Of bootstraps and permutations.
+        undo: Quirks of the published measurement that are left out.
     """
 
     arms: tuple[ArmPlan, ...]
     how: EvaluatePlan
     base: str
-    continuation: Continuation
-    texts: tuple[str, ...] | None
-    reference: str
-    from_runs: tuple[NamedRef, ...]
-    entropy_temperatures: tuple[float, ...]
-    published: bool
-    undo: tuple[Quirk, ...]
-    seed: int
+
+    @property
+    def seed(self) -> int:
+        """Of bootstraps and permutations."""
+        return self.sampling.seed
 
 
 def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
@@ -202,25 +179,12 @@ def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
         PlanError: A training folder cannot be read, or the plan contradicts itself.
     """
     arms = parse_arms(plan.checkpoints, seeds=plan.seeds)
-    design = LogitSkewDesign(
-        arms=arms,
-        how=EvaluatePlan(
-            checkpoints=tuple(member for arm in arms for member in arm.members),
-            targets=plan.targets,
-            sampling=plan.sampling,
-            engine=plan.engine,
-            grading=plan.grading,
-        ),
-        base=plan.base or arms[0].label,
-        continuation=plan.continuation,
-        texts=plan.texts,
-        reference=plan.reference,
-        from_runs=plan.from_runs,
-        entropy_temperatures=plan.entropy_temperatures,
-        published=plan.published,
-        undo=plan.undo,
-        seed=plan.sampling.seed,
-    )
+    fields = msgspec.structs.asdict(plan) | {
+        "arms": arms,
+        "how": plan.drawing(member for arm in arms for member in arm.members),
+        "base": plan.base or arms[0].label,
+    }
+    design = LogitSkewDesign(**fields)
     _check_design(design)
     return design
 

@@ -11,21 +11,13 @@ from typing import Annotated, ClassVar, Self, get_args
 import msgspec
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_groups import Grading, Sampling, Targets
-from emdiag.core.option_types import Option, OptionGroup, texts
-from emdiag.core.options import check_ranges
-from emdiag.core.plans import Plan
-from emdiag.core.ranges import numbers
+from emdiag.core.option_groups import Sampling
+from emdiag.core.options import Option, OptionGroup
 from emdiag.core.records import Record
 from emdiag.core.temperature_sweep import Axis, SweepSetting
-from emdiag.engines.options import EngineOptions
+from emdiag.core.typed_lists import numbers, texts
 from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, parse_arms
-from emdiag.studies.evaluate.plan import (
-    EvaluatePlan,
-    NamedRef,
-    parse_refs,
-    typed_refs,
-)
+from emdiag.studies.evaluate.plan import CHECKPOINTS, DrawingPlan, EvaluatePlan, NamedRef
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 SAMPLES = 8
@@ -53,25 +45,16 @@ def parse_axes(value: object) -> object:
     return [_axis(item) for item in given] if isinstance(given, list | tuple) else given
 
 
-class TemperatureSweepPlan(Plan, frozen=True, kw_only=True):
+class TemperatureSweepPlan(DrawingPlan, frozen=True, kw_only=True):
     """Checkpoints under several ways of sampling."""
 
     verb: ClassVar[str] = "temp-sweep"
 
-    checkpoints: Annotated[
-        tuple[NamedRef, ...],
-        Option(
-            metavar="[LABEL=]REF...",
-            help="The base first. A label given several times is one arm with several seeds.",
-            is_argument=True,
-            read=parse_refs,
-            write=typed_refs,
-        ),
-    ]
+    checkpoints: Annotated[tuple[NamedRef, ...], CHECKPOINTS]
     temperatures: Annotated[
         tuple[float, ...] | None,
         Option(
-            help="Separated by commas; 0,0.2,...,1.2 fills in the steps. 0 is greedy, one sample.",
+            "Separated by commas; 0,0.2,...,1.2 fills in the steps. 0 is greedy, one sample.",
             shown_default="0,0.2,...,1.2; 1 where another axis is swept",
             read=partial(numbers, option="--temperatures"),
         ),
@@ -79,8 +62,8 @@ class TemperatureSweepPlan(Plan, frozen=True, kw_only=True):
     sweep: Annotated[
         tuple[AxisValues, ...],
         Option(
+            "Another axis: top_p=0.8,0.9,1 or top_k=20,50,0; two axes give a heat map.",
             metavar="AXIS=VALUE,VALUE",
-            help="Another axis: top_p=0.8,0.9,1 or top_k=20,50,0; two axes give a heat map.",
             is_repeated=True,
             read=parse_axes,
             write=lambda axes: [
@@ -90,37 +73,30 @@ class TemperatureSweepPlan(Plan, frozen=True, kw_only=True):
     ] = ()
     seeds: Annotated[SeedChoice, SEEDS] = "registered"
     base: Annotated[
-        str | None,
-        Option(help="Label of the base; the first checkpoint by default.", panel=CONTROL),
+        str | None, Option("Label of the base; the first checkpoint by default.", panel=CONTROL)
     ] = None
     control: Annotated[
         bool,
         Option(
-            help="Compare each checkpoint with the base at the temperature of equal entropy.",
+            "Compare each checkpoint with the base at the temperature of equal entropy.",
             panel=CONTROL,
         ),
     ] = True
     control_at: Annotated[
         tuple[float, ...] | None,
         Option(
-            help="Temperatures of the others at which the base is matched; all but 0 by default.",
+            "Temperatures of the others at which the base is matched; all but 0 by default.",
             panel=CONTROL,
             read=partial(numbers, option="--control-at"),
         ),
     ] = None
     entropy: Annotated[
         bool,
-        Option(
-            help="Read completions again for their entropy, which the control needs.",
-            panel=CONTROL,
-        ),
+        Option("Read completions again for their entropy, which the control needs.", panel=CONTROL),
     ] = True
-    targets: Targets = Targets()
     sampling: Annotated[Sampling, OptionGroup(without=get_args(Axis))] = Sampling(
         samples=SAMPLES, temperature=1.0
     )
-    engine: EngineOptions = EngineOptions()
-    grading: Grading = Grading()
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Self:
@@ -142,7 +118,7 @@ class TemperatureSweepPlan(Plan, frozen=True, kw_only=True):
         Raises:
             PlanError: A value lies outside its range, or two do not go together.
         """
-        check_ranges(self)
+        super().check()
         sweep_design(self)
 
 
@@ -180,13 +156,7 @@ def sweep_design(plan: TemperatureSweepPlan) -> SweepDesign:
         PlanError: A training folder cannot be read, or the plan contradicts itself.
     """
     arms = parse_arms(plan.checkpoints, seeds=plan.seeds)
-    how = EvaluatePlan(
-        checkpoints=tuple(member for arm in arms for member in arm.members),
-        targets=plan.targets,
-        sampling=plan.sampling,
-        engine=plan.engine,
-        grading=plan.grading,
-    )
+    how = plan.drawing(member for arm in arms for member in arm.members)
     axes, settings = _settings(_swept(plan))
     for setting in settings:
         plan_at(how, setting).check()

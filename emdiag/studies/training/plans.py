@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_groups import Grading, Sampling, Targets
-from emdiag.core.option_types import Option, OptionGroup
-from emdiag.core.options import check_ranges
-from emdiag.core.plans import Plan
+from emdiag.core.option_groups import Sampling, Targets
+from emdiag.core.options import Option, OptionGroup
 from emdiag.core.selection import Criterion
-from emdiag.engines.options import EngineOptions
-from emdiag.studies.evaluate.plan import (
-    EvaluatePlan,
-    NamedRef,
-    check_drawing,
-    parse_ref,
-    typed_ref,
-)
+from emdiag.studies.evaluate.plan import CHECKPOINT, DrawingPlan, EvaluatePlan, NamedRef
 
 Updates = Literal["last", "all"]
 """Which checkpoints of a training run: after its last update, or all that were saved."""
 
 
-class SeedScoresPlan(Plan, frozen=True, kw_only=True):
+class SeedScoresPlan(DrawingPlan, frozen=True, kw_only=True):
     """Every cell of a training folder under one way of sampling."""
 
     verb: ClassVar[str] = "train score"
@@ -33,37 +25,20 @@ class SeedScoresPlan(Plan, frozen=True, kw_only=True):
     out: Annotated[
         str,
         Option(
+            "Folder that `emdiag train` was told to write.",
             metavar="OUT",
-            help="Folder that `emdiag train` was told to write.",
             is_argument=True,
             read=str,
         ),
     ]
     base: Annotated[
         NamedRef | None,
-        Option(
-            metavar="[LABEL=]REF",
-            help="Compare with it, such as the parent.",
-            read=parse_ref,
-            write=typed_ref,
-        ),
+        replace(CHECKPOINT, help="Compare with it, such as the parent.", is_argument=False),
     ] = None
-    updates: Annotated[Updates, Option(help="last, or all whose checkpoint was saved.")] = "last"
-    targets: Targets = Targets()
+    updates: Annotated[Updates, Option("last, or all whose checkpoint was saved.")] = "last"
     sampling: Annotated[
-        Sampling, OptionGroup(changed={"seed": Option(help="Seed of the run, not of training.")})
+        Sampling, OptionGroup(help={"seed": "Seed of the run, not of training."})
     ] = Sampling()
-    engine: EngineOptions = EngineOptions()
-    grading: Grading = Grading()
-
-    def check(self) -> None:
-        """Refuse a request that contradicts itself.
-
-        Raises:
-            PlanError: A value lies outside its range, or two do not go together.
-        """
-        check_ranges(self)
-        check_drawing(self.targets, self.sampling)
 
 
 def parse_criterion(value: object) -> object:
@@ -78,7 +53,7 @@ def parse_criterion(value: object) -> object:
     return value
 
 
-class SelectPlan(Plan, frozen=True, kw_only=True):
+class SelectPlan(DrawingPlan, frozen=True, kw_only=True):
     """One checkpoint on one pool, and what its prompts are ranked by.
 
     Samples are drawn at temperature 1 unless said otherwise: that is the distribution whose
@@ -88,71 +63,51 @@ class SelectPlan(Plan, frozen=True, kw_only=True):
 
     verb: ClassVar[str] = "select"
 
-    checkpoint: Annotated[
-        NamedRef,
-        Option(
-            metavar="[LABEL=]REF",
-            help="Hub id, id@revision, folder, .gguf file, or lab (the shipped model).",
-            is_argument=True,
-            read=parse_ref,
-            write=typed_ref,
-        ),
-    ]
+    checkpoint: Annotated[NamedRef, CHECKPOINT]
     pool: Annotated[
-        str,
-        Option(help="A benchmark, or a .jsonl, .json or .parquet file, answers or not.", read=str),
+        str, Option("A benchmark, or a .jsonl, .json or .parquet file, answers or not.", read=str)
     ] = "chain"
     by: Annotated[
         Criterion | None,
         Option(
-            help="outcome-variance (uses labels), answer-entropy, agreement, token-entropy or "
+            "outcome-variance (uses labels), answer-entropy, agreement, token-entropy or "
             "majority; the first where most problems have an answer, else the second.",
             read=parse_criterion,
         ),
     ] = None
     token_entropy: Annotated[
-        bool, Option(help="Load the weights once more and read the entropy of every token.")
+        bool, Option("Load the weights once more and read the entropy of every token.")
     ] = True
     out: Annotated[
         str | None,
         Option(
+            "Ranked problems, for `train --prompt-file`; in STORE/select by default.",
             flags=("--out", "-o"),
             metavar="FILE.jsonl",
-            help="Ranked problems, for `train --prompt-file`; in STORE/select by default.",
             read=str,
         ),
     ] = None
     targets: Annotated[
         Targets,
         OptionGroup(
-            without=("benchmarks",),
-            changed={"limit": Option(help="Use only the first N problems of the pool.")},
+            without=("benchmarks",), help={"limit": "Use only the first N problems of the pool."}
         ),
     ] = Targets()
     sampling: Annotated[
         Sampling,
         OptionGroup(
-            changed={
-                "samples": Option(help="Samples of each prompt."),
-                "temperature": Option(
-                    help="1 is the model's own distribution; the paper trains at 0.5."
-                ),
+            help={
+                "samples": "Samples of each prompt.",
+                "temperature": "1 is the model's own distribution; the paper trains at 0.5.",
             }
         ),
     ] = Sampling(samples=16, temperature=1.0)
-    engine: EngineOptions = EngineOptions()
-    grading: Grading = Grading()
 
     @property
-    def drawing(self) -> EvaluatePlan:
+    def evaluation(self) -> EvaluatePlan:
         """The evaluation that draws the samples."""
-        return EvaluatePlan(
-            checkpoints=(self.checkpoint,),
-            targets=msgspec.structs.replace(self.targets, benchmarks=(self.pool,)),
-            sampling=self.sampling,
-            engine=self.engine,
-            grading=self.grading,
-        )
+        targets = msgspec.structs.replace(self.targets, benchmarks=(self.pool,))
+        return msgspec.structs.replace(self.drawing([self.checkpoint]), targets=targets)
 
     def check(self) -> None:
         """Refuse a request that contradicts itself.
@@ -167,6 +122,6 @@ class SelectPlan(Plan, frozen=True, kw_only=True):
                 temperature=self.sampling.temperature,
                 hint="two samples or more at a temperature above 0",
             )
-        self.drawing.check()
+        super().check()
         if self.by == "token-entropy" and not self.token_entropy:
             raise PlanError("ranking by token entropy needs token entropies to be read")

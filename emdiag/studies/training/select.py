@@ -67,7 +67,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     Raises:
         EmdiagError: As `select`; what was drawn before is kept.
     """
-    drawing = plan.drawing
+    drawing = plan.evaluation
     (reading,) = expand(drawing, session, require_answers=False)
     labelled = sum(bool(problem.answer) for problem in reading.problems)
     by = choose_criterion(plan.by, labelled=labelled, problems=len(reading.problems))

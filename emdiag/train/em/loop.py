@@ -8,30 +8,31 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import torch
 
-from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.digest import derive_seed, prompts_digest
+from emdiag.core.digest import derive_seed
 from emdiag.core.files import remove_partial
-from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
-from emdiag.core.training import TrainManifest, UpdateRecord, next_stage
+from emdiag.core.sampling import SampleRequest
+from emdiag.core.training import Method, TrainManifest, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.store.journal import JournalWriter
-from emdiag.store.provenance import now, start_session
+from emdiag.store.provenance import now
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
 from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.em.learner import Learner, Step
 from emdiag.train.em.objectives import Sampled, weigh
-from emdiag.train.em.plan import EMPlan, GridCell
+from emdiag.train.em.plan import EMPlan
+from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.em.rows import form_rows
 from emdiag.train.em.state import STATE_FILE, load_state, remove_state, save_state
 from emdiag.train.held_out import HeldOut
+from emdiag.train.jobs import TrainJob
 from emdiag.train.sample_statistics import SampleStatistics, describe, peak_memory_bytes
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from emdiag.core.protocols import Progress, ProgressStage
     from emdiag.core.sampling import Completion
-    from emdiag.train.em.recipes import EMRecipe
     from emdiag.train.em.rows import TrainRow
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
@@ -50,49 +50,14 @@ CPU_ROWS, DEVICE_ROWS = 8, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class EMJob:
-    """Everything one training run needs, before any weights are loaded.
+class EMJob(TrainJob):
+    """One training by entropy minimisation; its samples are shared out evenly over the prompts."""
 
-    Attributes:
-        folder: Of the cell; what training writes goes there.
-        prompts: Trained on; samples are shared out evenly.
-        held_out: Measured after every update.
-        sampling: How the samples are drawn.
-        notes: What a reader of a score of the checkpoint should know.
-    """
+    method: ClassVar[Method] = "em"
+    state: ClassVar[str] = STATE_FILE
 
     plan: EMPlan
-    cell: GridCell
-    folder: Path
-    checkpoint: CheckpointRef
-    dtype: str
-    prompts: tuple[Prompt, ...]
-    held_out: tuple[Prompt, ...]
-    sampling: SamplingParams
-    notes: tuple[str, ...]
-    command: tuple[str, ...]
-
-    @property
-    def recipe(self) -> EMRecipe:
-        """Of the cell."""
-        return self.cell.recipe
-
-    @property
-    def updates(self) -> int:
-        """Optimiser updates in all."""
-        return self.cell.recipe.optimiser_updates
-
-    @property
-    def saved(self) -> tuple[int, ...]:
-        """Updates whose checkpoint is kept."""
-        return tuple(sorted({*self.plan.save_updates, self.updates}))
-
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        records = read_updates(self.folder)
-        kept = all((self.folder / checkpoint_name(update)).is_dir() for update in self.saved)
-        unfinished = (self.folder / STATE_FILE).exists()
-        return kept and not unfinished and bool(records) and records[-1].update == self.updates
+    recipe: EMRecipe
 
 
 def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
@@ -113,7 +78,7 @@ def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
         job.folder.mkdir(parents=True, exist_ok=True)
         remove_partial(job.folder)
     if job.plan.tracker:
-        accelerator.init_trackers("emdiag", config=_settings(job.recipe))
+        accelerator.init_trackers("emdiag", config=msgspec.structs.asdict(job.recipe))
     trainer = _Trainer(job, accelerator, progress=progress)
     try:
         trainer.train()
@@ -156,7 +121,7 @@ class _Trainer:
             if is_sharded(self.accelerator)
             else load_state(self.job.folder, self.learner.optimizer)
         )
-        title = f"em {self.job.checkpoint.label} {self.job.cell.name.removeprefix('.')}".strip()
+        title = f"em {self.job.checkpoint.label} {self.job.name.removeprefix('.')}".strip()
         with self.progress.stage(title, total=self.job.updates, done=done) as stage:
             if done == 0:
                 nothing = UpdateRecord(update=0, method="em", weight_distance=0.0)
@@ -198,9 +163,7 @@ class _Trainer:
             self.recipe,
         )
         self._mode(learning=True)
-        step = self.learner.learn(
-            rows, weights, seed=derive_seed(self.job.cell.seed, "em-step", update)
-        )
+        step = self.learner.learn(rows, weights, seed=derive_seed(self.job.seed, "em-step", update))
         if self.whole is not self.model:
             refresh(self.whole, self.accelerator, self.learner.module)
         learned = time.perf_counter()
@@ -215,7 +178,7 @@ class _Trainer:
                 problem_id=prompt.problem_id,
                 sample_index=index,
                 token_ids=prompt.token_ids,
-                seed=derive_seed(self.job.cell.seed, "em", update, prompt.problem_id, index),
+                seed=derive_seed(self.job.seed, "em", update, prompt.problem_id, index),
             )
             for index in range(self.recipe.samples)
             for prompt in [self.job.prompts[index % len(self.job.prompts)]]
@@ -292,33 +255,12 @@ class _Trainer:
             save_state(self.job.folder, self.learner.optimizer, update=update)
 
     def _manifest(self, update: int) -> TrainManifest:
-        job = self.job
-        session = start_session(job.checkpoint, self.sampler.info, command=job.command)
-        return TrainManifest(
-            stage=next_stage(job.checkpoint.stage, "em"),
-            recipe=self.recipe.name,
-            train_seed=job.cell.seed,
-            update=update,
-            method="em",
-            parent=job.checkpoint.ref,
-            parent_digest=job.checkpoint.digest,
-            parent_stage=job.checkpoint.stage or "base",
-            settings=_settings(self.recipe),
-            prompts_sha256=prompts_digest(job.prompts),
-            problem_ids=tuple(prompt.problem_id for prompt in job.prompts[:100]),
-            notes=(*job.notes, *self.learner.notes),
-            provenance={
-                **session.versions,
-                **session.settings,
-                "emdiag": session.emdiag_version,
-                "commit": session.emdiag_commit or "",
-                "device": session.device,
-                "dtype": session.dtype,
-                "train_processes": str(self.accelerator.num_processes),
-                "command": " ".join(session.command),
-                "started": self.started,
-                "finished": session.started,
-            },
+        return self.job.manifest(
+            update,
+            engine=self.sampler.info,
+            started=self.started,
+            notes=self.learner.notes,
+            provenance={"train_processes": str(self.accelerator.num_processes)},
         )
 
     def _mode(self, *, learning: bool) -> None:
@@ -339,7 +281,7 @@ class _Trainer:
         """Dropout draws from torch's global generator: a continued run has to draw the same."""
         if self.recipe.train_mode:
             rank = self.accelerator.process_index
-            torch.manual_seed(derive_seed(self.job.cell.seed, "dropout", update, rank))
+            torch.manual_seed(derive_seed(self.job.seed, "dropout", update, rank))
 
     def _load(self) -> PreTrainedModel:
         return load_model(
@@ -351,11 +293,6 @@ class _Trainer:
 
     def _rows(self) -> int:
         return CPU_ROWS if self.accelerator.device.type == "cpu" else DEVICE_ROWS
-
-
-def _settings(recipe: EMRecipe) -> dict[str, str | int | float | bool | None]:
-    settings: dict[str, str | int | float | bool | None] = msgspec.structs.asdict(recipe)
-    return settings
 
 
 def _numbers(record: UpdateRecord) -> dict[str, float]:

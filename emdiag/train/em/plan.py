@@ -9,25 +9,23 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
-from emdiag.core.option_types import Option, OptionGroup, Preset, texts
-from emdiag.core.options import check_ranges
+from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
+from emdiag.core.recipes import RECIPE, Recipe
 from emdiag.core.records import Record
+from emdiag.core.typed_lists import texts
 from emdiag.engines.options import ENGINE, EngineOptions, PaddingSide
 from emdiag.store.training_folder import checkpoint_name
-from emdiag.train.em.recipes import PAPER, PRESETS, EMRecipe, change_recipe, load_recipe
+from emdiag.train.em.recipes import EM_PRESETS, PAPER, EMRecipe
 from emdiag.train.recipe_fields import (
-    ALIASES,
-    OUT,
-    RECIPE,
     RECORD,
-    REF,
-    SAVE_UPDATES,
-    SEEDS,
-    SETTINGS_OPTION,
-    STATE_EVERY,
+    OutFolder,
+    Ref,
+    SaveUpdates,
+    Seeds,
+    StateEvery,
+    check_seeds,
 )
 
 Tracker = Literal["tensorboard", "wandb", "mlflow", "comet_ml", "aim", "clearml", "swanlab"]
@@ -61,7 +59,7 @@ def parse_grid(value: str | Sequence[object]) -> tuple[GridAxis, ...]:
         if len(set(values)) < len(values):
             raise PlanError(f"a grid names every value once; found {argument!r}")
         field = field.strip()
-        axes.append(GridAxis(field=ALIASES.get(field, field), values=values))
+        axes.append(GridAxis(field=Recipe.aliases.get(field, field), values=values))
     return tuple(axes)
 
 
@@ -84,86 +82,74 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     verb: ClassVar[str] = "train em"
     writes_out: ClassVar[bool] = True
 
-    ref: Annotated[str, REF]
-    out: Annotated[str, OUT]
+    ref: Ref
+    out: OutFolder
     problems: Annotated[
         tuple[str, ...],
         Option(
+            "Training prompt, BENCHMARK/ID; repeatable. The paper's: one_shot/0000.",
             flags=("--problem",),
-            help="Training prompt, BENCHMARK/ID; repeatable. The paper's: one_shot/0000.",
             is_repeated=True,
             read=texts,
         ),
     ] = ()
     prompt_file: Annotated[
         str | None,
-        Option(help="Problems file of `emdiag select`, or a text that is the prompt.", read=str),
+        Option("Problems file of `emdiag select`, or a text that is the prompt.", read=str),
     ] = None
-    prompts: Annotated[
-        int, Option(help="Problems taken from the start of that file.", at_least=1)
-    ] = 1
-    recipe: Annotated[
-        EMRecipe,
-        Preset(
-            load=load_recipe,
-            presets=PRESETS,
-            option=Option(help="paper, released-code or lab.", panel=RECIPE),
-            settings=SETTINGS_OPTION,
-        ),
-    ] = PAPER
+    prompts: Annotated[int, Option("Problems taken from the start of that file.", at_least=1)] = 1
+    recipe: Annotated[EMRecipe, EM_PRESETS] = PAPER
     grid: Annotated[
         tuple[GridAxis, ...],
         Option(
+            "One folder per combination; `problem` is a field too. Repeatable.",
             metavar="FIELD=VALUE,VALUE",
-            help="One folder per combination; `problem` is a field too. Repeatable.",
             panel=RECIPE,
             is_repeated=True,
             read=parse_grid,
             write=lambda axes: [f"{axis.field}={','.join(axis.values)}" for axis in axes],
         ),
     ] = ()
-    seeds: Annotated[tuple[int, ...], SEEDS] = (0,)
-    save_updates: Annotated[tuple[int, ...], SAVE_UPDATES] = ()
+    seeds: Seeds = (0,)
+    save_updates: SaveUpdates = ()
     held_out: Annotated[
         str | None,
         Option(
-            help="Benchmark or file measured after every update, or none; by default the "
-            "training prompt's own.",
+            "Benchmark or file measured after every update, or none; by default the training "
+            "prompt's own.",
             panel=RECORD,
             read=str,
         ),
     ] = None
     held_out_problems: Annotated[
-        int, Option(help="Number of held-out problems.", panel=RECORD, at_least=1)
+        int, Option("Number of held-out problems.", panel=RECORD, at_least=1)
     ] = 8
-    state_every: Annotated[int, STATE_EVERY] = 1
+    state_every: StateEvery = 1
     tracker: Annotated[
-        Tracker | None, Option(help="tensorboard, wandb, ... by accelerate.", panel=RECORD)
+        Tracker | None, Option("tensorboard, wandb, ... by accelerate.", panel=RECORD)
     ] = None
     engine: Annotated[
         EngineOptions,
         OptionGroup(
             without=("engine", "tensor_parallel_size", "gpu_memory_utilization", "max_model_len"),
-            changed={"dtype": Option(help="Of the weights: auto, float32, bfloat16.")},
+            help={"dtype": "Of the weights: auto, float32, bfloat16."},
         ),
     ] = EngineOptions()
     micro_batch: Annotated[
         int | None,
         Option(
-            help="Rows of one forward pass; changes memory, not the gradient.",
-            panel=ENGINE,
-            at_least=1,
+            "Rows of one forward pass; changes memory, not the gradient.", panel=ENGINE, at_least=1
         ),
     ] = None
     gradient_checkpointing: Annotated[
         bool,
         Option(
+            "Less memory for one more forward pass.",
             flags=("--gradient-checkpointing",),
-            help="Less memory for one more forward pass.",
             panel=ENGINE,
         ),
     ] = False
-    padding: Annotated[PaddingSide, Option(help=None)] = "right"
+    padding: PaddingSide = "right"
 
     def check(self) -> None:
         """Refuse a plan that contradicts itself.
@@ -171,7 +157,19 @@ class EMPlan(Plan, frozen=True, kw_only=True):
         Raises:
             PlanError: It does.
         """
-        check_plan(self)
+        super().check()
+        check_seeds(self.seeds)
+        fields = [axis.field for axis in self.grid]
+        sources = [bool(self.problems), self.prompt_file is not None, PROBLEM_AXIS in fields]
+        if sum(sources) != 1:
+            raise PlanError(
+                "a training prompt is named in one way: a problem, a prompt file or a grid of "
+                "problems",
+                found=f"{sum(sources)} of them",
+                hint="--problem one_shot/0000 is the paper's; `emdiag select` writes a prompt file",
+            )
+        if len(set(fields)) < len(fields):
+            raise PlanError(f"a field may be varied only once, got --grid {', '.join(fields)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +199,12 @@ def expand(plan: EMPlan) -> list[GridCell]:
     Raises:
         PlanError: The plan contradicts itself.
     """
-    check_plan(plan)
+    plan.check()
     cells = []
     for values in product(*(axis.values for axis in plan.grid)):
         chosen = dict(zip((axis.field for axis in plan.grid), values, strict=True))
         problem = chosen.pop(PROBLEM_AXIS, None)
-        recipe = change_recipe(plan.recipe, dict(chosen))
+        recipe = plan.recipe.changed(chosen)
         name = ",".join(
             f"{axis.field}={value.replace('/', '-')}"
             for axis, value in zip(plan.grid, values, strict=True)
@@ -232,29 +230,3 @@ def expand(plan: EMPlan) -> list[GridCell]:
             else "lower --save-updates or raise --updates",
         )
     return cells
-
-
-def check_plan(plan: EMPlan) -> None:
-    """Refuse a plan that contradicts itself.
-
-    Raises:
-        PlanError: It does.
-    """
-    check_ranges(plan)
-    varies_problem = any(axis.field == PROBLEM_AXIS for axis in plan.grid)
-    sources = [bool(plan.problems), plan.prompt_file is not None, varies_problem]
-    if sum(sources) != 1:
-        raise PlanError(
-            "a training prompt is named in one way: a problem, a prompt file or a grid of problems",
-            found=f"{sum(sources)} of them",
-            hint="--problem one_shot/0000 is the paper's; `emdiag select` writes a prompt file",
-        )
-    rules = (
-        ("seeds", len(set(plan.seeds)) == len(plan.seeds) > 0, "one or more different numbers"),
-        ("seeds", all(seed >= 0 for seed in plan.seeds), ">= 0"),
-    )
-    if broken := broken_rule(plan, rules):
-        raise PlanError(broken)
-    fields = [axis.field for axis in plan.grid]
-    if len(set(fields)) < len(fields):
-        raise PlanError(f"a field may be varied only once, got --grid {', '.join(fields)}")

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from emdiag.core.checks import broken_rule
-from emdiag.core.errors import PlanError
-from emdiag.core.option_types import Option
-from emdiag.core.records import Record
-from emdiag.train.recipe_fields import CHAT, MAX_TOKENS, TEMPLATE, changed
+from emdiag.core.options import Option
+from emdiag.core.recipes import Preset, Recipe
+from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from emdiag.core.checks import FieldRule
 
 ObjectiveName = Literal["entropy", "entropy-maximised", "random-direction"]
 
 
-class EMRecipe(Record, frozen=True, kw_only=True):
+class EMRecipe(Recipe, frozen=True, kw_only=True):
     """Everything that shapes the weights, beside the prompt, the seed and the parent.
 
     Attributes:
@@ -52,35 +50,44 @@ class EMRecipe(Record, frozen=True, kw_only=True):
     """
 
     name: str = "paper"
-    updates: Annotated[int, Option(help="Optimiser updates [paper: 10].")] = 10
-    samples: Annotated[int, Option(help="Completions of one update [paper: 64].")] = 64
-    temperature: Annotated[float, Option(help="Sampling and loss temperature [paper: 0.5].")] = 0.5
-    loss_temperature: float | None = None
+    updates: Annotated[int, Option("Optimiser updates [paper: 10].", at_least=1)] = 10
+    samples: Annotated[int, Option("Completions of one update [paper: 64].", at_least=1)] = 64
+    temperature: Annotated[
+        float,
+        Option("Sampling and loss temperature [paper: 0.5].", above=0, expected=NOT_GREEDY),
+    ] = 0.5
+    loss_temperature: Annotated[float | None, Option(above=0)] = None
     learning_rate: Annotated[
-        float, Option(flags=("--lr",), help="Learning rate, constant [paper: 2e-5].")
+        float, Option("Learning rate, constant [paper: 2e-5].", flags=("--lr",), above=0)
     ] = 2e-5
-    max_tokens: Annotated[int | None, MAX_TOKENS] = None
-    weight_decay: float = 0.01
-    gradient_clip: float = 1.0
+    max_tokens: MaxTokens = None
+    weight_decay: AtLeastZero = 0.01
+    gradient_clip: AtLeastZero = 1.0
     objective: Annotated[
-        ObjectiveName, Option(help="entropy, entropy-maximised or random-direction.")
+        ObjectiveName, Option("entropy, entropy-maximised or random-direction.")
     ] = "entropy"
     top_p: float = 1.0
     top_k: int = 0
     repetition_penalty: float = 1.0
-    template: Annotated[str | None, TEMPLATE] = None
-    chat: Annotated[bool | None, CHAT] = None
+    template: Template = None
+    chat: Chat = None
     step: Literal["update", "micro-batch"] = "update"
     processes: Annotated[
-        int, Option(help="Devices that released-code imitates on whatever there is.")
+        int, Option("Devices that released-code imitates on whatever there is.", at_least=1)
     ] = 1
-    micro_batch: int = 2
+    micro_batch: Annotated[int, Option(at_least=1)] = 2
     mask: Literal["producers", "positions"] = "producers"
     prompt_end: Literal["row", "absolute"] = "row"
     pad_by_id: bool = False
     train_mode: bool = False
     token_mean: Literal["update", "micro-batch"] = "update"
     loss_dtype: Literal["float32", "weights"] = "float32"
+
+    def rules(self) -> tuple[FieldRule, ...]:
+        """Devices are imitated only where micro-batches matter."""
+        counts_micro_batches = "micro-batch" in {self.step, self.token_mean}
+        expected = "1 unless micro-batches matter, as in --recipe released-code"
+        return (("processes", self.processes == 1 or counts_micro_batches, expected),)
 
     @property
     def effective_loss_temperature(self) -> float:
@@ -129,53 +136,7 @@ RELEASED_CODE = EMRecipe(
 stated anywhere, and 8 fits its published loss trace best. It also samples without a cache, which is
 not imitated: that changes the cost, and what is rounded."""
 
-PRESETS = {"paper": PAPER, "released-code": RELEASED_CODE, "lab": LAB}
-
-
-def load_recipe(name: str, changes: Mapping[str, object] | None = None) -> EMRecipe:
-    """A preset with some fields changed; its name then says which.
-
-    Args:
-        name: Of a preset.
-        changes: Field to value; texts are read as the field needs. None changes nothing.
-
-    Raises:
-        PlanError: There is no such preset or field, or a value does not fit its field.
-    """
-    if name not in PRESETS:
-        raise PlanError(f"there is no recipe {name!r}", known=", ".join(PRESETS))
-    return change_recipe(PRESETS[name], changes or {})
-
-
-def change_recipe(recipe: EMRecipe, changes: Mapping[str, object]) -> EMRecipe:
-    """A recipe with some fields changed, checked.
-
-    Raises:
-        PlanError: As `load_recipe`.
-    """
-    after = changed(recipe, changes)
-    _check(after)
-    return after
-
-
-def _check(recipe: EMRecipe) -> None:
-    counts_micro_batches = "micro-batch" in {recipe.step, recipe.token_mean}
-    rules = (
-        ("updates", recipe.updates >= 1, ">= 1"),
-        ("samples", recipe.samples >= 1, ">= 1"),
-        ("temperature", recipe.temperature > 0, "> 0 (greedy samples are all the same)"),
-        ("loss_temperature", recipe.effective_loss_temperature > 0, "> 0"),
-        ("max_tokens", recipe.max_tokens is None or recipe.max_tokens >= 1, ">= 1"),
-        ("learning_rate", recipe.learning_rate > 0, "> 0"),
-        ("weight_decay", recipe.weight_decay >= 0, ">= 0"),
-        ("gradient_clip", recipe.gradient_clip >= 0, ">= 0"),
-        ("processes", recipe.processes >= 1, ">= 1"),
-        ("micro_batch", recipe.micro_batch >= 1, ">= 1"),
-        (
-            "processes",
-            recipe.processes == 1 or counts_micro_batches,
-            "1 unless micro-batches matter, as in --recipe released-code",
-        ),
-    )
-    if broken := broken_rule(recipe, rules):
-        raise PlanError(broken, recipe=recipe.name)
+EM_PRESETS = Preset(
+    help="paper, released-code or lab.",
+    presets={"paper": PAPER, "released-code": RELEASED_CODE, "lab": LAB},
+)

@@ -10,22 +10,12 @@ from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
 from emdiag.core.plans import spelled_out
 from emdiag.core.sampling import SamplingParams
-from emdiag.core.training import (
-    TrainedCell,
-    TrainFolder,
-    TrainManifest,
-    TrainResult,
-    next_stage,
-)
-from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.requests import check_room
-from emdiag.store.files import read_record
-from emdiag.store.locks import held
 from emdiag.store.session import open_session
-from emdiag.store.training_folder import followed, read_folder
 from emdiag.train.em.loop import EMJob, train_cell
 from emdiag.train.em.plan import EMPlan, GridCell, expand
+from emdiag.train.jobs import open_parent, train_jobs, trained
 from emdiag.train.prompts import (
     ProblemSource,
     encode_source,
@@ -34,7 +24,6 @@ from emdiag.train.prompts import (
     read_prompt_file,
     spread,
 )
-from emdiag.train.register import register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +32,7 @@ if TYPE_CHECKING:
     from emdiag.core.keywords import EMKeywords
     from emdiag.core.protocols import Progress
     from emdiag.core.sampling import Prompt
-    from emdiag.core.training import UpdateRecord
+    from emdiag.core.training import TrainResult, UpdateRecord
     from emdiag.engines.checkpoint.encoders import PromptEncoder
     from emdiag.store.session import Session
     from emdiag.train.em.recipes import EMRecipe
@@ -87,21 +76,18 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
         EmdiagError: As `train_em`; what was trained before is kept, and the same plan continues.
     """
     cells = expand(plan)
-    checkpoint = resolve_checkpoint(
-        followed(plan.ref),
-        label=_label(plan.ref),
-        home=session.home,
-        trust_remote_code=plan.engine.trust_remote_code,
+    checkpoint = open_parent(
+        plan.ref, home=session.home, trust_remote_code=plan.engine.trust_remote_code
     )
     encoder = open_encoder("transformers", checkpoint, options=plan.engine)
     jobs = [_job(plan, cell, checkpoint, encoder, session) for cell in cells]
-    out, progress = Path(plan.out), session.progress
+
+    def train(job: EMJob) -> list[UpdateRecord]:
+        return train_cell(job, progress=session.progress)
+
     if not is_main:
-        return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
-    folder = _folder_of(plan, jobs)
-    with held(out, what="this training folder"):
-        register(out, folder)
-        return _result(out, [(job, train_cell(job, progress=progress)) for job in jobs])
+        return trained([(job, train(job)) for job in jobs])
+    return train_jobs(jobs, train, key=_key(plan, jobs), is_grid=bool(plan.grid))
 
 
 def _job(
@@ -133,8 +119,11 @@ def _job(
     )
     return EMJob(
         plan=plan,
-        cell=cell,
-        folder=Path(plan.out) / cell.name,
+        out=Path(plan.out),
+        name=cell.name,
+        seed=cell.seed,
+        recipe=recipe,
+        saved=tuple(sorted({*plan.save_updates, recipe.optimiser_updates})),
         checkpoint=checkpoint,
         dtype=effective_dtype("transformers", options=plan.engine),
         prompts=tuple(prompts),
@@ -173,15 +162,15 @@ def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
     return notes
 
 
-def _folder_of(plan: EMPlan, jobs: Sequence[EMJob]) -> TrainFolder:
-    """What `training.json` is to say of this plan.
+def _key(plan: EMPlan, jobs: Sequence[EMJob]) -> str:
+    """Of everything that shapes the weights; seeds and saved updates stand beside it.
 
     Raises:
         PlanError: The grid's cells do not make the same number of updates.
     """
     if len({job.saved for job in jobs}) > 1:
         raise PlanError("a grid over `updates` has no common last update: run one after the other")
-    key = digest(
+    return digest(
         [
             "em",
             jobs[0].checkpoint.digest,
@@ -197,47 +186,7 @@ def _folder_of(plan: EMPlan, jobs: Sequence[EMJob]) -> TrainFolder:
                     prompts_digest(job.held_out),
                 ]
                 for job in jobs
-                if job.cell.seed == plan.seeds[0]
+                if job.seed == plan.seeds[0]
             ],
         ]
     )
-    return TrainFolder(
-        key=key,
-        method="em",
-        chosen=None if plan.grid else jobs[0].cell.last,
-        cells=tuple(job.cell.name for job in jobs),
-        saved_updates=jobs[0].saved,
-    )
-
-
-def _result(out: Path, trained: Sequence[tuple[EMJob, list[UpdateRecord]]]) -> TrainResult:
-    parent = trained[0][0].checkpoint
-    return TrainResult(
-        out=str(out),
-        parent=parent.ref,
-        stage=next_stage(parent.stage, "em"),
-        chosen=read_folder(out).chosen,
-        cells=tuple(
-            TrainedCell(
-                name=job.cell.name,
-                seed=job.cell.seed,
-                recipe=job.recipe.name,
-                checkpoint=str(out / job.cell.last),
-                start=records[0],
-                first=records[1] if len(records) > 1 else None,
-                last=records[-1],
-                notes=_kept_notes(out / job.cell.last),
-            )
-            for job, records in trained
-        ),
-    )
-
-
-def _kept_notes(checkpoint: Path) -> tuple[str, ...]:
-    """What the checkpoint itself says of how it was made."""
-    hint = "move the folder away and train again"
-    return read_record(checkpoint / "emdiag.json", TrainManifest, hint=hint).notes
-
-
-def _label(ref: str) -> str:
-    return Path(ref.rstrip("/")).name or ref

@@ -9,31 +9,31 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import torch
 
-from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.codec import encode
-from emdiag.core.digest import derive_seed, prompts_digest
+from emdiag.core.digest import derive_seed
 from emdiag.core.files import remove_partial, write_atomically
 from emdiag.core.grades import Verdict
 from emdiag.core.problems import gold_of
-from emdiag.core.sampling import SamplingParams
-from emdiag.core.training import TrainManifest, UpdateRecord, next_stage
+from emdiag.core.training import Method, TrainManifest, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
 from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.store.files import read_record
 from emdiag.store.journal import JournalWriter
-from emdiag.store.provenance import now, start_session
+from emdiag.store.provenance import now
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
 from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.held_out import HeldOut
+from emdiag.train.jobs import TrainJob
 from emdiag.train.rl.first_reward import base_counts, compare_first, refuse_disagreement
 from emdiag.train.rl.plan import FirstReward, RLPlan
 from emdiag.train.rl.prompts import TrainingSet, schedule, texts_for_trl
+from emdiag.train.rl.recipe import RLRecipe
 from emdiag.train.rl.trainer import (
     build_trainer,
     grpo_config,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
     from emdiag.core.protocols import Grader, Progress, ProgressStage
     from emdiag.core.sampling import Completion
-    from emdiag.train.rl.recipe import RLRecipe
     from emdiag.train.rl.rewards import JudgedSamples
 
 FIRST_REWARD_FILE = "first_reward.json"
@@ -59,34 +58,15 @@ STATE_FOLDER = "state-rl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RLJob:
-    """Everything one seed needs, before any weights are loaded.
+class RLJob(TrainJob):
+    """One training by reward; its problems belong to the prompts one by one."""
 
-    Attributes:
-        folder: What this seed writes goes there.
-        sampling: Of the training; its seed is the training's.
-        notes: What a reader of a score of the checkpoint should know.
-    """
+    method: ClassVar[Method] = "rl"
+    state: ClassVar[str] = STATE_FOLDER
 
     plan: RLPlan
-    seed: int
-    folder: Path
-    checkpoint: CheckpointRef
-    dtype: str
+    recipe: RLRecipe
     problems: TrainingSet
-    sampling: SamplingParams
-    notes: tuple[str, ...]
-    command: tuple[str, ...]
-
-    @property
-    def recipe(self) -> RLRecipe:
-        """Of the plan."""
-        return self.plan.recipe
-
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        kept = all((self.folder / checkpoint_name(n)).is_dir() for n in self.plan.saved_updates)
-        return kept and not (self.folder / STATE_FOLDER).exists()
 
 
 def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[UpdateRecord]:
@@ -124,7 +104,7 @@ class _CellTrainer:
         self.sampler = TransformersSampler(
             self.model, self.tokenizer, options=job.plan.sampler_options()
         )
-        self.held_out = HeldOut(job.problems.held_out, sampling=job.sampling, seed=0)
+        self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
         self.first = _read_first(job.folder)
         self.base: dict[str, tuple[int, int]] = {}
         self.started = now()
@@ -142,7 +122,7 @@ class _CellTrainer:
         )
         if done == 0:
             self._measure_base(rows[: recipe.groups])
-        texts = texts_for_trl(job.problems.prompts, self.tokenizer)
+        texts = texts_for_trl(job.prompts, self.tokenizer)
         trainer = build_trainer(
             self.model,
             self.tokenizer,
@@ -175,7 +155,7 @@ class _CellTrainer:
         job = self.job
         questions = [
             (prompt, gold_of(problem, job.problems.card.grader))
-            for problem, prompt in zip(job.problems.problems, job.problems.prompts, strict=True)
+            for problem, prompt in zip(job.problems.problems, job.prompts, strict=True)
         ]
         return UpdateWatch(
             [questions[number] for number in rows],
@@ -193,7 +173,7 @@ class _CellTrainer:
             return
         golds = {p.id: gold_of(p, problems.card.grader) for p in problems.problems}
         self.base = base_counts(
-            [problems.prompts[number] for number in rows],
+            [self.job.prompts[number] for number in rows],
             golds,
             sampler=self.sampler,
             grader=self.grader,
@@ -225,7 +205,7 @@ class _CellTrainer:
     def _updated(self, record: UpdateRecord) -> None:
         """Write an update down and keep its checkpoint where it is wanted."""
         self._record(record)
-        if record.update in self.job.plan.saved_updates:
+        if record.update in self.job.saved:
             self._save(record.update)
         assert self.stage is not None
         self.stage.status(f"reward {record.reward:.3f}, {record.mean_tokens:.0f} tokens")
@@ -275,35 +255,13 @@ class _CellTrainer:
             self.model.config = used
 
     def _manifest(self, update: int) -> TrainManifest:
-        job = self.job
-        session = start_session(job.checkpoint, self.sampler.info, command=job.command)
-        settings: dict[str, str | int | float | bool | None] = msgspec.structs.asdict(job.recipe)
-        settings["max_tokens"] = job.sampling.max_tokens
-        return TrainManifest(
-            stage=next_stage(job.checkpoint.stage, "rl"),
-            recipe=job.recipe.name,
-            train_seed=job.seed,
-            update=update,
-            method="rl",
-            parent=job.checkpoint.ref,
-            parent_digest=job.checkpoint.digest,
-            parent_stage=job.checkpoint.stage or "base",
-            settings=settings,
-            prompts_sha256=prompts_digest(job.problems.prompts),
-            problem_ids=tuple(prompt.problem_id for prompt in job.problems.prompts[:100]),
-            notes=(*job.notes, *cell_notes(job.folder)),
-            provenance={
-                **session.versions,
-                **session.settings,
-                "trl": trl_version(),
-                "emdiag": session.emdiag_version,
-                "commit": session.emdiag_commit or "",
-                "device": session.device,
-                "dtype": job.dtype,
-                "command": " ".join(session.command),
-                "started": self.started,
-                "finished": session.started,
-            },
+        return self.job.manifest(
+            update,
+            engine=self.sampler.info,
+            started=self.started,
+            settings={"max_tokens": self.job.sampling.max_tokens},
+            notes=cell_notes(self.job.folder),
+            provenance={"trl": trl_version()},
         )
 
 

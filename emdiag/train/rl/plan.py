@@ -6,26 +6,23 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from emdiag.core.checks import broken_rule
 from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import Grading
-from emdiag.core.option_types import Option, OptionGroup, Preset
-from emdiag.core.options import check_ranges
+from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
 from emdiag.core.records import Record
 from emdiag.core.results import Interval
 from emdiag.engines.options import ENGINE, EngineOptions
 from emdiag.train.recipe_fields import (
-    OUT,
-    RECIPE,
     RECORD,
-    REF,
-    SAVE_UPDATES,
-    SEEDS,
-    SETTINGS_OPTION,
-    STATE_EVERY,
+    OutFolder,
+    Ref,
+    SaveUpdates,
+    Seeds,
+    StateEvery,
+    check_seeds,
 )
-from emdiag.train.rl.recipe import GRPO, PRESETS, RLRecipe, check_rl_recipe, load_rl_recipe
+from emdiag.train.rl.recipe import GRPO, RL_PRESETS, RLRecipe
 
 
 class RLPlan(Plan, frozen=True, kw_only=True):
@@ -40,42 +37,32 @@ class RLPlan(Plan, frozen=True, kw_only=True):
     verb: ClassVar[str] = "train rl"
     writes_out: ClassVar[bool] = True
 
-    ref: Annotated[str, REF]
+    ref: Ref
     benchmark: Annotated[
-        str,
-        Option(flags=("-b", "--benchmark"), help="Name or problems file to train on.", read=str),
+        str, Option("Name or problems file to train on.", flags=("-b", "--benchmark"), read=str)
     ]
-    out: Annotated[str, OUT]
-    limit: Annotated[int | None, Option(help="Use only the first N problems.", at_least=1)] = None
-    recipe: Annotated[
-        RLRecipe,
-        Preset(
-            load=load_rl_recipe,
-            presets=PRESETS,
-            option=Option(help="grpo or lab.", panel=RECIPE),
-            settings=SETTINGS_OPTION,
-        ),
-    ] = GRPO
-    seeds: Annotated[tuple[int, ...], SEEDS] = (0,)
-    save_updates: Annotated[tuple[int, ...], SAVE_UPDATES] = ()
+    out: OutFolder
+    limit: Annotated[int | None, Option("Use only the first N problems.", at_least=1)] = None
+    recipe: Annotated[RLRecipe, RL_PRESETS] = GRPO
+    seeds: Seeds = (0,)
+    save_updates: SaveUpdates = ()
     held_out: Annotated[
-        int, Option(help="Problems kept out, to measure on.", panel=RECORD, at_least=0)
+        int, Option("Problems kept out, to measure on.", panel=RECORD, at_least=0)
     ] = 32
     held_out_every: Annotated[
-        int, Option(help="Updates between measurements on them.", panel=RECORD, at_least=1)
+        int, Option("Updates between measurements on them.", panel=RECORD, at_least=1)
     ] = 10
-    state_every: Annotated[int, STATE_EVERY] = 10
+    state_every: StateEvery = 10
     check_samples: Annotated[
         int,
         Option(
-            help="Samples of each problem of the first update that emdiag's engine draws.",
+            "Samples of each problem of the first update that emdiag's engine draws.",
             panel=RECORD,
             at_least=1,
         ),
     ] = 16
     first_reward_check: Annotated[
-        bool,
-        Option(help="Stop where the first reward is not the parent's accuracy.", panel=RECORD),
+        bool, Option("Stop where the first reward is not the parent's accuracy.", panel=RECORD)
     ] = True
     engine: Annotated[
         EngineOptions,
@@ -84,9 +71,7 @@ class RLPlan(Plan, frozen=True, kw_only=True):
                 *("engine", "batch_size", "tensor_parallel_size", "gpu_memory_utilization"),
                 *("max_model_len", "threads"),
             ),
-            changed={
-                "dtype": Option(help="Of arithmetic: auto, float32, bfloat16; weights are float32.")
-            },
+            help={"dtype": "Of arithmetic: auto, float32, bfloat16; weights are float32."},
         ),
     ] = EngineOptions()
     grading: Annotated[Grading, OptionGroup(panel=ENGINE, without=("grader",))] = Grading()
@@ -97,12 +82,16 @@ class RLPlan(Plan, frozen=True, kw_only=True):
         Raises:
             PlanError: A value lies outside its range, or two do not go together.
         """
-        check_rl_plan(self)
-
-    @property
-    def saved_updates(self) -> tuple[int, ...]:
-        """Updates after which a checkpoint is kept, the last one included, in order."""
-        return tuple(sorted({*self.save_updates, self.recipe.updates}))
+        self.recipe.check()
+        super().check()
+        check_seeds(self.seeds)
+        if self.engine.dtype == "float16":
+            raise PlanError("`dtype` must be auto, float32 or bfloat16, got float16")
+        if any(not 1 <= update <= self.recipe.updates for update in self.save_updates):
+            raise PlanError(
+                f"`save_updates` must be between 1 and {self.recipe.updates}, the last update, "
+                f"got {self.save_updates}"
+            )
 
     def sampler_options(self) -> EngineOptions:
         """How emdiag's own engine is set up for what it measures."""
@@ -143,30 +132,3 @@ class FirstReward(Record, frozen=True, kw_only=True):
             f"{self.problems} problems: {verdict} (expected {low:.3f} to {high:.3f}, "
             f"{self.expected.level:.1%} level, p = {self.p_value:.2g})"
         )
-
-
-def check_rl_plan(plan: RLPlan) -> None:
-    """Refuse a request that contradicts itself.
-
-    Raises:
-        PlanError: A value lies outside its range, or two do not go together.
-    """
-    check_rl_recipe(plan.recipe)
-    check_ranges(plan)
-    if plan.engine.dtype == "float16":
-        raise PlanError("`dtype` must be auto, float32 or bfloat16, got float16")
-    rules = (
-        (
-            "seeds",
-            bool(plan.seeds) and min(plan.seeds, default=-1) >= 0,
-            "one or more numbers >= 0",
-        ),
-        ("seeds", len(set(plan.seeds)) == len(plan.seeds), "different numbers"),
-        (
-            "save_updates",
-            all(1 <= update <= plan.recipe.updates for update in plan.save_updates),
-            f"between 1 and {plan.recipe.updates}, the last update",
-        ),
-    )
-    if broken := broken_rule(plan, rules):
-        raise PlanError(broken)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from emdiag.core.checks import broken_rule
-from emdiag.core.errors import PlanError
-from emdiag.core.option_types import Option
-from emdiag.core.records import Record
-from emdiag.train.recipe_fields import CHAT, MAX_TOKENS, TEMPLATE, changed
+from emdiag.core.options import Option
+from emdiag.core.recipes import Preset, Recipe
+from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from emdiag.core.checks import FieldRule
 
 RewardName = Literal["correct", "format", "random", "majority"]
 """What a sample is rewarded for; all but `correct` are controls that the literature asks for."""
 
 
-class RLRecipe(Record, frozen=True, kw_only=True):
+class RLRecipe(Recipe, frozen=True, kw_only=True):
     """Everything that shapes the weights, beside the problems, the seed and the parent.
 
     Sampling keeps the whole distribution: no top-k, no top-p, no repetition penalty.
@@ -52,30 +50,54 @@ class RLRecipe(Record, frozen=True, kw_only=True):
 
     name: str = "grpo"
     reward: Annotated[
-        RewardName, Option(help="correct; or as a control format, random or majority.")
+        RewardName, Option("correct; or as a control format, random or majority.")
     ] = "correct"
-    updates: Annotated[int, Option(help="Optimiser updates [grpo: 100].")] = 100
-    completions: Annotated[int, Option(help="Samples of one update [grpo: 64].")] = 64
-    group_size: Annotated[int, Option(help="Samples of one problem [grpo: 8].")] = 8
-    temperature: Annotated[float, Option(help="Sampling and loss temperature [grpo: 1].")] = 1.0
+    updates: Annotated[int, Option("Optimiser updates [grpo: 100].", at_least=1)] = 100
+    completions: Annotated[int, Option("Samples of one update [grpo: 64].")] = 64
+    group_size: Annotated[
+        int,
+        Option(
+            "Samples of one problem [grpo: 8].",
+            at_least=2,
+            expected=">= 2 (a reward is compared with its group's mean)",
+        ),
+    ] = 8
+    temperature: Annotated[
+        float, Option("Sampling and loss temperature [grpo: 1].", above=0, expected=NOT_GREEDY)
+    ] = 1.0
     learning_rate: Annotated[
-        float, Option(flags=("--lr",), help="Learning rate, constant [grpo: 1e-6].")
+        float, Option("Learning rate, constant [grpo: 1e-6].", flags=("--lr",), above=0)
     ] = 1e-6
-    max_tokens: Annotated[int | None, MAX_TOKENS] = None
-    weight_decay: float = 0.0
-    gradient_clip: float = 1.0
-    beta: float = 0.0
+    max_tokens: MaxTokens = None
+    weight_decay: AtLeastZero = 0.0
+    gradient_clip: AtLeastZero = 1.0
+    beta: AtLeastZero = 0.0
     loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     epsilon: float = 0.2
-    epsilon_high: float | None = None
+    epsilon_high: Annotated[float | None, Option(above=0)] = None
     mask_truncated: bool = False
     gradient_checkpointing: bool = False
-    template: Annotated[str | None, TEMPLATE] = None
-    chat: Annotated[bool | None, CHAT] = None
-    micro_batch: Annotated[
-        int | None, Option(help="Samples whose gradient is taken at a time.")
-    ] = 8
+    template: Template = None
+    chat: Chat = None
+    micro_batch: Annotated[int | None, Option("Samples whose gradient is taken at a time.")] = 8
+
+    def rules(self) -> tuple[FieldRule, ...]:
+        """Samples make whole groups and whole micro-batches."""
+        rows, group, completions = self.rows_at_once, self.group_size, self.completions
+        return (
+            (
+                "completions",
+                completions >= group and completions % group == 0,
+                f"a multiple of group_size ({group})",
+            ),
+            (
+                "completions",
+                rows >= 1 and completions % rows == 0,
+                f"a multiple of micro_batch ({rows})",
+            ),
+            ("epsilon", 0 < self.epsilon < 1, "between 0 and 1"),
+        )
 
     @property
     def groups(self) -> int:
@@ -94,55 +116,4 @@ GRPO = RLRecipe()
 LAB = RLRecipe(name="lab-rl", learning_rate=5e-5, micro_batch=None)
 """For the shipped model, which changes within a hundred updates."""
 
-PRESETS = {"grpo": GRPO, "lab": LAB}
-
-
-def load_rl_recipe(name: str, changes: Mapping[str, object] | None = None) -> RLRecipe:
-    """A preset with some fields changed; its name then says which.
-
-    Args:
-        name: `grpo` or `lab`.
-        changes: Field to value; texts are read as the field needs, `none` as None.
-
-    Raises:
-        PlanError: There is no such preset or field, or a value does not fit its field.
-    """
-    if name not in PRESETS:
-        raise PlanError(f"there is no RL recipe {name!r}", known=", ".join(PRESETS))
-    recipe = changed(PRESETS[name], changes or {})
-    check_rl_recipe(recipe)
-    return recipe
-
-
-def check_rl_recipe(recipe: RLRecipe) -> None:
-    """Refuse a recipe with a value out of range.
-
-    Raises:
-        PlanError: A value is out of range, or two do not go together.
-    """
-    rows = recipe.rows_at_once
-    group, completions = recipe.group_size, recipe.completions
-    rules = (
-        ("updates", recipe.updates >= 1, ">= 1"),
-        ("group_size", group >= 2, ">= 2 (a reward is compared with its group's mean)"),
-        (
-            "completions",
-            completions >= group >= 1 and completions % group == 0,
-            f"a multiple of group_size ({group})",
-        ),
-        (
-            "completions",
-            rows >= 1 and completions % rows == 0,
-            f"a multiple of micro_batch ({rows})",
-        ),
-        ("temperature", recipe.temperature > 0, "> 0 (greedy samples are all the same)"),
-        ("max_tokens", recipe.max_tokens is None or recipe.max_tokens >= 1, ">= 1"),
-        ("learning_rate", recipe.learning_rate > 0, "> 0"),
-        ("weight_decay", recipe.weight_decay >= 0, ">= 0"),
-        ("gradient_clip", recipe.gradient_clip >= 0, ">= 0"),
-        ("beta", recipe.beta >= 0, ">= 0"),
-        ("epsilon", 0 < recipe.epsilon < 1, "between 0 and 1"),
-        ("epsilon_high", recipe.epsilon_high is None or recipe.epsilon_high > 0, "> 0"),
-    )
-    if broken := broken_rule(recipe, rules):
-        raise PlanError(broken, recipe=recipe.name)
+RL_PRESETS = Preset(help="grpo or lab.", presets={"grpo": GRPO, "lab": LAB})

@@ -14,23 +14,17 @@ from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import EngineMissingError, PlanError
 from emdiag.core.plans import spelled_out
 from emdiag.core.sampling import SamplingParams
-from emdiag.core.training import TrainedCell, TrainFolder, TrainResult, next_stage
-from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import effective_dtype, open_encoder
-from emdiag.store.locks import held
 from emdiag.store.session import open_session
-from emdiag.store.training_folder import checkpoint_name, followed
-from emdiag.train.register import register
-from emdiag.train.rl.plan import RLPlan, check_rl_plan
-from emdiag.train.rl.prompts import TrainingSet, load_training_set
+from emdiag.train.jobs import open_parent, train_jobs
+from emdiag.train.rl.plan import RLPlan
+from emdiag.train.rl.prompts import load_training_set
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.keywords import RLKeywords
     from emdiag.core.protocols import Progress
-    from emdiag.core.training import UpdateRecord
+    from emdiag.core.training import TrainResult
     from emdiag.store.session import Session
     from emdiag.train.rl.cell import RLJob
 
@@ -73,127 +67,62 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
     Raises:
         EmdiagError: As `train_rl`; what was trained before is kept.
     """
-    check_rl_plan(plan)
+    plan.check()
     _need_trl()
-    options, out = plan.engine, Path(plan.out)
-    checkpoint = resolve_checkpoint(
-        followed(plan.ref),
-        label=plan.ref.rstrip("/").rsplit("/", 1)[-1],
-        home=session.home,
-        trust_remote_code=plan.engine.trust_remote_code,
+    from emdiag.grading.pool.pool import GraderPool
+    from emdiag.train.rl.cell import RLJob, cell_seed, train_cell
+
+    checkpoint = open_parent(
+        plan.ref, home=session.home, trust_remote_code=plan.engine.trust_remote_code
     )
     _check_parent(plan, checkpoint)
-    encoder = open_encoder("transformers", checkpoint, options=options)
+    encoder = open_encoder("transformers", checkpoint, options=plan.engine)
     problems = load_training_set(plan, encoder, home=session.home)
-    dtype = effective_dtype("transformers", options=options)
     jobs = [
-        _job(
-            plan,
-            seed,
-            out=out,
-            checkpoint=checkpoint,
+        RLJob(
+            plan=plan,
             problems=problems,
-            dtype=dtype,
-            stop_token_ids=encoder.stop_token_ids(),
+            out=Path(plan.out),
+            name=f"seed-{seed}" if len(plan.seeds) > 1 else ".",
+            seed=seed,
+            recipe=plan.recipe,
+            saved=tuple(sorted({*plan.save_updates, plan.recipe.updates})),
+            checkpoint=checkpoint,
+            dtype=effective_dtype("transformers", options=plan.engine),
+            prompts=problems.prompts,
+            held_out=problems.held_out,
+            sampling=SamplingParams(
+                temperature=float(plan.recipe.temperature),
+                max_tokens=problems.max_tokens,
+                seed=cell_seed(seed),
+                stop_token_ids=encoder.stop_token_ids(),
+            ),
+            notes=problems.notes,
             command=session.command,
         )
         for seed in plan.seeds
     ]
-    from emdiag.grading.pool.pool import GraderPool
-    from emdiag.train.rl.cell import train_cell
-
-    with (
-        held(out, what="this training folder"),
-        GraderPool(
-            workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s
-        ) as grader,
-    ):
-        folder = register(out, _folder_of(plan, jobs))
-        trained = [(job, train_cell(job, grader=grader, progress=session.progress)) for job in jobs]
-    return TrainResult(
-        out=str(out),
-        parent=checkpoint.ref,
-        stage=next_stage(checkpoint.stage, "rl"),
-        chosen=folder.chosen,
-        cells=tuple(_trained(job, records) for job, records in trained),
-    )
+    with GraderPool(
+        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s
+    ) as grader:
+        return train_jobs(
+            jobs,
+            lambda job: train_cell(job, grader=grader, progress=session.progress),
+            key=_key(jobs[0]),
+        )
 
 
-def _trained(job: RLJob, records: Sequence[UpdateRecord]) -> TrainedCell:
-    from emdiag.train.rl.cell import cell_notes
-
-    return TrainedCell(
-        name=_cell_name(job.plan, job.seed),
-        seed=job.seed,
-        recipe=job.recipe.name,
-        checkpoint=str(job.folder / checkpoint_name(job.recipe.updates)),
-        start=records[0],
-        first=records[1],
-        last=records[-1],
-        notes=(*job.notes, *cell_notes(job.folder)),
-    )
-
-
-def _job(  # noqa: PLR0913 - a record is formed of these, each once
-    plan: RLPlan,
-    seed: int,
-    *,
-    out: Path,
-    checkpoint: CheckpointRef,
-    problems: TrainingSet,
-    dtype: str,
-    stop_token_ids: tuple[int, ...],
-    command: Sequence[str],
-) -> RLJob:
-    from emdiag.train.rl.cell import RLJob, cell_seed
-
-    sampling = SamplingParams(
-        temperature=float(plan.recipe.temperature),
-        max_tokens=problems.max_tokens,
-        seed=cell_seed(seed),
-        stop_token_ids=stop_token_ids,
-    )
-    return RLJob(
-        plan=plan,
-        seed=seed,
-        folder=out / _cell_name(plan, seed),
-        checkpoint=checkpoint,
-        dtype=dtype,
-        problems=problems,
-        sampling=sampling,
-        notes=problems.notes,
-        command=tuple(command),
-    )
-
-
-def _cell_name(plan: RLPlan, seed: int) -> str:
-    return f"seed-{seed}" if len(plan.seeds) > 1 else "."
-
-
-def _folder_of(plan: RLPlan, jobs: Sequence[RLJob]) -> TrainFolder:
-    """What `training.json` is to say of this plan."""
-    last = checkpoint_name(plan.recipe.updates)
-    names = tuple(_cell_name(plan, seed) for seed in plan.seeds)
-    return TrainFolder(
-        key=_key(plan, jobs[0]),
-        method="rl",
-        chosen=last if names[0] == "." else f"{names[0]}/{last}",
-        cells=names,
-        saved_updates=plan.saved_updates,
-    )
-
-
-def _key(plan: RLPlan, job: RLJob) -> str:
+def _key(job: RLJob) -> str:
     """Of everything that shapes the weights; seeds and saved updates stand beside it."""
     return digest(
         {
             "method": "rl",
             "checkpoint": job.checkpoint.digest,
             "tokenizer": job.checkpoint.tokenizer_digest,
-            "recipe": plan.recipe,
-            "prompts": prompts_digest(job.problems.prompts),
+            "recipe": job.recipe,
+            "prompts": prompts_digest(job.prompts),
             "answers": [problem.answer for problem in job.problems.problems],
-            "max_tokens": job.problems.max_tokens,
+            "max_tokens": job.sampling.max_tokens,
             "stop_token_ids": list(job.sampling.stop_token_ids),
             "dtype": job.dtype,
         }

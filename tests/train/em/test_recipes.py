@@ -4,7 +4,7 @@ import pytest
 
 from emdiag.core.errors import PlanError
 from emdiag.train.em.plan import EMPlan, GridAxis, expand, parse_grid
-from emdiag.train.em.recipes import PAPER, RELEASED_CODE, EMRecipe, load_recipe
+from emdiag.train.em.recipes import EM_PRESETS, PAPER, RELEASED_CODE, EMRecipe
 from emdiag.train.recipe_fields import parse_numbers, parse_seeds
 
 
@@ -19,7 +19,7 @@ def test_the_defaults_are_what_the_paper_states() -> None:
 @pytest.mark.parametrize(("devices", "updates"), [(1, 0), (4, 1), (8, 2), (16, 5), (32, 10)])
 def test_ten_steps_of_the_released_code_depend_on_the_devices(devices: int, updates: int) -> None:
     """T1: a step is a micro-batch of each process, so that ten of them are 0 to 10 updates."""
-    recipe = load_recipe("released-code", {"processes": devices})
+    recipe = EM_PRESETS.load("released-code", {"processes": devices})
     assert recipe.optimiser_updates == updates
 
 
@@ -43,14 +43,14 @@ def test_the_released_code_differs_from_the_paper_in_one_field_for_each_fault() 
 
 
 def test_a_changed_recipe_says_so_in_its_name() -> None:
-    assert load_recipe("paper", {"lr": "1e-5"}).name == "paper with learning_rate=1e-05"
-    assert load_recipe("paper", {"updates": 10}).name == "paper"
-    twice = load_recipe("paper", {"lr": "1e-5", "updates": "3"})
+    assert EM_PRESETS.load("paper", {"lr": "1e-5"}).name == "paper with learning_rate=1e-05"
+    assert EM_PRESETS.load("paper", {"updates": 10}).name == "paper"
+    twice = EM_PRESETS.load("paper", {"lr": "1e-5", "updates": "3"})
     assert twice.name == "paper with learning_rate=1e-05 updates=3"
 
 
 def test_texts_become_what_the_field_needs() -> None:
-    recipe = load_recipe(
+    recipe = EM_PRESETS.load(
         "released-code", {"pad_by_id": "false", "max_tokens": "none", "top_k": "7"}
     )
     assert recipe.pad_by_id is False
@@ -75,7 +75,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
     name: str, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(PlanError, match=message):
-        load_recipe(name, changes)
+        EM_PRESETS.load(name, changes)
 
 
 def test_seeds_are_read_as_typed() -> None:

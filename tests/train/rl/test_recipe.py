@@ -4,17 +4,17 @@ import pytest
 
 from emdiag.core.errors import PlanError
 from emdiag.train.rl.first_reward import compare_first
-from emdiag.train.rl.recipe import load_rl_recipe
+from emdiag.train.rl.recipe import RL_PRESETS
 
 
 def test_a_changed_recipe_says_so_in_its_name() -> None:
-    found = load_rl_recipe("lab", {"lr": "1e-4", "beta": "0.04", "max_tokens": "none"})
+    found = RL_PRESETS.load("lab", {"lr": "1e-4", "beta": "0.04", "max_tokens": "none"})
     assert (found.learning_rate, found.beta, found.max_tokens) == (1e-4, 0.04, None)
     assert found.name == "lab-rl with learning_rate=0.0001 beta=0.04"
 
 
 def test_none_is_a_word_where_a_field_knows_it_and_nothing_where_it_may_be_empty() -> None:
-    found = load_rl_recipe("grpo", {"scale_rewards": "none", "micro_batch": "none"})
+    found = RL_PRESETS.load("grpo", {"scale_rewards": "none", "micro_batch": "none"})
     assert (found.scale_rewards, found.micro_batch) == ("none", None)
 
 
@@ -35,12 +35,12 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
     changes: dict[str, object], named: str
 ) -> None:
     with pytest.raises(PlanError, match=named):
-        load_rl_recipe("grpo", changes)
+        RL_PRESETS.load("grpo", changes)
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(PlanError, match="grpo, lab"):
-        load_rl_recipe("ppo")
+        RL_PRESETS.load("ppo", {})
 
 
 def test_a_first_update_without_a_right_answer_is_not_called_an_agreement() -> None:

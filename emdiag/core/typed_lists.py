@@ -1,10 +1,26 @@
-"""Numbers as a reader writes them in one line."""
+"""Lists as a reader writes them in one line."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from emdiag.core.errors import PlanError
 
 _MOST_STEPS = 100
+
+
+def names(value: object) -> list[str]:
+    """Texts separated by commas, or a list of them."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    if not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
+        raise PlanError(f"a list of names is {value!r}", expected="texts, separated by commas")
+    return list(value)
+
+
+def texts(value: object) -> object:
+    """A text alone, or a list of them, as a list."""
+    return [value] if isinstance(value, str) else value
 
 
 def numbers(value: object, *, option: str = "a list of numbers") -> object:
@@ -22,23 +38,22 @@ def numbers(value: object, *, option: str = "a list of numbers") -> object:
     values: list[float] = []
     for place, part in enumerate(parts):
         if part == "...":
-            last = parts[place + 1] if place + 1 < len(parts) else ""
-            values += _filled(values, last, text=value, option=option)
+            values += _filled(values, parts[place + 1 :], option=option, text=value)
         else:
             values.append(_number(part, option=option))
     return values
 
 
-def _filled(before: list[float], last: str, *, text: str, option: str) -> list[float]:
+def _filled(before: list[float], after: list[str], *, option: str, text: str) -> list[float]:
     """The numbers that `...` stands for, the last one left out."""
     problem = PlanError(
         f"{option} is {text!r}, where ... does not fill a range",
         hint="give two numbers before it and the last one after it: 0,0.2,...,1.2",
     )
-    if len(before) < 2 or not last:
+    if len(before) < 2 or not after:
         raise problem
-    step, end = before[-1] - before[-2], _number(last, option=option)
-    count = (end - before[-1]) / step if step else 0.0
+    step = before[-1] - before[-2]
+    count = (_number(after[0], option=option) - before[-1]) / step if step else 0.0
     if not 1 <= round(count) <= _MOST_STEPS or abs(count - round(count)) > 1e-6:
         raise problem
     return [round(before[-1] + number * step, 10) for number in range(1, round(count))]

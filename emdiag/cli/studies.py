@@ -1,0 +1,133 @@
+"""Commands that follow a plan: checkpoints in, measured or trained, results out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emdiag.cli import options
+from emdiag.cli.plan_options import Call, plan_command
+from emdiag.core.progress import SilentProgress
+from emdiag.studies.evaluate.plan import EvaluatePlan
+from emdiag.studies.logits.plan import LogitSkewPlan
+from emdiag.studies.sweep.plan import TemperatureSweepPlan
+from emdiag.studies.training.plans import SeedScoresPlan, SelectPlan
+from emdiag.train.em.plan import EMPlan
+from emdiag.train.rl.plan import RLPlan
+
+if TYPE_CHECKING:
+    from emdiag.core.training import TrainResult
+
+train = typer.Typer(
+    help="Entropy minimisation, reinforcement learning, and scores of what they made.",
+    no_args_is_help=True,
+)
+
+
+@plan_command(EvaluatePlan, json_field="scores")
+def evaluate(call: Call[EvaluatePlan]) -> None:
+    """Score checkpoints on benchmarks: avg@k, pass@k and maj@k with their intervals."""
+    from emdiag.studies.evaluate.run import run_evaluate
+
+    call.show(run_evaluate(call.plan, call.session))
+
+
+@plan_command(LogitSkewPlan)
+def logits_skew(
+    call: Call[LogitSkewPlan], figures: options.Figures = None, plots: options.Plots = True
+) -> None:
+    """Compare next-token logits between checkpoints that read the same texts."""
+    from emdiag.cli.show import printed
+    from emdiag.findings.logits.statements import logit_findings
+    from emdiag.studies.logits.run import run_logit_skew
+
+    folder = _figures(call, figures, plots=plots)
+    result = run_logit_skew(call.plan, call.session, figures=folder)
+    findings = logit_findings(result, all_statistics=call.out.wide)
+    plain = printed(result, logit_findings(result, all_texts=True)) if call.out.json else None
+    call.show(result, findings, plain=plain)
+
+
+@plan_command(TemperatureSweepPlan)
+def temp_sweep(
+    call: Call[TemperatureSweepPlan], figures: options.Figures = None, plots: options.Plots = True
+) -> None:
+    """Sweep the temperature of sampling (or top-p, top-k), with an entropy-matched baseline."""
+    from emdiag.cli.show import printed
+    from emdiag.findings.sweep.tables import sweep_findings
+    from emdiag.studies.sweep.run import run_temperature_sweep
+
+    folder = _figures(call, figures, plots=plots, prefix="sweep-")
+    result = run_temperature_sweep(call.plan, call.session, figures=folder)
+    findings = sweep_findings(result)
+    call.show(result, findings, plain=printed(result, findings))
+
+
+@plan_command(SelectPlan, json_field="ranked")
+def select(
+    call: Call[SelectPlan],
+    top: Annotated[int, typer.Option(min=1, help="Prompts shown; all are written.")] = 10,
+) -> None:
+    """Rank the prompts of a pool by how a checkpoint behaves on them, and write them in order."""
+    from emdiag.findings.selection import selection_findings
+    from emdiag.studies.training.select import run_select
+
+    result = run_select(call.plan, call.session)
+    call.show(result, selection_findings(result, top=top))
+
+
+@train.command("em")
+@plan_command(EMPlan)
+def em(call: Call[EMPlan]) -> None:
+    """Minimise entropy on one unlabelled prompt, as one-shot EM does."""
+    from emdiag.train.em.run import run_em
+
+    if os.environ.get("RANK", "0") != "0":  # another process of the same training tells the user
+        run_em(call.plan, replace(call.session, progress=SilentProgress()), is_main=False)
+        return
+    _show_training(call, run_em(call.plan, call.session))
+
+
+@train.command("rl")
+@plan_command(RLPlan)
+def rl(call: Call[RLPlan]) -> None:
+    """Learn from rewards (GRPO by TRL), the counterpart of entropy minimisation."""
+    from emdiag.train.rl.run import run_rl
+
+    _show_training(call, run_rl(call.plan, call.session))
+
+
+@train.command("score")
+@plan_command(SeedScoresPlan, json_field="benchmarks")
+def score(call: Call[SeedScoresPlan]) -> None:
+    """Score all seeds of a training: the registered checkpoint, their mean, and how they differ."""
+    from emdiag.studies.training.score_seeds import run_score_seeds
+
+    call.show(run_score_seeds(call.plan, call.session))
+
+
+def _show_training(call: Call[EMPlan] | Call[RLPlan], result: TrainResult) -> None:
+    from emdiag.publish.training import training_figures
+
+    for figure in training_figures(result, progress=call.session.progress):
+        call.out.say(f"figure: {figure}.svg")
+    call.show(result)
+
+
+def _figures(
+    call: Call[LogitSkewPlan] | Call[TemperatureSweepPlan],
+    folder: Path | None,
+    *,
+    plots: bool,
+    prefix: str = "",
+) -> Path | None:
+    """Where plots go; None where none are wanted."""
+    if not plots:
+        return None
+    labels = "-".join(dict.fromkeys(named.label for named in call.plan.checkpoints))
+    name = f"{prefix}{Path(call.plan.targets.benchmarks[0]).stem}-{labels}"
+    return folder or call.session.store.root / "figures" / name[:80]

@@ -1,0 +1,271 @@
+"""What a plan trains, in which folders: said before any weights are loaded, reported at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
+
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.digest import prompts_digest
+from emdiag.core.errors import PlanError, RunMismatchError
+from emdiag.core.recipes import Recipe
+from emdiag.core.sampling import Prompt, SamplingParams
+from emdiag.core.training import (
+    Method,
+    TrainedCell,
+    TrainFolder,
+    TrainManifest,
+    TrainResult,
+    next_stage,
+)
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.store.files import read_record
+from emdiag.store.locks import held
+from emdiag.store.provenance import start_session
+from emdiag.store.training_folder import (
+    MANIFEST_FILE,
+    checkpoint_name,
+    followed,
+    is_training_folder,
+    read_folder,
+    read_updates,
+    write_folder,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from emdiag.core.runs import EngineInfo
+    from emdiag.core.training import UpdateRecord
+
+_OWN_FILES = (".lock", "writer.txt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob:
+    """Everything one training run needs, before any weights are loaded.
+
+    Attributes:
+        state: File or folder, in the run's own, that an unfinished run goes on from.
+        out: Folder of the plan.
+        name: Of the run's folder below it; `.` for the only run.
+        saved: Updates whose checkpoint is kept, ascending; the last one ends the training.
+        prompts: Trained on.
+        held_out: Measured and not trained on.
+        sampling: How the samples are drawn.
+        notes: What a reader of a score of the checkpoint should know.
+        command: What the user typed; empty for Python callers.
+    """
+
+    method: ClassVar[Method]
+    state: ClassVar[str]
+
+    out: Path
+    name: str
+    seed: int
+    recipe: Recipe
+    saved: tuple[int, ...]
+    checkpoint: CheckpointRef
+    dtype: str
+    prompts: tuple[Prompt, ...]
+    held_out: tuple[Prompt, ...]
+    sampling: SamplingParams
+    notes: tuple[str, ...]
+    command: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """What this run writes goes there."""
+        return self.out / self.name
+
+    @property
+    def updates(self) -> int:
+        """Optimiser updates in all."""
+        return self.saved[-1]
+
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        records = read_updates(self.folder)
+        kept = all((self.folder / checkpoint_name(update)).is_dir() for update in self.saved)
+        unfinished = (self.folder / self.state).exists()
+        return kept and not unfinished and bool(records) and records[-1].update == self.updates
+
+    def manifest(
+        self,
+        update: int,
+        *,
+        engine: EngineInfo,
+        started: str,
+        settings: Mapping[str, object] | None = None,
+        notes: Iterable[str] = (),
+        provenance: Mapping[str, str] | None = None,
+    ) -> TrainManifest:
+        """What the checkpoint of an update says of itself.
+
+        Args:
+            update: After which it is kept.
+            engine: That samples are drawn with.
+            started: When this session began.
+            settings: In place of fields of the recipe.
+            notes: Beside those of the job.
+            provenance: Beside versions, device and times.
+        """
+        session = start_session(self.checkpoint, engine, command=self.command)
+        return TrainManifest(
+            stage=next_stage(self.checkpoint.stage, self.method),
+            recipe=self.recipe.name,
+            train_seed=self.seed,
+            update=update,
+            method=self.method,
+            parent=self.checkpoint.ref,
+            parent_digest=self.checkpoint.digest,
+            parent_stage=self.checkpoint.stage or "base",
+            settings=msgspec.structs.asdict(self.recipe) | dict(settings or {}),
+            prompts_sha256=prompts_digest(self.prompts),
+            problem_ids=tuple(prompt.problem_id for prompt in self.prompts[:100]),
+            notes=(*self.notes, *notes),
+            provenance={
+                **session.versions,
+                **session.settings,
+                "emdiag": session.emdiag_version,
+                "commit": session.emdiag_commit or "",
+                "device": session.device,
+                "dtype": self.dtype,
+                **(provenance or {}),
+                "command": " ".join(session.command),
+                "started": started,
+                "finished": session.started,
+            },
+        )
+
+
+J = TypeVar("J", bound=TrainJob)
+
+
+def open_parent(ref: str, *, home: Path, trust_remote_code: bool) -> CheckpointRef:
+    """The checkpoint that training starts from; of a training folder, the one it chose.
+
+    Raises:
+        CheckpointError: It cannot be used.
+        StoreError: The training folder has none.
+    """
+    label = Path(ref.rstrip("/")).name or ref
+    return resolve_checkpoint(
+        followed(ref), label=label, home=home, trust_remote_code=trust_remote_code
+    )
+
+
+def train_jobs(
+    jobs: Sequence[J],
+    train: Callable[[J], list[UpdateRecord]],
+    *,
+    key: str,
+    is_grid: bool = False,
+) -> TrainResult:
+    """Train what is not trained yet, in a folder that no other process writes.
+
+    Args:
+        jobs: All of a plan, the registered one first.
+        train: Trains one of them; the records of its updates.
+        key: Digest of everything that shapes the weights, seeds and saved updates apart.
+        is_grid: Whether no checkpoint is registered.
+
+    Raises:
+        EmdiagError: The folder holds something else, or what `train` raises.
+    """
+    first = jobs[0]
+    last = checkpoint_name(first.updates)
+    planned = TrainFolder(
+        key=key,
+        method=first.method,
+        chosen=None if is_grid else (Path(first.name) / last).as_posix(),
+        cells=tuple(job.name for job in jobs),
+        saved_updates=first.saved,
+    )
+    with held(first.out, what="this training folder"):
+        _register(first.out, planned)
+        return trained([(job, train(job)) for job in jobs])
+
+
+def trained(jobs: Sequence[tuple[J, list[UpdateRecord]]]) -> TrainResult:
+    """What was trained, from each job's records."""
+    first = jobs[0][0]
+    return TrainResult(
+        out=str(first.out),
+        parent=first.checkpoint.ref,
+        stage=next_stage(first.checkpoint.stage, first.method),
+        chosen=read_folder(first.out).chosen,
+        cells=tuple(_cell(job, records) for job, records in jobs),
+    )
+
+
+def _cell(job: TrainJob, records: Sequence[UpdateRecord]) -> TrainedCell:
+    checkpoint = job.folder / checkpoint_name(job.updates)
+    hint = "move the folder away and train again"
+    return TrainedCell(
+        name=job.name,
+        seed=job.seed,
+        recipe=job.recipe.name,
+        checkpoint=str(checkpoint),
+        start=records[0],
+        first=records[1] if len(records) > 1 else None,
+        last=records[-1],
+        notes=read_record(checkpoint / MANIFEST_FILE, TrainManifest, hint=hint).notes,
+    )
+
+
+def _register(out: Path, planned: TrainFolder) -> None:
+    """Write `training.json` of the folder and of its cells.
+
+    Cells trained before stay in it, and so does the checkpoint registered first.
+
+    Raises:
+        PlanError: The folder holds something that no training wrote.
+        RunMismatchError: The folder holds another training.
+        StoreError: The folder cannot be written.
+    """
+    whole = planned
+    if is_training_folder(out):
+        whole = _joined(read_folder(out), planned, out=out)
+    elif any(file.name not in _OWN_FILES for file in out.iterdir()):
+        raise PlanError(
+            "the output folder of training must be new, empty, or one it wrote before",
+            folder=out,
+            hint="name another folder with --out",
+        )
+    write_folder(out, whole)
+    last = checkpoint_name(planned.saved_updates[-1])
+    for name in planned.cells:
+        if name != ".":
+            alone = msgspec.structs.replace(whole, chosen=last, cells=(".",))
+            write_folder(out / name, alone)
+
+
+def _joined(before: TrainFolder, planned: TrainFolder, *, out: Path) -> TrainFolder:
+    same = all(
+        getattr(before, name) == getattr(planned, name)
+        for name in ("key", "method", "saved_updates")
+    )
+    if not same or (before.cells == (".",)) != (planned.cells == (".",)):
+        raise RunMismatchError(
+            "the folder holds another training",
+            folder=out,
+            found=_described(before),
+            asked=_described(planned),
+            hint="parent, prompts, recipe, grid, dtype and saved updates must be the same; name "
+            "another folder with --out",
+        )
+    return msgspec.structs.replace(
+        before, cells=tuple(dict.fromkeys([*before.cells, *planned.cells]))
+    )
+
+
+def _described(folder: TrainFolder) -> str:
+    updates = ", ".join(str(update) for update in folder.saved_updates)
+    return (
+        f"{folder.method}, cells {', '.join(folder.cells[:4])}, saved updates {updates}, "
+        f"key {folder.key[:12]}"
+    )
