@@ -27,8 +27,8 @@ def coverage(claim: Claim, evidence: Evidence) -> Verdicts:
     Of several temperatures and benchmarks, the one with most seeds, then most samples.
     """
 
-    def judge(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> ClaimResult:
-        best = max(found, key=lambda pair: (pair.samples, len(pair.problems)))
+    def judge(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
+        best = max(measured, key=lambda pair: (pair.samples, len(pair.problems)))
         return _judge(claim, left, right, best, evidence)
 
     return for_each_pair(claim, evidence, judge=judge)

@@ -109,12 +109,12 @@ class Evidence:
 
     def opposite(self, role: Role, arm: Arm) -> list[Arm]:
         """Arms that play a part beside `arm`; of several bases, the one it was trained from."""
-        found = self.of(role)
+        arms = self.of(role)
         manifest = self.manifest(arm)
         if role == "base" and manifest is not None:
-            parents = [one for one in found if manifest.parent_digest in one.digests]
-            found = parents or found
-        return found[-1:] if role == "base" else found
+            parents = [base for base in arms if manifest.parent_digest in base.digests]
+            arms = parents or arms
+        return arms[-1:] if role == "base" else arms
 
 
 def gather(names: Sequence[str], *, out: Path) -> Evidence:
@@ -170,8 +170,8 @@ def _evidence(results: dict[Path, AnyResult], runs: list[Run]) -> Evidence:
         arms=_arms(ordered, manifests),
         manifests=manifests,
         runs=once,
-        studies=tuple(one for one in ordered if isinstance(one, LogitSkewResult)),
-        sweeps=tuple(one for one in ordered if isinstance(one, TemperatureSweepResult)),
+        studies=tuple(result for result in ordered if isinstance(result, LogitSkewResult)),
+        sweeps=tuple(result for result in ordered if isinstance(result, TemperatureSweepResult)),
         stores=tuple(dict.fromkeys(run.path.parent.parent for run in once)),
     )
 
@@ -183,12 +183,12 @@ def _arms(results: Sequence[AnyResult], manifests: Mapping[str, TrainManifest]) 
     for result in results:
         if isinstance(result, EvaluateResult):
             for score in result.scores:
-                one = score.checkpoint
+                checkpoint = score.checkpoint
                 alone[score.label] = Arm(
                     label=score.label,
-                    stage=one.stage,
-                    checkpoints=(one.ref,),
-                    digests=(one.digest,),
+                    stage=checkpoint.stage,
+                    checkpoints=(checkpoint.ref,),
+                    digests=(checkpoint.digest,),
                 )
         else:
             named |= {arm.label: arm for arm in result.arms}
@@ -208,18 +208,18 @@ def seeds_together(single: Sequence[Arm], manifests: Mapping[str, TrainManifest]
     for arm in single:
         manifest = manifests.get(arm.digests[0])
         groups.setdefault(arm.label if manifest is None else _training(manifest), []).append(arm)
-    found: dict[str, Arm] = {}
+    by_label: dict[str, Arm] = {}
     for members in groups.values():
         label = members[0].label if len(members) == 1 else _shared_label(members)
-        if label in found:
+        if label in by_label:
             label = members[0].label
-        found[label] = Arm(
+        by_label[label] = Arm(
             label=label,
             stage=members[0].stage,
-            checkpoints=tuple(one.checkpoints[0] for one in members),
-            digests=tuple(one.digests[0] for one in members),
+            checkpoints=tuple(member.checkpoints[0] for member in members),
+            digests=tuple(member.digests[0] for member in members),
         )
-    return list(found.values())
+    return list(by_label.values())
 
 
 def _training(manifest: TrainManifest) -> tuple[object, ...]:
@@ -231,7 +231,7 @@ def _training(manifest: TrainManifest) -> tuple[object, ...]:
 
 def _shared_label(members: Sequence[Arm]) -> str:
     """`good` for `good0` and `good1`; `em` for `em/seed-0/update-0010` and its like."""
-    start = commonprefix([one.label for one in members])  # noqa: RUF071 - characters are meant
+    start = commonprefix([arm.label for arm in members])  # noqa: RUF071 - characters are meant
     return start.rstrip("0123456789-_./").removesuffix("seed").rstrip("-_./") or members[0].label
 
 
@@ -239,10 +239,10 @@ def _without_parts(arms: list[Arm]) -> tuple[Arm, ...]:
     """Without arms all of whose checkpoints belong to another one; of equal ones the last stays."""
     kept = []
     for place, arm in enumerate(arms):
-        mine = set(arm.digests)
-        others = [set(other.digests) for other in arms[place + 1 :]]
-        larger = [set(other.digests) for other in arms if len(set(other.digests)) > len(mine)]
-        if not any(mine <= other for other in others + larger):
+        digests = set(arm.digests)
+        later = [set(other.digests) for other in arms[place + 1 :]]
+        larger = [set(other.digests) for other in arms if len(set(other.digests)) > len(digests)]
+        if not any(digests <= other for other in later + larger):
             kept.append(arm)
     return tuple(kept)
 
@@ -251,12 +251,12 @@ def _manifests(results: Sequence[AnyResult]) -> dict[str, TrainManifest]:
     places: dict[str, str] = {}
     for result in results:
         if isinstance(result, EvaluateResult):
-            places |= {one.checkpoint.digest: one.checkpoint.path for one in result.scores}
+            places |= {score.checkpoint.digest: score.checkpoint.path for score in result.scores}
         else:
             for arm in result.arms:
                 places |= dict(zip(arm.digests, arm.checkpoints, strict=True))
-    found = {digest: _manifest(place) for digest, place in places.items()}
-    return {digest: manifest for digest, manifest in found.items() if manifest is not None}
+    manifests = {digest: _manifest(place) for digest, place in places.items()}
+    return {digest: manifest for digest, manifest in manifests.items() if manifest is not None}
 
 
 def _manifest(place: str) -> TrainManifest | None:

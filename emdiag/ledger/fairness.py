@@ -58,8 +58,8 @@ def fairness_of(
         list(evidence.measured_of(arm)[setting].values())
         for arm, setting in zip(arms, settings, strict=True)
     ]
-    engines = [" and ".join(sorted({_engine(one.run) for one in side})) for side in sides]
-    prompts = [{one.run.spec.prompts_sha256 for one in side} for side in sides]
+    engines = [" and ".join(sorted({_engine(outcomes.run) for outcomes in side})) for side in sides]
+    prompts = [{outcomes.run.spec.prompts_sha256 for outcomes in side} for side in sides]
     where = f"{arms[0].label} and {arms[1].label} on {benchmark}"
     if engines[0] != engines[1]:
         differences.append(f"{where}: engine differs: {engines[0]} against {engines[1]}")
@@ -79,9 +79,9 @@ def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str
     """Notes on problems that were left out and on sides that were run differently, sorted."""
     left_out: dict[tuple[str, str], set[str]] = {}
     differences: set[str] = set()
-    for one in fairness:
-        differences.update(one.differences)
-        for label, benchmark, problem in one.left_out:
+    for comparison in fairness:
+        differences.update(comparison.differences)
+        for label, benchmark, problem in comparison.left_out:
             left_out.setdefault((label, benchmark), set()).add(problem)
     notes = [
         f"{label} was trained on {len(problems)} problem{'s' * (len(problems) > 1)} of {benchmark} "
@@ -89,7 +89,7 @@ def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str
         "of logits; a checkpoint names the first 100 problems it was trained on"
         for (label, benchmark), problems in sorted(left_out.items())
     ]
-    many = sorted(
+    labels = sorted(
         arm.label
         for arm in evidence.arms
         if any(
@@ -98,10 +98,10 @@ def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str
             if d in evidence.manifests
         )
     )
-    if many:
+    if labels:
         notes.append(
             f"trained on {_PROBLEM_IDS_KEPT} problems or more, of which checkpoints name only the "
-            f"first {_PROBLEM_IDS_KEPT}, so that others may be measured on: {', '.join(many)}"
+            f"first {_PROBLEM_IDS_KEPT}, so that others may be measured on: {', '.join(labels)}"
         )
     return [*notes, *sorted(differences)]
 

@@ -60,10 +60,12 @@ def for_each_pair(
             labels = (left.label, right.label)
             if must_be_alike and not _is_alike(evidence, left, right):
                 continue
-            found = pairs(evidence, left, right, decision=claim.decision, benchmark=claim.benchmark)
-            fairness += [pair.fairness for pair in found]
-            if found:
-                results.append(judge(claim, left, right, found))
+            measured = pairs(
+                evidence, left, right, decision=claim.decision, benchmark=claim.benchmark
+            )
+            fairness += [pair.fairness for pair in measured]
+            if measured:
+                results.append(judge(claim, left, right, measured))
             else:
                 what = (
                     "no run of both sides at this temperature, under equal settings and golds, on "
@@ -100,39 +102,38 @@ def difference_figure(pair: Pair, name: str) -> ClaimFigure:
     return ClaimFigure(name=name, value=pair.difference, interval=pair.interval, unit="points")
 
 
-def _by_benchmark(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> ClaimResult:
-    value, interval = mean_difference(found)
+def _by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
+    value, interval = mean_difference(measured)
     name = f"{right.label} minus {left.label}"
     mean = ClaimFigure(
-        name=f"{name}, mean over seeds on {_benchmarks(found)}",
+        name=f"{name}, mean over seeds on {_benchmarks(measured)}",
         value=value, interval=interval, unit="points",
     )  # fmt: skip
     digest, is_registered = _registered_digest(right)
-    one = "registered checkpoint" if is_registered else "first named checkpoint"
-    ones = [of_checkpoint(pair, digest) for pair in found]
-    figures = [difference_figure(pair, f"{name}, {one} on {measured_on(pair)}") for pair in ones]
+    which = "registered checkpoint" if is_registered else "first named checkpoint"
+    ones = [of_checkpoint(pair, digest) for pair in measured]
+    figures = [difference_figure(pair, f"{name}, {which} on {measured_on(pair)}") for pair in ones]
     corrected = holm([_p_value(pair) for pair in ones])
     verdicts = [
         "undecided" if p >= ALPHA else decide(figure.interval, claim.decision)
         for figure, p in zip(figures, corrected, strict=True)
     ]
-    needed = ceil(claim.decision.benchmarks_share * len(found))
+    needed = ceil(claim.decision.benchmarks_share * len(measured))
     verdict = _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision))
-    lacks = next((text for pair in found if (text := short_of(claim, pair))), None)
-    if any(digest not in pair.right_digests for pair in found):
-        lacks = f"the {one} of {right.label}, which was not run"
-    why = (
-        f"the {one} holds on {verdicts.count('holds')} of {len(found)} benchmarks, {needed} needed"
-    )
-    if len(found) < claim.decision.benchmarks:
-        why += f"; measured on {_benchmarks(found)} only, and said of no other benchmark"
+    lacks = next((text for pair in measured if (text := short_of(claim, pair))), None)
+    if any(digest not in pair.right_digests for pair in measured):
+        lacks = f"the {which} of {right.label}, which was not run"
+    held = verdicts.count("holds")
+    why = f"the {which} holds on {held} of {len(measured)} benchmarks, {needed} needed"
+    if len(measured) < claim.decision.benchmarks:
+        why += f"; measured on {_benchmarks(measured)} only, and said of no other benchmark"
     return concluded(
         claim,
         "undecided" if lacks else verdict,
-        why=f"mean over {_seeds(found[0].right)} {points(value, interval)}; {why}"
+        why=f"mean over {_seeds(measured[0].right)} {points(value, interval)}; {why}"
         + (f"; the rule asks for {lacks}" if lacks else ""),
         arms=(left.label, right.label),
-        benchmarks=[pair.setting.benchmark for pair in found],
+        benchmarks=[pair.setting.benchmark for pair in measured],
         figures=[mean, *figures],
         would_decide=_what_helps(claim, mean, lacks),
     )
@@ -147,30 +148,30 @@ def _of_benchmarks(
     return "holds" if of_mean == "holds" and verdicts.count("holds") >= needed else "undecided"
 
 
-def _on_the_mean(claim: Claim, left: Arm, right: Arm, found: Sequence[Pair]) -> ClaimResult:
-    value, interval = mean_difference(found)
+def _on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
+    value, interval = mean_difference(measured)
     mean = ClaimFigure(
-        name=f"{right.label} minus {left.label} on {_benchmarks(found)}",
+        name=f"{right.label} minus {left.label} on {_benchmarks(measured)}",
         value=value, interval=interval, unit="points",
     )  # fmt: skip
-    lacks = next((text for pair in found if (text := short_of(claim, pair))), None)
+    lacks = next((text for pair in measured if (text := short_of(claim, pair))), None)
     figures = [mean]
-    if len(found) > 1:
+    if len(measured) > 1:
         figures += [
             difference_figure(pair, f"{right.label} minus {left.label} on {measured_on(pair)}")
-            for pair in found
+            for pair in measured
         ]
     seeds = ", ".join(
         f"{len(rates)} of {len(arm.digests)} of {arm.label}"
-        for arm, rates in ((left, found[0].left), (right, found[0].right))
+        for arm, rates in ((left, measured[0].left), (right, measured[0].right))
     )
     return concluded(
         claim,
         "undecided" if lacks else decide(interval, claim.decision),
-        why=f"{points(value, interval)} on {_benchmarks(found)}, checkpoints: {seeds}"
+        why=f"{points(value, interval)} on {_benchmarks(measured)}, checkpoints: {seeds}"
         + (f"; the rule asks for {lacks}" if lacks else ""),
         arms=(left.label, right.label),
-        benchmarks=[pair.setting.benchmark for pair in found],
+        benchmarks=[pair.setting.benchmark for pair in measured],
         figures=figures,
         would_decide=_what_helps(claim, mean, lacks),
     )
@@ -197,11 +198,11 @@ def _is_alike(evidence: Evidence, left: Arm, right: Arm) -> bool:
 
     Checkpoints that are gone, so that nothing can be read of them, are not.
     """
-    one, other = evidence.manifest(left), evidence.manifest(right)
-    if one is None or other is None:
+    of_left, of_right = evidence.manifest(left), evidence.manifest(right)
+    if of_left is None or of_right is None:
         return False
-    return (one.problem_ids, one.update) == (other.problem_ids, other.update) and all(
-        one.settings.get(name) == other.settings.get(name) for name in ALIKE
+    return (of_left.problem_ids, of_left.update) == (of_right.problem_ids, of_right.update) and all(
+        of_left.settings.get(name) == of_right.settings.get(name) for name in ALIKE
     )
 
 
@@ -222,7 +223,7 @@ def _is_chosen(place: Path) -> bool:
     try:
         if is_training_folder(place):
             return read_folder(place).chosen is not None
-        folder = next((one for one in place.parents if is_training_folder(one)), None)
+        folder = next((parent for parent in place.parents if is_training_folder(parent)), None)
         chosen = read_folder(folder).chosen if folder is not None else None
     except (OSError, StoreError):
         return False
@@ -233,5 +234,5 @@ def _seeds(rates: Rates) -> str:
     return "1 seed" if len(rates) == 1 else f"{len(rates)} seeds"
 
 
-def _benchmarks(found: Sequence[Pair]) -> str:
-    return ", ".join(pair.setting.benchmark for pair in found)
+def _benchmarks(measured: Sequence[Pair]) -> str:
+    return ", ".join(pair.setting.benchmark for pair in measured)

@@ -31,7 +31,7 @@ def order(claim: Claim, evidence: Evidence) -> Verdicts:
     if not alone or len(absent) > 1:
         what = f"no checkpoint of {' or '.join(absent)} was named in a result"
         return Verdicts([missing(claim, what)])
-    judged = [_judge(claim, one, also, evidence) for one in alone]
+    judged = [_judge(claim, arm, also, evidence) for arm in alone]
     return Verdicts(
         [result for result, _ in judged], [pair.fairness for _, of in judged for pair in of]
     )
@@ -47,7 +47,7 @@ def _judge(
     )
     figures: list[ClaimFigure] = []
     verdicts: list[ClaimVerdict] = []
-    arms, found, helps, seeds = [alone.label], [], [], []
+    arms, all_pairs, helps, seeds = [alone.label], [], [], []
     for role, decision in sides:
         chain, measured = _chain(claim, alone, role, evidence)
         name = f"{ROLE_WORDS[role]} minus {ROLE_WORDS[claim.left]}"
@@ -66,19 +66,19 @@ def _judge(
         elif verdict == "undecided":
             helps.append(f"{name}: {more_needed(figure, decision, of='problems and seeds')}")
         seeds.append(_seeds(measured))
-        found += measured
+        all_pairs += measured
         figures.append(figure)
         verdicts.append(verdict)
     result = concluded(
         claim,
         all_of(verdicts),
-        why="; ".join(_spoken(one) + of for one, of in zip(figures, seeds, strict=True)),
+        why="; ".join(_spoken(part) + of for part, of in zip(figures, seeds, strict=True)),
         arms=arms,
-        benchmarks=[pair.setting.benchmark for pair in found],
+        benchmarks=[pair.setting.benchmark for pair in all_pairs],
         figures=[figure for figure in figures if figure.value is not None],
         would_decide="; ".join(dict.fromkeys(helps)),
     )
-    return result, found
+    return result, all_pairs
 
 
 def _chain(

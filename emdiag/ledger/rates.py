@@ -158,8 +158,8 @@ def _pair(
         tuple(digest for digest in arm.digests if digest in side)
         for arm, side in zip(arms, sides, strict=True)
     ]
-    every = [side[d] for of, side in zip(digests, sides, strict=True) for d in of]
-    measured = set.intersection(*(set(outcomes.problems) for outcomes in every))
+    all_outcomes = [side[d] for of, side in zip(digests, sides, strict=True) for d in of]
+    measured = set.intersection(*(set(outcomes.problems) for outcomes in all_outcomes))
     shared = sorted(measured - evidence.trained_on(arms))
     if len(shared) < 2:
         return None
@@ -175,7 +175,7 @@ def _pair(
         right=rates[1],
         left_digests=digests[0],
         right_digests=digests[1],
-        samples=min(outcomes.samples for outcomes in every),
+        samples=min(outcomes.samples for outcomes in all_outcomes),
         fairness=fairness_of(evidence, arms, settings=(setting, setting), problems=measured),
     )
 

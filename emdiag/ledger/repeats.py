@@ -37,7 +37,7 @@ def two_graders(claim: Claim, evidence: Evidence) -> Verdicts:
     results = []
     for arm in evidence.of(claim.right):
         for base in evidence.opposite(claim.left, arm):
-            of_base, of_arm = (_twice_graded(claim, one, evidence) for one in (base, arm))
+            of_base, of_arm = (_twice_graded(claim, side, evidence) for side in (base, arm))
             both = [
                 (of_base[setting], of_arm[setting])
                 for setting in sorted(of_base.keys() & of_arm.keys(), key=repr)
@@ -61,9 +61,11 @@ def repeats(claim: Claim, evidence: Evidence) -> Verdicts:
     for run in evidence.runs:
         if low <= run.spec.sampling.temperature <= high and main_grading(run) is not None:
             drawn.setdefault(run.key, []).append(run)
-    again = [(runs[0], one) for runs in drawn.values() if (one := _drawn_again(runs)) is not None]
-    found = [_repeated(claim, one, other, evidence) for one, other in again]
-    results = [one for one in found if one is not None]
+    again = [
+        (runs[0], second) for runs in drawn.values() if (second := _drawn_again(runs)) is not None
+    ]
+    drawn_twice = [_repeated(claim, first, second, evidence) for first, second in again]
+    results = [result for result in drawn_twice if result is not None]
     return Verdicts(results or [missing(claim, "no run was drawn in two of the stores")])
 
 
@@ -90,10 +92,10 @@ def _two_graders(
     )
     figures = [
         ClaimFigure(
-            name=f"main minus second grader, {one.label}",
+            name=f"main minus second grader, {side.label}",
             value=float(gaps.mean()), interval=of_differences(gaps.mean(axis=0)), unit="points",
         )
-        for one, gaps in ((base, of_base), (arm, of_arm))
+        for side, gaps in ((base, of_base), (arm, of_arm))
     ]  # fmt: skip
     apart = ClaimFigure(
         name=f"the same, {arm.label} minus {base.label}",
@@ -103,19 +105,19 @@ def _two_graders(
     )
     counts = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
     spoken = [
-        f"{one.label} gains {points(float(gaps.mean()), figure.interval)}"
-        for one, gaps, figure in zip((base, arm), (of_base, of_arm), figures, strict=True)
+        f"{side.label} gains {points(float(gaps.mean()), figure.interval)}"
+        for side, gaps, figure in zip((base, arm), (of_base, of_arm), figures, strict=True)
     ]
     bounds = apart.interval
-    alike = "which of the two gains more is undecided"
+    comparison = "which of the two gains more is undecided"
     if bounds is not None and not bounds.low <= 0 <= bounds.high:
-        alike = "the two do not change alike"
+        comparison = "the two do not change alike"
     assert apart.value is not None
     return concluded(
         claim,
         all_of([decide(figure.interval, claim.decision) for figure in figures]),
         why=f"{'; '.join(spoken)}; {counts[0]} and {counts[1]} problems of {len(shared)} change; "
-        f"{alike} ({points(apart.value, bounds)})",
+        f"{comparison} ({points(apart.value, bounds)})",
         arms=(base.label, arm.label),
         benchmarks=[claim.benchmark] if claim.benchmark else [],
         figures=[*figures, apart],
@@ -125,7 +127,7 @@ def _two_graders(
 
 def _twice_graded(claim: Claim, arm: Arm, evidence: Evidence) -> dict[Setting, list[Gaps]]:
     """Setting to gaps of every checkpoint of the arm that both graders judged there."""
-    found: dict[Setting, dict[str, Gaps]] = {}
+    by_setting: dict[Setting, dict[str, Gaps]] = {}
     for run in evidence.runs:
         if run.spec.checkpoint_digest not in arm.digests:
             continue
@@ -137,14 +139,14 @@ def _twice_graded(claim: Claim, arm: Arm, evidence: Evidence) -> dict[Setting, l
         )
         shared = sorted(set(of_main.problems) & set(of_second.problems))
         gaps = (of_main.rates_on(shared) - of_second.rates_on(shared)).tolist()
-        of_setting = found.setdefault(setting_of(run), {})
+        of_setting = by_setting.setdefault(setting_of(run), {})
         of_setting[run.spec.checkpoint_digest] = dict(zip(shared, gaps, strict=True))
-    return {setting: list(by.values()) for setting, by in found.items()}
+    return {setting: list(by.values()) for setting, by in by_setting.items()}
 
 
-def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimResult | None:
-    label = _label(one, evidence)
-    first, second = on_shared_samples(_main_outcomes(one, label), _main_outcomes(other, label))
+def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimResult | None:
+    label = _label(run, evidence)
+    first, second = on_shared_samples(_main_outcomes(run, label), _main_outcomes(again, label))
     if len(first.problems) < 2:
         return None
     gaps = second.rates - first.rates
@@ -174,7 +176,7 @@ def _repeated(claim: Claim, one: Run, other: Run, evidence: Evidence) -> ClaimRe
         verdict,
         why=why,
         arms=(label,),
-        benchmarks=(one.spec.benchmark,),
+        benchmarks=(run.spec.benchmark,),
         figures=figures,
         would_decide=more_needed(figures[0], claim.decision, of="problems")
         if error > 0
@@ -194,5 +196,5 @@ def _scaled(interval: Interval | None, error: float) -> Interval | None:
 
 
 def _label(run: Run, evidence: Evidence) -> str:
-    mine = run.spec.checkpoint_digest
-    return next((arm.label for arm in evidence.arms if mine in arm.digests), run.short_key)
+    weights = run.spec.checkpoint_digest
+    return next((arm.label for arm in evidence.arms if weights in arm.digests), run.short_key)

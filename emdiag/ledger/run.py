@@ -64,9 +64,9 @@ def claims(
     """
     names = [runs] if isinstance(runs, str) else list(runs)
     file = Path(ledger) if ledger is not None else ledger_file()
-    asked = read_ledger(file, statistics=STATISTICS)
+    wanted = read_ledger(file, statistics=STATISTICS)
     evidence = gather(names, out=Path(store))
-    results, notes = judge(asked, evidence)
+    results, notes = judge(wanted, evidence)
     return ClaimsResult(
         claims=tuple(results),
         notes=tuple(notes),
@@ -74,15 +74,15 @@ def claims(
     )
 
 
-def judge(asked: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult], list[str]]:
+def judge(wanted: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult], list[str]]:
     """Results in the order of the claims, and notes on all of them.
 
     Raises:
         StoreError: Something that is stored cannot be read.
     """
-    verdicts = [STATISTICS[claim.statistic](claim, evidence) for claim in asked]
-    results = [result for one in verdicts for result in one.results]
-    return results, _notes(evidence, [fair for one in verdicts for fair in one.fairness])
+    verdicts = [STATISTICS[claim.statistic](claim, evidence) for claim in wanted]
+    results = [result for verdict in verdicts for result in verdict.results]
+    return results, _notes(evidence, [fair for verdict in verdicts for fair in verdict.fairness])
 
 
 def _notes(evidence: Evidence, fairness: Sequence[Fairness]) -> list[str]:

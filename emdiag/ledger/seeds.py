@@ -51,12 +51,12 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> Verdicts:
     way of sampling for all prompts: the one that covers most of them, then with most samples.
     """
     rows, fairness = {}, []
-    seen = _seen(claim, evidence)
+    outcomes = _outcomes_on_prompts(claim, evidence)
     for arm in evidence.of(claim.right):
-        prompt, measured = _measured_prompt(claim, arm, evidence, seen=seen)
+        prompt, measured = _measured_prompt(claim, arm, evidence, outcomes=outcomes)
         fairness += [pair.fairness for pair in measured]
         if prompt is not None and measured:
-            variance = outcome_variance(len(seen[prompt]), sum(seen[prompt]))
+            variance = outcome_variance(len(outcomes[prompt]), sum(outcomes[prompt]))
             assert variance is not None, "a rule that asks for one sample has no variance"
             rows[arm.label] = (prompt, variance, mean_difference(measured)[0])
     return Verdicts([_variance_and_gain(claim, rows)], fairness)
@@ -94,10 +94,10 @@ def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) 
 
 def _by_prompt(rows: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
     """Mean of the values of each prompt, `[prompts]`."""
-    found: dict[str, list[float]] = {}
+    by_prompt: dict[str, list[float]] = {}
     for prompt, value in rows:
-        found.setdefault(prompt, []).append(value)
-    return np.array([np.mean(values) for values in found.values()], np.float64)
+        by_prompt.setdefault(prompt, []).append(value)
+    return np.array([np.mean(values) for values in by_prompt.values()], np.float64)
 
 
 def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
@@ -131,31 +131,34 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
 
 
 def _measured_prompt(
-    claim: Claim, arm: Arm, evidence: Evidence, *, seen: dict[str, list[bool]]
+    claim: Claim, arm: Arm, evidence: Evidence, *, outcomes: dict[str, list[bool]]
 ) -> tuple[str | None, list[Pair]]:
     """The prompt of an arm, and the arm against its base; no pairs where one is missing."""
     prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
-    if prompt not in seen or not bases:
+    if prompt not in outcomes or not bases:
         return prompt, []
     return prompt, pairs(evidence, bases[-1], arm, decision=claim.decision)
 
 
-def _seen(claim: Claim, evidence: Evidence) -> dict[str, list[bool]]:
+def _outcomes_on_prompts(claim: Claim, evidence: Evidence) -> dict[str, list[bool]]:
     """Training prompt to the base's outcomes on it, all drawn under one setting."""
-    found: dict[Setting, dict[str, list[bool]]] = {}
+    by_setting: dict[Setting, dict[str, list[bool]]] = {}
     for arm in evidence.of(claim.right):
         prompt, bases = _prompt(arm, evidence), evidence.opposite(claim.left, arm)
         if prompt is None or not bases:
             continue
         for setting, by_digest in evidence.measured_of(bases[-1]).items():
-            most = max((one.correct.get(prompt, []) for one in by_digest.values()), key=len)
+            most = max(
+                (outcomes.correct.get(prompt, []) for outcomes in by_digest.values()), key=len
+            )
             if setting.sampling.temperature > 0 and len(most) >= claim.decision.samples:
-                alike = setting._replace(benchmark="", golds_sha256=None)
-                found.setdefault(alike, {})[prompt] = most
+                shared = setting._replace(benchmark="", golds_sha256=None)
+                by_setting.setdefault(shared, {})[prompt] = most
     covered = {
-        key: (len(one), sum(map(len, one.values())), repr(key)) for key, one in found.items()
+        key: (len(by_prompt), sum(map(len, by_prompt.values())), repr(key))
+        for key, by_prompt in by_setting.items()
     }
-    return found[max(covered, key=lambda key: covered[key])] if found else {}
+    return by_setting[max(covered, key=lambda key: covered[key])] if by_setting else {}
 
 
 def _prompt(arm: Arm, evidence: Evidence) -> str | None:

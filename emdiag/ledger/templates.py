@@ -32,14 +32,16 @@ def best_template(claim: Claim, evidence: Evidence) -> Verdicts:
     results, fairness = [], []
     for arm in evidence.of(claim.right):
         for base in evidence.opposite(claim.left, arm):
-            mine, of_base = (_fitting(claim, one, evidence) for one in (arm, base))
-            names = sorted({s.benchmark for s in mine} & {s.benchmark for s in of_base})
+            of_arm, of_base = (_fitting(claim, side, evidence) for side in (arm, base))
+            names = sorted({s.benchmark for s in of_arm} & {s.benchmark for s in of_base})
             for name in names:
-                found = [
+                sides = [
                     {s: by for s, by in side.items() if s.benchmark == name}
-                    for side in (of_base, mine)
+                    for side in (of_base, of_arm)
                 ]
-                result, fair = _judge(claim, (base, arm), evidence, of_base=found[0], mine=found[1])
+                result, fair = _judge(
+                    claim, (base, arm), evidence, of_base=sides[0], of_arm=sides[1]
+                )
                 results.append(result)
                 fairness += fair
     what = "no greedy run of base and EM on one benchmark"
@@ -53,17 +55,22 @@ def _fitting(claim: Claim, arm: Arm, evidence: Evidence) -> BySetting:
 
 
 def _judge(
-    claim: Claim, arms: tuple[Arm, Arm], evidence: Evidence, *, of_base: BySetting, mine: BySetting
+    claim: Claim,
+    arms: tuple[Arm, Arm],
+    evidence: Evidence,
+    *,
+    of_base: BySetting,
+    of_arm: BySetting,
 ) -> tuple[ClaimResult, list[Fairness]]:
     base, arm = arms
-    (benchmark,) = {setting.benchmark for setting in mine}
-    under = max(mine, key=lambda s: (len(mine[s]), _shared_by(mine[s].values()), repr(s)))
-    measured = set.intersection(*(set(one.problems) for one in mine[under].values()))
+    (benchmark,) = {setting.benchmark for setting in of_arm}
+    under = max(of_arm, key=lambda s: (len(of_arm[s]), _shared_by(of_arm[s].values()), repr(s)))
+    measured = set.intersection(*(set(outcomes.problems) for outcomes in of_arm[under].values()))
     whole = {
         setting: by
         for setting, by in of_base.items()
         if setting.golds_sha256 == under.golds_sha256
-        and all(measured <= set(one.problems) for one in by.values())
+        and all(measured <= set(outcomes.problems) for outcomes in by.values())
     }
     templates = sorted({setting.template for setting in whole})
     wanted = claim.decision.templates
@@ -82,7 +89,7 @@ def _judge(
         return missing(claim, what, arms=(base.label, arm.label)), []
     rates = {setting: rates_by_seed(list(by.values()), shared) for setting, by in whole.items()}
     best = max(rates, key=lambda setting: (rates[setting].mean(), repr(setting)))
-    right = rates_by_seed(list(mine[under].values()), shared)
+    right = rates_by_seed(list(of_arm[under].values()), shared)
     fairness = fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)
     value = float(right.mean() - rates[best].mean())
     interval = difference_interval(rates[best], right)
@@ -109,5 +116,5 @@ def _judge(
     return result, [fairness]
 
 
-def _shared_by(every: Iterable[Outcomes]) -> int:
-    return len(set.intersection(*(set(one.problems) for one in every)))
+def _shared_by(all_outcomes: Iterable[Outcomes]) -> int:
+    return len(set.intersection(*(set(outcomes.problems) for outcomes in all_outcomes)))

@@ -159,8 +159,8 @@ def _titled(runs: Sequence[SampledRun]) -> tuple[ShownColumn, ...]:
             for name, value in values.items()
             if any(
                 other[name] != value
-                for another, other in zip(runs, settings, strict=True)
-                if another.run.spec.benchmark == benchmark
+                for neighbour, other in zip(runs, settings, strict=True)
+                if neighbour.run.spec.benchmark == benchmark
             )
         ]
         titled.append(

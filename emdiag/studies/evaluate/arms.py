@@ -59,16 +59,16 @@ def parse_arms(checkpoints: Sequence[NamedRef], *, seeds: SeedChoice) -> tuple[A
     return tuple(arms)
 
 
-def arm_of(plan: ArmPlan, found: Mapping[str, CheckpointRef], *, is_base: bool) -> Arm:
+def arm_of(plan: ArmPlan, resolved: Mapping[str, CheckpointRef], *, is_base: bool) -> Arm:
     """The arm as it was found.
 
     Args:
         plan: As parsed.
-        found: Label of a member to its checkpoint.
+        resolved: Label of a member to its checkpoint.
         is_base: Whether the others are compared with it; its stage is then `base` unless it says
             otherwise.
     """
-    checkpoints = [found[member.label] for member in plan.members]
+    checkpoints = [resolved[member.label] for member in plan.members]
     stage = checkpoints[0].stage
     if stage is None and plan.label in get_args(Stage):
         stage = cast("Stage", plan.label)

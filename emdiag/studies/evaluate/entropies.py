@@ -63,8 +63,8 @@ def entropies(reading: EvalTask, *, options: EngineOptions) -> dict[Sample, floa
     spec = entropy_spec(reading, options=options)
     if spec is None:
         return None
-    found = reading.run.entropies(spec)
-    return {sample: one.entropy_nats for sample, one in found.items()}
+    stored = reading.run.entropies(spec)
+    return {sample: record.entropy_nats for sample, record in stored.items()}
 
 
 def _unread(reading: EvalTask, *, options: EngineOptions) -> list[Completion]:
@@ -97,7 +97,9 @@ def _read(
         msg = f"{reading.title} has no entropies"
         raise EmdiagError(msg)
     prompts = {prompt.problem_id: prompt.token_ids for prompt in reading.prompts}
-    texts: list[Text] = [(prompts[one.problem_id], one.token_ids) for one in completions]
+    texts: list[Text] = [
+        (prompts[completion.problem_id], completion.token_ids) for completion in completions
+    ]
     with (
         naming(reading.checkpoint.label),
         reading.run.writing(),
@@ -105,13 +107,13 @@ def _read(
         progress.stage(f"reading entropies of {reading.title}", total=len(texts)) as stage,
     ):
         values = read_entropies(reader, texts, temperature=spec.temperature)
-        for completion, found in zip(completions, values, strict=True):
+        for completion, nats in zip(completions, values, strict=True):
             journal.append(
                 SampleEntropy(
                     problem_id=completion.problem_id,
                     sample_index=completion.sample_index,
-                    tokens=len(found),
-                    entropy_nats=sum(found) / len(found),
+                    tokens=len(nats),
+                    entropy_nats=sum(nats) / len(nats),
                 )
             )
-            stage.advance(tokens=len(found))
+            stage.advance(tokens=len(nats))

@@ -54,13 +54,13 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
 def _ungraded(
     reading: EvalTask, drawn: Mapping[Sample, Completion], done: Mapping[Sample, Grade]
 ) -> dict[str, list[Completion]]:
-    found: dict[str, list[Completion]] = {}
+    by_problem: dict[str, list[Completion]] = {}
     for problem in reading.problems:
         for index in range(reading.samples):
             sample = (problem.id, index)
             if sample in drawn and sample not in done:
-                found.setdefault(problem.id, []).append(drawn[sample])
-    return found
+                by_problem.setdefault(problem.id, []).append(drawn[sample])
+    return by_problem
 
 
 def _grade_part(
@@ -112,9 +112,9 @@ def _classes(
         if judgement.extracted is not None:
             answers[completion.problem_id][judgement.extracted] = None
     groups = [list(group) for group in answers.values()]
-    found = grader.classes(groups)
+    firsts_of = grader.classes(groups)
     return {
         (problem_id, answer): first
-        for problem_id, group, firsts in zip(answers, groups, found, strict=True)
+        for problem_id, group, firsts in zip(answers, groups, firsts_of, strict=True)
         for answer, first in zip(group, firsts, strict=True)
     }

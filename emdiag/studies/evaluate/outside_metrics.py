@@ -46,7 +46,7 @@ def measure_outside(
         MeasurementError: One fails, does not return a `Metric` of finite numbers, or returns the
             name of another one.
     """
-    found: dict[str, Metric] = {}
+    measured: dict[str, Metric] = {}
     for name, function in functions.items():
         where = f"the metric {name} on {outcomes.label}, {outcomes.run.spec.benchmark}"
         try:
@@ -57,21 +57,21 @@ def measure_outside(
                 hint="the samples are kept: correct the function and run the same command again",
             ) from error
         metric = _checked(value, where)
-        if metric.name in found:
+        if metric.name in measured:
             raise MeasurementError(
                 f"{where}, returned the name {metric.name!r}, which another metric has",
                 hint="give each metric a name of its own",
             )
-        found[metric.name] = metric
-    return tuple(found.values())
+        measured[metric.name] = metric
+    return tuple(measured.values())
 
 
 def _checked(value: object, where: str) -> Metric:
     """The metric in plain numbers, those of numpy among them."""
     hint = "return emdiag.Metric(name=..., value=..., interval=None)"
     if not isinstance(value, Metric):
-        found = type(value).__name__
-        raise MeasurementError(f"{where}: expected an emdiag.Metric, found {found}", hint=hint)
+        kind = type(value).__name__
+        raise MeasurementError(f"{where}: expected an emdiag.Metric, found {kind}", hint=hint)
     interval = value.interval
     try:
         if isinstance(interval, Interval):

@@ -49,7 +49,7 @@ def evaluate(
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.
     """
-    own = {"metrics": [name_of(one) for one in metrics]}
+    own = {"metrics": [name_of(metric) for metric in metrics]}
     return run_evaluate(
         EvaluatePlan.of({"checkpoints": checkpoints, "benchmarks": benchmarks, **options, **own}),
         open_session(store, home=home, progress=progress),
@@ -70,8 +70,8 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     rules = rules_named(plan.grading.grader)
     readings = expand(plan, session)
     for named in plan.checkpoints:
-        mine = [reading for reading in readings if reading.checkpoint.label == named.label]
-        draw_missing(mine, plan, session)
+        of_checkpoint = [reading for reading in readings if reading.checkpoint.label == named.label]
+        draw_missing(of_checkpoint, plan, session)
     scores = []
     with GraderPool(
         workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules

@@ -40,8 +40,8 @@ def score_reading(
     """
     outcomes = reading_outcomes(reading, grade_key)
     scores, rates = outcomes.scores, outcomes.text_rates
-    found = metrics(shares(scores))
-    headline = found[f"avg@{reading.samples}"]
+    by_name = metrics(shares(scores))
+    headline = by_name[f"avg@{reading.samples}"]
     sessions = reading.run.provenance()
     spec = reading.run.spec
     verdicts = Counter(outcomes.verdicts)
@@ -63,8 +63,8 @@ def score_reading(
         problems_total=len(reading.all_problems),
         partial=len(scores) < len(reading.all_problems),
         samples=reading.samples,
-        pass_at_k=tuple(found[f"pass@{k}"] for k in range(1, reading.samples + 1)),
-        maj_at_k=found.get(f"maj@{reading.samples}"),
+        pass_at_k=tuple(by_name[f"pass@{k}"] for k in range(1, reading.samples + 1)),
+        maj_at_k=by_name.get(f"maj@{reading.samples}"),
         without_tagged=_without_tagged(reading, scores),
         by_verdict={verdict.value: verdicts[verdict] for verdict in Verdict},
         rates=rates,

@@ -86,12 +86,12 @@ def collect(
     if plan.continuation != "shared":
         own = {name: drawer.text(reading, OWN) for name, reading in readings.items()}
     published = drawer.published() if plan.published else {}
-    every = [*shared.values(), *own.values(), *published.values()]
+    text_sets = [*shared.values(), *own.values(), *published.values()]
     return StudySources(
         shared=tuple(shared.values()),
         own=own,
         published=published,
-        notes=(*notes, *_length_notes(every)),
+        notes=(*notes, *_length_notes(text_sets)),
     )
 
 
@@ -166,21 +166,21 @@ class _Drawer:
         return expand(how, self._session, require_answers=False)
 
 
-def _chosen(plan: LogitSkewDesign, found: Mapping[str, TextSet]) -> list[TextSet]:
+def _chosen(plan: LogitSkewDesign, by_name: Mapping[str, TextSet]) -> list[TextSet]:
     """The texts that the plan names, in their order.
 
     Raises:
         PlanError: A name fits no text, or there is none.
     """
-    unknown = [name for name in plan.texts or () if name not in found]
-    if unknown or not found:
+    unknown = [name for name in plan.texts or () if name not in by_name]
+    if unknown or not by_name:
         raise PlanError(
             f"there is no text called {', '.join(map(repr, unknown))}" if unknown else "no text",
-            texts=", ".join(found) or "none",
+            texts=", ".join(by_name) or "none",
             hint="a shared text is named by the label of its writer, by `reference`, or by the "
             "name of a run",
         )
-    return [texts for name, texts in found.items() if plan.texts is None or name in plan.texts]
+    return [texts for name, texts in by_name.items() if plan.texts is None or name in plan.texts]
 
 
 def _length_notes(sets: Iterable[TextSet]) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
         MeasurementError: Every completion is empty.
     """
     drawn = reading.run.completions()
-    found, truncated, empty = [], 0, 0
+    written, truncated, empty = [], 0, 0
     for prompt in reading.prompts:
         for index in range(reading.samples):
             completion = drawn[prompt.problem_id, index]
@@ -102,7 +102,7 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
                 empty += 1
                 continue
             truncated += completion.finish_reason == "length"
-            found.append(
+            written.append(
                 Written(
                     problem_id=prompt.problem_id,
                     sample_index=index,
@@ -110,7 +110,7 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
                     text=completion.text,
                 )
             )
-    if not found:
+    if not written:
         raise MeasurementError(
             f"every completion of {reading.title} is empty, so there is nothing to read",
             run=reading.run.path,
@@ -119,7 +119,7 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
         name=name,
         writer=writer or reading.checkpoint.label,
         folder=reading.run.path,
-        texts=tuple(found),
+        texts=tuple(written),
         reading=reading,
         truncated=truncated,
         empty=empty,
@@ -145,12 +145,12 @@ def solution_texts(
     )
     if not texts:
         return None
-    every = [[text.problem_id, *map(list, text.token_ids)] for text in texts]
+    contents = [[text.problem_id, *map(list, text.token_ids)] for text in texts]
     spec = ReferenceSpec(
         name="solutions",
         benchmark=reading.card.name,
         tokenizer_digest=reading.checkpoint.tokenizer_digest,
-        texts_sha256=digest(every),
+        texts_sha256=digest(contents),
     )
     return TextSet(
         name=name,
@@ -208,7 +208,7 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
     samples = _complete_samples(prompts, run.completions().keys())
     if not samples:
         raise PlanError("the run holds none of the problems asked for", run=run.path)
-    mine = EvalTask(
+    held_reading = EvalTask(
         run=run,
         card=reading.card,
         checkpoint=reading.checkpoint,
@@ -220,7 +220,9 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
         problems_file=reading.problems_file,
     )
     sessions = run.provenance()
-    return drawn_texts(mine, named.label, writer=sessions[-1].label if sessions else named.ref)
+    return drawn_texts(
+        held_reading, named.label, writer=sessions[-1].label if sessions else named.ref
+    )
 
 
 def _complete_samples(prompts: Sequence[Prompt], drawn: Collection[Sample]) -> int:

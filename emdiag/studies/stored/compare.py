@@ -52,7 +52,7 @@ def compare(
         raise PlanError(f"the margin is {margin}, expected a share between 0 and 1")
     pairs = find_pairs(left, right, store=RunStore(Path(store)))
     if benchmarks:
-        known = [one.run.spec.benchmark for one, _ in pairs]
+        known = [side.run.spec.benchmark for side, _ in pairs]
         for name in benchmarks:
             if name not in known:
                 raise PlanError(
@@ -60,15 +60,17 @@ def compare(
                     shared=", ".join(known),
                 )
         pairs = [pair for pair in pairs if pair[0].run.spec.benchmark in benchmarks]
-    found = [_compare_pair(one, other, margin=margin) for one, other in pairs]
-    corrected = holm([comparison.p_value for comparison in found if comparison.p_value is not None])
+    comparisons = [_compare_pair(first, second, margin=margin) for first, second in pairs]
+    corrected = holm(
+        [comparison.p_value for comparison in comparisons if comparison.p_value is not None]
+    )
     final = tuple(
         msgspec.structs.replace(
             comparison,
             p_holm=p_holm,
             conclusion=conclude(comparison.interval, p_value=p_holm, margin=margin),
         )
-        for comparison, p_holm in zip(found, corrected, strict=True)
+        for comparison, p_holm in zip(comparisons, corrected, strict=True)
     )
     macro = _macro(final, pairs, margin=margin) if len(final) > 1 else None
     return CompareResult(comparisons=final, macro=macro)
@@ -162,13 +164,16 @@ def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[str, ...]:
     """Settings on which the two sides differ, and problems only one of them has."""
     notes = []
     for name in ("template", "chat", "engine"):
-        one, other = getattr(left.run.spec, name), getattr(right.run.spec, name)
-        if one != other:
-            notes.append(f"{name} differs: {_plain(one)} against {_plain(other)}")
+        left_value, right_value = getattr(left.run.spec, name), getattr(right.run.spec, name)
+        if left_value != right_value:
+            notes.append(f"{name} differs: {_plain(left_value)} against {_plain(right_value)}")
     for name in left.run.spec.sampling.__struct_fields__:
-        one, other = getattr(left.run.spec.sampling, name), getattr(right.run.spec.sampling, name)
-        if one != other and name not in ("seed", "stop_token_ids"):
-            notes.append(f"{name} differs: {one} against {other}")
+        left_value, right_value = (
+            getattr(left.run.spec.sampling, name),
+            getattr(right.run.spec.sampling, name),
+        )
+        if left_value != right_value and name not in ("seed", "stop_token_ids"):
+            notes.append(f"{name} differs: {left_value} against {right_value}")
     if left.samples != right.samples:
         notes.append(f"samples differ: {left.samples} against {right.samples}")
     lonely = len(left.problems) + len(right.problems) - 2 * shared

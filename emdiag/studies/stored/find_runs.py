@@ -46,16 +46,16 @@ def find_run(name: str, *, store: RunStore) -> Run | None:
             return run
         if name == run.path.name:
             return run
-    found = [run for run in store.runs() if run.key.startswith(name)]
-    if len(name) < _FEWEST_KEY_DIGITS or not found:
+    matching = [run for run in store.runs() if run.key.startswith(name)]
+    if len(name) < _FEWEST_KEY_DIGITS or not matching:
         return None
-    if len(found) > 1:
+    if len(matching) > 1:
         raise PlanError(
-            f"{len(found)} runs have a key that begins with {name!r}",
-            runs=", ".join(run.path.name for run in found),
+            f"{len(matching)} runs have a key that begins with {name!r}",
+            runs=", ".join(run.path.name for run in matching),
             hint="give more digits of the key",
         )
-    return found[0]
+    return matching[0]
 
 
 def require_run(name: str, *, store: RunStore) -> Run:
@@ -87,7 +87,11 @@ def runs_named(name: str, *, store: RunStore) -> list[tuple[str, Run]]:
         labels = dict.fromkeys(session.label for session in run.provenance())
         return [(", ".join(labels) or run.path.name, run)]
     candidates = _candidates(name, store=store).values()
-    runs = {one.run.key: one.run for found in candidates for one in found}
+    runs = {
+        candidate.run.key: candidate.run
+        for of_benchmark in candidates
+        for candidate in of_benchmark
+    }
     return [(name, run) for run in runs.values()]
 
 
@@ -132,16 +136,16 @@ def graded(
     if grade_key is None:
         grading = main_grading(run)
         grade_key = digest(grading) if grading else ""
-    every = outcomes_of(run, grade_key, label=label)
-    if not every.grades:
+    whole = outcomes_of(run, grade_key, label=label)
+    if not whole.grades:
         raise StoreError(
             "the run holds no grades", folder=run.path, hint="`emdiag eval` grades what it draws"
         )
     graded_samples = run.grades(grade_key)
-    wanted = range(samples or every.samples)
+    wanted = range(samples or whole.samples)
     kept = [
         [(problem, index) for index in wanted]
-        for problem in every.problems
+        for problem in whole.problems
         if all((problem, index) in graded_samples for index in wanted)
     ]
     return outcomes_of(run, grade_key, label=label, samples=chain.from_iterable(kept))
@@ -152,8 +156,8 @@ def main_grading(run: Run) -> GradingSpec | None:
 
     A grader of the user's own stands for it where it alone judged.
     """
-    found = [spec for spec in run.gradings() if not is_second_grader(spec.grader)]
-    main = [spec for spec in found if not is_outside_grader(spec.grader)] or found
+    gradings = [spec for spec in run.gradings() if not is_second_grader(spec.grader)]
+    main = [spec for spec in gradings if not is_outside_grader(spec.grader)] or gradings
     return main[-1] if main else None
 
 
@@ -164,7 +168,7 @@ def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:
         return {run.spec.benchmark: [_Candidate(label=run.path.name, run=run)]}
     runs = {run.key: run for run in store.runs()}
     results = store.results()
-    found: dict[str, list[_Candidate]] = {}
+    candidates: dict[str, list[_Candidate]] = {}
     for number, result in enumerate(results):
         for score in result.scores:
             if score.label == name and score.run_key in runs:
@@ -175,8 +179,8 @@ def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:
                     samples=score.samples,
                     evaluation=number,
                 )
-                found.setdefault(score.benchmark, []).append(candidate)
-    if not found:
+                candidates.setdefault(score.benchmark, []).append(candidate)
+    if not candidates:
         labels = sorted({score.label for result in results for score in result.scores})
         raise PlanError(
             f"no run is called {name!r}",
@@ -185,15 +189,15 @@ def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:
             hint="give a label of an evaluation, a run's key or its folder; "
             "`emdiag runs list` shows them",
         )
-    return found
+    return candidates
 
 
 def _match(left: list[_Candidate], right: list[_Candidate]) -> tuple[Outcomes, Outcomes]:
     together = [
-        (one, other)
-        for one in left
-        for other in right
-        if one.evaluation is not None and one.evaluation == other.evaluation
+        (first, second)
+        for first in left
+        for second in right
+        if first.evaluation is not None and first.evaluation == second.evaluation
     ]
-    one, other = together[-1] if together else (left[-1], right[-1])
-    return one.open(), other.open()
+    first, second = together[-1] if together else (left[-1], right[-1])
+    return first.open(), second.open()

@@ -287,9 +287,9 @@ def _text(fields: dict[str, object], name: str, where: str) -> str | None:
 
 
 def _refuse(where: str, name: str, expected: str, fields: dict[str, object]) -> NoReturn:
-    found = _kind(fields[name]) if name in fields else "no such field"
+    actual = _kind(fields[name]) if name in fields else "no such field"
     raise GraderError(
-        f"{where}: expected `{name}` to be {expected}, found {found}", hint=f"write {_ASKED}"
+        f"{where}: expected `{name}` to be {expected}, found {actual}", hint=f"write {_ASKED}"
     )
 
 

@@ -96,10 +96,10 @@ class Outcomes:
     @cached_property
     def classes(self) -> list[list[str | None]]:
         """Of each problem, the class of each sample's answer; equal answers share theirs."""
-        found: dict[str, list[str | None]] = {problem: [] for problem in self.problems}
+        by_problem: dict[str, list[str | None]] = {problem: [] for problem in self.problems}
         for grade in self.grades:
-            found[grade.problem_id].append(grade.answer_class)
-        return list(found.values())
+            by_problem[grade.problem_id].append(grade.answer_class)
+        return list(by_problem.values())
 
     @cached_property
     def boxed(self) -> NDArray[np.bool_]:
@@ -109,17 +109,19 @@ class Outcomes:
     @cached_property
     def tokens(self) -> NDArray[np.int64]:
         """Length of every completion, in tokens."""
-        return np.array([len(one.token_ids) for one in self.completions], np.int64)
+        return np.array([len(completion.token_ids) for completion in self.completions], np.int64)
 
     @cached_property
     def truncated(self) -> NDArray[np.bool_]:
         """Whether every completion was cut off at the limit of new tokens."""
-        return np.array([one.finish_reason == "length" for one in self.completions], np.bool_)
+        return np.array(
+            [completion.finish_reason == "length" for completion in self.completions], np.bool_
+        )
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
         """Whether more than half of the word 4-grams of every completion occur earlier in it."""
-        shares = (repeated_share(one.text) for one in self.completions)
+        shares = (repeated_share(completion.text) for completion in self.completions)
         return np.array([share > REPEATED_ABOVE for share in shares], np.bool_)
 
     @cached_property
@@ -127,7 +129,7 @@ class Outcomes:
         """How each problem went."""
         starts = (np.cumsum(self.counts) - self.counts).tolist()
         parts = [
-            slice(start, start + many) for start, many in zip(starts, self.counts, strict=True)
+            slice(start, start + count) for start, count in zip(starts, self.counts, strict=True)
         ]
         return tuple(score_problem(self.completions[part], self.grades[part]) for part in parts)
 
@@ -176,13 +178,13 @@ def outcomes_of(
     )
 
 
-def on_shared_samples(one: Outcomes, other: Outcomes) -> tuple[Outcomes, Outcomes]:
+def on_shared_samples(left: Outcomes, right: Outcomes) -> tuple[Outcomes, Outcomes]:
     """Both on the samples that have a grade in both, by id."""
-    kept = [{(g.problem_id, g.sample_index) for g in side.grades} for side in (one, other)]
+    kept = [{(g.problem_id, g.sample_index) for g in side.grades} for side in (left, right)]
     shared = sorted(kept[0] & kept[1])
     return (
-        outcomes_of(one.run, one.grade_key, label=one.label, samples=shared),
-        outcomes_of(other.run, other.grade_key, label=other.label, samples=shared),
+        outcomes_of(left.run, left.grade_key, label=left.label, samples=shared),
+        outcomes_of(right.run, right.grade_key, label=right.label, samples=shared),
     )
 
 

@@ -36,8 +36,8 @@ class RunProblems:
     def by_id(self, ids: Iterable[str]) -> dict[str, Problem]:
         """The problems of these ids in the benchmark's order; absent ones, by id, without text."""
         wanted = set(ids)
-        found = {problem.id: problem for problem in self.problems if problem.id in wanted}
-        return found | {name: _nameless(name) for name in sorted(wanted - found.keys())}
+        known = {problem.id: problem for problem in self.problems if problem.id in wanted}
+        return known | {name: _nameless(name) for name in sorted(wanted - known.keys())}
 
 
 def problems_of_runs(runs: Sequence[Run], *, home: Path) -> dict[str, RunProblems]:

@@ -67,17 +67,17 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
 
     rules = rules_named(grader, own=PLAIN, kind="second grader")
     opened = RunStore(Path(store))
-    told = progress or SilentProgress()
+    watcher = progress or SilentProgress()
     names = [runs] if isinstance(runs, str) else runs
     meant = [pair for name in names for pair in runs_named(name, store=opened)]
-    found = {run.key: (label, run) for label, run in meant}
+    by_key = {run.key: (label, run) for label, run in meant}
     with GraderPool(workers=workers, deadline_s=deadline_s, rules=rules) as pool:
         regraded = [
-            _regrade_run(run, label, grader=pool, progress=told,
+            _regrade_run(run, label, grader=pool, progress=watcher,
                          home=Path(home) if home is not None else default_home())
-            for label, run in found.values()
+            for label, run in by_key.values()
         ]  # fmt: skip
-    notes = dict.fromkeys(note for one in regraded for note in _notes(one))
+    notes = dict.fromkeys(note for regraded_run in regraded for note in _notes(regraded_run))
     return RegradeResult(runs=tuple(regraded), notes=tuple(notes), store=str(opened.root))
 
 
@@ -150,7 +150,7 @@ def _grade_missing(
 def _grade(
     completions: Sequence[Completion], golds: dict[str, Gold], grader: Grader
 ) -> list[Grade]:
-    pairs = [(golds[one.problem_id], one.text) for one in completions]
+    pairs = [(golds[completion.problem_id], completion.text) for completion in completions]
     return [
         Grade(
             problem_id=completion.problem_id,
@@ -206,9 +206,9 @@ def _side_by_side(
         gained=int((~of_main.right & of_second.right).sum()),
         lost=int((of_main.right & ~of_second.right).sum()),
         disagreements=tuple(
-            _disagreement(one, other, problems[one.problem_id])
-            for one, other in zip(of_main.grades, of_second.grades, strict=True)
-            if one.verdict is not other.verdict
+            _disagreement(main_grade, second_grade, problems[main_grade.problem_id])
+            for main_grade, second_grade in zip(of_main.grades, of_second.grades, strict=True)
+            if main_grade.verdict is not second_grade.verdict
         ),
     )
 
@@ -226,7 +226,11 @@ def _disagreement(main: Grade, second: Grade, problem: Problem) -> Disagreement:
     )
 
 
-def _notes(one: RegradedRun) -> list[str]:
-    undecided = sum(found.second_verdict is Verdict.UNDECIDED for found in one.disagreements)
-    notes = [f"{one.label} on {one.benchmark}: {undecided} samples could not be graded in time"]
+def _notes(regraded: RegradedRun) -> list[str]:
+    undecided = sum(
+        disagreement.second_verdict is Verdict.UNDECIDED for disagreement in regraded.disagreements
+    )
+    notes = [
+        f"{regraded.label} on {regraded.benchmark}: {undecided} samples could not be graded in time"
+    ]
     return notes if undecided else []

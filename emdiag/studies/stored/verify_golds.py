@@ -83,9 +83,11 @@ def verify_benchmark(
         problems: Of the benchmark, all of them.
         grader: Open; used once for all problems.
     """
-    checks, slowest_s = _checks(card, [(one, written_gold(one)) for one in problems], grader)
-    others = [(one, other_wording(one)) for one in problems]
-    worded = [(one, text) for one, text in others if text is not None]
+    checks, slowest_s = _checks(
+        card, [(problem, written_gold(problem)) for problem in problems], grader
+    )
+    wordings = [(problem, other_wording(problem)) for problem in problems]
+    worded = [(problem, text) for problem, text in wordings if text is not None]
     reworded, other_slowest_s = _checks(card, worded, grader)
     failed = [check for check in checks if check.verdict is not Verdict.CORRECT]
     unread = [check for check in reworded if check.verdict is not Verdict.CORRECT]

@@ -12,7 +12,7 @@ from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
 from emdiag.stats.intervals import of_differences, of_two_arms
 from emdiag.stats.slopes import place_of
 from emdiag.studies.sweep.plan import MARGIN
-from emdiag.studies.sweep.points import Found
+from emdiag.studies.sweep.points import MeasuredPoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ _DIGITS = 3  # of a temperature, so that equal searches make equal runs
 class EntropyTarget:
     """A checkpoint at one temperature, whose entropy the base is to have."""
 
-    found: Found
+    measured: MeasuredPoint
     entropy_nats: float
     tolerance_nats: float
 
@@ -45,16 +45,16 @@ class BaseCurve:
     """The base on one benchmark at every temperature measured so far.
 
     Attributes:
-        found: Temperature to point; greedy decoding may be missing.
+        points: Temperature to point; greedy decoding may be missing.
     """
 
-    found: dict[float, Found] = field(default_factory=dict)
+    points: dict[float, MeasuredPoint] = field(default_factory=dict)
 
     def entropies(self) -> dict[float, float]:
         """Temperature to mean entropy, in nats; greedy decoding has none at all."""
         measured = {
             temperature: float(point.entropy.mean())
-            for temperature, point in self.found.items()
+            for temperature, point in self.points.items()
             if point.entropy is not None
         }
         return {0.0: 0.0, **measured}
@@ -69,17 +69,17 @@ class BaseCurve:
 
     def nearest(self, entropy_nats: float) -> float:
         """The temperature measured whose entropy is nearest."""
-        curve = {t: entropy for t, entropy in self.entropies().items() if t in self.found}
+        curve = {t: entropy for t, entropy in self.entropies().items() if t in self.points}
         return min(curve, key=lambda temperature: abs(curve[temperature] - entropy_nats))
 
 
-def target_of(found: Found) -> EntropyTarget | None:
+def target_of(measured: MeasuredPoint) -> EntropyTarget | None:
     """What the base is to be matched to; None for a point without an entropy above zero."""
-    if found.entropy is None or not found.entropy.mean() > 0:
+    if measured.entropy is None or not measured.entropy.mean() > 0:
         return None
-    entropy = float(found.entropy.mean())
+    entropy = float(measured.entropy.mean())
     return EntropyTarget(
-        found=found,
+        measured=measured,
         entropy_nats=entropy,
         tolerance_nats=max(TOLERANCE_FRAC * entropy, LEAST_TOLERANCE_NATS),
     )
@@ -89,7 +89,7 @@ def match_entropies(
     targets: Mapping[str, Sequence[EntropyTarget]],
     curves: Mapping[str, BaseCurve],
     *,
-    measure: Callable[[Mapping[str, Sequence[float]]], Mapping[str, Mapping[float, Found]]],
+    measure: Callable[[Mapping[str, Sequence[float]]], Mapping[str, Mapping[float, MeasuredPoint]]],
     rounds: int,
 ) -> None:
     """Measure the base where its entropy should equal each target's, until it does.
@@ -112,7 +112,7 @@ def match_entropies(
         if not wanted:
             return
         for benchmark, points in measure(wanted).items():
-            curves[benchmark].found.update(points)
+            curves[benchmark].points.update(points)
 
 
 def _next_temperatures(targets: Sequence[EntropyTarget], curve: BaseCurve) -> set[float]:
@@ -128,7 +128,7 @@ def _next_temperatures(targets: Sequence[EntropyTarget], curve: BaseCurve) -> se
         else:
             place = place_of(target.entropy_nats, entropies)
             temperature = LOWEST if place is None else round(max(place, LOWEST), _DIGITS)
-        if temperature not in curve.found:
+        if temperature not in curve.points:
             temperatures.add(temperature)
     return temperatures
 
@@ -137,9 +137,9 @@ def control_of(target: EntropyTarget, curve: BaseCurve, *, base: str) -> Cooling
     """A checkpoint against the base at equal entropy, or at the nearest entropy measured."""
     entropies = curve.entropies()
     temperature = curve.nearest(target.entropy_nats)
-    baseline = curve.found[temperature]
-    point = target.found.point
-    interval = _gap(target.found.accuracy, baseline.accuracy)
+    baseline = curve.points[temperature]
+    point = target.measured.point
+    interval = _gap(target.measured.accuracy, baseline.accuracy)
     is_matched = abs(entropies[temperature] - target.entropy_nats) <= target.tolerance_nats
     return CoolingControl(
         checkpoint=point.checkpoint,
@@ -150,11 +150,11 @@ def control_of(target: EntropyTarget, curve: BaseCurve, *, base: str) -> Cooling
         entropy_nats=target.entropy_nats,
         base_entropy_nats=entropies[temperature],
         tolerance_nats=target.tolerance_nats,
-        tried=tuple(sorted(curve.found)),
+        tried=tuple(sorted(curve.points)),
         is_matched=is_matched,
-        value=_mean(target.found.accuracy),
+        value=_mean(target.measured.accuracy),
         base_value=_mean(baseline.accuracy),
-        difference=_mean(target.found.accuracy) - _mean(baseline.accuracy),
+        difference=_mean(target.measured.accuracy) - _mean(baseline.accuracy),
         interval=interval,
         verdict=_verdict(interval) if is_matched else "undecided",
     )

@@ -41,7 +41,7 @@ class SweepRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class MeasuredPoint:
     """A point, and what it is the mean of.
 
     Attributes:
@@ -56,7 +56,7 @@ class Found:
 
 def measure_point(
     label: str, setting: SweepSetting, members: Sequence[SweepRun], *, is_control: bool = False
-) -> Found:
+) -> MeasuredPoint:
     """The point of one arm: every statistic of its samples with its interval.
 
     Args:
@@ -72,7 +72,7 @@ def measure_point(
     by_name = metrics(values, counted=_COUNTED)
     if first.samples == 1:  # the same trials under another name
         by_name["pass@1"] = msgspec.structs.replace(by_name["avg@1"], name="pass@1")
-    return Found(
+    return MeasuredPoint(
         point=SweepPoint(
             checkpoint=label,
             benchmark=first.card.name,

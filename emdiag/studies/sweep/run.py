@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from emdiag.studies.evaluate.task import EvalTask
     from emdiag.studies.sweep.match_entropy import EntropyTarget
     from emdiag.studies.sweep.plan import SweepDesign
-    from emdiag.studies.sweep.points import Found
+    from emdiag.studies.sweep.points import MeasuredPoint
 
     Place = tuple[str, str, SweepSetting]
     """Label of an arm, benchmark, setting."""
@@ -127,10 +127,12 @@ class _SweepStudy:
         grader: Grader,
     ) -> None:
         self._plan, self._session, self._grader = plan, session, grader
-        self._readings = {(one.checkpoint.label, one.card.name): one for one in readings}
-        self._benchmarks = tuple(dict.fromkeys(one.card.name for one in readings))
-        self._found: dict[Place, Found] = {}
-        self._cooled: dict[tuple[str, float], Found] = {}
+        self._readings = {
+            (reading.checkpoint.label, reading.card.name): reading for reading in readings
+        }
+        self._benchmarks = tuple(dict.fromkeys(reading.card.name for reading in readings))
+        self._found: dict[Place, MeasuredPoint] = {}
+        self._cooled: dict[tuple[str, float], MeasuredPoint] = {}
 
     def measure_arms(self) -> None:
         """Every arm under every setting; weights of each checkpoint are loaded once."""
@@ -140,18 +142,19 @@ class _SweepStudy:
             members = [self._measure(label, places) for label in labels]
             for benchmark, setting in places:
                 self._found[arm.label, benchmark, setting] = measure_point(
-                    arm.label, setting, [found[benchmark, setting] for found in members]
+                    arm.label, setting, [runs[benchmark, setting] for runs in members]
                 )
 
     def match_base(self) -> list[CoolingControl]:
         """The base at the entropy of every other arm, at each temperature asked for."""
         base = self._plan.base or ""
         targets = {name: self._targets(name) for name in self._benchmarks}
-        curves = {name: BaseCurve(found=self._base_points(name)) for name in self._benchmarks}
+        curves = {name: BaseCurve(points=self._base_points(name)) for name in self._benchmarks}
         usable = {
-            name: found
-            for name, found in targets.items()
-            if found and any(one.entropy is not None for one in curves[name].found.values())
+            name: of_benchmark
+            for name, of_benchmark in targets.items()
+            if of_benchmark
+            and any(measured.entropy is not None for measured in curves[name].points.values())
         }
         match_entropies(
             usable, curves, measure=self._measure_base, rounds=self._plan.control_rounds
@@ -159,28 +162,30 @@ class _SweepStudy:
         return with_headlines(
             [
                 control_of(target, curves[name], base=base)
-                for name, found in usable.items()
-                for target in found
+                for name, of_benchmark in usable.items()
+                for target in of_benchmark
             ]
         )
 
     def result(self, controls: Sequence[CoolingControl]) -> TemperatureSweepResult:
         """All figures of the study."""
         plan = self._plan
-        checkpoints = {label: one.checkpoint for (label, _), one in self._readings.items()}
+        checkpoints = {label: reading.checkpoint for (label, _), reading in self._readings.items()}
         base = plan.base or plan.arms[0].label
-        used = {(one.benchmark, one.base_temperature) for one in controls}
-        cooled = [found.point for place, found in sorted(self._cooled.items()) if place in used]
+        used = {(control.benchmark, control.base_temperature) for control in controls}
+        cooled = [
+            measured.point for place, measured in sorted(self._cooled.items()) if place in used
+        ]
         slopes, differences = sweep_slopes(self._found, plan.axes)
         return TemperatureSweepResult(
             benchmarks=self._benchmarks,
             problems_total={
-                name: len(one.all_problems) for (_, name), one in self._readings.items()
+                name: len(reading.all_problems) for (_, name), reading in self._readings.items()
             },
             base=plan.base,
             axes=plan.axes,
             arms=tuple(arm_of(arm, checkpoints, is_base=arm.label == base) for arm in plan.arms),
-            points=(*(found.point for found in self._found.values()), *cooled),
+            points=(*(measured.point for measured in self._found.values()), *cooled),
             slopes=slopes,
             slope_differences=differences,
             controls=tuple(controls),
@@ -223,25 +228,27 @@ class _SweepStudy:
 
     def _targets(self, benchmark: str) -> list[EntropyTarget]:
         wanted = self._plan.control_at
-        found = [
-            target_of(one)
-            for (label, name, setting), one in self._found.items()
+        targets = [
+            target_of(measured)
+            for (label, name, setting), measured in self._found.items()
             if name == benchmark
             and label != self._plan.base
             and self._keeps_all(setting)
             and setting.temperature > 0
             and (wanted is None or setting.temperature in wanted)
         ]
-        return [target for target in found if target is not None]
+        return [target for target in targets if target is not None]
 
-    def _base_points(self, benchmark: str) -> dict[float, Found]:
+    def _base_points(self, benchmark: str) -> dict[float, MeasuredPoint]:
         return {
-            setting.temperature: one
-            for (label, name, setting), one in self._found.items()
+            setting.temperature: measured
+            for (label, name, setting), measured in self._found.items()
             if name == benchmark and label == self._plan.base and self._keeps_all(setting)
         }
 
-    def _measure_base(self, wanted: Mapping[str, Sequence[float]]) -> dict[str, dict[float, Found]]:
+    def _measure_base(
+        self, wanted: Mapping[str, Sequence[float]]
+    ) -> dict[str, dict[float, MeasuredPoint]]:
         """The base at new temperatures."""
         base = self._plan.base or ""
         places = [
@@ -250,12 +257,12 @@ class _SweepStudy:
             for temperature in temperatures
         ]
         members = self._measure(base, places)
-        found: dict[str, dict[float, Found]] = {}
+        points: dict[str, dict[float, MeasuredPoint]] = {}
         for (name, setting), member in members.items():
-            one = measure_point(base, setting, [member], is_control=True)
-            self._cooled[name, setting.temperature] = one
-            found.setdefault(name, {})[setting.temperature] = one
-        return found
+            point = measure_point(base, setting, [member], is_control=True)
+            self._cooled[name, setting.temperature] = point
+            points.setdefault(name, {})[setting.temperature] = point
+        return points
 
     def _keeps_all(self, setting: SweepSetting) -> bool:
         """Whether texts were drawn from whole distributions, as entropies are read."""
@@ -273,7 +280,7 @@ class _SweepStudy:
             f"{name}: the entropy of {self._plan.base} does not rise with temperature everywhere, "
             "so that several of its temperatures may match; the lowest one is tried first"
             for name in self._benchmarks
-            if self._plan.base and BaseCurve(found=self._base_points(name)).falls_somewhere()
+            if self._plan.base and BaseCurve(points=self._base_points(name)).falls_somewhere()
         ]
         if len(self._plan.axes) > 1:
             notes.append("a slope along one axis is over all settings of the other one")
@@ -288,12 +295,12 @@ class _SweepStudy:
 
 
 def _entropy_notes(
-    plan: SweepDesign, controls: Sequence[CoolingControl], found: Mapping[Place, Found]
+    plan: SweepDesign, controls: Sequence[CoolingControl], points: Mapping[Place, MeasuredPoint]
 ) -> list[str]:
     if not plan.reads_entropy:
         return ["entropies were not read, so there is no entropy-matched baseline"]
-    sampled = [one for (*_, setting), one in found.items() if setting.temperature]
-    if sampled and all(one.entropy is None for one in sampled):
+    sampled = [point for (*_, setting), point in points.items() if setting.temperature]
+    if sampled and all(point.entropy is None for point in sampled):
         return ["a table of texts has no entropies, so there is no entropy-matched baseline"]
     notes = []
     if plan.base and not controls:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.results import Direction
     from emdiag.core.temperature_sweep import Axis, Trend
-    from emdiag.studies.sweep.points import Found
+    from emdiag.studies.sweep.points import MeasuredPoint
 
     Curve = Mapping[SweepSetting, NDArray[np.float64]]
     """Setting to the share of right samples, `[seeds, problems]`."""
@@ -32,7 +32,7 @@ _TRENDS: Final[Mapping[Direction, Trend]] = {
 
 
 def sweep_slopes(
-    points: Mapping[tuple[str, str, SweepSetting], Found], axes: Sequence[Axis]
+    points: Mapping[tuple[str, str, SweepSetting], MeasuredPoint], axes: Sequence[Axis]
 ) -> tuple[tuple[Slope, ...], tuple[SlopeDifference, ...]]:
     """Slopes of every arm along every axis, and differences of every pair of arms.
 

@@ -64,29 +64,29 @@ RULES: dict[Criterion, Rule] = {
 }
 
 
-def choose_criterion(asked: Criterion | None, *, labelled: int, problems: int) -> Criterion:
+def choose_criterion(wanted: Criterion | None, *, labelled: int, problems: int) -> Criterion:
     """The criterion asked for, else outcome variance where most problems have an answer.
 
     Raises:
         PlanError: It uses labels, and no problem has one.
     """
-    if asked is None:
+    if wanted is None:
         return "outcome-variance" if 2 * labelled > problems else "answer-entropy"
-    if RULES[asked].uses_labels and not labelled:
+    if RULES[wanted].uses_labels and not labelled:
         free = ", ".join(name for name, rule in RULES.items() if not rule.uses_labels)
         raise PlanError(
-            f"{asked} needs right answers, and no problem of the pool has one",
+            f"{wanted} needs right answers, and no problem of the pool has one",
             hint=f"rank with --by and a criterion that uses no labels: {free}",
         )
-    return asked
+    return wanted
 
 
 def rank(figures: Sequence[PromptStatistics], rule: Rule) -> list[PromptStatistics]:
     """The best first; equal prompts keep their order, undefined ones stand last."""
     sign = -1 if rule.best == "highest" else 1
 
-    def place(one: PromptStatistics) -> tuple[bool, float]:
-        value = rule.value(one)
+    def place(prompt: PromptStatistics) -> tuple[bool, float]:
+        value = rule.value(prompt)
         return value is None, 0.0 if value is None else sign * value
 
     return sorted(figures, key=place)

@@ -96,25 +96,25 @@ def _classes(
 
     Answers are cut out without the gold: a grade's class may know how many values a gold lists.
     """
-    found: dict[str, list[str | None]] = {}
+    classes: dict[str, list[str | None]] = {}
     with progress.stage(f"comparing answers of {reading.title}", total=len(drawn)) as stage:
         names = list(drawn)
         for start in range(0, len(names), _PROBLEMS_AT_ONCE):
             part = names[start : start + _PROBLEMS_AT_ONCE]
-            answers = [[_answer(one.text) for one in drawn[name]] for name in part]
+            answers = [[_answer(completion.text) for completion in drawn[name]] for name in part]
             distinct = [list(dict.fromkeys(a for a in row if a is not None)) for row in answers]
             firsts = grader.classes(distinct)
             for name, row, group, first in zip(part, answers, distinct, firsts, strict=True):
                 stands = dict(zip(group, first, strict=True))
-                found[name] = [None if answer is None else stands[answer] for answer in row]
+                classes[name] = [None if answer is None else stands[answer] for answer in row]
             stage.advance(len(part))
-    return found
+    return classes
 
 
 def _answer(text: str) -> str | None:
     """The final answer of a completion; None where there is none, or an empty one."""
-    found = extract(text).answer
-    return found[:MAX_ANSWER] if found is not None and tidy(unboxed(found)) else None
+    answer = extract(text).answer
+    return answer[:MAX_ANSWER] if answer is not None and tidy(unboxed(answer)) else None
 
 
 def _entropies(
@@ -135,10 +135,10 @@ def _entropies(
         [text for _, text in texts],
         options=plan.engine,
     )
-    found: dict[str, list[list[float]]] = {name: [] for name in drawn}
+    by_problem: dict[str, list[list[float]]] = {name: [] for name in drawn}
     title = f"reading token entropies of {reading.title}"
     with progress.stage(title, total=len(texts)) as stage:
         for (name, _), entropies in zip(texts, values, strict=True):
-            found[name].append(entropies)
+            by_problem[name].append(entropies)
             stage.advance(tokens=len(entropies))
-    return found
+    return by_problem

@@ -52,8 +52,8 @@ def write_ranked(
         StoreError: The file cannot be written; what stood there is kept.
     """
     rows = [
-        json.dumps({**_row(problem), MARK: beside}, ensure_ascii=False, allow_nan=False)
-        for problem, beside in zip(problems, figures, strict=True)
+        json.dumps({**_row(problem), MARK: facts}, ensure_ascii=False, allow_nan=False)
+        for problem, facts in zip(problems, figures, strict=True)
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

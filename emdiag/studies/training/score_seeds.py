@@ -95,7 +95,7 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
         grading=plan.grading,
     )
     result = run_evaluate(how, session)
-    found = []
+    benchmarks = []
     for benchmark in dict.fromkeys(score.benchmark for score in result.scores):
         scored = {
             score.label: Scored(score=score, rates=np.array([p.rate for p in score.per_problem]))
@@ -112,8 +112,10 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
             for label, entry in entries.items()
         ]
         base = scored[plan.base.label] if plan.base else None
-        found.append(summarise_seeds(trained, base=base))
-    return SeedScoresResult(out=plan.out, benchmarks=tuple(found), store=str(session.store.root))
+        benchmarks.append(summarise_seeds(trained, base=base))
+    return SeedScoresResult(
+        out=plan.out, benchmarks=tuple(benchmarks), store=str(session.store.root)
+    )
 
 
 def _entries(folder: TrainFolder, out: Path, plan: SeedScoresPlan) -> list[_Entry]:

@@ -53,8 +53,8 @@ def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> Bench
         base: What the differences are to, on those problems too.
     """
     by_group: dict[tuple[str, int], list[Trained]] = {}
-    for one in trained:
-        by_group.setdefault((one.group, one.update), []).append(one)
+    for member in trained:
+        by_group.setdefault((member.group, member.update), []).append(member)
     first = trained[0].scored.score
     groups = tuple(
         _group(name, update, members, base) for (name, update), members in by_group.items()
@@ -66,9 +66,9 @@ def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> Bench
         samples=first.samples,
         problems=first.problems,
         partial=first.partial,
-        registered=next((_seed_score(one) for one in trained if one.is_registered), None),
+        registered=next((_seed_score(member) for member in trained if member.is_registered), None),
         groups=groups,
-        oracle=_seed_score(max(trained, key=lambda one: one.scored.score.value)),
+        oracle=_seed_score(max(trained, key=lambda member: member.scored.score.value)),
         candidates=len(trained),
         base=None if base is None else _metric(base.score),
         notes=_notes(trained, groups, base),
@@ -76,12 +76,12 @@ def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> Bench
 
 
 def _group(name: str, update: int, members: Sequence[Trained], base: Scored | None) -> SeedGroup:
-    rates = np.stack([one.scored.rates for one in members])
+    rates = np.stack([member.scored.rates for member in members])
     per_seed = rates.mean(axis=1)
     return SeedGroup(
         name=name,
         update=update,
-        seeds=tuple(_seed_score(one) for one in members),
+        seeds=tuple(_seed_score(member) for member in members),
         mean=float(rates.mean()),
         interval=_interval(rates) if len(members) > 1 else None,
         deviation=float(per_seed.std(ddof=1)) if len(members) > 1 else None,
@@ -112,12 +112,12 @@ def _metric(score: BenchmarkScore) -> Metric:
     return Metric(name=score.label, value=score.value, interval=score.interval)
 
 
-def _seed_score(one: Trained) -> SeedScore:
-    score = one.scored.score
+def _seed_score(trained: Trained) -> SeedScore:
+    score = trained.scored.score
     return SeedScore(
-        cell=one.cell,
+        cell=trained.cell,
         seed=score.checkpoint.train_seed,
-        update=one.update,
+        update=trained.update,
         checkpoint=score.checkpoint.path,
         value=score.value,
         interval=score.interval,
@@ -129,7 +129,7 @@ def _seed_score(one: Trained) -> SeedScore:
 def _notes(
     trained: Sequence[Trained], groups: Sequence[SeedGroup], base: Scored | None
 ) -> tuple[str, ...]:
-    scores = [one.scored.score for one in trained] + ([base.score] if base else [])
+    scores = [member.scored.score for member in trained] + ([base.score] if base else [])
     notes = []
     if any(len(group.seeds) == 1 for group in groups):
         notes.append("one seed alone does not say how much seeds differ: train more with --seeds")

@@ -83,7 +83,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     )
     result = _result(reading, ranked, by=by, target=target)
     problems = {problem.id: problem for problem in reading.problems}
-    write_ranked(target, [problems[one.problem_id] for one in ranked], _beside(result))
+    write_ranked(target, [problems[prompt.problem_id] for prompt in ranked], _facts_of(result))
     return result
 
 
@@ -125,7 +125,7 @@ def _result(
         meaning=rule.meaning,
         used_labels=rule.uses_labels,
         ranked=tuple(ranked),
-        tied=sum(rule.value(one) == rule.value(ranked[0]) for one in ranked),
+        tied=sum(rule.value(prompt) == rule.value(ranked[0]) for prompt in ranked),
         file=str(target),
         notes=tuple(_notes(reading, ranked, by=by)),
     )
@@ -139,11 +139,11 @@ def _notes(reading: EvalTask, ranked: Sequence[PromptStatistics], *, by: Criteri
         notes.append(f"{unlabelled} of {len(ranked)} problems have no answer{last}")
     if len(ranked) < len(reading.all_problems):
         notes.append(f"partial: the first {len(ranked)} of {len(reading.all_problems)} problems")
-    truncated = sum(one.truncated_frac for one in ranked) / len(ranked)
+    truncated = sum(prompt.truncated_frac for prompt in ranked) / len(ranked)
     if truncated > TRUNCATED_WORTH_A_NOTE:
         limit = reading.run.spec.sampling.max_tokens
         notes.append(f"{truncated:.0%} of samples were cut off at {limit} tokens")
-    silent = sum(one.no_answer_frac for one in ranked) / len(ranked)
+    silent = sum(prompt.no_answer_frac for prompt in ranked) / len(ranked)
     if silent > SILENT_WORTH_A_NOTE:
         notes.append(
             f"{silent:.0%} of samples give no answer; together they count as one answer, which "
@@ -176,7 +176,7 @@ def _caution(first: PromptStatistics, *, by: Criterion) -> list[str]:
     return [warning]
 
 
-def _beside(result: SelectResult) -> list[dict[str, object]]:
+def _facts_of(result: SelectResult) -> list[dict[str, object]]:
     """What is written beside each ranked problem."""
     common: dict[str, object] = {
         "by": result.by,
@@ -185,8 +185,8 @@ def _beside(result: SelectResult) -> list[dict[str, object]]:
     }
     common |= {"template": result.template, "chat": result.chat}
     rows = []
-    for place, one in enumerate(result.ranked, start=1):
-        figures = to_plain(one)
+    for place, prompt in enumerate(result.ranked, start=1):
+        figures = to_plain(prompt)
         del figures["problem_id"], figures["statement"]  # they stand in the row already
         rows.append({"rank": place, **common, **figures})
     return rows
