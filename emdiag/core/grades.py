@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from emdiag.core.outside import names_object
 from emdiag.core.records import Record
+
+if TYPE_CHECKING:
+    from emdiag.core.sampling import Completion
 
 Tolerance = Literal["exact", "significant-digits"]
 """How close a number must come: to the digits written, or within the gold's significant digits
@@ -90,6 +93,28 @@ class Grade(Record, frozen=True, kw_only=True):
     grader: str
     elapsed_s: float
     note: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        completion: Completion,
+        judgement: Judgement,
+        *,
+        answer_class: str | None,
+        grader: str,
+    ) -> Self:
+        """What a grader said of a sample."""
+        return cls(
+            problem_id=completion.problem_id,
+            sample_index=completion.sample_index,
+            verdict=judgement.verdict,
+            extracted=judgement.extracted,
+            boxed=judgement.boxed,
+            answer_class=answer_class,
+            grader=grader,
+            elapsed_s=judgement.elapsed_s,
+            note=judgement.note,
+        )
 
 
 def is_outside_grader(identity: str) -> bool:

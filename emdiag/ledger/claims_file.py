@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag import resources
-from emdiag.core.claims import Claim, ClaimResult, Decision
+from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, Decision
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.findings.numbers import fixed
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from emdiag.core.claims import ClaimFigure, ClaimVerdict, Role
+    from emdiag.core.claims import ClaimVerdict, Role
     from emdiag.core.results import Interval
 
 ROLE_WORDS: dict[Role, str] = {
@@ -99,9 +99,17 @@ def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name an
     arms: Sequence[str] = (),
     benchmarks: Sequence[str] = (),
     figures: Sequence[ClaimFigure] = (),
+    lacks: str | None = None,
     would_decide: str | None = None,
 ) -> ClaimResult:
-    """The claim with its verdict; `would_decide` is kept only where nothing is decided."""
+    """The claim with its verdict.
+
+    Nothing is decided where the rule asks for more than was measured, which `lacks` names.
+    `would_decide` is kept only where nothing is decided.
+    """
+    if lacks:
+        verdict, why = "undecided", f"{why}; the rule asks for {lacks}"
+        would_decide = f"{lacks}: {claim.to_measure}"
     return ClaimResult(
         id=claim.id,
         statement=claim.statement,
@@ -122,6 +130,11 @@ def missing(
     """A claim whose evidence is not stored: undecided, without figures."""
     why = f"not measured: {what}"
     return concluded(claim, "undecided", why=why, arms=arms, would_decide=would_decide)
+
+
+def points_figure(name: str, value: float | None, interval: Interval | None) -> ClaimFigure:
+    """A difference of shares."""
+    return ClaimFigure(name=name, value=value, interval=interval, unit="points")
 
 
 def more_needed(figure: ClaimFigure, decision: Decision, *, of: str) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.core.claims import ClaimFigure
 from emdiag.findings.numbers import points
 from emdiag.ledger.claims_file import concluded, decide, more_needed
-from emdiag.ledger.gains import for_each_pair, measured_on, short_of
+from emdiag.ledger.gains import difference_figure, for_each_pair, measured_on, short_of
 from emdiag.ledger.rates import pair_under
 from emdiag.stats.samples import pass_at_k
 
@@ -49,12 +48,11 @@ def _judge(claim: Claim, left: Arm, right: Arm, pair: Pair, evidence: Evidence) 
         for k in ks
     }
     figures = [
-        ClaimFigure(
-            name=f"pass@{k}, {right.label} minus {left.label} on {measured_on(pair)}",
-            value=by_k[k].difference, interval=by_k[k].interval, unit="points",
+        difference_figure(
+            by_k[k], f"pass@{k}, {right.label} minus {left.label} on {measured_on(pair)}"
         )
         for k in sorted({ks[-1], 1}, reverse=True)
-    ]  # fmt: skip
+    ]
     lacks = short_of(claim, pair)
     if pair.samples < wanted:
         lacks = f"{wanted} samples of each problem ({pair.samples} drawn)"
@@ -66,14 +64,13 @@ def _judge(claim: Claim, left: Arm, right: Arm, pair: Pair, evidence: Evidence) 
         why += f"; the base passes {right.label} between k = {crossing[0]} and {crossing[1]}"
     return concluded(
         claim,
-        "undecided" if lacks else decide(figure.interval, claim.decision),
-        why=why + (f"; the rule asks for {lacks}" if lacks else ""),
+        decide(figure.interval, claim.decision),
+        why=why,
         arms=(left.label, right.label),
         benchmarks=(pair.setting.benchmark,),
         figures=figures,
-        would_decide=f"{lacks}: {claim.to_measure}"
-        if lacks
-        else more_needed(figure, claim.decision, of="problems"),
+        lacks=lacks,
+        would_decide=more_needed(figure, claim.decision, of="problems"),
     )
 
 

@@ -7,28 +7,45 @@ from dataclasses import dataclass
 from functools import cached_property
 from os.path import commonprefix
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
+
+import msgspec
 
 from emdiag.core.checkpoints import Arm, Stage
-from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.errors import JournalError, PlanError, StoreError
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.results import EvaluateResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
-from emdiag.ledger.measured import BySetting, read_measured
 from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
-from emdiag.studies.stored.find_runs import require_run
+from emdiag.studies.stored.find_runs import graded, main_grading, require_run
+from emdiag.studies.stored.outcomes import Outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from emdiag.core.claims import Role
+    from emdiag.core.sampling import SamplingParams
 
 AnyResult = EvaluateResult | LogitSkewResult | TemperatureSweepResult
 _RECORDS: tuple[type[AnyResult], ...] = (EvaluateResult, LogitSkewResult, TemperatureSweepResult)
 _FOLDERS = ("runs", *(record.folder for record in _RECORDS))
+
+
+class Setting(NamedTuple):
+    """What must be equal on both sides; seeds of the run and stop ids are left out."""
+
+    benchmark: str
+    template: str
+    chat: bool
+    sampling: SamplingParams
+    golds_sha256: str | None
+
+
+BySetting = dict[Setting, dict[str, Outcomes]]
+"""Setting to a checkpoint's digest to its outcomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +74,7 @@ class Evidence:
         Raises:
             JournalError: A grade cannot be read: a verdict without it would be of other samples.
         """
-        return read_measured(self.runs, {digest for arm in self.arms for digest in arm.digests})
+        return _read_measured(self.runs, {digest for arm in self.arms for digest in arm.digests})
 
     def measured_of(self, arm: Arm) -> BySetting:
         """Graded samples of the checkpoints of one arm.
@@ -117,6 +134,43 @@ class Evidence:
         return arms[-1:] if role == "base" else arms
 
 
+def setting_of(run: Run) -> Setting:
+    """Under what the run was drawn, and against which golds its main grader judged."""
+    spec = run.spec
+    sampling = msgspec.structs.replace(spec.sampling, seed=0, stop_token_ids=())
+    grading = main_grading(run)
+    golds = grading.golds_sha256 if grading else None
+    return Setting(spec.benchmark, spec.template, spec.chat, sampling, golds)
+
+
+def _read_measured(runs: Sequence[Run], digests: Collection[str]) -> BySetting:
+    """What the runs of these checkpoints hold; of one checkpoint's, the run with most samples.
+
+    Raises:
+        JournalError: A grade cannot be read.
+    """
+    by_setting: BySetting = {}
+    for run in runs:
+        digest = run.spec.checkpoint_digest
+        outcomes = _main_outcomes(run) if digest in digests else None
+        if outcomes is None or not outcomes.problems:
+            continue
+        of_setting = by_setting.setdefault(setting_of(run), {})
+        if digest not in of_setting or len(outcomes.grades) > len(of_setting[digest].grades):
+            of_setting[digest] = outcomes
+    return by_setting
+
+
+def _main_outcomes(run: Run) -> Outcomes | None:
+    """By the main grades of a run; None where it was drawn and not graded yet."""
+    try:
+        return graded(run, label=run.short_key)
+    except JournalError:
+        raise
+    except StoreError:
+        return None
+
+
 def gather(names: Sequence[str], *, out: Path) -> Evidence:
     """The evidence that the names stand for; the whole store `out` where there are none.
 
@@ -139,13 +193,9 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
         elif path.is_dir() and not (path / "spec.json").is_file():
             whole.setdefault(path.resolve())
             results |= _results(path)
-        elif path.is_dir():
-            root = path.resolve().parent.parent
-            runs.append(require_run(str(path), store=RunStore(root)))
-            results |= _results(root)
         else:
             runs.append(require_run(name, store=RunStore(out)))
-            results |= _results(out)
+            results |= _results(path.resolve().parent.parent if path.is_dir() else out)
     for root in whole:
         if not any((root / name).is_dir() for name in _FOLDERS):
             raise PlanError("the folder holds no runs and no results", folder=root)

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import ClaimResult
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.measured import Setting
+    from emdiag.ledger.evidence import Evidence, Setting
     from emdiag.store.run_store import Run
 
 _PROBLEM_IDS_KEPT = 100

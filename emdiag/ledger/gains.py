@@ -6,10 +6,16 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.core.claims import ClaimFigure
 from emdiag.core.errors import StoreError
 from emdiag.findings.numbers import points
-from emdiag.ledger.claims_file import ROLE_WORDS, concluded, decide, missing, more_needed
+from emdiag.ledger.claims_file import (
+    ROLE_WORDS,
+    concluded,
+    decide,
+    missing,
+    more_needed,
+    points_figure,
+)
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import mean_difference, of_checkpoint, pairs
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict
+    from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict
     from emdiag.ledger.evidence import Evidence
     from emdiag.ledger.rates import Pair, Rates
 
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 ALIKE = ("updates", "learning_rate", "samples", "temperature")
 """Settings that make a trained arm and its control comparable."""
+_MORE = "problems, and seeds where they are few"
 
 
 def gain_by_benchmark(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -99,16 +106,13 @@ def measured_on(pair: Pair) -> str:
 
 def difference_figure(pair: Pair, name: str) -> ClaimFigure:
     """Right minus left of one pair."""
-    return ClaimFigure(name=name, value=pair.difference, interval=pair.interval, unit="points")
+    return points_figure(name, pair.difference, pair.interval)
 
 
 def _by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
     value, interval = mean_difference(measured)
     name = f"{right.label} minus {left.label}"
-    mean = ClaimFigure(
-        name=f"{name}, mean over seeds on {_benchmarks(measured)}",
-        value=value, interval=interval, unit="points",
-    )  # fmt: skip
+    mean = points_figure(f"{name}, mean over seeds on {_benchmarks(measured)}", value, interval)
     digest, is_registered = _registered_digest(right)
     which = "registered checkpoint" if is_registered else "first named checkpoint"
     ones = [of_checkpoint(pair, digest) for pair in measured]
@@ -129,13 +133,13 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair])
         why += f"; measured on {_benchmarks(measured)} only, and said of no other benchmark"
     return concluded(
         claim,
-        "undecided" if lacks else verdict,
-        why=f"mean over {_seeds(measured[0].right)} {points(value, interval)}; {why}"
-        + (f"; the rule asks for {lacks}" if lacks else ""),
+        verdict,
+        why=f"mean over {_seeds(measured[0].right)} {points(value, interval)}; {why}",
         arms=(left.label, right.label),
         benchmarks=[pair.setting.benchmark for pair in measured],
         figures=[mean, *figures],
-        would_decide=_what_helps(claim, mean, lacks),
+        lacks=lacks,
+        would_decide=more_needed(mean, claim.decision, of=_MORE),
     )
 
 
@@ -150,37 +154,26 @@ def _of_benchmarks(
 
 def _on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
     value, interval = mean_difference(measured)
-    mean = ClaimFigure(
-        name=f"{right.label} minus {left.label} on {_benchmarks(measured)}",
-        value=value, interval=interval, unit="points",
-    )  # fmt: skip
+    name = f"{right.label} minus {left.label}"
+    mean = points_figure(f"{name} on {_benchmarks(measured)}", value, interval)
     lacks = next((text for pair in measured if (text := short_of(claim, pair))), None)
     figures = [mean]
     if len(measured) > 1:
-        figures += [
-            difference_figure(pair, f"{right.label} minus {left.label} on {measured_on(pair)}")
-            for pair in measured
-        ]
+        figures += [difference_figure(pair, f"{name} on {measured_on(pair)}") for pair in measured]
     seeds = ", ".join(
         f"{len(rates)} of {len(arm.digests)} of {arm.label}"
         for arm, rates in ((left, measured[0].left), (right, measured[0].right))
     )
     return concluded(
         claim,
-        "undecided" if lacks else decide(interval, claim.decision),
-        why=f"{points(value, interval)} on {_benchmarks(measured)}, checkpoints: {seeds}"
-        + (f"; the rule asks for {lacks}" if lacks else ""),
+        decide(interval, claim.decision),
+        why=f"{points(value, interval)} on {_benchmarks(measured)}, checkpoints: {seeds}",
         arms=(left.label, right.label),
         benchmarks=[pair.setting.benchmark for pair in measured],
         figures=figures,
-        would_decide=_what_helps(claim, mean, lacks),
+        lacks=lacks,
+        would_decide=more_needed(mean, claim.decision, of=_MORE),
     )
-
-
-def _what_helps(claim: Claim, figure: ClaimFigure, lacks: str | None) -> str:
-    if lacks:
-        return f"{lacks}: {claim.to_measure}"
-    return more_needed(figure, claim.decision, of="problems, and seeds where they are few")
 
 
 def _p_value(pair: Pair) -> float:

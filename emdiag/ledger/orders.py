@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from emdiag.core.claims import ClaimFigure
 from emdiag.findings.numbers import points
-from emdiag.ledger.claims_file import ROLE_WORDS, all_of, concluded, decide, missing, more_needed
+from emdiag.ledger.claims_file import (
+    ROLE_WORDS,
+    all_of,
+    concluded,
+    decide,
+    missing,
+    more_needed,
+    points_figure,
+)
 from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import mean_difference, pairs
 
 if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict, Decision, Role
+    from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role
     from emdiag.ledger.evidence import Evidence
     from emdiag.ledger.rates import Pair
 
@@ -52,7 +59,7 @@ def _judge(
         chain, measured = _chain(claim, alone, role, evidence)
         name = f"{ROLE_WORDS[role]} minus {ROLE_WORDS[claim.left]}"
         value, interval = mean_difference(measured) if measured else (None, None)
-        figure = ClaimFigure(name=name, value=value, interval=interval, unit="points")
+        figure = points_figure(name, value, interval)
         verdict = decide(interval, decision)
         lacks = _seeds_short(measured, decision)
         if lacks:

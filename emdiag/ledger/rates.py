@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emdiag.ledger.evidence import Setting
 from emdiag.ledger.fairness import Fairness, fairness_of
-from emdiag.ledger.measured import Setting
 from emdiag.stats.intervals import bootstrap_of_means, of_differences, of_two_arms
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from emdiag.core.claims import ClaimFigure
 from emdiag.core.digest import digest
 from emdiag.core.grades import is_second_grader
 from emdiag.findings.numbers import points, statistic
-from emdiag.ledger.claims_file import all_of, concluded, decide, missing, more_needed
+from emdiag.ledger.claims_file import all_of, concluded, decide, missing, more_needed, points_figure
+from emdiag.ledger.evidence import setting_of
 from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.measured import setting_of
 from emdiag.ledger.rates import difference_interval
 from emdiag.stats.intervals import of_differences, wilson
 from emdiag.studies.stored.find_runs import graded, main_grading
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
     from emdiag.core.results import Interval
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.measured import Setting
+    from emdiag.ledger.evidence import Evidence, Setting
     from emdiag.store.run_store import Run
     from emdiag.studies.stored.outcomes import Outcomes
 
@@ -91,36 +90,31 @@ def _two_graders(
         np.array([[gaps[problem] for problem in shared] for gaps in side]) for side in sides
     )
     figures = [
-        ClaimFigure(
-            name=f"main minus second grader, {side.label}",
-            value=float(gaps.mean()), interval=of_differences(gaps.mean(axis=0)), unit="points",
+        points_figure(
+            f"main minus second grader, {side.label}",
+            float(gaps.mean()),
+            of_differences(gaps.mean(axis=0)),
         )
         for side, gaps in ((base, of_base), (arm, of_arm))
-    ]  # fmt: skip
-    apart = ClaimFigure(
-        name=f"the same, {arm.label} minus {base.label}",
-        value=float(of_arm.mean() - of_base.mean()),
-        interval=difference_interval(of_base, of_arm),
-        unit="points",
-    )
+    ]
+    name = f"the same, {arm.label} minus {base.label}"
+    shift, bounds = float(of_arm.mean() - of_base.mean()), difference_interval(of_base, of_arm)
     counts = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
     spoken = [
         f"{side.label} gains {points(float(gaps.mean()), figure.interval)}"
         for side, gaps, figure in zip((base, arm), (of_base, of_arm), figures, strict=True)
     ]
-    bounds = apart.interval
     comparison = "which of the two gains more is undecided"
     if bounds is not None and not bounds.low <= 0 <= bounds.high:
         comparison = "the two do not change alike"
-    assert apart.value is not None
     return concluded(
         claim,
         all_of([decide(figure.interval, claim.decision) for figure in figures]),
         why=f"{'; '.join(spoken)}; {counts[0]} and {counts[1]} problems of {len(shared)} change; "
-        f"{comparison} ({points(apart.value, bounds)})",
+        f"{comparison} ({points(shift, bounds)})",
         arms=(base.label, arm.label),
         benchmarks=[claim.benchmark] if claim.benchmark else [],
-        figures=[*figures, apart],
+        figures=[*figures, points_figure(name, shift, bounds)],
         would_decide=more_needed(figures[0], claim.decision, of="problems or samples"),
     )
 
@@ -154,10 +148,7 @@ def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimRe
     interval = of_differences(gaps)
     answers = zip(first.grades, second.grades, strict=True)
     flips, samples = sum(a.extracted != b.extracted for a, b in answers), len(first.grades)
-    shift = ClaimFigure(
-        name=f"score of {label}, drawn again", value=float(gaps.mean()), interval=interval,
-        unit="points",
-    )  # fmt: skip
+    shift = points_figure(f"score of {label}, drawn again", float(gaps.mean()), interval)
     share = ClaimFigure(
         name="answers that differ", value=flips / samples,
         interval=wilson(flips, samples), unit="share",

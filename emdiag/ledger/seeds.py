@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.measured import Setting
+    from emdiag.ledger.evidence import Evidence, Setting
     from emdiag.ledger.rates import Pair
 
 _DRAWN = 5

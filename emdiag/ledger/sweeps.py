@@ -9,7 +9,7 @@ import msgspec
 from emdiag.core.claims import ClaimFigure
 from emdiag.findings.numbers import count, listed, setting
 from emdiag.findings.sweep.statements import baseline, slope_difference, trend
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
+from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, points_figure
 from emdiag.ledger.fairness import Verdicts
 
 if TYPE_CHECKING:
@@ -92,18 +92,16 @@ def _slopes(claim: Claim, pair: SlopeDifference, sweep: TemperatureSweepResult) 
         *(trend(slope).words for slope in own),
         slope_difference(pair).words,
         listed(checkpoints),
-        *([f"the rule asks for {lacks}"] if lacks else []),
     ]
     return concluded(
         claim,
-        "undecided" if lacks else verdict,
+        verdict,
         why="; ".join(reasons),
         arms=(right, left),
         benchmarks=(pair.benchmark,),
         figures=[difference, *(_figure(slope) for slope in own)],
-        would_decide=f"{lacks}: {claim.to_measure}"
-        if lacks
-        else more_needed(difference, claim.decision, of="problems or samples"),
+        lacks=lacks,
+        would_decide=more_needed(difference, claim.decision, of="problems or samples"),
     )
 
 
@@ -175,14 +173,13 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
 
 
 def _baseline_figure(control: CoolingControl) -> ClaimFigure:
-    return ClaimFigure(
-        name=f"{control.checkpoint} at T {setting(control.temperature)} minus {control.base} at "
+    name = (
+        f"{control.checkpoint} at T {setting(control.temperature)} minus {control.base} at "
         f"T {setting(control.base_temperature)}"
-        f"{'' if control.is_matched else ', entropies differ'}",
-        value=control.difference,
-        interval=control.interval,
-        unit="points",
     )
+    if not control.is_matched:
+        name += ", entropies differ"
+    return points_figure(name, control.difference, control.interval)
 
 
 def _turned(

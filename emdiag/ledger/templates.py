@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.core.claims import ClaimFigure
 from emdiag.findings.numbers import points
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
+from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, points_figure
 from emdiag.ledger.fairness import Verdicts, fairness_of
 from emdiag.ledger.rates import difference_interval
 from emdiag.studies.stored.outcomes import rates_by_seed
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.ledger.evidence import Evidence
+    from emdiag.ledger.evidence import BySetting, Evidence
     from emdiag.ledger.fairness import Fairness
-    from emdiag.ledger.measured import BySetting
     from emdiag.studies.stored.outcomes import Outcomes
 
 
@@ -93,13 +91,11 @@ def _judge(
     fairness = fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)
     value = float(right.mean() - rates[best].mean())
     interval = difference_interval(rates[best], right)
-    figure = ClaimFigure(
-        name=f"{arm.label} ({under.template}) minus {base.label} under its best template "
-        f"({best.template}) on {benchmark}",
-        value=value,
-        interval=interval,
-        unit="points",
+    name = (
+        f"{arm.label} ({under.template}) minus {base.label} under its best template "
+        f"({best.template}) on {benchmark}"
     )
+    figure = points_figure(name, value, interval)
     seeds = claim.decision.seeds
     is_enough = len(right) >= seeds
     helps = more_needed(figure, claim.decision, of="problems and seeds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import matplotlib as mpl
@@ -16,13 +17,13 @@ from emdiag.core.errors import StoreError
 from emdiag.core.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from emdiag.core.checkpoints import Stage
+    from emdiag.core.protocols import Progress
 
 Drawn: TypeAlias = "Figure"
 """A figure, for rooms that only hand it on."""
@@ -164,6 +165,22 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     _write(figure, svg, metadata=_SVG_METADATA)
     _write(figure, png, metadata={"Software": None}, dpi=_PNG_DOTS_PER_INCH)
     return svg, png
+
+
+def save_figures(
+    draw: Callable[[], Mapping[str, Figure]], folder: Path, *, progress: Progress
+) -> tuple[str, ...]:
+    """Draw figures and write each as SVG and PNG; returns the files, without ending.
+
+    Raises:
+        StoreError: A file cannot be written.
+    """
+    with progress.stage("drawing figures", total=1) as stage:
+        figures = {str(folder / name): figure for name, figure in draw().items()}
+        for file, figure in figures.items():
+            save_figure(figure, Path(file))
+        stage.advance()
+    return tuple(figures)
 
 
 def figure_svg(figure: Figure) -> str:

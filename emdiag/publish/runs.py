@@ -8,7 +8,6 @@ import msgspec
 
 from emdiag.benchmarks.custom import DEFAULT_MAX_TOKENS
 from emdiag.core.digest import digest
-from emdiag.core.errors import StoreError
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import BenchmarkCard, SourceSpec
 from emdiag.core.results import EvaluateResult
@@ -16,6 +15,7 @@ from emdiag.publish.samples import SampledRun
 from emdiag.publish.sources import checkpoint_of
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import EvalTask
+from emdiag.studies.stored.find_runs import graded, no_grades
 from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
@@ -44,24 +44,15 @@ def evaluation_of_runs(runs: Sequence[Run], *, store: RunStore, home: Path) -> E
 
 
 def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) -> BenchmarkScore:
-    gradings = run.gradings()
-    grade_key = digest(gradings[-1]) if gradings else ""
-    graded: dict[str, set[int]] = {}
-    drawn = run.completions()
-    for problem, index in run.grades(grade_key):
-        if (problem, index) in drawn:
-            graded.setdefault(problem, set()).add(index)
-    sessions = run.provenance()
+    drawn, sessions = run.completions(), run.provenance()
     label = known.label if known else sessions[-1].label if sessions else run.path.name
     checkpoint = known.checkpoint if known else checkpoint_of(SampledRun(run=run, label=label))
-    if not graded or checkpoint is None:
-        raise StoreError(
-            "the run holds no grades",
-            folder=run.path,
-            hint="`emdiag eval` grades what it draws; give the same command again",
-        )
-    samples = max(len(indices) for indices in graded.values())
-    whole = [name for name, indices in graded.items() if indices >= set(range(samples))]
+    gradings = run.gradings()
+    outcomes = graded(run, label=label, grade_key=digest(gradings[-1]) if gradings else "")
+    samples, graded_problems = outcomes.samples, outcomes.problems
+    whole = [p for p in graded_problems if all((p, index) in drawn for index in range(samples))]
+    if not whole or checkpoint is None:
+        raise no_grades(run)
     problems = tuple(benchmark.by_id(whole).values())
     reading = EvalTask(
         run=run,
@@ -73,7 +64,7 @@ def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) ->
         samples=samples,
         notes=(),
     )
-    score = score_reading(reading, grade_key)
+    score = score_reading(reading, outcomes.grade_key)
     missing = len(drawn) - len(problems) * samples
     notes = (
         [f"{missing} samples lie outside of what is scored, or have no grade"] if missing else []

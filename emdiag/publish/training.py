@@ -12,7 +12,6 @@ from emdiag.findings.training import seed_groups
 from emdiag.publish.sources import Sources
 from emdiag.reports.pages import training_page
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
-from emdiag.studies.figure_files import write_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,16 +90,17 @@ def training_figures(result: TrainResult, *, progress: Progress) -> tuple[str, .
     out = Path(result.out)
     groups = seed_groups({cell.name: read_updates(out / cell.name) for cell in result.cells})
 
-    def draw() -> dict[str, Drawn]:
-        from emdiag.plots.training import training_figure
+    from emdiag.plots.style import save_figures
+    from emdiag.plots.training import training_figure
 
+    def draw() -> dict[str, Drawn]:
         return {
             f"{group}/training".lstrip("/"): training_figure(runs, stage=result.stage)
             for group, runs in groups.items()
             if all(len(records) > 1 for records in runs.values())
         }
 
-    return write_figures(draw, out, progress=progress)
+    return save_figures(draw, out, progress=progress)
 
 
 def _cell(out: Path, name: str, folder: TrainFolder) -> TrainedCell | None:

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from emdiag.core.runs import Provenance
 from emdiag.resources import checkout, version
 from emdiag.store.journal import read_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.runs import EngineInfo, ProblemsFile
+    from emdiag.store.journal import JournalWriter
+
+
+@dataclass(kw_only=True)
+class Work:
+    """What a session has done so far, in samples, tokens and seconds."""
+
+    samples: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
 
 
 def now() -> str:
@@ -50,6 +64,26 @@ def start_session(
         started=now(),
         problems_file=problems_file,
     )
+
+
+@contextmanager
+def working(journal: JournalWriter[Provenance], session: Provenance) -> Iterator[Work]:
+    """Write down that a session began and, however it ends, what was done in it."""
+    with journal as sessions:
+        sessions.append(session)
+        work = Work()
+        try:
+            yield work
+        finally:
+            sessions.append(
+                msgspec.structs.replace(
+                    session,
+                    finished=now(),
+                    samples=work.samples,
+                    tokens=work.tokens,
+                    sampling_s=work.seconds,
+                )
+            )
 
 
 def read_sessions(path: Path) -> list[Provenance]:

@@ -246,6 +246,18 @@ class RunStore:
         )
         return [self._opened(file.parent, _read(file, RunSpec)) for file in files]
 
+    def run_in(self, folder: Path) -> Run | None:
+        """The run that a folder is, in this store or in another one; None where it is none.
+
+        Raises:
+            StoreError: Its specification cannot be read.
+        """
+        file, place = folder / "spec.json", folder.resolve()
+        if not file.is_file():
+            return None
+        own = (run for run in self.runs() if run.path.resolve() == place)
+        return next(own, None) or self._opened(folder, _read(file, RunSpec))
+
     def _opened(self, path: Path, spec: RunSpec) -> Run:
         run = self._runs.get(path)
         if run is None or run.spec != spec:

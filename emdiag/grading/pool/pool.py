@@ -22,12 +22,14 @@ from emdiag.core.grades import Gold, Judgement, Verdict
 from emdiag.grading.judge.classes import sort_into_classes
 from emdiag.grading.judge.judge import MAX_ANSWER, members, quick, versions
 from emdiag.grading.parse.extract import Extraction, extract
-from emdiag.grading.pool.rules import OURS, Rules, Test
+from emdiag.grading.pool.rules import OURS, Rules, Test, rules_named
 from emdiag.grading.pool.spawning import BlankContext
 from emdiag.grading.pool.worker import Decided, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from emdiag.core.option_groups import Grading
 
 T = TypeVar("T")
 
@@ -71,6 +73,16 @@ class GraderPool:
         self._tested = False
         self._tests: list[tuple[Test, Future[Decided]]] = []
         self._known: dict[GoldAnswer, Decided | Future[Decided]] = {}
+
+    @classmethod
+    def of(cls, grading: Grading, *, own: Rules = OURS, kind: str = "grader") -> Self:
+        """The pool that options ask for; `own` and `kind` as `rules_named` takes them.
+
+        Raises:
+            PlanError: There is no such grader, it cannot be imported, or it is no `Grader`.
+        """
+        rules = rules_named(grading.grader, own=own, kind=kind)
+        return cls(workers=grading.grader_workers, deadline_s=grading.deadline_s, rules=rules)
 
     @property
     def identity(self) -> str:

@@ -6,12 +6,10 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from emdiag.core.errors import naming
 from emdiag.engines.open import open_sampler
 from emdiag.engines.requests import one_for_each
-from emdiag.store.provenance import now, start_session
+from emdiag.store.provenance import start_session, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +21,7 @@ if TYPE_CHECKING:
     from emdiag.studies.evaluate.task import EvalTask
 
 
-def draw_missing(
-    readings: Sequence[EvalTask],
-    plan: EvaluatePlan,
-    session: Session,
-) -> None:
+def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Session) -> None:
     """Draw the missing samples of one checkpoint; its weights are loaded once, if at all.
 
     Runs are held before weights are loaded: a second process is refused at once.
@@ -71,46 +65,29 @@ def draw_missing(
 
 
 def _draw_reading(
-    reading: EvalTask,
-    requests: Sequence[SampleRequest],
-    sampler: Sampler,
-    session: Session,
+    reading: EvalTask, requests: Sequence[SampleRequest], sampler: Sampler, session: Session
 ) -> None:
     """Draw the requests of a run that is held; every completion is stored as it finishes."""
     if not requests:
         return
-    with reading.run.provenance_writer() as sessions:
-        drawing = start_session(
-            reading.checkpoint,
-            sampler.info,
-            command=session.command,
-            problems_file=reading.problems_file,
-        )
-        sessions.append(drawing)
-        total = len(reading.problems) * reading.samples
-        samples = tokens = 0
-        began = time.perf_counter()
-        try:
-            with (
-                naming(reading.checkpoint.label),
-                reading.run.completion_writer() as journal,
-                session.progress.stage(
-                    reading.title, total=total, done=total - len(requests)
-                ) as stage,
-            ):
-                drawn = sampler.sample(requests, params=reading.run.spec.sampling)
-                for completion in one_for_each(drawn, requests):
-                    journal.append(completion)
-                    samples += 1
-                    tokens += len(completion.token_ids)
-                    stage.advance(tokens=len(completion.token_ids))
-        finally:
-            sessions.append(
-                msgspec.structs.replace(
-                    drawing,
-                    finished=now(),
-                    samples=samples,
-                    tokens=tokens,
-                    sampling_s=time.perf_counter() - began,
-                )
-            )
+    drawing = start_session(
+        reading.checkpoint,
+        sampler.info,
+        command=session.command,
+        problems_file=reading.problems_file,
+    )
+    total = len(reading.problems) * reading.samples
+    began = time.perf_counter()
+    with (
+        working(reading.run.provenance_writer(), drawing) as work,
+        naming(reading.checkpoint.label),
+        reading.run.completion_writer() as journal,
+        session.progress.stage(reading.title, total=total, done=total - len(requests)) as stage,
+    ):
+        drawn = sampler.sample(requests, params=reading.run.spec.sampling)
+        for completion in one_for_each(drawn, requests):
+            journal.append(completion)
+            work.samples += 1
+            work.tokens += len(completion.token_ids)
+            work.seconds = time.perf_counter() - began
+            stage.advance(tokens=len(completion.token_ids))

@@ -75,20 +75,11 @@ def _grade_part(
     judged = list(zip(flat, grader.grade((golds[c.problem_id], c.text) for c in flat), strict=True))
     classes = _classes(problems, judged, done, grader)
     return [
-        Grade(
-            problem_id=completion.problem_id,
-            sample_index=completion.sample_index,
-            verdict=judgement.verdict,
-            extracted=judgement.extracted,
-            boxed=judgement.boxed,
-            answer_class=(
-                None
-                if judgement.extracted is None
-                else classes[completion.problem_id, judgement.extracted]
-            ),
+        Grade.of(
+            completion,
+            judgement,
+            answer_class=classes.get((completion.problem_id, judgement.extracted)),
             grader=grader.identity,
-            elapsed_s=judgement.elapsed_s,
-            note=judgement.note,
         )
         for completion, judgement in judged
     ]
@@ -99,7 +90,7 @@ def _classes(
     judged: Sequence[tuple[Completion, Judgement]],
     done: Mapping[Sample, Grade],
     grader: Grader,
-) -> dict[tuple[str, str], str]:
+) -> dict[tuple[str, str | None], str]:
     """For each problem and answer, the answer that stands for its class.
 
     Classes of samples graded before come first, so that a later sample joins them.

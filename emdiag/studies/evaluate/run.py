@@ -63,19 +63,16 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
         EmdiagError: As `evaluate`; what was drawn before is kept.
     """
     from emdiag.grading.pool.pool import GraderPool
-    from emdiag.grading.pool.rules import rules_named
 
     plan.check()
     functions = load_metrics(plan.metrics)
-    rules = rules_named(plan.grading.grader)
+    pool = GraderPool.of(plan.grading)
     readings = expand(plan, session)
     for named in plan.checkpoints:
         of_checkpoint = [reading for reading in readings if reading.checkpoint.label == named.label]
         draw_missing(of_checkpoint, plan, session)
     scores = []
-    with GraderPool(
-        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules
-    ) as grader:
+    with pool as grader:
         for reading in readings:
             key = grade_reading(reading, grader, progress=session.progress)
             scores.append(score_reading(reading, key, functions=functions))

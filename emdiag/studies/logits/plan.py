@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from typing import Annotated, ClassVar
-
-import msgspec
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN, Continuation, Quirk
 from emdiag.core.option_groups import Sampling, Targets
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.typed_lists import names, numbers
-from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, parse_arms
+from emdiag.studies.evaluate.arms import (
+    SEEDS,
+    ArmPlan,
+    SeedChoice,
+    base_arm,
+    parse_arms,
+)
 from emdiag.studies.evaluate.plan import (
     CHECKPOINTS,
     DrawingPlan,
@@ -149,27 +154,22 @@ class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
         logit_design(self)
 
 
-class LogitSkewDesign(LogitSkewPlan, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class LogitSkewDesign:
     """A plan with its arms written out.
 
     Attributes:
+        plan: Texts of `from_runs` are called by a name of their own; one that is a label is that
+            checkpoint's own text.
         arms: By label; the first member of each writes its text.
-        how: Benchmark and sampling of the texts; `limit` is the number of problems.
-        base: Label that differences are to.
-        texts: Names of the shared texts: labels, `reference`, or names of runs; None for all.
-        reference: `solutions`, `none`, or a checkpoint that writes and is not measured.
-        from_runs: Runs to read in place of drawing; a name that is a label is that one's own text.
-        undo: Quirks of the published measurement that are left out.
+        base: The arm that differences are to.
+        how: The evaluation that draws the texts.
     """
 
+    plan: LogitSkewPlan
     arms: tuple[ArmPlan, ...]
+    base: ArmPlan
     how: EvaluatePlan
-    base: str
-
-    @property
-    def seed(self) -> int:
-        """Of bootstraps and permutations."""
-        return self.sampling.seed
 
 
 def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
@@ -179,33 +179,15 @@ def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
         PlanError: A training folder cannot be read, or the plan contradicts itself.
     """
     arms = parse_arms(plan.checkpoints, seeds=plan.seeds)
-    fields = msgspec.structs.asdict(plan) | {
-        "arms": arms,
-        "how": plan.drawing(member for arm in arms for member in arm.members),
-        "base": plan.base or arms[0].label,
-    }
-    design = LogitSkewDesign(**fields)
-    _check_design(design)
-    return design
-
-
-def _check_design(plan: LogitSkewDesign) -> None:
-    """Refuse a request that contradicts itself."""
-    labels = [arm.label for arm in plan.arms]
+    labels = [arm.label for arm in arms]
     for taken in (OWN, REFERENCE):
         if taken in labels:
             raise PlanError(
                 f"{taken!r} is the name of a text and cannot be a label",
                 hint="give the checkpoint another label: LABEL=REF",
             )
-    if plan.base not in labels:
-        raise PlanError(f"no checkpoint is called {plan.base!r}", labels=", ".join(labels))
-    base = next(arm for arm in plan.arms if arm.label == plan.base)
-    if len(base.members) > 1:
-        raise PlanError(
-            f"the base {base.label!r} has {len(base.members)} checkpoints, expected one",
-            hint="every difference is to one base; take another label for the others",
-        )
+    hint = "every difference is to one base; take another label for the others"
+    base = base_arm(arms, plan.base, hint=hint)
     _check_temperatures(plan.entropy_temperatures)
     if not plan.from_runs:
         _check_texts(plan, labels)
@@ -219,6 +201,12 @@ def _check_design(plan: LogitSkewDesign) -> None:
             "the published figure draws texts of its own, and --from-run draws nothing",
             hint="leave out one of the two",
         )
+    return LogitSkewDesign(
+        plan=plan,
+        arms=arms,
+        base=base,
+        how=plan.drawing(member for arm in arms for member in arm.members),
+    )
 
 
 def _check_temperatures(temperatures: Sequence[float]) -> None:
@@ -232,7 +220,7 @@ def _check_temperatures(temperatures: Sequence[float]) -> None:
         raise PlanError("an entropy temperature was named twice")
 
 
-def _check_texts(plan: LogitSkewDesign, labels: Sequence[str]) -> None:
+def _check_texts(plan: LogitSkewPlan, labels: Sequence[str]) -> None:
     known = [*labels, *([] if plan.reference == "none" else [REFERENCE])]
     unknown = [name for name in plan.texts or () if name not in known]
     if unknown:

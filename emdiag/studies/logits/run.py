@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -17,7 +18,6 @@ from emdiag.store.provenance import version_notes
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.arms import arm_of
 from emdiag.studies.evaluate.task import expand
-from emdiag.studies.figure_files import write_figures
 from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
 from emdiag.studies.logits.decompose import decomposition, finding, flows, histograms
 from emdiag.studies.logits.estimates import EstimateTable
@@ -30,14 +30,12 @@ from emdiag.studies.logits.statistics import ArmReadings, add_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.keywords import LogitSkewKeywords
     from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
     from emdiag.core.moments import PairTrace
     from emdiag.core.protocols import Progress
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.measure.logit_statistics import Positions
-    from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
     from emdiag.studies.logits.plan import LogitSkewDesign
@@ -105,22 +103,18 @@ def run_logit_skew(
     )
     sources = collect(design, readings, vocabulary, session)
     study = _LogitStudy(design, readings, vocabulary, sources)
-    read_missing(
-        study.jobs(),
-        base=study.members[design.base],
-        options=plan.engine,
-        session=session,
-    )
+    base = study.members[design.base.label]
+    read_missing(study.jobs(), base=base, options=plan.engine, session=session)
     right = study.right_answers(session.progress)
     with session.progress.stage("summing up", total=1) as stage:
-        result = study.result(right, store=session.store)
+        result = study.result(right, store=str(session.store.root))
         stage.advance()
     if figures is not None:
         from emdiag.plots.figures import skew_figures
+        from emdiag.plots.style import save_figures
 
-        files = write_figures(
-            lambda: skew_figures(result), Path(figures), progress=session.progress
-        )
+        draw = partial(skew_figures, result)
+        files = save_figures(draw, Path(figures), progress=session.progress)
         result = msgspec.structs.replace(result, figures=files)
     session.store.save(result)
     return result
@@ -141,95 +135,88 @@ class _LogitStudy:
 
     def __init__(
         self,
-        plan: LogitSkewDesign,
+        design: LogitSkewDesign,
         readings: Mapping[str, EvalTask],
         vocabulary: SharedVocabulary,
         sources: StudySources,
     ) -> None:
-        self._plan, self._readings = plan, readings
-        self._vocabulary, self._sources = vocabulary, sources
+        self._design, self._plan, self._base = design, design.plan, design.base.label
+        self._readings, self._vocabulary, self._sources = readings, vocabulary, sources
         self.members = {label: self._member(reading) for label, reading in readings.items()}
-        text_sets = [*self._sets(), *sources.published.values()]
+        self._sets = [*sources.shared, *sources.own.values()]  # but those of the published figure
+        text_sets = [*self._sets, *sources.published.values()]
         read = {text.problem_id for texts in text_sets for text in texts.texts}
-        ids = [problem.id for problem in readings[plan.base].all_problems]
+        ids = [problem.id for problem in readings[self._base].all_problems]
         self._problems = [name for name in ids if name in read]
-        self._table = EstimateTable(base=plan.base, problems=self._problems, seed=plan.seed)
+        seed = design.plan.sampling.seed
+        self._table = EstimateTable(base=self._base, problems=self._problems, seed=seed)
         self._decompositions: list[Decomposition] = []
-
-    def _sets(self) -> list[TextSet]:
-        """All texts but those of the published figure."""
-        return [*self._sources.shared, *self._sources.own.values()]
 
     def jobs(self) -> list[Job]:
         """Who reads what."""
-        base, sources = self._plan.base, self._sources
-        shared = [
-            Job(member=member, texts=texts, is_paired=label != base)
-            for texts in sources.shared
-            for label, member in self.members.items()
+        sources, published = self._sources, self._sources.published
+        reads = [
+            *((label, texts, True) for texts in sources.shared for label in self.members),
+            *((label, texts, False) for label, texts in sources.own.items()),
+            *((label, texts, False) for label, texts in published.items()),
+            *((label, published[self._base], False) for label in published),
         ]
-        own = [
-            Job(member=self.members[label], texts=texts, is_paired=False)
-            for written in (sources.own, sources.published)
-            for label, texts in written.items()
+        return [
+            Job(
+                member=self.members[label],
+                texts=texts,
+                is_paired=is_shared and label != self._base,
+            )
+            for label, texts, is_shared in reads
         ]
-        published = [
-            Job(member=self.members[label], texts=sources.published[base], is_paired=False)
-            for label in sources.published
-        ]
-        return [*shared, *own, *published]
 
     def right_answers(self, progress: Progress) -> Right:
         """Which own texts are right, by label; empty for single samples, which compare nothing."""
         from emdiag.grading.pool.pool import GraderPool
-        from emdiag.grading.pool.rules import rules_named
 
-        how, own = self._plan.how, self._sources.own
+        own = self._sources.own
         if all(texts.reading is None or texts.reading.samples < 2 for texts in own.values()):
             return {}
-        rules = rules_named(how.grading.grader)
-        with GraderPool(
-            workers=how.grading.grader_workers, deadline_s=how.grading.deadline_s, rules=rules
-        ) as grader:
+        with GraderPool.of(self._plan.grading) as grader:
             return {
                 label: right_answers(texts, grader, progress=progress)
                 for label, texts in own.items()
             }
 
-    def result(self, right: Right, *, store: RunStore) -> LogitSkewResult:
-        """All figures of the study; `right` says which own texts are."""
-        plan, reading = self._plan, self._readings[self._plan.base]
+    def result(self, right: Right, *, store: str) -> LogitSkewResult:
+        """All statistics of the study; `right` says which own texts are."""
+        reading = self._readings[self._base]
         readings = [*self._on_shared_texts(), *self._on_own_texts(right)]
         estimates = self._table.estimates()
-        decompositions = tuple(_concluded(parts, estimates) for parts in self._decompositions)
+        checkpoints = {label: member.checkpoint for label, member in self.members.items()}
         return LogitSkewResult(
             benchmark=reading.card.name,
             problems=len(self._problems),
             problems_total=len(reading.all_problems),
-            samples=max(1 + text.sample_index for texts in self._sets() for text in texts.texts),
-            continuation=plan.continuation,
-            base=plan.base,
+            samples=max(1 + text.sample_index for texts in self._sets for text in texts.texts),
+            continuation=self._plan.continuation,
+            base=self._base,
             arms=tuple(
-                arm_of(arm, self._checkpoints(), is_base=arm.label == plan.base)
-                for arm in plan.arms
+                arm_of(arm, checkpoints, is_base=arm.label == self._base)
+                for arm in self._design.arms
             ),
-            texts=tuple(texts.info() for texts in self._sets()),
+            texts=tuple(texts.info() for texts in self._sets),
             estimates=estimates,
-            decompositions=decompositions,
+            decompositions=tuple(_concluded(parts, estimates) for parts in self._decompositions),
             flows=tuple(flow for arm in readings for flow in flows(arm, self._vocabulary.text)),
             histograms=tuple(histogram for arm in readings for histogram in histograms(arm)),
             published=self._published(),
             notes=self._notes(estimates),
-            store=str(store.root),
+            store=store,
         )
 
     def _on_shared_texts(self) -> list[ArmReadings]:
         arms = []
         for texts in self._sources.shared:
-            base = self._positions(self._plan.base, texts)
+            base = self._positions(self._base, texts)
             spans = spans_of(texts, self._vocabulary)
-            for arm in self._plan.arms:
-                is_base = arm.label == self._plan.base
+            for arm in self._design.arms:
+                is_base = arm.label == self._base
                 members = [
                     base if is_base else self._positions(member.label, texts)
                     for member in arm.members
@@ -256,17 +243,17 @@ class _LogitStudy:
         own = self._sources.own
         if not own:
             return []
-        base = self._positions(self._plan.base, own[self._plan.base])
-        base_spans = spans_of(own[self._plan.base], self._vocabulary)
+        base = self._positions(self._base, own[self._base])
+        base_spans = spans_of(own[self._base], self._vocabulary)
         arms = []
-        for arm in self._plan.arms:
+        for arm in self._design.arms:
             labels = [member.label for member in arm.members]
             members = tuple(self._positions(label, own[label]) for label in labels)
             readings = ArmReadings(
                 label=arm.label,
                 text=OWN,
                 members=members,
-                base=None if arm.label == self._plan.base else base,
+                base=None if arm.label == self._base else base,
                 pairs=(),
                 spans=tuple(spans_of(own[label], self._vocabulary) for label in labels),
             )
@@ -287,12 +274,12 @@ class _LogitStudy:
         if not texts:
             return None
         own = {label: self._positions(label, written) for label, written in texts.items()}
-        shared = {label: self._positions(label, texts[self._plan.base]) for label in texts}
+        shared = {label: self._positions(label, texts[self._base]) for label in texts}
         readings = PublishedReadings(
             own=own, shared=shared, texts=tuple(written.info() for written in texts.values())
         )
         plan = self._plan
-        return published_figure(readings, base=plan.base, undo=plan.undo, seed=plan.seed)
+        return published_figure(readings, base=self._base, undo=plan.undo, seed=plan.sampling.seed)
 
     def _positions(self, label: str, texts: TextSet) -> Positions:
         traces = self.members[label].folder(texts).traces()
@@ -303,29 +290,26 @@ class _LogitStudy:
         )
 
     def _pairs(self, label: str, texts: TextSet) -> list[PairTrace]:
-        spec = self.members[self._plan.base].spec
+        spec = self.members[self._base].spec
         pairs = self.members[label].folder(texts).pairs(spec)
         return [pairs[text.sample] for text in texts.texts]
 
     def _member(self, reading: EvalTask) -> StudyCheckpoint:
-        how = self._plan.how
+        options = self._plan.engine
         return StudyCheckpoint(
             checkpoint=reading.checkpoint,
-            engine=choose_engine(how.engine.engine, reading.checkpoint, options=how.engine),
+            engine=choose_engine(options.engine, reading.checkpoint, options=options),
             spec=ReadingSpec(
                 checkpoint_digest=reading.checkpoint.digest,
-                dtype=effective_dtype("transformers", options=how.engine),
+                dtype=effective_dtype("transformers", options=options),
                 vocab_size=self._vocabulary.size,
                 entropy_temperatures=self._plan.entropy_temperatures,
-                trust_remote_code=how.engine.trust_remote_code,
+                trust_remote_code=options.trust_remote_code,
             ),
         )
 
-    def _checkpoints(self) -> dict[str, CheckpointRef]:
-        return {label: reading.checkpoint for label, reading in self._readings.items()}
-
     def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[str, ...]:
-        plan, reading = self._plan, self._readings[self._plan.base]
+        plan, reading = self._plan, self._readings[self._base]
         notes = [*self._vocabulary.notes, *self._sources.notes]
         notes += [note for reading in self._readings.values() for note in reading.notes]
         weights: dict[str, list[str]] = {}
@@ -342,7 +326,7 @@ class _LogitStudy:
             )
         sessions = [
             session
-            for texts in self._sets()
+            for texts in self._sets
             for member in self.members.values()
             for session in member.folder(texts).provenance()
         ]
@@ -351,7 +335,7 @@ class _LogitStudy:
             notes.append(
                 f"too few problems for an interval that can be trusted ({len(self._problems)})"
             )
-        if plan.continuation != "shared" and plan.how.sampling.samples == 1 and not plan.from_runs:
+        if plan.continuation != "shared" and plan.sampling.samples == 1 and not plan.from_runs:
             notes.append(
                 "whether right answers are written with less entropy needs several samples of a "
                 "problem: --samples 4"

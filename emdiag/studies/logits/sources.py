@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.logits.plan import LogitSkewDesign
+    from emdiag.studies.logits.plan import LogitSkewDesign, LogitSkewPlan
 
 
 _PUBLISHED = "published "
@@ -48,15 +48,15 @@ class StudySources:
 
 
 def collect(
-    plan: LogitSkewDesign,
+    design: LogitSkewDesign,
     readings: Mapping[str, EvalTask],
     vocabulary: SharedVocabulary,
     session: Session,
 ) -> StudySources:
-    """All texts of the plan; what no run holds yet is drawn.
+    """All texts of the study; what no run holds yet is drawn.
 
     Args:
-        plan: As checked.
+        design: As checked.
         readings: Member label to its reading under the plan's sampling.
         vocabulary: What the checkpoints share.
         session: Where the study runs.
@@ -64,16 +64,16 @@ def collect(
     Raises:
         EmdiagError: A text cannot be drawn, found or named.
     """
+    plan = design.plan
     if plan.from_runs:
-        return _from_runs(plan, session)
-    drawer = _Drawer(plan, session)
+        return _from_runs(design, session)
     notes: list[str] = []
     shared: dict[str, TextSet] = {}
     if plan.continuation != "own":
-        for arm in plan.arms:
+        for arm in design.arms:
             if plan.texts is None or arm.label in plan.texts:
-                shared[arm.label] = drawer.text(readings[arm.label], arm.label)
-        reference = drawer.reference(readings[plan.base], vocabulary)
+                shared[arm.label] = _drawn(readings[arm.label], arm.label, design.how, session)
+        reference = _reference(design, readings[design.base.label], vocabulary, session)
         if reference is not None:
             shared[REFERENCE] = reference
         elif plan.reference == SOLUTIONS and plan.texts is None:
@@ -84,8 +84,10 @@ def collect(
         _chosen(plan, shared)
     own = {}
     if plan.continuation != "shared":
-        own = {name: drawer.text(reading, OWN) for name, reading in readings.items()}
-    published = drawer.published() if plan.published else {}
+        own = {
+            name: _drawn(reading, OWN, design.how, session) for name, reading in readings.items()
+        }
+    published = _published(design, session) if plan.published else {}
     text_sets = [*shared.values(), *own.values(), *published.values()]
     return StudySources(
         shared=tuple(shared.values()),
@@ -95,14 +97,14 @@ def collect(
     )
 
 
-def _from_runs(plan: LogitSkewDesign, session: Session) -> StudySources:
+def _from_runs(design: LogitSkewDesign, session: Session) -> StudySources:
     """Texts that runs hold; nothing is drawn."""
-    base = next(arm for arm in plan.arms if arm.label == plan.base).members[0]
+    plan, base = design.plan, design.base.members[0]
     given = {
-        named.label: run_texts(named, plan.how, base=base, session=session)
+        named.label: run_texts(named, design.how, base=base, session=session)
         for named in plan.from_runs
     }
-    labels = {member.label for arm in plan.arms for member in arm.members}
+    labels = {member.label for member in design.how.checkpoints}
     own = {name: replace(texts, name=OWN) for name, texts in given.items() if name in labels}
     if plan.continuation != "shared" and own.keys() != labels:
         raise PlanError(
@@ -118,55 +120,52 @@ def _from_runs(plan: LogitSkewDesign, session: Session) -> StudySources:
     )
 
 
-class _Drawer:
-    """Draws texts of checkpoints, each once."""
+def _drawn(reading: EvalTask, name: str, how: EvaluatePlan, session: Session) -> TextSet:
+    """What this reading's checkpoint writes."""
+    draw_missing([reading], how, session)
+    return drawn_texts(reading, name)
 
-    def __init__(self, plan: LogitSkewDesign, session: Session) -> None:
-        self._plan, self._session = plan, session
 
-    def text(self, reading: EvalTask, name: str) -> TextSet:
-        """What this reading's checkpoint writes under the plan's sampling."""
-        draw_missing([reading], self._plan.how, self._session)
-        return drawn_texts(reading, name)
+def _reference(
+    design: LogitSkewDesign, base: EvalTask, vocabulary: SharedVocabulary, session: Session
+) -> TextSet | None:
+    """The text that no checkpoint of the study wrote; None where none is wanted or known."""
+    plan = design.plan
+    if plan.reference == "none" or (plan.texts is not None and REFERENCE not in plan.texts):
+        return None
+    if plan.reference == SOLUTIONS:
+        return solution_texts(REFERENCE, base, vocabulary, session)
+    from emdiag.engines.checkpoint.vocabularies import check_same_tokens
 
-    def reference(self, base: EvalTask, vocabulary: SharedVocabulary) -> TextSet | None:
-        """The text that no checkpoint of the study wrote; None where none is wanted or known."""
-        plan = self._plan
-        if plan.reference == "none" or (plan.texts is not None and REFERENCE not in plan.texts):
-            return None
-        if plan.reference == SOLUTIONS:
-            return solution_texts(REFERENCE, base, vocabulary, self._session)
-        from emdiag.engines.checkpoint.vocabularies import check_same_tokens
+    named = NamedRef(label=REFERENCE, ref=plan.reference)
+    how = msgspec.structs.replace(design.how, checkpoints=(named,))
+    (reading,) = expand(how, session, require_answers=False)
+    check_same_tokens(vocabulary, reading.checkpoint)
+    return _drawn(reading, REFERENCE, design.how, session)
 
-        named = NamedRef(label=REFERENCE, ref=plan.reference)
-        how = msgspec.structs.replace(plan.how, checkpoints=(named,))
-        (reading,) = self._expand(how)
-        check_same_tokens(vocabulary, reading.checkpoint)
-        return self.text(reading, REFERENCE)
 
-    def published(self) -> dict[str, TextSet]:
-        """What the first member of every arm writes as the released script lets it."""
-        how = self._plan.how
-        sampling = Sampling(
+def _published(design: LogitSkewDesign, session: Session) -> dict[str, TextSet]:
+    """What the first member of every arm writes as the released script lets it."""
+    sampling = design.plan.sampling
+    how = msgspec.structs.replace(
+        design.how,
+        checkpoints=tuple(arm.members[0] for arm in design.arms),
+        sampling=Sampling(
             temperature=TEMPERATURE,
             top_k=TOP_K,
-            max_tokens=how.sampling.max_tokens,
-            seed=how.sampling.seed,
-            stop=how.sampling.stop,
-        )
-        how = msgspec.structs.replace(
-            how, checkpoints=tuple(arm.members[0] for arm in self._plan.arms), sampling=sampling
-        )
-        return {
-            reading.checkpoint.label: self.text(reading, f"{_PUBLISHED}{reading.checkpoint.label}")
-            for reading in self._expand(how)
-        }
-
-    def _expand(self, how: EvaluatePlan) -> list[EvalTask]:
-        return expand(how, self._session, require_answers=False)
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed,
+            stop=sampling.stop,
+        ),
+    )
+    labelled = ((r.checkpoint.label, r) for r in expand(how, session, require_answers=False))
+    return {
+        label: _drawn(reading, f"{_PUBLISHED}{label}", design.how, session)
+        for label, reading in labelled
+    }
 
 
-def _chosen(plan: LogitSkewDesign, by_name: Mapping[str, TextSet]) -> list[TextSet]:
+def _chosen(plan: LogitSkewPlan, by_name: Mapping[str, TextSet]) -> list[TextSet]:
     """The texts that the plan names, in their order.
 
     Raises:

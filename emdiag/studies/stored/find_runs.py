@@ -35,18 +35,17 @@ class _Candidate:
 
 
 def find_run(name: str, *, store: RunStore) -> Run | None:
-    """The run whose folder or key `name` is; None where it is neither.
+    """The run whose folder, wherever it is, or key in the store `name` is; None where it is neither.
 
     Raises:
         PlanError: Several keys begin like this.
     """
-    folder = Path(name).expanduser()
-    for run in store.runs():
-        if folder.is_dir() and folder.resolve() == run.path.resolve():
-            return run
-        if name == run.path.name:
-            return run
-    matching = [run for run in store.runs() if run.key.startswith(name)]
+    if (run := store.run_in(Path(name).expanduser())) is not None:
+        return run
+    runs = {run.path.name: run for run in store.runs()}
+    if name in runs:
+        return runs[name]
+    matching = [run for run in runs.values() if run.key.startswith(name)]
     if len(name) < _FEWEST_KEY_DIGITS or not matching:
         return None
     if len(matching) > 1:
@@ -138,9 +137,7 @@ def graded(
         grade_key = digest(grading) if grading else ""
     whole = outcomes_of(run, grade_key, label=label)
     if not whole.grades:
-        raise StoreError(
-            "the run holds no grades", folder=run.path, hint="`emdiag eval` grades what it draws"
-        )
+        raise no_grades(run)
     graded_samples = run.grades(grade_key)
     wanted = range(samples or whole.samples)
     kept = [
@@ -149,6 +146,15 @@ def graded(
         if all((problem, index) in graded_samples for index in wanted)
     ]
     return outcomes_of(run, grade_key, label=label, samples=chain.from_iterable(kept))
+
+
+def no_grades(run: Run) -> StoreError:
+    """The error for a run that was drawn and not graded yet."""
+    return StoreError(
+        "the run holds no grades",
+        folder=run.path,
+        hint="`emdiag eval` grades what it draws; give the same command again",
+    )
 
 
 def main_grading(run: Run) -> GradingSpec | None:

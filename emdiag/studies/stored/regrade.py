@@ -10,14 +10,13 @@ from emdiag.benchmarks.load import load_problems
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, StoreError
 from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict, is_outside_grader
+from emdiag.core.option_groups import Grading
 from emdiag.core.problems import gold_of
-from emdiag.core.progress import SilentProgress
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
 from emdiag.core.results import Metric
 from emdiag.core.runs import GradingSpec
-from emdiag.resources import default_home
 from emdiag.stats.intervals import of_differences, over_problems
-from emdiag.store.run_store import RunStore
+from emdiag.store.session import open_session
 from emdiag.studies.stored.find_runs import main_grading, runs_named
 from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
 from emdiag.studies.stored.problems import problems_of_runs
@@ -28,10 +27,8 @@ if TYPE_CHECKING:
     from emdiag.core.grades import GraderSpec
     from emdiag.core.problems import BenchmarkCard, Problem
     from emdiag.core.protocols import Grader, Progress
-    from emdiag.core.sampling import Completion
     from emdiag.store.run_store import Run
-
-_AT_ONCE = 256
+    from emdiag.store.session import Session
 
 
 def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
@@ -63,34 +60,27 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
         StoreError: A run was never graded by the main grader.
     """
     from emdiag.grading.pool.pool import GraderPool
-    from emdiag.grading.pool.rules import PLAIN, rules_named
+    from emdiag.grading.pool.rules import PLAIN
 
-    rules = rules_named(grader, own=PLAIN, kind="second grader")
-    opened = RunStore(Path(store))
-    watcher = progress or SilentProgress()
+    grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline_s)
+    session = open_session(store, home=home, progress=progress)
     names = [runs] if isinstance(runs, str) else runs
-    meant = [pair for name in names for pair in runs_named(name, store=opened)]
-    by_key = {run.key: (label, run) for label, run in meant}
-    with GraderPool(workers=workers, deadline_s=deadline_s, rules=rules) as pool:
-        regraded = [
-            _regrade_run(run, label, grader=pool, progress=watcher,
-                         home=Path(home) if home is not None else default_home())
-            for label, run in by_key.values()
-        ]  # fmt: skip
+    with GraderPool.of(grading, own=PLAIN, kind="second grader") as pool:
+        meant = [pair for name in names for pair in runs_named(name, store=session.store)]
+        by_key = {run.key: (label, run) for label, run in meant}
+        regraded = [_regrade_run(run, label, pool, session) for label, run in by_key.values()]
     notes = dict.fromkeys(note for regraded_run in regraded for note in _notes(regraded_run))
-    return RegradeResult(runs=tuple(regraded), notes=tuple(notes), store=str(opened.root))
+    return RegradeResult(runs=tuple(regraded), notes=tuple(notes), store=str(session.store.root))
 
 
-def _regrade_run(
-    run: Run, label: str, *, grader: Grader, progress: Progress, home: Path
-) -> RegradedRun:
+def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> RegradedRun:
     main = main_grading(run)
     if main is None:
         raise StoreError(
             "the run holds no grades to set a second grader beside",
             folder=run.path, hint="`emdiag eval` grades what it draws",
         )  # fmt: skip
-    card, of_benchmark = _benchmark(run, home=home)
+    card, of_benchmark = _benchmark(run, home=session.home)
     problems = {problem.id: problem for problem in of_benchmark}
     golds = _golds(problems, card.grader, grader=grader)
     raw = [[name, gold.answer] for name, gold in golds.items()]
@@ -98,7 +88,7 @@ def _regrade_run(
         {"answer_class": "letter by letter", "golds": golds}  # `eval` keeps other classes
         if is_outside_grader(grader.identity) else raw
     ))  # fmt: skip
-    _grade_missing(run, spec, golds, grader=grader, progress=progress)
+    _grade_missing(run, spec, golds, grader=grader, progress=session.progress)
     return _side_by_side(run, label, main=main, second=spec, problems=problems)
 
 
@@ -124,12 +114,7 @@ def _benchmark(run: Run, *, home: Path) -> tuple[BenchmarkCard, Sequence[Problem
 
 
 def _grade_missing(
-    run: Run,
-    spec: GradingSpec,
-    golds: dict[str, Gold],
-    *,
-    grader: Grader,
-    progress: Progress,
+    run: Run, spec: GradingSpec, golds: dict[str, Gold], *, grader: Grader, progress: Progress
 ) -> None:
     """Grade every completion that has no grade under `spec` yet."""
     with run.writing(), run.grade_writer(spec) as journal:
@@ -139,41 +124,20 @@ def _grade_missing(
             for sample, completion in sorted(run.completions().items())
             if sample not in done and completion.problem_id in golds
         ]
-        if waiting:
-            with progress.stage(f"grading {run.path.name}", total=len(waiting)) as stage:
-                for start in range(0, len(waiting), _AT_ONCE):
-                    for grade in _grade(waiting[start : start + _AT_ONCE], golds, grader):
-                        journal.append(grade)
-                        stage.advance()
-
-
-def _grade(
-    completions: Sequence[Completion], golds: dict[str, Gold], grader: Grader
-) -> list[Grade]:
-    pairs = [(golds[completion.problem_id], completion.text) for completion in completions]
-    return [
-        Grade(
-            problem_id=completion.problem_id,
-            sample_index=completion.sample_index,
-            verdict=judgement.verdict,
-            extracted=judgement.extracted,
-            boxed=judgement.boxed,
-            answer_class=judgement.extracted,  # letter by letter: this grader makes no classes
-            grader=grader.identity,
-            elapsed_s=judgement.elapsed_s,
-            note=judgement.note,
-        )
-        for completion, judgement in zip(completions, grader.grade(pairs), strict=True)
-    ]
+        if not waiting:
+            return
+        judged = grader.grade((golds[text.problem_id], text.text) for text in waiting)
+        with progress.stage(f"grading {run.path.name}", total=len(waiting)) as stage:
+            for completion, judgement in zip(waiting, judged, strict=True):
+                answer = judgement.extracted  # letter by letter: this grader makes no classes
+                journal.append(
+                    Grade.of(completion, judgement, answer_class=answer, grader=grader.identity)
+                )
+                stage.advance()
 
 
 def _side_by_side(
-    run: Run,
-    label: str,
-    *,
-    main: GradingSpec,
-    second: GradingSpec,
-    problems: dict[str, Problem],
+    run: Run, label: str, *, main: GradingSpec, second: GradingSpec, problems: dict[str, Problem]
 ) -> RegradedRun:
     sides = on_shared_samples(
         outcomes_of(run, digest(main), label=label), outcomes_of(run, digest(second), label=label)

@@ -28,6 +28,9 @@ TOLERANCE_FRAC, LEAST_TOLERANCE_NATS = 0.02, 0.0005
 LOWEST, HIGHEST = 0.01, 2.0
 """Temperatures of the base that are tried besides greedy decoding; engines refuse others."""
 
+ROUNDS = 4
+"""How often new temperatures of the base are tried at most."""
+
 _DIGITS = 3  # of a temperature, so that equal searches make equal runs
 
 
@@ -90,7 +93,6 @@ def match_entropies(
     curves: Mapping[str, BaseCurve],
     *,
     measure: Callable[[Mapping[str, Sequence[float]]], Mapping[str, Mapping[float, MeasuredPoint]]],
-    rounds: int,
 ) -> None:
     """Measure the base where its entropy should equal each target's, until it does.
 
@@ -101,9 +103,8 @@ def match_entropies(
         targets: By benchmark.
         curves: Likewise; what is measured is added to them.
         measure: Benchmark to temperatures, to benchmark to temperature to point.
-        rounds: At most so many.
     """
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         wanted = {
             benchmark: temperatures
             for benchmark, of_benchmark in targets.items()

@@ -16,7 +16,7 @@ from emdiag.core.options import Option, OptionGroup
 from emdiag.core.records import Record
 from emdiag.core.temperature_sweep import Axis, SweepSetting
 from emdiag.core.typed_lists import numbers, texts
-from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, parse_arms
+from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, base_arm, parse_arms
 from emdiag.studies.evaluate.plan import CHECKPOINTS, DrawingPlan, EvaluatePlan, NamedRef
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
@@ -127,26 +127,20 @@ class SweepDesign:
     """A plan with its arms and settings written out.
 
     Attributes:
+        plan: As it was asked for.
         arms: By label.
         how: Benchmarks, and everything about sampling that is not varied.
         axes: What is varied, by two or more values each, the axis of the plots first.
         settings: All of them, in order.
         base: Label of the arm that is cooled to the others' entropy; None for no control.
-        reads_entropy: Whether completions are read again for their entropy, which the control
-            needs.
-        control_at: Temperatures of the others at which the base is matched; None for all that are
-            swept, but 0.
-        control_rounds: How often new temperatures of the base are tried.
     """
 
+    plan: TemperatureSweepPlan
     arms: tuple[ArmPlan, ...]
     how: EvaluatePlan
     axes: tuple[Axis, ...]
     settings: tuple[SweepSetting, ...]
     base: str | None
-    reads_entropy: bool = True
-    control_at: tuple[float, ...] | None = None
-    control_rounds: int = 4
 
 
 def sweep_design(plan: TemperatureSweepPlan) -> SweepDesign:
@@ -160,17 +154,9 @@ def sweep_design(plan: TemperatureSweepPlan) -> SweepDesign:
     axes, settings = _settings(_swept(plan))
     for setting in settings:
         plan_at(how, setting).check()
-    design = SweepDesign(
-        arms=arms,
-        how=how,
-        axes=axes,
-        settings=settings,
-        base=_base(arms, plan) if plan.entropy else None,
-        reads_entropy=plan.entropy,
-        control_at=plan.control_at,
-    )
-    _check_control(design)
-    return design
+    base = _base(arms, plan) if plan.entropy else None
+    _check_control(plan.control_at or (), sorted({setting.temperature for setting in settings}))
+    return SweepDesign(plan=plan, arms=arms, how=how, axes=axes, settings=settings, base=base)
 
 
 def plan_at(how: EvaluatePlan, setting: SweepSetting) -> EvaluatePlan:
@@ -246,23 +232,14 @@ def _settings(
 
 def _base(arms: Sequence[ArmPlan], plan: TemperatureSweepPlan) -> str | None:
     """Label of the arm that is cooled; None where there is nothing to compare it with."""
-    labels = [arm.label for arm in arms]
-    if plan.base is not None and plan.base not in labels:
-        raise PlanError(f"no checkpoint is called {plan.base!r}", labels=", ".join(labels))
-    if not plan.control or len(arms) < 2:
-        return None
-    base = next(arm for arm in arms if arm.label == (plan.base or arms[0].label))
-    if len(base.members) > 1:
-        raise PlanError(
-            f"the base {base.label!r} has {len(base.members)} checkpoints, expected one",
-            hint="name another one with --base, or leave the control out with --no-control",
-        )
-    return base.label
+    is_compared = plan.control and len(arms) > 1
+    hint = "name another one with --base, or leave the control out with --no-control"
+    base = base_arm(arms, plan.base, hint=hint if is_compared else None)
+    return base.label if is_compared else None
 
 
-def _check_control(plan: SweepDesign) -> None:
-    swept = sorted({setting.temperature for setting in plan.settings})
-    for temperature in plan.control_at or ():
+def _check_control(temperatures: Sequence[float], swept: Sequence[float]) -> None:
+    for temperature in temperatures:
         if temperature not in swept or temperature == 0:
             raise PlanError(
                 f"the control is asked for at temperature {temperature:g}, which is not swept"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -17,7 +18,6 @@ from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.entropies import entropies, read_missing_entropies
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.task import expand
-from emdiag.studies.figure_files import write_figures
 from emdiag.studies.sweep.match_entropy import (
     BaseCurve,
     control_of,
@@ -89,15 +89,11 @@ def run_temperature_sweep(
         EmdiagError: As `temperature_sweep`; what was drawn before is kept.
     """
     from emdiag.grading.pool.pool import GraderPool
-    from emdiag.grading.pool.rules import rules_named
 
     design = sweep_design(plan)
     first = plan_at(design.how, design.settings[0])
     readings = expand(first, session)
-    rules = rules_named(plan.grading.grader)
-    with GraderPool(
-        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules
-    ) as grader:
+    with GraderPool.of(plan.grading) as grader:
         study = _SweepStudy(design, readings, session, grader=grader)
         study.measure_arms()
         controls = study.match_base() if design.base else []
@@ -106,10 +102,10 @@ def run_temperature_sweep(
         stage.advance()
     if figures is not None:
         from emdiag.plots.figures import sweep_figures
+        from emdiag.plots.style import save_figures
 
-        files = write_figures(
-            lambda: sweep_figures(result), Path(figures), progress=session.progress
-        )
+        draw = partial(sweep_figures, result)
+        files = save_figures(draw, Path(figures), progress=session.progress)
         result = msgspec.structs.replace(result, figures=files)
     session.store.save(result)
     return result
@@ -120,13 +116,13 @@ class _SweepStudy:
 
     def __init__(
         self,
-        plan: SweepDesign,
+        design: SweepDesign,
         readings: Sequence[EvalTask],
         session: Session,
         *,
         grader: Grader,
     ) -> None:
-        self._plan, self._session, self._grader = plan, session, grader
+        self._design, self._session, self._grader = design, session, grader
         self._readings = {
             (reading.checkpoint.label, reading.card.name): reading for reading in readings
         }
@@ -136,8 +132,8 @@ class _SweepStudy:
 
     def measure_arms(self) -> None:
         """Every arm under every setting; weights of each checkpoint are loaded once."""
-        places = [(name, setting) for name in self._benchmarks for setting in self._plan.settings]
-        for arm in self._plan.arms:
+        places = [(name, setting) for name in self._benchmarks for setting in self._design.settings]
+        for arm in self._design.arms:
             labels = [member.label for member in arm.members]
             members = [self._measure(label, places) for label in labels]
             for benchmark, setting in places:
@@ -147,7 +143,7 @@ class _SweepStudy:
 
     def match_base(self) -> list[CoolingControl]:
         """The base at the entropy of every other arm, at each temperature asked for."""
-        base = self._plan.base or ""
+        base = self._design.base or ""
         targets = {name: self._targets(name) for name in self._benchmarks}
         curves = {name: BaseCurve(points=self._base_points(name)) for name in self._benchmarks}
         usable = {
@@ -156,9 +152,7 @@ class _SweepStudy:
             if of_benchmark
             and any(measured.entropy is not None for measured in curves[name].points.values())
         }
-        match_entropies(
-            usable, curves, measure=self._measure_base, rounds=self._plan.control_rounds
-        )
+        match_entropies(usable, curves, measure=self._measure_base)
         return with_headlines(
             [
                 control_of(target, curves[name], base=base)
@@ -169,7 +163,7 @@ class _SweepStudy:
 
     def result(self, controls: Sequence[CoolingControl]) -> TemperatureSweepResult:
         """All figures of the study."""
-        plan = self._plan
+        plan = self._design
         checkpoints = {label: reading.checkpoint for (label, _), reading in self._readings.items()}
         base = plan.base or plan.arms[0].label
         used = {(control.benchmark, control.base_temperature) for control in controls}
@@ -198,15 +192,17 @@ class _SweepStudy:
     ) -> dict[tuple[str, SweepSetting], SweepRun]:
         """One checkpoint at these places, drawn, graded and read."""
         readings = {place: self._at(label, *place) for place in places}
-        draw_missing(list(readings.values()), self._plan.how, self._session)
-        options, progress = self._plan.how.engine, self._session.progress
-        if self._plan.reads_entropy:
+        draw_missing(list(readings.values()), self._design.how, self._session)
+        options, progress = self._design.how.engine, self._session.progress
+        if self._design.plan.entropy:
             read_missing_entropies(list(readings.values()), options=options, progress=progress)
         return {
             place: SweepRun(
                 reading=reading,
                 grade_key=grade_reading(reading, self._grader, progress=progress),
-                entropies=entropies(reading, options=options) if self._plan.reads_entropy else None,
+                entropies=entropies(reading, options=options)
+                if self._design.plan.entropy
+                else None,
             )
             for place, reading in readings.items()
         }
@@ -214,7 +210,7 @@ class _SweepStudy:
     def _at(self, label: str, benchmark: str, setting: SweepSetting) -> EvalTask:
         """The reading of a checkpoint on a benchmark, under another setting."""
         reading = self._readings[label, benchmark]
-        how = plan_at(self._plan.how, setting)
+        how = plan_at(self._design.how, setting)
         spec = reading.run.spec
         sampling = how.sampling.params(
             max_tokens=spec.sampling.max_tokens, stop_token_ids=spec.sampling.stop_token_ids
@@ -223,16 +219,16 @@ class _SweepStudy:
             reading,
             run=self._session.store.run(msgspec.structs.replace(spec, sampling=sampling)),
             samples=how.sampling.samples,
-            setting=setting.words(self._plan.axes),
+            setting=setting.words(self._design.axes),
         )
 
     def _targets(self, benchmark: str) -> list[EntropyTarget]:
-        wanted = self._plan.control_at
+        wanted = self._design.plan.control_at
         targets = [
             target_of(measured)
             for (label, name, setting), measured in self._found.items()
             if name == benchmark
-            and label != self._plan.base
+            and label != self._design.base
             and self._keeps_all(setting)
             and setting.temperature > 0
             and (wanted is None or setting.temperature in wanted)
@@ -243,14 +239,14 @@ class _SweepStudy:
         return {
             setting.temperature: measured
             for (label, name, setting), measured in self._found.items()
-            if name == benchmark and label == self._plan.base and self._keeps_all(setting)
+            if name == benchmark and label == self._design.base and self._keeps_all(setting)
         }
 
     def _measure_base(
         self, wanted: Mapping[str, Sequence[float]]
     ) -> dict[str, dict[float, MeasuredPoint]]:
         """The base at new temperatures."""
-        base = self._plan.base or ""
+        base = self._design.base or ""
         places = [
             (name, SweepSetting(temperature=temperature))
             for name, temperatures in wanted.items()
@@ -266,25 +262,25 @@ class _SweepStudy:
 
     def _keeps_all(self, setting: SweepSetting) -> bool:
         """Whether texts were drawn from whole distributions, as entropies are read."""
-        return setting.top_p == 1 and setting.top_k == 0 and self._plan.how.sampling.min_p == 0
+        return setting.top_p == 1 and setting.top_k == 0 and self._design.how.sampling.min_p == 0
 
     def _notes(self, controls: Sequence[CoolingControl]) -> tuple[str, ...]:
-        notes = []
+        notes, base = [], self._design.base
         for reading in self._readings.values():
             notes += [*reading.notes, *reading.card.caveats]
         for label, name in self._readings:
-            for setting in self._plan.settings:
+            for setting in self._design.settings:
                 sessions = self._at(label, name, setting).run.provenance()
                 notes += [f"drawn {note}" for note in version_notes(sessions)]
         notes += [
-            f"{name}: the entropy of {self._plan.base} does not rise with temperature everywhere, "
+            f"{name}: the entropy of {base} does not rise with temperature everywhere, "
             "so that several of its temperatures may match; the lowest one is tried first"
             for name in self._benchmarks
-            if self._plan.base and BaseCurve(points=self._base_points(name)).falls_somewhere()
+            if base and BaseCurve(points=self._base_points(name)).falls_somewhere()
         ]
-        if len(self._plan.axes) > 1:
+        if len(self._design.axes) > 1:
             notes.append("a slope along one axis is over all settings of the other one")
-        notes += _entropy_notes(self._plan, controls, self._found)
+        notes += _entropy_notes(self._design, controls, self._found)
         engines = {reading.run.spec.engine.name for reading in self._readings.values()}
         if "transformers" in engines or "vllm" in engines:
             notes.append(
@@ -295,15 +291,15 @@ class _SweepStudy:
 
 
 def _entropy_notes(
-    plan: SweepDesign, controls: Sequence[CoolingControl], points: Mapping[Place, MeasuredPoint]
+    design: SweepDesign, controls: Sequence[CoolingControl], points: Mapping[Place, MeasuredPoint]
 ) -> list[str]:
-    if not plan.reads_entropy:
+    if not design.plan.entropy:
         return ["entropies were not read, so there is no entropy-matched baseline"]
     sampled = [point for (*_, setting), point in points.items() if setting.temperature]
     if sampled and all(point.entropy is None for point in sampled):
         return ["a table of texts has no entropies, so there is no entropy-matched baseline"]
     notes = []
-    if plan.base and not controls:
+    if design.base and not controls:
         notes.append(
             "no setting keeps all tokens above temperature 0, so there is no entropy-matched "
             "baseline"

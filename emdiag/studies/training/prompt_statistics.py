@@ -48,17 +48,13 @@ def measure_prompts(
         CheckpointError: The weights cannot be loaded again.
     """
     from emdiag.grading.pool.pool import GraderPool
-    from emdiag.grading.pool.rules import rules_named
 
     kept = reading.run.completions()
     drawn = {
         problem.id: [kept[problem.id, index] for index in range(reading.samples)]
         for problem in reading.problems
     }
-    rules = rules_named(plan.grading.grader)
-    with GraderPool(
-        workers=plan.grading.grader_workers, deadline_s=plan.grading.deadline_s, rules=rules
-    ) as grader:
+    with GraderPool.of(plan.grading) as grader:
         verdicts = _verdicts(reading, grader, progress=progress)
         classes = _classes(reading, drawn, grader, progress=progress)
     entropies: Mapping[str, Sequence[Sequence[float]]] = {}

@@ -24,13 +24,17 @@ def labels(found: LogitSkewDesign) -> dict[str, list[tuple[str, str]]]:
 
 def test_the_first_checkpoint_is_the_base_unless_another_is_named() -> None:
     found = plan("before=lab", "after=other")
-    assert (found.base, found.continuation, found.texts) == ("before", "shared", None)
+    assert (found.base.label, found.plan.continuation, found.plan.texts) == (
+        "before",
+        "shared",
+        None,
+    )
     assert (
         found.how.targets.limit,
         found.how.sampling.temperature,
         found.how.sampling.samples,
     ) == (20, 1.0, 1)
-    assert plan("before=lab", "after=other", base="after").base == "after"
+    assert plan("before=lab", "after=other", base="after").base.label == "after"
 
 
 def test_a_label_given_again_is_one_arm_whose_members_have_names_of_their_own() -> None:
@@ -48,7 +52,7 @@ def test_problems_and_options_of_sampling_reach_the_drawing() -> None:
     how = found.how.sampling
     assert found.how.targets.limit == 7
     assert (how.samples, how.temperature, how.seed, how.max_tokens) == (3, 0.5, 4, 9)
-    assert found.seed == 4
+    assert found.plan.sampling.seed == 4
 
 
 def test_options_that_are_none_keep_their_defaults() -> None:
