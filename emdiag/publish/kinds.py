@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.logit_skew import LogitSkewResult
@@ -15,6 +15,7 @@ from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
+from emdiag.findings.page import Page
 from emdiag.publish.sources import (
     Sources,
     comparison_sources,
@@ -25,26 +26,12 @@ from emdiag.publish.sources import (
     sweep_sources,
 )
 from emdiag.publish.training import training_result_page, training_sources
-from emdiag.reports.pages import (
-    claims_page,
-    comparison_page,
-    evaluation_page,
-    logit_page,
-    seeds_page,
-    selection_page,
-    sweep_page,
-)
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
-    from emdiag.findings.page import Context, Page
+    from emdiag.findings.page import Context
 
 R = TypeVar("R", bound=Result)
-R_contra = TypeVar("R_contra", bound=Result, contravariant=True)
-
-
-class _PageOf(Protocol[R_contra]):
-    def __call__(self, result: R_contra, /, *, context: Context) -> Page: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,27 +41,39 @@ class Kind(Generic[R]):
     Attributes:
         record: A `Result` with `tag`, and with `folder` where it is stored.
         sources: What its numbers come from, as far as a store holds it.
-        page: The page of a result, around what is known of its sources.
+        page: A result and its `context` to its page.
         heading: Of its chapter in a study.
     """
 
     record: type[R]
     sources: Callable[[R, RunStore], Sources]
-    page: _PageOf[R]
+    page: Callable[..., Page]
     heading: Callable[[R], str]
+
+
+def _page(name: str) -> Callable[..., Page]:
+    """The function of this name in `reports.pages`; drawing is imported when a page is made."""
+
+    def page(result: Result, *, context: Context) -> Page:
+        from emdiag.reports import pages
+
+        full: Page = getattr(pages, name)(result, context=context)
+        return full
+
+    return page
 
 
 KINDS: tuple[Kind[Any], ...] = (
     Kind(
         record=EvaluateResult,
         sources=evaluation_sources,
-        page=evaluation_page,
+        page=_page("evaluation_page"),
         heading=lambda _: "How often they are right",
     ),
     Kind(
         record=CompareResult,
         sources=comparison_sources,
-        page=comparison_page,
+        page=_page("comparison_page"),
         heading=lambda result: (
             f"{result.comparisons[0].right} against {result.comparisons[0].left}"
         ),
@@ -82,25 +81,25 @@ KINDS: tuple[Kind[Any], ...] = (
     Kind(
         record=LogitSkewResult,
         sources=logit_sources,
-        page=logit_page,
+        page=_page("logit_page"),
         heading=lambda _: "What happened to the logits",
     ),
     Kind(
         record=TemperatureSweepResult,
         sources=sweep_sources,
-        page=sweep_page,
+        page=_page("sweep_page"),
         heading=lambda _: "Temperature sweep",
     ),
     Kind(
         record=SeedScoresResult,
         sources=seeds_sources,
-        page=seeds_page,
+        page=_page("seeds_page"),
         heading=lambda result: f"Seeds of {Path(result.out).name}",
     ),
     Kind(
         record=SelectResult,
         sources=selection_sources,
-        page=selection_page,
+        page=_page("selection_page"),
         heading=lambda result: f"Which prompt to train on, of {result.pool}",
     ),
     Kind(
@@ -112,7 +111,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Kind(
         record=ClaimsResult,
         sources=lambda _result, _store: Sources(),
-        page=claims_page,
+        page=_page("claims_page"),
         heading=lambda _: "Claims",
     ),
 )

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from emdiag.publish.context import page_context
 from emdiag.publish.kinds import kind_of
-from emdiag.publish.runs import evaluation_of_runs
-from emdiag.publish.study import StudyPart, study_of
 from emdiag.publish.targets import find_targets
 from emdiag.reports.render import write_page
 from emdiag.store.run_store import Run
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.records import Result
     from emdiag.findings.page import Page
+    from emdiag.publish.study import StudyPart
     from emdiag.publish.targets import Target
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
@@ -52,6 +51,8 @@ def report(
     """
     session = open_session(store, home=home, command=command)
     targets = find_targets([str(name) for name in runs], store=session.store)
+    from emdiag.publish.study import study_of  # drawing takes a second to import
+
     path = Path(out) if out is not None else _default_path(targets, store=session.store)
     parts = _results(targets, home=session.home)
     if len(parts) > 1:
@@ -82,6 +83,9 @@ def result_page(result: Result, session: Session) -> Page:
 
 def _results(targets: Sequence[Target], *, home: Path) -> list[StudyPart]:
     """Results in their order; all runs of one store together are one evaluation."""
+    from emdiag.publish.runs import evaluation_of_runs
+    from emdiag.publish.study import StudyPart
+
     parts: list[StudyPart] = []
     runs: dict[Path, tuple[RunStore, dict[str, Run]]] = {}
     for target in targets:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Result
-from emdiag.ledger.run import claims
 from emdiag.publish.kinds import FOLDERS, RECORDS
 from emdiag.publish.training import training_of
 from emdiag.store.files import read_result
@@ -86,6 +85,8 @@ def _of_store(store: RunStore) -> list[Target]:
     files = result_files(store)
     last = {file.parent.name: file for file in files}
     if last:
+        from emdiag.ledger.run import claims
+
         measured = claims(store=store.root)
         judged = [Target(name="claims", subject=measured, store=store)] if measured.claims else []
         return [*(_of_file(file, store=store) for file in last.values()), *judged]

@@ -10,7 +10,6 @@ from emdiag.core.training import TrainedCell, TrainResult, next_stage
 from emdiag.findings.page import Context, Fact, Page
 from emdiag.findings.training import seed_groups
 from emdiag.publish.sources import Sources
-from emdiag.reports.pages import training_page
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def training_sources(result: TrainResult, _store: RunStore) -> Sources:
 
 def training_result_page(result: TrainResult, /, *, context: Context) -> Page:
     """The page of a training folder, with every update of its cells."""
+    from emdiag.reports.pages import training_page
+
     return training_page(
         result.out,
         stage=result.stage,

@@ -35,7 +35,7 @@ class _Candidate:
 
 
 def find_run(name: str, *, store: RunStore) -> Run | None:
-    """The run whose folder, wherever it is, or key in the store `name` is; None where it is neither.
+    """The run whose folder (anywhere), or key in the store, `name` is; None where it is neither.
 
     Raises:
         PlanError: Several keys begin like this.

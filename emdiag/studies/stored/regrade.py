@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.cards import load_card
@@ -23,6 +22,7 @@ from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emdiag.core.grades import GraderSpec
     from emdiag.core.problems import BenchmarkCard, Problem
