@@ -37,6 +37,7 @@ def grade(
     named, the others are graded all the same, and the exit code is then 2.
     """
     with console.command(json=json, wide=wide) as out:
+        from emdiag.core.option_groups import Grading
         from emdiag.studies.stored.grade_file import (
             GradedLine,
             GradeFilePlan,
@@ -44,7 +45,8 @@ def grade(
             run_grade_file,
         )
 
-        plan = GradeFilePlan(name=file, grader=grader, deadline_s=deadline, workers=workers)
+        grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline)
+        plan = GradeFilePlan(name=file, grading=grading)
 
         def show(line: GradedLine) -> None:
             if json:

@@ -59,26 +59,23 @@ def parse_arms(checkpoints: Sequence[NamedRef], *, seeds: SeedChoice) -> tuple[A
     return tuple(arms)
 
 
-def base_arm(arms: Sequence[ArmPlan], label: str | None, *, hint: str | None) -> ArmPlan:
+def base_arm(arms: Sequence[ArmPlan], label: str | None) -> ArmPlan:
     """The arm that others are compared with, the first unless a label is given.
 
-    Args:
-        arms: As parsed.
-        label: As typed.
-        hint: What to do where the base has several checkpoints; None where it may.
-
     Raises:
-        PlanError: There is no such label, or the arm has several checkpoints.
+        PlanError: There is no such label.
     """
     by_label = {arm.label: arm for arm in arms}
     if label is not None and label not in by_label:
         raise PlanError(f"no checkpoint is called {label!r}", labels=", ".join(by_label))
-    base = arms[0] if label is None else by_label[label]
-    if hint is not None and len(base.members) > 1:
-        raise PlanError(
-            f"the base {base.label!r} has {len(base.members)} checkpoints, expected one", hint=hint
-        )
-    return base
+    return arms[0] if label is None else by_label[label]
+
+
+def several_checkpoints(base: ArmPlan, *, hint: str) -> PlanError:
+    """The error for a base that is more than one checkpoint."""
+    return PlanError(
+        f"the base {base.label!r} has {len(base.members)} checkpoints, expected one", hint=hint
+    )
 
 
 def arm_of(plan: ArmPlan, resolved: Mapping[str, CheckpointRef], *, is_base: bool) -> Arm:

@@ -19,6 +19,7 @@ from emdiag.studies.evaluate.arms import (
     SeedChoice,
     base_arm,
     parse_arms,
+    several_checkpoints,
 )
 from emdiag.studies.evaluate.plan import (
     CHECKPOINTS,
@@ -186,8 +187,11 @@ def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
                 f"{taken!r} is the name of a text and cannot be a label",
                 hint="give the checkpoint another label: LABEL=REF",
             )
-    hint = "every difference is to one base; take another label for the others"
-    base = base_arm(arms, plan.base, hint=hint)
+    base = base_arm(arms, plan.base)
+    if len(base.members) > 1:
+        raise several_checkpoints(
+            base, hint="every difference is to one base; take another label for the others"
+        )
     _check_temperatures(plan.entropy_temperatures)
     if not plan.from_runs:
         _check_texts(plan, labels)

@@ -9,13 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
+import msgspec
+
 from emdiag.benchmarks.cards import list_cards
 from emdiag.core.errors import GraderError
-from emdiag.core.grades import MAIN_GRADER, Gold, Judgement, Tolerance, Verdict
+from emdiag.core.grades import Gold, Judgement, Tolerance, Verdict
+from emdiag.core.option_groups import Grading
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
 from emdiag.grading.pool.pool import GraderPool
-from emdiag.grading.pool.rules import rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,19 +27,10 @@ _ASKED = 'a line such as {"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
 
 
 class GradeFilePlan(Record, frozen=True, kw_only=True):
-    """What to grade, and with how much patience.
-
-    Attributes:
-        name: Of the file, for messages; `-` for standard input.
-        grader: `math-verify`, or `package.module:name`.
-        deadline_s: Seconds one comparison may take.
-        workers: Processes; None takes the number of processors.
-    """
+    """What to grade, and how; `name` is of the file, for messages, or `-` for standard input."""
 
     name: str
-    grader: str = MAIN_GRADER
-    deadline_s: float = 10.0
-    workers: int | None = None
+    grading: Grading = Grading()
 
 
 class GradedLine(Record, frozen=True, kw_only=True):
@@ -53,11 +46,11 @@ class GradedLine(Record, frozen=True, kw_only=True):
 
     line: int
     id: str | int | None
-    verdict: Verdict | None
-    extracted: str | None
-    boxed: bool
+    verdict: Verdict | None = None
+    extracted: str | None = None
+    boxed: bool = False
     grader: str
-    elapsed_s: float
+    elapsed_s: float = 0.0
     note: str | None = None
     problem: str | None = None
 
@@ -80,15 +73,6 @@ class GradeFileResult(Record, frozen=True, kw_only=True):
     boxed: int
     by_verdict: dict[str, int]
     elapsed_s: float
-
-
-class _Read(Record, frozen=True, kw_only=True):
-    line: int
-    id: str | int | None
-    gold: Gold | None = None
-    completion: str = ""
-    problem: str | None = None
-    remark: str | None = None
 
 
 def read_lines(plan: GradeFilePlan, standard_input: Iterable[bytes]) -> Iterator[bytes]:
@@ -123,17 +107,22 @@ def run_grade_file(
     """
     started = time.perf_counter()
     counts = dict.fromkeys(Verdict, 0)
-    unreadable = boxed = 0
-    waiting: deque[_Read] = deque()
-    rules = rules_named(plan.grader)
-    with GraderPool(workers=plan.workers, deadline_s=plan.deadline_s, rules=rules) as pool:
-        for judgement in pool.grade(_pairs(_readable_lines(plan, lines), waiting)):
-            unreadable += _show_problems(waiting, pool, show)
-            graded = _graded(waiting.popleft(), judgement, pool.identity)
+    boxed = unreadable = 0
+    waiting: deque[GradedLine] = deque()
+    with GraderPool.of(plan.grading) as pool:
+
+        def show_unreadable() -> None:
+            nonlocal unreadable
+            while waiting and waiting[0].problem is not None:
+                show(waiting.popleft())
+                unreadable += 1
+
+        for judgement in pool.grade(_pairs(plan.name, lines, waiting, grader=pool.identity)):
+            show_unreadable()
             counts[judgement.verdict] += 1
             boxed += judgement.boxed
-            show(graded)
-        unreadable += _show_problems(waiting, pool, show)
+            show(_graded(waiting.popleft(), judgement))
+        show_unreadable()
         return GradeFileResult(
             name=plan.name,
             grader=pool.identity,
@@ -146,70 +135,39 @@ def run_grade_file(
         )
 
 
-def _pairs(read: Iterable[_Read], waiting: deque[_Read]) -> Iterator[tuple[Gold, str]]:
-    for item in read:
-        waiting.append(item)
-        if item.gold is not None:
-            yield item.gold, item.completion
-
-
-def _show_problems(
-    waiting: deque[_Read], pool: GraderPool, show: Callable[[GradedLine], None]
-) -> int:
-    """Show the unreadable lines that come next in order, and say how many there were."""
-    shown = 0
-    while waiting and waiting[0].gold is None:
-        item = waiting.popleft()
-        shown += 1
-        show(
-            GradedLine(
-                line=item.line,
-                id=item.id,
-                verdict=None,
-                extracted=None,
-                boxed=False,
-                grader=pool.identity,
-                elapsed_s=0.0,
-                problem=item.problem,
-            )
-        )
-    return shown
-
-
-def _graded(item: _Read, judgement: Judgement, grader: str) -> GradedLine:
-    return GradedLine(
-        line=item.line,
-        id=item.id,
+def _graded(line: GradedLine, judgement: Judgement) -> GradedLine:
+    return msgspec.structs.replace(
+        line,
         verdict=judgement.verdict,
         extracted=judgement.extracted,
         boxed=judgement.boxed,
-        grader=grader,
         elapsed_s=judgement.elapsed_s,
-        note="; ".join(note for note in (judgement.note, item.remark) if note) or None,
+        note="; ".join(note for note in (judgement.note, line.note) if note) or None,
     )
 
 
-def _readable_lines(plan: GradeFilePlan, lines: Iterable[bytes]) -> Iterator[_Read]:
+def _pairs(
+    name: str, lines: Iterable[bytes], waiting: deque[GradedLine], *, grader: str
+) -> Iterator[tuple[Gold, str]]:
+    """Gold and completion of each line that can be graded; `waiting` takes every line."""
     tolerances = {card.name: card.grader.tolerance for card in list_cards()}
     for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield _read(plan.name, number, line, tolerances)
-
-
-def _read(name: str, number: int, line: bytes, tolerances: dict[str, Tolerance]) -> _Read:
-    where = f"{name}, line {number}"
-    identity: str | int | None = None
-    try:
-        fields = _fields(line, where)
-        identity = _identity(fields.get("id"))
-        gold = _gold(fields, where, tolerances)
-        remark = _remark(fields, tolerances)
-        completion = fields.get("completion")
-        if not isinstance(completion, str):
-            _refuse(where, "completion", "text", fields)
-    except GraderError as error:
-        return _Read(line=number, id=identity, problem=str(error))
-    return _Read(line=number, id=identity, gold=gold, completion=completion, remark=remark)
+        if not line.strip():
+            continue
+        where, identity = f"{name}, line {number}", None
+        try:
+            fields = _fields(line, where)
+            identity = _identity(fields.get("id"))
+            gold = _gold(fields, where, tolerances)
+            completion = fields.get("completion")
+            if not isinstance(completion, str):
+                _refuse(where, "completion", "text", fields)
+        except GraderError as error:
+            waiting.append(GradedLine(line=number, id=identity, grader=grader, problem=str(error)))
+        else:
+            note = _remark(fields, tolerances)
+            waiting.append(GradedLine(line=number, id=identity, grader=grader, note=note))
+            yield gold, completion
 
 
 def _remark(fields: dict[str, object], tolerances: dict[str, Tolerance]) -> str | None:

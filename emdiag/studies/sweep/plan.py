@@ -16,7 +16,14 @@ from emdiag.core.options import Option, OptionGroup
 from emdiag.core.records import Record
 from emdiag.core.temperature_sweep import Axis, SweepSetting
 from emdiag.core.typed_lists import numbers, texts
-from emdiag.studies.evaluate.arms import SEEDS, ArmPlan, SeedChoice, base_arm, parse_arms
+from emdiag.studies.evaluate.arms import (
+    SEEDS,
+    ArmPlan,
+    SeedChoice,
+    base_arm,
+    parse_arms,
+    several_checkpoints,
+)
 from emdiag.studies.evaluate.plan import CHECKPOINTS, DrawingPlan, EvaluatePlan, NamedRef
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
@@ -232,10 +239,14 @@ def _settings(
 
 def _base(arms: Sequence[ArmPlan], plan: TemperatureSweepPlan) -> str | None:
     """Label of the arm that is cooled; None where there is nothing to compare it with."""
-    is_compared = plan.control and len(arms) > 1
-    hint = "name another one with --base, or leave the control out with --no-control"
-    base = base_arm(arms, plan.base, hint=hint if is_compared else None)
-    return base.label if is_compared else None
+    base = base_arm(arms, plan.base)
+    if not plan.control or len(arms) < 2:
+        return None
+    if len(base.members) > 1:
+        raise several_checkpoints(
+            base, hint="name another one with --base, or leave the control out with --no-control"
+        )
+    return base.label
 
 
 def _check_control(temperatures: Sequence[float], swept: Sequence[float]) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emdiag.core.errors import GraderError
+from emdiag.core.option_groups import Grading
 from emdiag.studies.stored.grade_file import GradedLine, GradeFilePlan, read_lines, run_grade_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PLAN = GradeFilePlan(name="answers.jsonl", workers=1)
+PLAN = GradeFilePlan(name="answers.jsonl", grading=Grading(grader_workers=1))
 
 
 def graded(*lines: object) -> list[GradedLine]:
