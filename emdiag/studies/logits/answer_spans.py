@@ -10,10 +10,10 @@ import numpy as np
 from emdiag.core.grades import Verdict
 from emdiag.core.logit_skew import OWN
 from emdiag.grading.parse.extract import answer_start
+from emdiag.measure.logit_estimates import EstimateRow
 from emdiag.stats.comparisons import within_problem_auroc
 from emdiag.stats.moments import DECILES
 from emdiag.studies.evaluate.grade import grade_reading
-from emdiag.studies.logits.estimates import EstimateRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from emdiag.core.protocols import Grader, Progress
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
+    from emdiag.measure.logit_estimates import EstimateTable
     from emdiag.measure.logit_statistics import Floats, Positions
     from emdiag.store.run_store import Sample
-    from emdiag.studies.logits.estimates import EstimateTable
     from emdiag.studies.logits.texts import TextSet
 
     Mask = NDArray[np.bool_]

@@ -13,19 +13,19 @@ from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.plans import spelled_out
 from emdiag.engines.open import choose_engine, effective_dtype, has_weights
+from emdiag.measure.logit_decomposition import decomposition, finding, flows, histograms
+from emdiag.measure.logit_estimates import EstimateTable
+from emdiag.measure.logit_rows import ArmReadings, add_rows
 from emdiag.measure.logit_statistics import pair_statistics, positions_of
+from emdiag.measure.published_logits import PublishedReadings, published_figure
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.arms import arm_of
 from emdiag.studies.evaluate.task import expand
 from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
-from emdiag.studies.logits.decompose import decomposition, finding, flows, histograms
-from emdiag.studies.logits.estimates import EstimateTable
 from emdiag.studies.logits.plan import LogitSkewPlan, logit_design
-from emdiag.studies.logits.published import PublishedReadings, published_figure
 from emdiag.studies.logits.read import Job, StudyCheckpoint, read_missing
 from emdiag.studies.logits.sources import collect
-from emdiag.studies.logits.statistics import ArmReadings, add_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

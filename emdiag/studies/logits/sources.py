@@ -11,11 +11,11 @@ import msgspec
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN
 from emdiag.core.option_groups import Sampling
+from emdiag.measure.published_logits import TEMPERATURE, TOP_K
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import NamedRef
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.logits.plan import REFERENCE, SOLUTIONS
-from emdiag.studies.logits.published import TEMPERATURE, TOP_K
 from emdiag.studies.logits.texts import TextSet, drawn_texts, run_texts, solution_texts
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.plans import spelled_out
 from emdiag.core.seed_scores import SeedScoresResult
+from emdiag.measure.seed_summary import Scored, Trained, summarise_seeds
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
 from emdiag.studies.evaluate.plan import (
@@ -19,7 +20,6 @@ from emdiag.studies.evaluate.plan import (
 )
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.training.plans import SeedScoresPlan
-from emdiag.studies.training.seed_summary import Scored, Trained, summarise_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

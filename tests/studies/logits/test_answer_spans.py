@@ -9,9 +9,9 @@ import pytest
 
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
+from emdiag.measure.logit_estimates import EstimateTable
 from emdiag.resources import lab_weights
 from emdiag.studies.logits.answer_spans import add_auroc, spans_of
-from emdiag.studies.logits.estimates import EstimateTable
 from emdiag.studies.logits.texts import TextSet, Written
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scipy import stats
 from emdiag.engines.hf.logit_reader import ReadText
 from emdiag.measure.logit_statistics import positions_of
 from emdiag.measure.logits import TracedText, trace
-from emdiag.studies.logits.published import QUIRKS, PublishedReadings, published_figure
+from emdiag.measure.published_logits import QUIRKS, PublishedReadings, published_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ import pytest
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.results import BenchmarkScore, TextRates
+from emdiag.measure.seed_summary import Scored, Trained, summarise_seeds
 from emdiag.stats.intervals import of_differences, wilson
-from emdiag.studies.training.seed_summary import Scored, Trained, summarise_seeds
 
 
 def scored(rates: list[float], *, label: str, seed: int | None = None, notes: str = "") -> Scored:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import OWN
 from emdiag.core.moments import RANK_BUCKETS
+from emdiag.measure.logit_estimates import EstimateRow
 from emdiag.measure.logit_statistics import (
     Floats,
     PairStatistics,
@@ -19,15 +20,14 @@ from emdiag.measure.logit_statistics import (
 )
 from emdiag.stats.jackknife import Jackknifed, pooled_shape
 from emdiag.stats.moments import DECILES
-from emdiag.studies.logits.estimates import EstimateRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emdiag.core.logit_skew import LogitSource
     from emdiag.core.moments import Moments
+    from emdiag.measure.logit_estimates import EstimateTable
     from emdiag.stats.moments import MomentColumns
-    from emdiag.studies.logits.estimates import EstimateTable
 
 PER_TOKEN = (
     *("mean", "sigma", "skewness", "excess_kurtosis", "entropy_nats", "effective_vocabulary"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from emdiag.studies.logits.estimates import EstimateRow, EstimateTable
+from emdiag.measure.logit_estimates import EstimateRow, EstimateTable
 
 if TYPE_CHECKING:
     from emdiag.core.logit_skew import Direction, LogitEstimate
