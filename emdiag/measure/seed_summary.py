@@ -22,21 +22,13 @@ _SEED = "seed-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
-    """A score, and the share of right samples of each problem, `[problems]`."""
-
-    score: BenchmarkScore
-    rates: NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trained:
     """A saved checkpoint of a training folder, scored; `is_registered` before training."""
 
     cell: str
     update: int
     is_registered: bool
-    scored: Scored
+    score: BenchmarkScore
 
     @property
     def group(self) -> str:
@@ -45,7 +37,7 @@ class Trained:
         return "/".join(parts)
 
 
-def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> BenchmarkSeeds:
+def summarise_seeds(trained: Sequence[Trained], *, base: BenchmarkScore | None) -> BenchmarkSeeds:
     """One benchmark: what was registered, every group of seeds, and the oracle.
 
     Args:
@@ -55,7 +47,7 @@ def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> Bench
     by_group: dict[tuple[str, int], list[Trained]] = {}
     for member in trained:
         by_group.setdefault((member.group, member.update), []).append(member)
-    first = trained[0].scored.score
+    first = trained[0].score
     groups = tuple(
         _group(name, update, members, base) for (name, update), members in by_group.items()
     )
@@ -68,15 +60,17 @@ def summarise_seeds(trained: Sequence[Trained], *, base: Scored | None) -> Bench
         partial=first.partial,
         registered=next((_seed_score(member) for member in trained if member.is_registered), None),
         groups=groups,
-        oracle=_seed_score(max(trained, key=lambda member: member.scored.score.value)),
+        oracle=_seed_score(max(trained, key=lambda member: member.score.value)),
         candidates=len(trained),
-        base=None if base is None else _metric(base.score),
+        base=None if base is None else _metric(base),
         notes=_notes(trained, groups, base),
     )
 
 
-def _group(name: str, update: int, members: Sequence[Trained], base: Scored | None) -> SeedGroup:
-    rates = np.stack([member.scored.rates for member in members])
+def _group(
+    name: str, update: int, members: Sequence[Trained], base: BenchmarkScore | None
+) -> SeedGroup:
+    rates = np.stack([_rates(member.score) for member in members])
     per_seed = rates.mean(axis=1)
     return SeedGroup(
         name=name,
@@ -87,8 +81,13 @@ def _group(name: str, update: int, members: Sequence[Trained], base: Scored | No
         deviation=float(per_seed.std(ddof=1)) if len(members) > 1 else None,
         lowest=float(per_seed.min()),
         highest=float(per_seed.max()),
-        difference=None if base is None else _difference(rates - base.rates, base.score.label),
+        difference=None if base is None else _difference(rates - _rates(base), base.label),
     )
+
+
+def _rates(score: BenchmarkScore) -> NDArray[np.float64]:
+    """Share of right samples of each problem, `[problems]`."""
+    return np.array([problem.rate for problem in score.per_problem])
 
 
 def _interval(rates: NDArray[np.float64]) -> Interval | None:
@@ -113,7 +112,7 @@ def _metric(score: BenchmarkScore) -> Metric:
 
 
 def _seed_score(trained: Trained) -> SeedScore:
-    score = trained.scored.score
+    score = trained.score
     return SeedScore(
         cell=trained.cell,
         seed=score.checkpoint.train_seed,
@@ -127,9 +126,9 @@ def _seed_score(trained: Trained) -> SeedScore:
 
 
 def _notes(
-    trained: Sequence[Trained], groups: Sequence[SeedGroup], base: Scored | None
+    trained: Sequence[Trained], groups: Sequence[SeedGroup], base: BenchmarkScore | None
 ) -> tuple[str, ...]:
-    scores = [member.scored.score for member in trained] + ([base.score] if base else [])
+    scores = [member.score for member in trained] + ([base] if base else [])
     notes = []
     if any(len(group.seeds) == 1 for group in groups):
         notes.append("one seed alone does not say how much seeds differ: train more with --seeds")

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.results import BenchmarkScore, TextRates
-from emdiag.measure.seed_summary import Scored, Trained, summarise_seeds
+from emdiag.core.results import BenchmarkScore, ProblemScore, TextRates
+from emdiag.measure.seed_summary import Trained, summarise_seeds
 from emdiag.stats.intervals import of_differences, wilson
 
 
-def scored(rates: list[float], *, label: str, seed: int | None = None, notes: str = "") -> Scored:
-    score = BenchmarkScore(
+def scored(
+    rates: list[float], *, label: str, seed: int | None = None, notes: str = ""
+) -> BenchmarkScore:
+    return BenchmarkScore(
         label=label,
         checkpoint=CheckpointRef(
             label=label,
@@ -52,8 +54,18 @@ def scored(rates: list[float], *, label: str, seed: int | None = None, notes: st
         detectable_gain=None,
         groups=(),
         notes=(notes,) if notes else (),
+        per_problem=tuple(
+            ProblemScore(
+                problem_id=f"toy/{number}",
+                samples=4,
+                correct=int(4 * rate),
+                by_verdict={},
+                truncated=0,
+                majority=0.0,
+            )
+            for number, rate in enumerate(rates)
+        ),
     )
-    return Scored(score=score, rates=np.array(rates))
 
 
 def trained(
@@ -63,7 +75,7 @@ def trained(
         cell=cell,
         update=update,
         is_registered=registered,
-        scored=scored(rates, label=f"{cell}@{update}", seed=3),
+        score=scored(rates, label=f"{cell}@{update}", seed=3),
     )
 
 

@@ -208,17 +208,8 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
     samples = _complete_samples(prompts, run.completions().keys())
     if not samples:
         raise PlanError("the run holds none of the problems asked for", run=run.path)
-    held_reading = EvalTask(
-        run=run,
-        card=reading.card,
-        checkpoint=reading.checkpoint,
-        problems=tuple(p for p in reading.problems[: how.targets.limit] if p.id in held),
-        all_problems=reading.all_problems,
-        prompts=prompts,
-        samples=samples,
-        notes=reading.notes,
-        problems_file=reading.problems_file,
-    )
+    problems = tuple(p for p in reading.problems[: how.targets.limit] if p.id in held)
+    held_reading = replace(reading, run=run, problems=problems, prompts=prompts, samples=samples)
     sessions = run.provenance()
     return drawn_texts(
         held_reading, named.label, writer=sessions[-1].label if sessions else named.ref

@@ -120,10 +120,9 @@ def _macro(
     interval = (
         bootstrap_of_means(clusters) if all(cluster.size > 1 for cluster in clusters) else None
     )
-    first, count = comparisons[0], len(comparisons)
-    return Comparison(
-        left=first.left,
-        right=first.right,
+    count = len(comparisons)
+    return msgspec.structs.replace(
+        comparisons[0],
         benchmark=f"mean of {count} benchmarks",
         metric="macro-average",
         left_value=sum(c.left_value for c in comparisons) / count,
@@ -134,11 +133,8 @@ def _macro(
         p_value=None,
         p_holm=None,
         problems=sum(c.problems for c in comparisons),
-        left_samples=first.left_samples,
-        right_samples=first.right_samples,
         wrong_to_right=(),
         right_to_wrong=(),
-        margin=margin,
         conclusion=conclude(interval, p_value=None, margin=margin),
         notes=(),
     )

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Unpack
-
-import numpy as np
 
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.plans import spelled_out
 from emdiag.core.seed_scores import SeedScoresResult
-from emdiag.measure.seed_summary import Scored, Trained, summarise_seeds
+from emdiag.measure.seed_summary import Trained, summarise_seeds
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
-from emdiag.studies.evaluate.plan import (
-    EvaluatePlan,
-    NamedRef,
-)
+from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.training.plans import SeedScoresPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from emdiag.core.keywords import SeedScoresKeywords
     from emdiag.core.protocols import Progress
     from emdiag.core.training import TrainFolder
     from emdiag.store.session import Session
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """A saved checkpoint and its place in the training folder."""
-
-    cell: str
-    update: int
-    path: Path
-
-    @property
-    def place(self) -> str:
-        """Relative to the training folder, as `chosen` is written."""
-        return str(PurePosixPath(self.cell) / self.path.name)
 
 
 @spelled_out(SeedScoresPlan)
@@ -81,12 +61,11 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
     """
     out = Path(plan.out)
     folder = read_folder(out)
-    entries = {
-        f"{out.resolve().name}/{entry.place}": entry for entry in _entries(folder, out, plan)
-    }
-    refs = [NamedRef(label=label, ref=str(entry.path)) for label, entry in entries.items()]
+    updates = _updates(folder, out, plan)
+    places = {f"{out.resolve().name}/{place}": place for place in updates}
+    refs = [NamedRef(label=label, ref=str(out / place)) for label, place in places.items()]
     if plan.base is not None:
-        refs.insert(0, _distinct(plan.base, entries))
+        refs.insert(0, _distinct(plan.base, places))
     how = EvaluatePlan(
         checkpoints=tuple(refs),
         targets=plan.targets,
@@ -97,55 +76,51 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
     result = run_evaluate(how, session)
     benchmarks = []
     for benchmark in dict.fromkeys(score.benchmark for score in result.scores):
-        scored = {
-            score.label: Scored(score=score, rates=np.array([p.rate for p in score.per_problem]))
-            for score in result.scores
-            if score.benchmark == benchmark
-        }
+        scores = {score.label: score for score in result.scores if score.benchmark == benchmark}
         trained = [
             Trained(
-                cell=entry.cell,
-                update=entry.update,
-                is_registered=entry.place == folder.chosen,
-                scored=scored[label],
+                cell=str(place.parent),
+                update=updates[place],
+                is_registered=str(place) == folder.chosen,
+                score=scores[label],
             )
-            for label, entry in entries.items()
+            for label, place in places.items()
         ]
-        base = scored[plan.base.label] if plan.base else None
+        base = scores[plan.base.label] if plan.base else None
         benchmarks.append(summarise_seeds(trained, base=base))
     return SeedScoresResult(
         out=plan.out, benchmarks=tuple(benchmarks), store=str(session.store.root)
     )
 
 
-def _entries(folder: TrainFolder, out: Path, plan: SeedScoresPlan) -> list[_Entry]:
-    """Checkpoints to evaluate, cell by cell; all of them must be there.
+def _updates(folder: TrainFolder, out: Path, plan: SeedScoresPlan) -> dict[PurePosixPath, int]:
+    """Update of each checkpoint to evaluate, by its place in the folder, cell by cell.
 
-    The registered update is always among them.
+    The registered update is always among them, and all of them must be there.
     """
     wanted = set(folder.saved_updates) if plan.updates == "all" else {max(folder.saved_updates)}
     if folder.chosen is not None:
         name = PurePosixPath(folder.chosen).name
         wanted |= {update for update in folder.saved_updates if checkpoint_name(update) == name}
-    entries = [
-        _Entry(cell=cell, update=update, path=out / cell / checkpoint_name(update))
+    updates = {
+        PurePosixPath(cell, checkpoint_name(update)): update
         for cell in folder.cells
         for update in sorted(wanted)
-    ]
-    missing = [entry.place for entry in entries if not entry.path.is_dir()]
+    }
+    missing = [str(place) for place in updates if not (out / place).is_dir()]
     if missing:
         raise StoreError(
-            f"{len(missing)} of {len(entries)} checkpoints are not trained yet",
+            f"{len(missing)} of {len(updates)} checkpoints are not trained yet",
             folder=out,
             missing=", ".join(missing[:5]) + (", ..." if len(missing) > 5 else ""),
             hint="run the same `emdiag train` command again: it continues. Seeds that happen to "
             "be done are not scored alone, since they may be the lucky ones",
         )
-    return entries
+    return updates
 
 
-def _distinct(base: NamedRef, entries: Mapping[str, _Entry]) -> NamedRef:
-    if base.label in entries:
+def _distinct(base: NamedRef, labels: Collection[str]) -> NamedRef:
+    if base.label in labels:
         raise PlanError(
             f"the base has the label of a trained checkpoint, {base.label!r}",
             hint="name it: --base base=REF",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
-from emdiag.core.errors import PlanError
+from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.files import write_atomically
 from emdiag.core.plans import spelled_out
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.engines.open import has_weights
@@ -18,18 +21,20 @@ from emdiag.studies.evaluate.task import expand
 from emdiag.studies.training.criteria import RULES, choose_criterion, rank
 from emdiag.studies.training.plans import SelectPlan
 from emdiag.studies.training.prompt_statistics import measure_prompts
-from emdiag.studies.training.ranked_file import check_target, write_ranked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.keywords import SelectKeywords
+    from emdiag.core.problems import Problem
     from emdiag.core.protocols import Progress
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
 
 SILENT_WORTH_A_NOTE = 0.25
+_MARK = "selection"
+"""Field that only files of ranked problems have: a file without it is never replaced."""
 
 
 @spelled_out(SelectPlan)
@@ -73,7 +78,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     by = choose_criterion(plan.by, labelled=labelled, problems=len(reading.problems))
     _check_entropies(plan, reading)
     target = _target(plan, reading, session.store)
-    check_target(target)
+    _check_target(target)
     draw_missing([reading], drawing, session)
     ranked = rank(
         measure_prompts(
@@ -83,7 +88,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     )
     result = _result(reading, ranked, by=by, target=target)
     problems = {problem.id: problem for problem in reading.problems}
-    write_ranked(target, [problems[prompt.problem_id] for prompt in ranked], _facts_of(result))
+    _write_ranked(target, [problems[prompt.problem_id] for prompt in ranked], _facts_of(result))
     return result
 
 
@@ -190,3 +195,67 @@ def _facts_of(result: SelectResult) -> list[dict[str, object]]:
         del figures["problem_id"], figures["statement"]  # they stand in the row already
         rows.append({"rank": place, **common, **figures})
     return rows
+
+
+def _check_target(path: Path) -> None:
+    """Refuse a place where the ranked problems could not be written or read again.
+
+    Raises:
+        PlanError: The file has another suffix, or holds something else than ranked problems.
+        BenchmarkError: A benchmark of emdiag is called as the file is.
+    """
+    if path.suffix != ".jsonl":
+        raise PlanError("ranked problems are written as JSON lines", file=path, hint="use .jsonl")
+    custom_name(path)
+    if path.exists() and not _is_ranked(path):
+        raise PlanError(
+            "the file exists and holds no ranked problems, so it is not replaced",
+            file=path,
+            hint="name another one with --out",
+        )
+
+
+def _write_ranked(
+    path: Path, problems: Sequence[Problem], figures: Sequence[dict[str, object]]
+) -> None:
+    """Replace the file at once; a reader sees the old one or the whole new one.
+
+    Args:
+        path: As `_check_target` accepted it.
+        problems: The best first.
+        figures: What is written beside each of them.
+
+    Raises:
+        StoreError: The file cannot be written; what stood there is kept.
+    """
+    rows = [
+        json.dumps({**_row(problem), _MARK: facts}, ensure_ascii=False, allow_nan=False)
+        for problem, facts in zip(problems, figures, strict=True)
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, ("\n".join(rows) + "\n").encode())
+    except OSError as error:
+        raise StoreError(
+            f"the ranked problems cannot be written: {error.strerror}",
+            file=path,
+            hint="name another file with --out; the samples are kept and not drawn again",
+        ) from error
+
+
+def _row(problem: Problem) -> dict[str, object]:
+    """The problem without fields that say nothing; `benchmark` is the one its id names."""
+    plain: dict[str, object] = to_plain(problem)
+    plain["benchmark"] = problem.id.partition("/")[0]
+    if not problem.answer:
+        del plain["answer_type"]
+    return {name: value for name, value in plain.items() if value not in (None, "", (), [])}
+
+
+def _is_ranked(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            row = json.loads(stream.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(row, dict) and _MARK in row

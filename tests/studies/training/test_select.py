@@ -232,7 +232,7 @@ def test_a_full_disk_keeps_the_ranking_that_was_there(
         monkeypatch.setattr("emdiag.core.files.os.fsync", full)
         write_atomically(path, content)
 
-    monkeypatch.setattr("emdiag.studies.training.ranked_file.write_atomically", write)
+    monkeypatch.setattr("emdiag.studies.training.select.write_atomically", write)
     with pytest.raises(StoreError, match="No space left on device"):
         select(ref, out=out, by="majority")
     assert out.read_bytes() == before
