@@ -65,10 +65,6 @@ def demo(
 def run_demo(plan: DemoPlan, session: Session) -> DemoResult:
     """Every stage in order, then the claims and the page.
 
-    Args:
-        plan: What to do.
-        session: On the plan's folder; the page repeats its command.
-
     Raises:
         EmdiagError: As `demo`.
     """

@@ -28,11 +28,6 @@ QUESTION = (
 def tell(measured: DemoMeasurements, page: Path, *, session: Session) -> Path:
     """Write the page; returns where it is.
 
-    Args:
-        measured: Every result.
-        page: Where it goes.
-        session: Where the samples lie.
-
     Raises:
         StoreError: A run cannot be read, or the page cannot be written.
     """

@@ -45,10 +45,6 @@ def ledger_file() -> Path:
 def read_ledger(file: Path, *, statistics: Collection[str]) -> tuple[Claim, ...]:
     """The claims of a file, in its order.
 
-    Args:
-        file: A `claims.toml`.
-        statistics: Names of the statistics there are.
-
     Raises:
         PlanError: The file cannot be read, or a claim names a statistic that does not exist.
     """

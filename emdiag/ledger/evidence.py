@@ -174,10 +174,6 @@ def _main_outcomes(run: Run) -> Outcomes | None:
 def gather(names: Sequence[str], *, out: Path) -> Evidence:
     """The evidence that the names stand for; the whole store `out` where there are none.
 
-    Args:
-        names: Stores, run folders, run keys in `out`, or files of results.
-        out: Folder of runs.
-
     Raises:
         PlanError: A name is none of these.
         StoreError: Something there cannot be read, or a file holds no result.

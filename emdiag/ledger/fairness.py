@@ -44,14 +44,7 @@ def fairness_of(
     settings: Sequence[Setting],
     problems: Collection[str],
 ) -> Fairness:
-    """How fair it is to compare two arms.
-
-    Args:
-        evidence: What was gathered.
-        arms: The two sides.
-        settings: Under which they were run, one for each side.
-        problems: That both sides were measured on, those left out included.
-    """
+    """How fair it is to compare two arms on `problems`, those left out included."""
     benchmark, differences = settings[0].benchmark, []
     sides = [
         list(evidence.measured_of(arm)[setting].values())

@@ -40,10 +40,6 @@ def recreating_commands(
 
     Two that differ only in how they show their result count once, as given last. Sessions of
     Python callers have no command; `emdiag eval` with the settings of their run stands for it.
-
-    Args:
-        drawn: Every session that drew samples or read them.
-        command: That writes the page; empty where Python does.
     """
     typed = []
     for work in sorted(drawn, key=lambda work: work.session.started):

@@ -36,10 +36,6 @@ _PROBLEMS_NAMED = 5
 def page_context(sources: Sources, session: Session) -> Context:
     """Everything about a page that is not its result.
 
-    Args:
-        sources: Of the result.
-        session: Where benchmarks lie, and the command that writes the page.
-
     Raises:
         JournalError: A run cannot be read.
     """
@@ -75,12 +71,7 @@ def page_context(sources: Sources, session: Session) -> Context:
 def training_leaks(
     checkpoints: Iterable[CheckpointRef], measured: Mapping[str, Set[str]]
 ) -> list[str]:
-    """Checkpoints that were trained on problems of a benchmark that they are measured on.
-
-    Args:
-        checkpoints: Whose folders may say what they were trained on.
-        measured: Ids of the problems measured, by benchmark.
-    """
+    """Checkpoints that were trained on problems of a benchmark that they are measured on."""
     notes = []
     for checkpoint in checkpoints:
         manifest = read_manifest(checkpoint.path)

@@ -64,11 +64,6 @@ def report(
 def write_report(result: Result, path: Path, session: Session) -> Path:
     """Write the page of a result; returns where it is.
 
-    Args:
-        result: Of any command that measures or trains.
-        path: Of the page.
-        session: Where its samples and benchmarks lie, and the command that was typed.
-
     Raises:
         StoreError: A run cannot be read, or the page cannot be written.
     """

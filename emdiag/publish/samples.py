@@ -77,11 +77,6 @@ def page_samples(
     proportions in which verdicts come together, and so that rare verdicts are not lost. The choice
     is the same every time.
 
-    Args:
-        runs: One for each column, in their order.
-        home: Folder of imported benchmarks.
-        most_samples: Samples shown at most.
-
     Returns:
         None where these runs hold no sample.
 
@@ -122,13 +117,8 @@ def choose_places(
 ) -> list[SamplePlace]:
     """Places whose samples fit, all columns of each; the same ones every time.
 
-    Rare verdicts come first, then combinations of verdicts in their proportions.
-
-    Args:
-        verdicts: Of the samples at each place.
-        sizes: Of their texts together, in characters.
-        most_samples: Samples of all places chosen.
-        most_text: Characters of all places chosen.
+    Rare verdicts come first, then combinations of verdicts in their proportions. Both limits are of
+    all places chosen; sizes are of the texts at a place together, in characters.
     """
     order = _in_proportion(verdicts)
     chosen, samples, text = [], 0, 0

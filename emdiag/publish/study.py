@@ -49,12 +49,6 @@ def study_of(
 ) -> Page:
     """A page with a chapter for each result; claims end it.
 
-    Args:
-        parts: Results in the order of their chapters.
-        session: Where benchmarks lie, and the command that writes the page.
-        title: Of the page.
-        question: Of the study, in a sentence.
-
     Raises:
         StoreError: A run cannot be read.
     """

@@ -139,7 +139,7 @@ def test_two_seeds_and_one_are_said_to_be_few() -> None:
 def test_equal_weights_are_said_and_notes_of_scores_come_once() -> None:
     one = scored([1, 0], label="a", notes="leaked")
     found = summarise_seeds(
-        [Trained(cell=f"seed-{n}", update=1, is_registered=False, scored=one) for n in range(3)],
+        [Trained(cell=f"seed-{n}", update=1, is_registered=False, score=one) for n in range(3)],
         base=None,
     )
     assert found.notes == ("some of these checkpoints have the same weights", "leaked")

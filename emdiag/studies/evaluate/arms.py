@@ -35,10 +35,6 @@ SEEDS = Option("What a training folder stands for: registered, or all seeds.")
 def parse_arms(checkpoints: Sequence[NamedRef], *, seeds: SeedChoice) -> tuple[ArmPlan, ...]:
     """The arms of these checkpoints; a label given several times is one arm with several seeds.
 
-    Args:
-        checkpoints: As typed.
-        seeds: What a training folder stands for.
-
     Raises:
         PlanError: Two have one label, or a seed is not trained yet.
     """
@@ -79,14 +75,7 @@ def several_checkpoints(base: ArmPlan, *, hint: str) -> PlanError:
 
 
 def arm_of(plan: ArmPlan, resolved: Mapping[str, CheckpointRef], *, is_base: bool) -> Arm:
-    """The arm as it was found.
-
-    Args:
-        plan: As parsed.
-        resolved: Label of a member to its checkpoint.
-        is_base: Whether the others are compared with it; its stage is then `base` unless it says
-            otherwise.
-    """
+    """The arm with its members' checkpoints, by label; a base says so unless its stage is known."""
     checkpoints = [resolved[member.label] for member in plan.members]
     stage = checkpoints[0].stage
     if stage is None and plan.label in get_args(Stage):

@@ -26,11 +26,6 @@ def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
 
     Runs are held before weights are loaded: a second process is refused at once.
 
-    Args:
-        readings: Of one checkpoint under one plan.
-        plan: As `expand` was given it.
-        session: Told of loading and of every sample.
-
     Raises:
         RunLockedError: Another process draws one of the runs.
         EngineError: A sample cannot be drawn; those drawn before are kept.

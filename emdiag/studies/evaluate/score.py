@@ -30,13 +30,8 @@ def score_reading(
 ) -> BenchmarkScore:
     """The score of exactly the problems and samples asked for.
 
-    Args:
-        reading: All samples drawn and graded.
-        grade_key: Of its grades.
-        functions: Metrics of the user's own, by name.
-
     Raises:
-        MeasurementError: One of those fails.
+        MeasurementError: A metric of the user's own fails.
     """
     outcomes = reading_outcomes(reading, grade_key)
     scores, rates = outcomes.scores, outcomes.text_rates

@@ -86,10 +86,7 @@ class _FilledBenchmark:
 def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[EvalTask]:
     """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
 
-    Args:
-        plan: What the user asked for.
-        session: Where runs and benchmarks lie; told of each checkpoint that is read.
-        require_answers: Whether a file of problems may not leave answers out.
+    Files of problems may leave answers out unless they are required.
 
     Raises:
         BenchmarkError: A benchmark or template is unknown, absent or wrong.

@@ -55,12 +55,6 @@ def collect(
 ) -> StudySources:
     """All texts of the study; what no run holds yet is drawn.
 
-    Args:
-        design: As checked.
-        readings: Member label to its reading under the plan's sampling.
-        vocabulary: What the checkpoints share.
-        session: Where the study runs.
-
     Raises:
         EmdiagError: A text cannot be drawn, found or named.
     """

@@ -76,13 +76,7 @@ class BenchmarkVerification(Record, frozen=True, kw_only=True):
 def verify_benchmark(
     card: BenchmarkCard, problems: Sequence[Problem], *, grader: Grader
 ) -> BenchmarkVerification:
-    r"""Grade every gold as an answer: boxed, with its unit where it has one.
-
-    Args:
-        card: Says how strict the grader is about numbers.
-        problems: Of the benchmark, all of them.
-        grader: Open; used once for all problems.
-    """
+    r"""Grade every gold as an answer: boxed, with its unit where it has one."""
     checks, slowest_s = _checks(
         card, [(problem, written_gold(problem)) for problem in problems], grader
     )

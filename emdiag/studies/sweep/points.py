@@ -57,14 +57,7 @@ class MeasuredPoint:
 def measure_point(
     label: str, setting: SweepSetting, members: Sequence[SweepRun], *, is_control: bool = False
 ) -> MeasuredPoint:
-    """The point of one arm: every statistic of its samples with its interval.
-
-    Args:
-        label: Of the arm.
-        setting: As asked for.
-        members: One for each seed, on the same problems; at least one.
-        is_control: Whether it is the entropy-matched baseline.
-    """
+    """The point of one arm, whose members are seeds on the same problems: statistics, intervals."""
     first = members[0].reading
     per_member = [_statistics(member) for member in members]
     names = [name for name in per_member[0] if all(name in of_seed for of_seed in per_member)]

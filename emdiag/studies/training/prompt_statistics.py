@@ -35,13 +35,7 @@ def measure_prompts(
     """Figures of every prompt, in the order of the pool.
 
     Verdicts exist where a problem has an answer. All other figures never see one: they are the
-    same for a pool with its answers taken away.
-
-    Args:
-        reading: All samples drawn.
-        plan: How it was drawn, and how patient the grader is.
-        token_entropy: Whether token entropies are read; never for a table of texts.
-        progress: Told of grading, comparing and reading.
+    same for a pool with its answers taken away. Token entropies are never read of a table of texts.
 
     Raises:
         GraderError: The grader fails its self-test.

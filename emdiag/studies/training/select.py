@@ -220,11 +220,6 @@ def _write_ranked(
 ) -> None:
     """Replace the file at once; a reader sees the old one or the whole new one.
 
-    Args:
-        path: As `_check_target` accepted it.
-        problems: The best first.
-        figures: What is written beside each of them.
-
     Raises:
         StoreError: The file cannot be written; what stood there is kept.
     """
