@@ -42,10 +42,7 @@ class DemoResult(Result, frozen=True, kw_only=True, tag="demo"):
 
 
 def demo(
-    out: str | Path = "emdiag-demo",
-    *,
-    progress: Progress | None = None,
-    **options: object,
+    out: str | Path = "emdiag-demo", *, progress: Progress | None = None, **options: object
 ) -> DemoResult:
     """The whole study on the lab; the Python twin of `emdiag demo`.
 

@@ -59,12 +59,7 @@ class Pair:
 
 
 def pairs(
-    evidence: Evidence,
-    left: Arm,
-    right: Arm,
-    *,
-    decision: Decision,
-    benchmark: str | None = None,
+    evidence: Evidence, left: Arm, right: Arm, *, decision: Decision, benchmark: str | None = None
 ) -> list[Pair]:
     """One pair for each benchmark measured on both sides, by the benchmark's name.
 

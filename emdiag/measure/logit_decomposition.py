@@ -128,10 +128,7 @@ def histograms(arm: ArmReadings) -> list[NamedHistogram]:
     for member in arm.members[1:]:
         raw, centred = raw.merge(member.histogram), centred.merge(member.centred)
     per_token = histogram_of(
-        skewness[~np.isnan(skewness)],
-        low=SKEWNESS_LOW,
-        width=SKEWNESS_WIDTH,
-        bins=SKEWNESS_BINS,
+        skewness[~np.isnan(skewness)], low=SKEWNESS_LOW, width=SKEWNESS_WIDTH, bins=SKEWNESS_BINS
     )
     quantities: dict[LogitQuantity, Histogram] = {
         "logits": raw,

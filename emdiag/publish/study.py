@@ -41,11 +41,7 @@ class StudyPart:
 
 
 def study_of(
-    parts: Sequence[StudyPart],
-    session: Session,
-    *,
-    title: str = "Study",
-    question: str = _QUESTION,
+    parts: Sequence[StudyPart], session: Session, *, title: str = "Study", question: str = _QUESTION
 ) -> Page:
     """A page with a chapter for each result; claims end it.
 

@@ -105,12 +105,7 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
         encoder = open_encoder(name, checkpoint, options=plan.engine)
         readings += [
             _read(
-                task,
-                plan,
-                checkpoint=checkpoint,
-                engine=spec,
-                encoder=encoder,
-                store=session.store,
+                task, plan, checkpoint=checkpoint, engine=spec, encoder=encoder, store=session.store
             )
             for task in tasks
         ]

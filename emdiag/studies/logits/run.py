@@ -163,9 +163,7 @@ class _LogitStudy:
         ]
         return [
             Job(
-                member=self.members[label],
-                texts=texts,
-                is_paired=is_shared and label != self._base,
+                member=self.members[label], texts=texts, is_paired=is_shared and label != self._base
             )
             for label, texts, is_shared in reads
         ]

@@ -115,12 +115,7 @@ class _SweepStudy:
     """Every arm under every setting, and the base at temperatures of its own."""
 
     def __init__(
-        self,
-        design: SweepDesign,
-        readings: Sequence[EvalTask],
-        session: Session,
-        *,
-        grader: Grader,
+        self, design: SweepDesign, readings: Sequence[EvalTask], session: Session, *, grader: Grader
     ) -> None:
         self._design, self._session, self._grader = design, session, grader
         self._readings = {
