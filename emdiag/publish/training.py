@@ -59,7 +59,7 @@ def training_sources(result: TrainResult, _store: RunStore) -> Sources:
         "to be done may be the lucky ones"
     )
     return Sources(
-        asked=(*_asked(manifests[0], folder), *_settings(manifests)) if manifests else (),
+        asked=(*_question(manifests[0], folder), *_settings(manifests)) if manifests else (),
         training=tuple(words for m in manifests if (words := m.provenance.get("command"))),
         provenance=_provenance(manifests),
         cautions=(*([caution] if unfinished else []), *_differences(manifests)),
@@ -131,7 +131,7 @@ def _last_manifest(out: Path, folder: TrainFolder) -> TrainManifest | None:
     return next((manifest for manifest in manifests if manifest is not None), None)
 
 
-def _asked(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
+def _question(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
     ids = first.problem_ids
     more = f" and {len(ids) - _PROBLEMS_SHOWN} more" if len(ids) > _PROBLEMS_SHOWN else ""
     facts = {

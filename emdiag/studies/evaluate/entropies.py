@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.core.errors import EmdiagError, naming
+from emdiag.core.errors import naming
 from emdiag.core.runs import EntropySpec, SampleEntropy
 from emdiag.engines.open import effective_dtype, has_weights, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.protocols import Progress, Text
+    from emdiag.core.protocols import Progress
     from emdiag.core.sampling import Completion
     from emdiag.engines.hf.logit_reader import ModelReader
     from emdiag.engines.options import EngineOptions
@@ -43,8 +43,12 @@ def read_missing_entropies(
     Raises:
         EngineError: A text cannot be read; what was read before is kept.
     """
-    work = [(reading, _unread(reading, options=options)) for reading in readings]
-    work = [(reading, texts) for reading, texts in work if texts]
+    work = [
+        (reading, spec, texts)
+        for reading in readings
+        if (spec := entropy_spec(reading, options=options)) is not None
+        and (texts := _unread(reading, spec))
+    ]
     if not work:
         return
     first = work[0][0]
@@ -52,8 +56,8 @@ def read_missing_entropies(
         reader = open_reader(first.run.spec.engine.name, first.checkpoint, options=options)
         stage.advance()
     try:
-        for reading, texts in work:
-            _read(reading, texts, reader, options=options, progress=progress)
+        for reading, spec, texts in work:
+            _read(reading, spec, texts, reader, progress=progress)
     finally:
         reader.close()
 
@@ -63,18 +67,14 @@ def entropies(reading: EvalTask, *, options: EngineOptions) -> dict[Sample, floa
     spec = entropy_spec(reading, options=options)
     if spec is None:
         return None
-    stored = reading.run.entropies(spec)
-    return {sample: record.entropy_nats for sample, record in stored.items()}
+    return {sample: read.entropy_nats for sample, read in reading.run.entropies(spec).items()}
 
 
-def _unread(reading: EvalTask, *, options: EngineOptions) -> list[Completion]:
-    spec = entropy_spec(reading, options=options)
-    if spec is None:
-        return []
+def _unread(reading: EvalTask, spec: EntropySpec) -> list[Completion]:
     drawn, read = reading.run.completions(), reading.run.entropies(spec)
-    wanted = [
+    wanted = (
         (problem.id, index) for problem in reading.problems for index in range(reading.samples)
-    ]
+    )
     return [
         drawn[sample]
         for sample in wanted
@@ -84,22 +84,16 @@ def _unread(reading: EvalTask, *, options: EngineOptions) -> list[Completion]:
 
 def _read(
     reading: EvalTask,
+    spec: EntropySpec,
     completions: Sequence[Completion],
     reader: ModelReader,
     *,
-    options: EngineOptions,
     progress: Progress,
 ) -> None:
     from emdiag.engines.hf.entropies import read_entropies
 
-    spec = entropy_spec(reading, options=options)
-    if spec is None:
-        msg = f"{reading.title} has no entropies"
-        raise EmdiagError(msg)
     prompts = {prompt.problem_id: prompt.token_ids for prompt in reading.prompts}
-    texts: list[Text] = [
-        (prompts[completion.problem_id], completion.token_ids) for completion in completions
-    ]
+    texts = [(prompts[text.problem_id], text.token_ids) for text in completions]
     with (
         naming(reading.checkpoint.label),
         reading.run.writing(),

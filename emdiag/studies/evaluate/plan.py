@@ -67,7 +67,16 @@ def parse_ref(argument: str) -> NamedRef:
     """
     if not isinstance(argument, str):
         raise PlanError(f"a checkpoint is {argument!r}", expected="[LABEL=]REF")
-    return _parse_checkpoint(argument)
+    label, equals, ref = argument.partition("=")
+    if not equals or Path(argument).exists():  # a folder may be called out/lr=1e-5
+        label, equals, ref = "", "", argument
+    ref = ref.strip()
+    if not ref or (equals and not label.strip()):
+        raise PlanError(
+            f"the checkpoint argument {argument!r} is not [LABEL=]REF",
+            hint="REF is a hub id, id@revision, a folder, a .gguf file, or lab",
+        )
+    return NamedRef(label=label.strip() or ref.rstrip("/").rsplit("/", 1)[-1], ref=ref)
 
 
 def typed_refs(refs: Sequence[NamedRef]) -> list[str]:
@@ -77,7 +86,7 @@ def typed_refs(refs: Sequence[NamedRef]) -> list[str]:
 
 def typed_ref(named: NamedRef) -> str:
     """A checkpoint as it is typed."""
-    is_implied = "=" not in named.ref and _parse_checkpoint(named.ref).label == named.label
+    is_implied = "=" not in named.ref and parse_ref(named.ref).label == named.label
     return named.ref if is_implied else f"{named.label}={named.ref}"
 
 
@@ -154,16 +163,3 @@ class EvaluatePlan(DrawingPlan, frozen=True, kw_only=True):
             read=texts,
         ),
     ] = ()
-
-
-def _parse_checkpoint(argument: str) -> NamedRef:
-    label, equals, ref = argument.partition("=")
-    if not equals or Path(argument).exists():  # a folder may be called out/lr=1e-5
-        label, equals, ref = "", "", argument
-    ref = ref.strip()
-    if not ref or (equals and not label.strip()):
-        raise PlanError(
-            f"the checkpoint argument {argument!r} is not [LABEL=]REF",
-            hint="REF is a hub id, id@revision, a folder, a .gguf file, or lab",
-        )
-    return NamedRef(label=label.strip() or ref.rstrip("/").rsplit("/", 1)[-1], ref=ref)

@@ -93,23 +93,22 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
     Raises:
         MeasurementError: Every completion is empty.
     """
-    drawn = reading.run.completions()
-    written, truncated, empty = [], 0, 0
-    for prompt in reading.prompts:
-        for index in range(reading.samples):
-            completion = drawn[prompt.problem_id, index]
-            if not completion.token_ids:
-                empty += 1
-                continue
-            truncated += completion.finish_reason == "length"
-            written.append(
-                Written(
-                    problem_id=prompt.problem_id,
-                    sample_index=index,
-                    token_ids=(prompt.token_ids, completion.token_ids),
-                    text=completion.text,
-                )
-            )
+    held = reading.run.completions()
+    drawn = [
+        (prompt, held[prompt.problem_id, index])
+        for prompt in reading.prompts
+        for index in range(reading.samples)
+    ]
+    kept = [(prompt, completion) for prompt, completion in drawn if completion.token_ids]
+    written = [
+        Written(
+            problem_id=prompt.problem_id,
+            sample_index=completion.sample_index,
+            token_ids=(prompt.token_ids, completion.token_ids),
+            text=completion.text,
+        )
+        for prompt, completion in kept
+    ]
     if not written:
         raise MeasurementError(
             f"every completion of {reading.title} is empty, so there is nothing to read",
@@ -121,8 +120,8 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
         folder=reading.run.path,
         texts=tuple(written),
         reading=reading,
-        truncated=truncated,
-        empty=empty,
+        truncated=sum(completion.finish_reason == "length" for _, completion in kept),
+        empty=len(drawn) - len(written),
     )
 
 

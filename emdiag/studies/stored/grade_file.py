@@ -22,7 +22,6 @@ from emdiag.grading.pool.pool import GraderPool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-FIELDS = ("gold", "completion", "benchmark", "answer_type", "unit", "error", "tolerance", "id")
 _ASKED = 'a line such as {"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
 
 
