@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from emdiag.findings.numbers import count
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
@@ -76,7 +78,7 @@ def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str
         for label, benchmark, problem in comparison.left_out:
             left_out.setdefault((label, benchmark), set()).add(problem)
     notes = [
-        f"{label} was trained on {len(problems)} problem{'s' * (len(problems) > 1)} of {benchmark} "
+        f"{label} was trained on {count(len(problems), 'problem')} of {benchmark} "
         "that it was measured on: left out where scores are compared, kept in sweeps and studies "
         "of logits; a checkpoint names the first 100 problems it was trained on"
         for (label, benchmark), problems in sorted(left_out.items())

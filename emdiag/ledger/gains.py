@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.errors import StoreError
-from emdiag.findings.numbers import points
+from emdiag.findings.numbers import count, points
 from emdiag.ledger.claims_file import (
     ROLE_WORDS,
     concluded,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from emdiag.core.checkpoints import Arm
     from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict
     from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Pair, Rates
+    from emdiag.ledger.rates import Pair
 
     Judge = Callable[[Claim, Arm, Arm, Sequence[Pair]], ClaimResult]
 
@@ -134,7 +134,7 @@ def _by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair])
     return concluded(
         claim,
         verdict,
-        why=f"mean over {_seeds(measured[0].right)} {points(value, interval)}; {why}",
+        why=f"mean over {count(len(measured[0].right), 'seed')} {points(value, interval)}; {why}",
         arms=(left.label, right.label),
         benchmarks=[pair.setting.benchmark for pair in measured],
         figures=[mean, *figures],
@@ -221,10 +221,6 @@ def _is_chosen(place: Path) -> bool:
     except (OSError, StoreError):
         return False
     return folder is not None and chosen is not None and place == folder / chosen
-
-
-def _seeds(rates: Rates) -> str:
-    return "1 seed" if len(rates) == 1 else f"{len(rates)} seeds"
 
 
 def _benchmarks(measured: Sequence[Pair]) -> str:
