@@ -11,7 +11,7 @@ from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.measure.seed_summary import Trained, summarise_seeds
 from emdiag.store.session import open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
-from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
+from emdiag.studies.evaluate.plan import NamedRef
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.training.plans import SeedScoresPlan
 
@@ -66,14 +66,7 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
     refs = [NamedRef(label=label, ref=str(out / place)) for label, place in places.items()]
     if plan.base is not None:
         refs.insert(0, _distinct(plan.base, places))
-    how = EvaluatePlan(
-        checkpoints=tuple(refs),
-        targets=plan.targets,
-        sampling=plan.sampling,
-        engine=plan.engine,
-        grading=plan.grading,
-    )
-    result = run_evaluate(how, session)
+    result = run_evaluate(plan.drawing(refs), session)
     benchmarks = []
     for benchmark in dict.fromkeys(score.benchmark for score in result.scores):
         scores = {score.label: score for score in result.scores if score.benchmark == benchmark}
