@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Work:
-    """What a session has done so far, in samples, tokens and seconds."""
+    """What a session has done so far; it took all the time it was open unless `seconds` says so."""
 
     samples: int = 0
     tokens: int = 0
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 def now() -> str:
@@ -71,17 +72,18 @@ def working(journal: JournalWriter[Provenance], session: Provenance) -> Iterator
     """Write down that a session began and, however it ends, what was done in it."""
     with journal as sessions:
         sessions.append(session)
-        work = Work()
+        work, began = Work(), time.perf_counter()
         try:
             yield work
         finally:
+            elapsed = time.perf_counter() - began
             sessions.append(
                 msgspec.structs.replace(
                     session,
                     finished=now(),
                     samples=work.samples,
                     tokens=work.tokens,
-                    sampling_s=work.seconds,
+                    sampling_s=elapsed if work.seconds is None else work.seconds,
                 )
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,6 @@ def _draw_reading(
         problems_file=reading.problems_file,
     )
     total = len(reading.problems) * reading.samples
-    began = time.perf_counter()
     with (
         working(reading.run.provenance_writer(), drawing) as work,
         naming(reading.checkpoint.label),
@@ -84,5 +82,4 @@ def _draw_reading(
             journal.append(completion)
             work.samples += 1
             work.tokens += len(completion.token_ids)
-            work.seconds = time.perf_counter() - began
             stage.advance(tokens=len(completion.token_ids))

@@ -212,7 +212,7 @@ def _writing(
         opened.work.samples += 1
         opened.work.tokens += text.positions
         before, since = since, time.perf_counter()
-        opened.work.seconds += since - before
+        opened.work.seconds = (opened.work.seconds or 0.0) + since - before
 
     with ExitStack() as opened:
         for task in tasks:
@@ -220,6 +220,7 @@ def _writing(
             if place not in journals:
                 traces = opened.enter_context(folder.trace_writer())
                 work = opened.enter_context(working(folder.provenance_writer(), session))
+                work.seconds = 0.0  # of its own texts alone
                 journals[place] = _Journals(work=work, traces=traces)
             if task.lacks_pair and journals[place].pairs is None:
                 journals[place].pairs = opened.enter_context(folder.pair_writer(base.spec))
