@@ -108,7 +108,7 @@ def regrade(
     """Grade stored completions a second way, and list every sample on which the two disagree.
 
     plain-math-verify is Math-Verify as lm-evaluation-harness calls it, on the source's own golds.
-    Its grades lie beside the main ones; scores and comparisons go on using those.
+    Its grades are stored next to the main ones; scores and comparisons go on using those.
     """
     with console.command(json=as_json, resumes=True, wide=wide) as out:
         from emdiag.findings.regrades import regrade_findings

@@ -46,7 +46,7 @@ def chapters(measured: DemoMeasurements, *, store: RunStore) -> list[StudyPart]:
         for compared in measured.comparisons
     ]
     parts: list[tuple[str, Result, str]] = [
-        ("The base can, and is undecided", measured.base, "base"),
+        ("The base model: capable but uncertain", measured.base, "base"),
         ("Which prompt to train on", measured.selected, "selection"),
         ("Entropy minimised on the good prompt", good, "good"),
         ("Entropy minimised on the bad prompt", bad, "bad"),
@@ -106,7 +106,7 @@ def _words(measured: DemoMeasurements) -> dict[str, str]:
         ),
         "logits": (
             "All checkpoints read the same texts, written by the base: raw logits, the whole "
-            "vocabulary, position by position. The published way of measuring stands beside it."
+            "vocabulary, position by position. The published way of measuring is shown as well."
         ),
         "sweep": (
             "Less entropy is what a lower temperature gives as well. So the base is sampled at the "

@@ -107,7 +107,7 @@ class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
     entropy_temperatures: Annotated[
         tuple[float, ...],
         Option(
-            "Temperatures beside 1, separated by commas.",
+            "Temperatures other than 1, separated by commas.",
             flags=("--entropy-at",),
             read=partial(numbers, option="--entropy-at"),
         ),
