@@ -22,7 +22,9 @@ def grade(
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     wide: options.Wide = False,
-    grader: options.GraderName = "math-verify",
+    grader: Annotated[
+        str, typer.Option(help="math-verify, or package.module:name for one of your own.")
+    ] = "math-verify",
     deadline: Annotated[
         float, typer.Option(min=0.1, help="Seconds one comparison may take.")
     ] = 10.0,

@@ -20,15 +20,8 @@ if TYPE_CHECKING:
     from emdiag.findings.page import Findings
     from emdiag.store.session import Session
 
-Deadline = Annotated[float, typer.Option(help="Seconds one comparison may take.")]
 Figures = Annotated[
     Path | None, typer.Option(help="Folder of the plots; below --store by default.")
-]
-GraderName = Annotated[
-    str, typer.Option(help="math-verify, or package.module:name for one of your own.")
-]
-GraderWorkers = Annotated[
-    int | None, typer.Option(help="Grading processes; one per core by default.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plots = Annotated[bool, typer.Option("--plots/--no-plots", help="Draw figures.")]

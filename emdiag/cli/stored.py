@@ -99,8 +99,10 @@ def regrade(
     top: Annotated[
         int, typer.Option(min=0, help="Disagreements shown per run; --json holds all.")
     ] = 20,
-    workers: options.GraderWorkers = None,
-    deadline: options.Deadline = 10.0,
+    workers: Annotated[
+        int | None, typer.Option(help="Grading processes; one per core by default.")
+    ] = None,
+    deadline: Annotated[float, typer.Option(help="Seconds one comparison may take.")] = 10.0,
     store: options.Store = options.STORE,
     as_json: options.Json = False,
     wide: options.Wide = False,

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from transformers import GenerationConfig
 
 from emdiag.core.codec import encode
-from emdiag.core.errors import CheckpointError
+from emdiag.core.errors import CheckpointError, StoreError
 from emdiag.core.files import replacing
 from emdiag.engines.checkpoint.resolve import tokenizer_files
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer, quiet_transformers
@@ -101,3 +101,13 @@ def _forget_quantisation(model: PreTrainedModel) -> None:
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
         vars(model).update(hf_quantizer=None, is_quantized=False)
+
+
+def state_unwritable(error: Exception, **where: Path) -> StoreError:
+    """The error for a state to continue from that cannot be written."""
+    return StoreError(
+        f"the state of training cannot be written: {getattr(error, 'strerror', None) or error}",
+        **where,
+        hint="make room (it takes three times the weights in float32), then run the same "
+        "command: it continues; --state-every 0 keeps no state",
+    )

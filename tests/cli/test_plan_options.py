@@ -139,3 +139,12 @@ def test_old_spellings_are_not_shown(run: Callable[..., Result]) -> None:
         shown = run(*words, "--help").stdout
         assert "--problems" not in shown
         assert words == ["demo"] or "--out" not in shown
+
+
+def test_help_shows_what_stands_in_brackets(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    shown = run("train", "em", "--help").stdout
+    assert "Optimiser updates [paper: 10]." in shown
+    assert "the same command continues. [required]" in shown

@@ -59,7 +59,7 @@ def parse_refs(arguments: str | Sequence[str]) -> tuple[NamedRef, ...]:
     return refs
 
 
-def parse_ref(argument: str) -> NamedRef:
+def parse_ref(argument: object) -> NamedRef:
     """`[LABEL=]REF` as typed.
 
     Raises:

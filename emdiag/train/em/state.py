@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from emdiag.core.errors import StoreError
 from emdiag.core.files import replacing
+from emdiag.train.checkpoints import state_unwritable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +41,7 @@ def save_state(cell: Path, optimizer: MasterAdamW, *, update: int) -> None:
         with replacing(file) as partial:
             save_file(tensors, partial, metadata={"update": str(update)})
     except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"the state of training cannot be written: {getattr(error, 'strerror', None) or error}",
-            file=file,
-            hint="make room (it takes three times the weights in float32), then run the same "
-            "command: it continues; --state-every 0 keeps no state",
-        ) from error
+        raise state_unwritable(error, file=file) from error
 
 
 def load_state(cell: Path, optimizer: MasterAdamW) -> int:

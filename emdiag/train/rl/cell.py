@@ -41,7 +41,7 @@ from emdiag.train.rl.trainer import (
     trl_version,
     whole_state,
 )
-from emdiag.train.rl.watch import Hooks, UpdateWatch
+from emdiag.train.rl.watch import UpdateWatch
 from emdiag.train.sample_statistics import peak_memory_bytes
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ class _CellTrainer:
         self.config = copy.deepcopy(self.model.config)  # TRL writes a pad token into it
         self.start = [w.detach().to("cpu", copy=True) for w in self.model.parameters()]
         self.sampler = TransformersSampler(
-            self.model, self.tokenizer, options=job.plan.sampler_options()
+            self.model,
+            self.tokenizer,
+            options=msgspec.structs.replace(job.plan.engine, dtype="auto"),
         )
         self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
         self.first = _read_first(job.folder)
@@ -159,11 +161,11 @@ class _CellTrainer:
         ]
         return UpdateWatch(
             [questions[number] for number in rows],
-            recipe=job.recipe,
-            params=job.sampling,
+            job=job,
             grader=self.grader,
             decode=lambda ids: decode(self.tokenizer, ids, skip_special_tokens=True),
-            hooks=Hooks(judged=self._judged, updated=self._updated),
+            judged=self._judged,
+            updated=self._updated,
         )
 
     def _measure_base(self, rows: Sequence[int]) -> None:

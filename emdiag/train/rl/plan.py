@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-import msgspec
-
 from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import Grading
 from emdiag.core.options import Option, OptionGroup
@@ -92,10 +90,6 @@ class RLPlan(Plan, frozen=True, kw_only=True):
                 f"`save_updates` must be between 1 and {self.recipe.updates}, the last update, "
                 f"got {self.save_updates}"
             )
-
-    def sampler_options(self) -> EngineOptions:
-        """How emdiag's own engine is set up for what it measures."""
-        return msgspec.structs.replace(self.engine, dtype="auto")
 
 
 class FirstReward(Record, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from datasets import Dataset
 from transformers import GenerationConfig, PrinterCallback
 
-from emdiag.core.errors import CheckpointError, EngineError, PlanError, StoreError, TrainingError
+from emdiag.core.errors import CheckpointError, EngineError, PlanError, TrainingError
 from emdiag.engines.checkpoint.tokenizers import quiet_transformers
 from emdiag.engines.hf.sampler import is_out_of_memory
+from emdiag.train.checkpoints import state_unwritable
 from emdiag.train.rl.watch import STATE_COMPLETE, UpdateWatch, state_folder
 
 with warnings.catch_warnings():
@@ -168,10 +169,10 @@ def run_trainer(trainer: GRPOTrainer, *, folder: Path) -> None:
         with quiet_transformers():
             trainer.train(resume_from_checkpoint=path)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise state_unwritable(error, folder=folder) from error
     except (MemoryError, RuntimeError) as error:
         if "PytorchStreamWriter" in str(error) or "SafetensorError" in type(error).__name__:
-            raise _unwritable(folder, error) from error
+            raise state_unwritable(error, folder=folder) from error
         if "probability tensor contains" in str(error):
             raise TrainingError(
                 "the weights no longer give probabilities: not numbers",
@@ -225,12 +226,3 @@ def _check_sampling(trainer: GRPOTrainer, stop_token_ids: Sequence[int]) -> None
             found=actual,
             hint="install the release of TRL that emdiag is pinned to: pip install 'emdiag[rl]'",
         )
-
-
-def _unwritable(folder: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"the state of training cannot be written: {getattr(error, 'strerror', None) or error}",
-        folder=folder,
-        hint="make room (it takes three times the weights in float32), then run the same command: "
-        "it continues; --state-every 0 keeps no state",
-    )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,37 +11,25 @@ import msgspec
 from transformers import TrainerCallback
 
 from emdiag.core.errors import TrainingError
-from emdiag.core.sampling import Completion
+from emdiag.core.sampling import SampleRequest
 from emdiag.core.training import UpdateRecord
-from emdiag.engines.texts import completion_text
+from emdiag.engines.texts import completion_of
 from emdiag.train.rl.rewards import JudgedSamples, judge, reward_of
 from emdiag.train.sample_statistics import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from emdiag.core.grades import Gold
     from emdiag.core.protocols import Grader
-    from emdiag.core.sampling import Prompt, SamplingParams
+    from emdiag.core.sampling import Completion, FinishReason, Prompt
     from emdiag.engines.texts import Decoder
-    from emdiag.train.rl.recipe import RLRecipe
+    from emdiag.train.rl.cell import RLJob
 
 STATE_COMPLETE = "emdiag-complete"
 """Written last into a state to continue from: one without it was interrupted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hooks:
-    """What happens around an update; each is told its number, from 1.
-
-    Attributes:
-        judged: Gets samples, judgements and rewards before anything is learned from them.
-        updated: Gets the record of an update; it measures what is held out, writes the record
-            down and keeps a checkpoint.
-    """
-
-    judged: Callable[[Sequence[Completion], JudgedSamples, Sequence[float]], None]
-    updated: Callable[[UpdateRecord], None]
 
 
 class UpdateWatch(TrainerCallback):
@@ -51,29 +37,30 @@ class UpdateWatch(TrainerCallback):
 
     Args:
         problems: Of every row of the schedule, with the prompt and the gold.
-        recipe: What is rewarded, and the size of a group.
-        params: Sampling of the training, with its seed and its end tokens.
+        job: What is rewarded, the size of a group, and how samples are drawn.
         grader: Judges every sample; what a model writes cannot hold it up.
         decode: Tokens to text, as the engine does it.
-        hooks: What else happens.
+        judged: Gets samples, judgements and rewards before anything is learned from them.
+        updated: Gets the record of an update; it measures what is held out, writes the record
+            down and keeps a checkpoint.
     """
 
     def __init__(
         self,
         problems: Sequence[tuple[Prompt, Gold]],
         *,
-        recipe: RLRecipe,
-        params: SamplingParams,
+        job: RLJob,
         grader: Grader,
         decode: Decoder,
-        hooks: Hooks,
+        judged: Callable[[Sequence[Completion], JudgedSamples, Sequence[float]], None],
+        updated: Callable[[UpdateRecord], None],
     ) -> None:
         self._problems = problems
-        self._recipe = recipe
-        self._params = params
+        self._recipe = job.recipe
+        self._params = job.sampling
         self._grader = grader
         self._decode = decode
-        self._hooks = hooks
+        self._when_judged, self._when_updated = judged, updated
         self._began = self._judged = self._ended = time.perf_counter()
         self._figures: dict[str, Any] = {}
 
@@ -102,7 +89,7 @@ class UpdateWatch(TrainerCallback):
             seed=self._params.seed,
         )
         rewards = reward_of(self._recipe.reward, samples)
-        self._hooks.judged(completions, samples, rewards)
+        self._when_judged(completions, samples, rewards)
         self._figures = {
             **msgspec.structs.asdict(describe(completions)),
             "reward": sum(rewards) / len(rewards),
@@ -112,17 +99,15 @@ class UpdateWatch(TrainerCallback):
         return rewards
 
     def _completion(self, ids: Sequence[int], *, number: int, place: int) -> Completion:
-        prompt = self._problems[number][0]
-        stops = self._params.stop_token_ids
-        return Completion(
+        prompt, params = self._problems[number][0], self._params
+        request = SampleRequest(
             problem_id=prompt.problem_id,
             sample_index=place,
-            text=completion_text(ids, decode=self._decode, stop_token_ids=stops),
-            token_ids=tuple(ids),
-            prompt_tokens=len(prompt.token_ids),
-            finish_reason="stop" if ids and ids[-1] in stops else "length",
-            seed=self._params.seed,
+            token_ids=prompt.token_ids,
+            seed=params.seed,
         )
+        reason: FinishReason = "stop" if ids and ids[-1] in params.stop_token_ids else "length"
+        return completion_of(request, ids, reason, decode=self._decode, params=params)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -173,7 +158,7 @@ class UpdateWatch(TrainerCallback):
             update_s=self._ended - self._judged,
             **self._figures,
         )
-        self._hooks.updated(record)
+        self._when_updated(record)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

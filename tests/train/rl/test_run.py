@@ -4,6 +4,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from emdiag.core.codec import encode
@@ -26,6 +27,7 @@ from emdiag.train.rl.run import train_rl
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from emdiag.core.sampling import Completion
     from emdiag.core.training import TrainResult
 
 SMALL: dict[str, Any] = {
@@ -114,9 +116,13 @@ def test_an_interrupted_training_continues_to_the_same_weights_bit_for_bit(
 def test_a_first_reward_that_is_not_the_accuracy_stops_before_anything_is_learned(
     problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        rl_watch, "completion_text", lambda *_args, **_named: "I am lost. So be it."
-    )
+    drawn = rl_watch.completion_of
+
+    def lost(*arguments: Any, **named: Any) -> Completion:
+        completion = drawn(*arguments, **named)
+        return msgspec.structs.replace(completion, text="I am lost. So be it.")
+
+    monkeypatch.setattr(rl_watch, "completion_of", lost)
     settings: dict[str, Any] = {"completions": 32, "updates": 1}
     with pytest.raises(TrainingError, match="not right as often") as caught:
         train(problems, tmp_path / "stopped", **settings)
