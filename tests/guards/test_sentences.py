@@ -11,10 +11,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "emdiag"
 
-ROOMS = ("studies", "ledger", "plots", "reports", "publish", "cli")
+ROOMS = ("studies", "measure", "ledger", "plots", "reports", "publish", "cli")
 FEWEST_WORDS = 5
 MOST_SENTENCES = {
-    "studies": 48, "ledger": 54, "plots": 37, "reports": 17, "publish": 14, "cli": 12,
+    "studies": 40, "measure": 7, "ledger": 54, "plots": 37, "reports": 6, "publish": 14, "cli": 12,
 }  # fmt: skip
 """Room to the number of sentences that still stand in it; to be lowered, never raised.
 
