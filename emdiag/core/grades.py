@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Self
 
+from emdiag.core.errors import GraderError
 from emdiag.core.outside import names_object
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from emdiag.core.sampling import Completion
 
 Tolerance = Literal["exact", "significant-digits"]
@@ -125,3 +129,21 @@ def is_outside_grader(identity: str) -> bool:
 def is_second_grader(identity: str) -> bool:
     """Whether grades of this grader are kept beside the main ones and never quoted alone."""
     return identity.partition("/")[0] == PLAIN_GRADER
+
+
+def check_decided(grades: Collection[Grade], grader: str) -> None:
+    """Refuse grades of a user's own grader of which it decided none: they are no score of 0.
+
+    Raises:
+        GraderError: All of them are undecided; the message holds the commonest reason.
+    """
+    if not grades or not is_outside_grader(grader):
+        return
+    if any(grade.verdict is not Verdict.UNDECIDED for grade in grades):
+        return
+    ((reason, times),) = Counter(grade.note for grade in grades).most_common(1)
+    raise GraderError(
+        f"the grader {grader} decided none of {len(grades)} samples: {reason or 'it gave no note'}",
+        undecided=f"{times} of {len(grades)} for this reason",
+        hint="the samples are kept: correct the grader and run the same command again",
+    )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
+import traceback
+from contextlib import contextmanager, redirect_stdout
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +16,9 @@ from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from emdiag.core.errors import EmdiagError
 
 _SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -48,15 +53,59 @@ def load_instance(spec: str, *, kind: str, needs: Sequence[str]) -> object:
     """
     value = _named(spec, kind=kind)
     if isinstance(value, type):
-        try:
+        hint = "name an object, or a class that is made without arguments"
+        with outside_code(f"no {kind} can be made of {spec}", raises=PlanError, hint=hint):
             value = value()
-        except Exception as error:
-            raise PlanError(
-                f"no {kind} can be made of {spec}: {type(error).__name__}: {error}",
-                hint="name an object, or a class that is made without arguments",
-            ) from error
     check_members(value, spec, kind=kind, needs=needs)
     return value
+
+
+@contextmanager
+def outside_code(
+    what: str,
+    *,
+    raises: type[EmdiagError],
+    hint: str,
+    passes: tuple[type[EmdiagError], ...] = (),
+    **facts: object,
+) -> Iterator[None]:
+    """Run code that is not ours: what it prints goes to stderr, what it raises becomes an error.
+
+    Args:
+        what: Begins the message; type and text of the exception end it.
+        raises: The error for any exception and for `sys.exit`, with the line that raised.
+        hint: What the user can do.
+        passes: Errors of ours that go through as they are.
+        facts: More facts of the error.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except passes:
+        raise
+    except (Exception, SystemExit) as error:
+        line = _line_of(error)
+        raise raises(
+            f"{what}: {type(error).__name__}: {error}",
+            hint=hint,
+            **facts,
+            **({"file": line} if line else {}),
+        ) from error
+
+
+def _line_of(error: BaseException) -> str | None:
+    """File and line of the innermost frame outside emdiag, the libraries and Python itself."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
+        return f"{error.filename}, line {error.lineno}"
+    ours = str(Path(__file__).parents[1])
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", ours))
+    ]
+    libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    of_user = [frame for frame in frames if not frame.filename.startswith(libraries)] or frames
+    return f"{of_user[-1].filename}, line {of_user[-1].lineno}" if of_user else None
 
 
 def source_digest(spec: str) -> str:
@@ -85,11 +134,18 @@ def _named(spec: str, *, kind: str) -> object:
     if folder not in sys.path and "" not in sys.path:
         sys.path.insert(0, folder)
     try:
-        module = import_module(module_name)
-    except Exception as error:
+        with outside_code(
+            f"the module of the {kind} {spec!r} was found, and its import raised",
+            raises=PlanError,
+            hint="correct the module, or install what it imports",
+        ):
+            module = import_module(module_name)
+    except PlanError as refusal:
+        error = refusal.__cause__
+        if not _is_absent(error, module_name):
+            raise
         raise PlanError(
-            f"the module of the {kind} {spec!r} cannot be imported: "
-            f"{type(error).__name__}: {error}",
+            f"the module of the {kind} {spec!r} cannot be imported: ModuleNotFoundError: {error}",
             folder=folder,
             hint="install the package, or run the command in the folder that holds it",
         ) from error
@@ -106,6 +162,11 @@ def _named(spec: str, *, kind: str) -> object:
         )
     value: object = getattr(module, name)
     return value
+
+
+def _is_absent(error: BaseException | None, module_name: str) -> bool:
+    """Whether this module, or a package above it, is what was not found."""
+    return isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
 
 
 def check_members(value: object, spec: str, *, kind: str, needs: Sequence[str] = ()) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
-from emdiag.core.outside import check_members, load_object, names_object, source_digest
+from emdiag.core.outside import (
+    check_members,
+    load_object,
+    names_object,
+    outside_code,
+    source_digest,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from emdiag.core.checkpoints import CheckpointRef
     from emdiag.core.protocols import Sampler
+    from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
     from emdiag.engines.options import EngineOptions
 
 _NEEDS = ("info", "sample", "close")
@@ -54,15 +62,46 @@ def open_outside(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
     """
     spec = name.partition("@")[0]
     factory = cast("Callable[..., object]", load_object(spec, kind="engine"))
-    try:
+    with outside_code(
+        f"the engine {spec} cannot be opened",
+        raises=EngineError,
+        hint="it is called with a checkpoint and `options=`, and gives a `Sampler`",
+        passes=(EmdiagError,),
+        checkpoint=checkpoint.path,
+    ):
         sampler = factory(checkpoint, options=options)
-    except EmdiagError:
-        raise
-    except Exception as error:  # it is not our code
-        raise EngineError(
-            f"the engine {spec} cannot be opened: {type(error).__name__}: {error}",
-            checkpoint=checkpoint.path,
-            hint="it is called with a checkpoint and `options=`, and gives a `Sampler`",
-        ) from error
-    check_members(sampler, spec, kind="engine", needs=_NEEDS)
-    return cast("Sampler", sampler)
+        check_members(sampler, spec, kind="engine", needs=_NEEDS)
+        return _OutsideSampler(cast("Sampler", sampler), spec)
+
+
+class _OutsideSampler:
+    """A user's `Sampler`; what it raises becomes an `EngineError`, its prints go to stderr."""
+
+    def __init__(self, sampler: Sampler, spec: str) -> None:
+        self.info = sampler.info
+        self._sampler = sampler
+        self._spec = spec
+
+    def sample(
+        self, requests: Sequence[SampleRequest], *, params: SamplingParams
+    ) -> Iterator[Completion]:
+        with self._running():
+            completions = iter(self._sampler.sample(requests, params=params))
+        while True:
+            with self._running():
+                completion = next(completions, None)
+            if completion is None:
+                return
+            yield completion
+
+    def close(self) -> None:
+        with self._running():
+            self._sampler.close()
+
+    def _running(self) -> AbstractContextManager[None]:
+        return outside_code(
+            f"the engine {self._spec} failed",
+            raises=EngineError,
+            hint="the samples drawn before are kept: correct the engine and run the command again",
+            passes=(EmdiagError,),
+        )

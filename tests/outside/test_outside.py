@@ -154,6 +154,10 @@ BAD = [
     (("--engine", "my_engine.parrot:nothing"), "is not an engine: it lacks info, sample, close"),
     (("--engine", "my_engine.parrot:broken"), "cannot be opened: RuntimeError: no seed in"),
     (("--engine", "my_engine.parrot:Forgetful"), "no completion for 1 of 4 requests"),
+    (("--engine", "my_engine.parrot:Leaving"), "Leaving failed: SystemExit: 5"),
+    (("--grader", "my_grader.words:Texts"), "of 4 samples: the grader gave a str, expected a"),
+    (("--grader", "my_grader.words:Dumb"), "of 4 samples: the grader gave nothing, expected one"),
+    (("--grader", "my_grader.words:Leaving"), "samples: the comparison failed: SystemExit"),
     (("--engine", "no_such.package:Engine"), "cannot be imported: ModuleNotFoundError"),
     (("--engine", f"{ENGINE}@0123456789ab"), "has changed since it was named"),
     (("--engine", "parrot"), "there is no engine 'parrot'"),
@@ -169,6 +173,28 @@ def test_what_cannot_be_used_is_refused_with_a_hint(
     words = " ".join(done.stderr.split())
     assert message in words
     assert "hint" in words
+    assert "at work" not in done.stdout
+
+
+def test_grading_again_stops_where_a_grader_of_ones_own_decides_nothing(
+    run: Callable[..., Result],
+) -> None:
+    scores(run("eval", "a=table.json", "-b", BENCHMARK, *QUICK))
+    done = run("regrade", "a", "--grader", "my_grader.words:Dumb")
+    assert done.exit_code == 2
+    assert "decided none of 4 samples" in " ".join(done.stderr.split())
+
+
+def test_what_a_grader_prints_stays_out_of_the_result(tmp_path: Path) -> None:
+    (tmp_path / "lines.jsonl").write_text('{"gold": "b", "completion": "b"}\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "emdiag", "grade", "lines.jsonl", "--json",
+         "--grader", "my_grader.words:Texts"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)])},
+    )  # fmt: skip
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["undecided"]
+    assert "grader at work" in done.stderr
 
 
 def test_a_folder_without_a_card_is_refused_with_a_hint(

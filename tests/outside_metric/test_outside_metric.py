@@ -138,6 +138,51 @@ def test_a_metric_that_fails_is_named_and_the_samples_are_kept(
     assert len(list((tmp_path / "out" / "runs").glob("*/completions.jsonl"))) == 1
 
 
+def leaving(outcomes: Outcomes) -> Metric:
+    sys.exit(3)
+
+
+def printing(outcomes: Outcomes) -> Metric:
+    print("metric at work")  # noqa: T201 - a user may
+    return emdiag.Metric(name="printed", value=1.0, interval=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("dividing_by_zero", "ZeroDivisionError: division by zero"), ("leaving", "SystemExit: 3")],
+)
+def test_a_metric_that_raises_or_exits_is_refused_with_its_line(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    function = globals()[name]
+    with pytest.raises(MeasurementError, match=words) as refused:
+        measure_outside({name: function}, outcomes_in(tmp_path))
+    line = function.__code__.co_firstlineno + 1
+    assert refused.value.facts["file"] == f"{__file__}, line {line}"
+
+
+def test_what_a_metric_prints_stays_out_of_the_json(evaluate: Callable[..., Result]) -> None:
+    done = evaluate("--metric", "test_outside_metric:printing", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["scores"][0]["metrics"][0]["name"] == "printed"
+    assert "metric at work" in done.stderr
+
+
+def outcomes_in(folder: Path) -> Outcomes:
+    run = RunStore(folder).run(SPEC)
+    return emdiag.Outcomes(run=run, label="a", grade_key="g", problems=(), grades=())
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31mred", "a\u2028b", "n" * 81])
+def test_a_name_that_is_no_short_line_is_refused(name: str, tmp_path: Path) -> None:
+    returned = emdiag.Metric(name=name, value=1.0, interval=None)
+    with pytest.raises(MeasurementError, match="expected a name of one line") as refused:
+        measure_outside({"mine:metric": lambda _: returned}, outcomes_in(tmp_path))
+    assert "\x1b" not in str(refused.value)
+    kept = emdiag.Metric(name="n" * 80, value=1.0, interval=None)
+    assert measure_outside({"mine:metric": lambda _: kept}, outcomes_in(tmp_path)) == (kept,)
+
+
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
@@ -149,9 +194,7 @@ def test_a_metric_that_fails_is_named_and_the_samples_are_kept(
     ],
 )
 def test_what_is_no_finite_metric_is_refused(returned: Metric, words: str, tmp_path: Path) -> None:
-    outcomes = emdiag.Outcomes(
-        run=RunStore(tmp_path).run(SPEC), label="a", grade_key="g", problems=(), grades=()
-    )
+    outcomes = outcomes_in(tmp_path)
     with pytest.raises(MeasurementError) as refused:
         measure_outside({"mine:metric": lambda _: returned}, outcomes)
     assert "the metric mine:metric on a, toy" in str(refused.value)

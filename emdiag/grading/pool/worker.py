@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 import time
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from emdiag.core.errors import PlanError
@@ -35,6 +37,7 @@ def start(memory_mb: int, loads_parser: bool = True) -> None:  # noqa: FBT001, F
 
     A parser that cannot be loaded is told by the first pair, where somebody listens.
     """
+    sys.stdout = sys.stderr  # what a grader prints is no part of a result
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # dies at once, also inside big-integer code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
@@ -91,7 +94,7 @@ def classes_outside(name: str, answers: Sequence[str], deadline_s: float) -> lis
     _limit_cpu(deadline_s)
     try:
         (firsts,) = grader.classes([answers])
-    except Exception:  # it is not our code
+    except (Exception, SystemExit):  # it is not our code
         return list(answers)
     is_sound = len(firsts) == len(answers) and set(firsts) <= set(answers)
     return list(firsts) if is_sound else list(answers)
@@ -116,7 +119,11 @@ def _load_here(name: str) -> Grader:
 
 
 def _judged(grader: Grader, gold: Gold, completion: str) -> tuple[Outcome, str | None]:
-    (judgement,) = grader.grade([(gold, completion)])
+    judgements = list(islice(grader.grade([(gold, completion)]) or (), 2))
+    if len(judgements) != 1:
+        given = "more than one" if judgements else "nothing"
+        return Outcome(Verdict.UNDECIDED, f"the grader gave {given}, expected one Judgement"), None
+    (judgement,) = judgements
     if not isinstance(judgement, Judgement):
         kind = type(judgement).__name__
         return Outcome(Verdict.UNDECIDED, f"the grader gave a {kind}, expected a Judgement"), None
@@ -133,7 +140,7 @@ def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]
         outcome = Outcome(Verdict.UNDECIDED, "the comparison ran out of memory")
     except RecursionError:
         outcome = Outcome(Verdict.UNDECIDED, "the comparison is nested too deep")
-    except Exception as error:  # SymPy raises anything on what a model writes
+    except (Exception, SystemExit) as error:  # SymPy raises anything on what a model writes
         note = f"the comparison failed: {type(error).__name__}"
         outcome = Outcome(Verdict.UNDECIDED, note)
     elapsed_s = time.perf_counter() - started

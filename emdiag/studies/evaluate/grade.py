@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
-from emdiag.core.grades import Grade
+from emdiag.core.grades import Grade, check_decided
 from emdiag.core.problems import gold_of
 from emdiag.core.runs import GradingSpec
 
@@ -31,16 +31,28 @@ def grading_spec(reading: EvalTask, grader: Grader) -> GradingSpec:
 
 
 def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> str:
-    """Grade what is not graded; returns the key under which the grades are stored."""
+    """Grade what is not graded; returns the key under which the grades are stored.
+
+    Raises:
+        GraderError: A grader of the user's own decided none of the run's samples.
+    """
     spec = grading_spec(reading, grader)
+    _grade_missing(reading, grader, spec, progress=progress)
     key = digest(spec)
+    check_decided(reading.run.grades(key).values(), grader.identity)
+    return key
+
+
+def _grade_missing(
+    reading: EvalTask, grader: Grader, spec: GradingSpec, *, progress: Progress
+) -> None:
     with reading.run.writing(), reading.run.grade_writer(spec) as journal:
-        done = reading.run.grades(key)
+        done = reading.run.grades(digest(spec))
         drawn = reading.run.completions()
         by_problem = _ungraded(reading, drawn, done)
         total = sum(len(completions) for completions in by_problem.values())
         if not total:
-            return key
+            return
         with progress.stage(f"grading {reading.title}", total=total) as stage:
             problems = [problem for problem in reading.problems if problem.id in by_problem]
             for start in range(0, len(problems), _PROBLEMS_AT_ONCE):
@@ -48,7 +60,6 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
                 for grade in _grade_part(reading, part, by_problem, done, grader):
                     journal.append(grade)
                     stage.advance()
-    return key
 
 
 def _ungraded(

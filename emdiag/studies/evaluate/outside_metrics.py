@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import isfinite
 from typing import TYPE_CHECKING, cast
+from unicodedata import category
 
 import msgspec
 
 from emdiag.core.errors import MeasurementError
-from emdiag.core.outside import load_object
+from emdiag.core.outside import load_object, outside_code
 from emdiag.core.results import Interval, Metric
 from emdiag.studies.stored.outcomes import Outcomes
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MetricFunction = Callable[[Outcomes], Metric]
 """One number of a checkpoint on a benchmark."""
+
+_MAX_NAME = 80
+_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories: control characters, lone surrogates and separators of lines."""
 
 
 def load_metrics(names: Sequence[str]) -> dict[str, MetricFunction]:
@@ -43,19 +48,15 @@ def measure_outside(
     """What each function says of these outcomes.
 
     Raises:
-        MeasurementError: One fails, does not return a `Metric` of finite numbers, or returns the
-            name of another one.
+        MeasurementError: One fails, does not return a `Metric` of finite numbers under a name
+            of one short line, or returns the name of another one.
     """
     measured: dict[str, Metric] = {}
     for name, function in functions.items():
         where = f"the metric {name} on {outcomes.label}, {outcomes.run.spec.benchmark}"
-        try:
+        hint = "the samples are kept: correct the function and run the same command again"
+        with outside_code(f"{where}, failed", raises=MeasurementError, hint=hint):
             value = function(outcomes)
-        except Exception as error:
-            raise MeasurementError(
-                f"{where}, failed: {type(error).__name__}: {error}",
-                hint="the samples are kept: correct the function and run the same command again",
-            ) from error
         metric = _checked(value, where)
         if metric.name in measured:
             raise MeasurementError(
@@ -82,6 +83,7 @@ def _checked(value: object, where: str) -> Metric:
         metric = msgspec.convert(plain, Metric)
     except (TypeError, ValueError) as error:  # msgspec's are ValueErrors
         raise MeasurementError(f"{where}: {error}", found=value, hint=hint) from error
+    _check_name(metric.name, where)
     ends = (interval.low, interval.high) if interval else ()
     if not all(map(isfinite, (metric.value, *ends))):
         raise MeasurementError(
@@ -89,3 +91,14 @@ def _checked(value: object, where: str) -> Metric:
             hint="a value that is not defined on these outcomes is an error to raise, with words",
         )
     return metric
+
+
+def _check_name(name: str, where: str) -> None:
+    """A name stands in a table and in messages: one short line of text."""
+    is_line = name.strip() and not any(category(character) in _NOT_IN_NAMES for character in name)
+    if not is_line or len(name) > _MAX_NAME:
+        raise MeasurementError(
+            f"{where}: expected a name of one line, 1 to {_MAX_NAME} characters long",
+            found=f"{name[:_MAX_NAME]!r}, {len(name)} characters",
+            hint="give the metric a short name without control characters",
+        )

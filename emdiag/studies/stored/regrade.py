@@ -8,7 +8,7 @@ from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, StoreError
-from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict, is_outside_grader
+from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict, check_decided, is_outside_grader
 from emdiag.core.option_groups import Grading
 from emdiag.core.problems import gold_of
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
@@ -58,6 +58,7 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
         PlanError: A name fits no run, or the grader is unknown.
         BenchmarkError: A run's benchmark is not on this machine.
         StoreError: A run was never graded by the main grader.
+        GraderError: A grader of the user's own decided none of a run's samples.
     """
     from emdiag.grading.pool.pool import GraderPool
     from emdiag.grading.pool.rules import PLAIN
@@ -89,6 +90,7 @@ def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> Regr
         if is_outside_grader(grader.identity) else raw
     ))  # fmt: skip
     _grade_missing(run, spec, golds, grader=grader, progress=session.progress)
+    check_decided(run.grades(digest(spec)).values(), grader.identity)
     return _side_by_side(run, label, main=main, second=spec, problems=problems)
 
 

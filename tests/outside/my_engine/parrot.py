@@ -58,6 +58,18 @@ class Forgetful(Parrot):
         return super().sample(requests[1:], params=params)
 
 
+class Leaving(Parrot):
+    """Ends the process after the first completion."""
+
+    def sample(
+        self, requests: Sequence[SampleRequest], *, params: SamplingParams
+    ) -> Iterator[Completion]:
+        """One completion, and the exit."""
+        print("engine at work")  # noqa: T201 - a user may
+        yield from super().sample(requests[:1], params=params)
+        raise SystemExit(5)
+
+
 class Mute:
     """Has nothing to draw with."""
 

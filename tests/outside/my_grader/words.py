@@ -46,3 +46,29 @@ class Silent:
     """Lacks most of what a grader has."""
 
     identity = "silent/1"
+
+
+class Texts(ExactWords):
+    """Answers with text where a `Judgement` is due."""
+
+    def grade(self, pairs: Iterable[tuple[Gold, str]]) -> Iterator[Judgement]:
+        """Wrong on purpose; it prints too."""
+        for _ in pairs:
+            print("grader at work")  # noqa: T201 - a user may
+            yield "correct"  # type: ignore[misc]
+
+
+class Dumb(ExactWords):
+    """Gives nothing."""
+
+    def grade(self, pairs: Iterable[tuple[Gold, str]]) -> Iterator[Judgement]:
+        """Wrong on purpose."""
+        return iter(())
+
+
+class Leaving(ExactWords):
+    """Ends its process."""
+
+    def grade(self, pairs: Iterable[tuple[Gold, str]]) -> Iterator[Judgement]:
+        """Wrong on purpose."""
+        raise SystemExit(4)
