@@ -97,11 +97,11 @@ def _line_of(error: BaseException) -> str | None:
     """File and line of the innermost frame outside emdiag, the libraries and Python itself."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
         return f"{error.filename}, line {error.lineno}"
-    ours = str(Path(__file__).parents[1])
+    package = str(Path(__file__).parents[1])
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", ours))
+        if not frame.filename.startswith(("<", package))
     ]
     libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
     of_user = [frame for frame in frames if not frame.filename.startswith(libraries)] or frames

@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 import time
+from contextlib import redirect_stdout
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -37,7 +38,6 @@ def start(memory_mb: int, loads_parser: bool = True) -> None:  # noqa: FBT001, F
 
     A parser that cannot be loaded is told by the first pair, where somebody listens.
     """
-    sys.stdout = sys.stderr  # what a grader prints is no part of a result
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # dies at once, also inside big-integer code
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
@@ -79,7 +79,8 @@ def decide_outside(name: str, gold: Gold, completion: str, deadline_s: float) ->
         ImportError: It cannot be loaded here.
     """
     grader = _load_here(name)
-    return _within(deadline_s, lambda: _judged(grader, gold, completion))
+    with redirect_stdout(sys.stderr):  # what it prints is no part of a result
+        return _within(deadline_s, lambda: _judged(grader, gold, completion))
 
 
 def classes_outside(name: str, answers: Sequence[str], deadline_s: float) -> list[str]:
@@ -93,7 +94,8 @@ def classes_outside(name: str, answers: Sequence[str], deadline_s: float) -> lis
     grader = _load_here(name)
     _limit_cpu(deadline_s)
     try:
-        (firsts,) = grader.classes([answers])
+        with redirect_stdout(sys.stderr):
+            (firsts,) = grader.classes([answers])
     except (Exception, SystemExit):  # it is not our code
         return list(answers)
     is_sound = len(firsts) == len(answers) and set(firsts) <= set(answers)
