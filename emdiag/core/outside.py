@@ -53,8 +53,11 @@ def load_instance(spec: str, *, kind: str, needs: Sequence[str]) -> object:
     """
     value = _named(spec, kind=kind)
     if isinstance(value, type):
-        hint = "name an object, or a class that is made without arguments"
-        with outside_code(f"no {kind} can be made of {spec}", raises=PlanError, hint=hint):
+        refusal = PlanError(
+            f"no {kind} can be made of {spec}",
+            hint="name an object, or a class that is made without arguments",
+        )
+        with outside_code(refusal):
             value = value()
     check_members(value, spec, kind=kind, needs=needs)
     return value
@@ -62,33 +65,26 @@ def load_instance(spec: str, *, kind: str, needs: Sequence[str]) -> object:
 
 @contextmanager
 def outside_code(
-    what: str,
-    *,
-    raises: type[EmdiagError],
-    hint: str,
-    passes: tuple[type[EmdiagError], ...] = (),
-    **facts: object,
+    refusal: EmdiagError, *, passes: type[EmdiagError] | None = None
 ) -> Iterator[None]:
     """Run code that is not ours: what it prints goes to stderr, what it raises becomes an error.
 
     Args:
-        what: Begins the message; type and text of the exception end it.
-        raises: The error for any exception and for `sys.exit`, with the line that raised.
-        hint: What the user can do.
+        refusal: The error for any exception and for `sys.exit`; type and text of the exception are
+            added to its message, and the line that raised to its facts.
         passes: Errors of ours that go through as they are.
-        facts: More facts of the error.
     """
     try:
         with redirect_stdout(sys.stderr):
             yield
-    except passes:
-        raise
     except (Exception, SystemExit) as error:
+        if passes and isinstance(error, passes):
+            raise
         line = _line_of(error)
-        raise raises(
-            f"{what}: {type(error).__name__}: {error}",
-            hint=hint,
-            **facts,
+        raise type(refusal)(
+            f"{refusal.message}: {type(error).__name__}: {error}",
+            hint=refusal.hint,
+            **refusal.facts,
             **({"file": line} if line else {}),
         ) from error
 
@@ -133,12 +129,12 @@ def _named(spec: str, *, kind: str) -> object:
     folder = str(Path.cwd())
     if folder not in sys.path and "" not in sys.path:
         sys.path.insert(0, folder)
+    raised = PlanError(
+        f"the module of the {kind} {spec!r} was found, and its import raised",
+        hint="correct the module, or install what it imports",
+    )
     try:
-        with outside_code(
-            f"the module of the {kind} {spec!r} was found, and its import raised",
-            raises=PlanError,
-            hint="correct the module, or install what it imports",
-        ):
+        with outside_code(raised):
             module = import_module(module_name)
     except PlanError as refusal:
         error = refusal.__cause__

@@ -62,13 +62,12 @@ def open_outside(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
     """
     spec = name.partition("@")[0]
     factory = cast("Callable[..., object]", load_object(spec, kind="engine"))
-    with outside_code(
+    refusal = EngineError(
         f"the engine {spec} cannot be opened",
-        raises=EngineError,
-        hint="it is called with a checkpoint and `options=`, and gives a `Sampler`",
-        passes=(EmdiagError,),
         checkpoint=checkpoint.path,
-    ):
+        hint="it is called with a checkpoint and `options=`, and gives a `Sampler`",
+    )
+    with outside_code(refusal, passes=EmdiagError):
         sampler = factory(checkpoint, options=options)
         check_members(sampler, spec, kind="engine", needs=_NEEDS)
         return _OutsideSampler(cast("Sampler", sampler), spec)
@@ -99,9 +98,8 @@ class _OutsideSampler:
             self._sampler.close()
 
     def _running(self) -> AbstractContextManager[None]:
-        return outside_code(
+        refusal = EngineError(
             f"the engine {self._spec} failed",
-            raises=EngineError,
             hint="the samples drawn before are kept: correct the engine and run the command again",
-            passes=(EmdiagError,),
         )
+        return outside_code(refusal, passes=EmdiagError)

@@ -54,8 +54,11 @@ def measure_outside(
     measured: dict[str, Metric] = {}
     for name, function in functions.items():
         where = f"the metric {name} on {outcomes.label}, {outcomes.run.spec.benchmark}"
-        hint = "the samples are kept: correct the function and run the same command again"
-        with outside_code(f"{where}, failed", raises=MeasurementError, hint=hint):
+        refusal = MeasurementError(
+            f"{where}, failed",
+            hint="the samples are kept: correct the function and run the same command again",
+        )
+        with outside_code(refusal):
             value = function(outcomes)
         metric = _checked(value, where)
         if metric.name in measured:
