@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from emdiag.cli import console
+from emdiag.core.errors import PlanError
 from emdiag.core.options import renaming
 
 if TYPE_CHECKING:
@@ -40,24 +41,30 @@ OLD_STORE = ("--out", "-o")
 def renamed(**old: Sequence[str]) -> type[TyperCommand]:
     """A command that takes old spellings of its options, with a note on stderr.
 
-    They go in version 0.3.
+    They go in version 0.3; an option that is given by both spellings is refused.
 
     Args:
         old: Name of an option to its old flags.
     """
 
-    def spelling(word: str) -> str:
+    def spelling(word: str, words: Sequence[str]) -> str:
         for name, flags in old.items():
+            new = f"--{name}"
             for flag in flags:
                 rest = word.removeprefix(flag)
                 if word.startswith(flag) and (not rest or rest[0] == "=" or flag[1] != "-"):
-                    console.note(f"note: {renaming(flags[0], f'--{name}')}")
-                    return f"--{name}={rest.removeprefix('=')}" if rest else f"--{name}"
+                    if any(other.partition("=")[0] == new for other in words):
+                        hint = f"keep {new}; {renaming(flags[0], new)}"
+                        raise PlanError(f"both {flag} and {new} are given", hint=hint)
+                    console.note(f"note: {renaming(flags[0], new)}")
+                    return f"{new}={rest.removeprefix('=')}" if rest else new
         return word
 
     class Renamed(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            return super().parse_args(ctx, [spelling(word) for word in args])
+            with console.command():
+                words = [spelling(word, args) for word in args]
+            return super().parse_args(ctx, words)
 
     return Renamed
 

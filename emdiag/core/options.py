@@ -33,6 +33,7 @@ _BOUNDS: Final = (
     ("above", ">", operator.gt),
     ("at_most", "<=", operator.le),
 )
+_WHOLE: Final = range(-(2**63), 2**63)
 _WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -94,6 +95,12 @@ class Field:
         return self._flags[0]
 
     @property
+    def usage(self) -> str:
+        """How a command takes it: its flag, or which argument it is."""
+        is_argument = self.option.is_argument
+        return f"argument {self.option.metavar} of the command" if is_argument else self.flag
+
+    @property
     def key(self) -> str:
         """The long form without dashes, which may stand for its name."""
         long = next(flag for flag in self._flags if flag.startswith("--"))
@@ -128,8 +135,12 @@ class Field:
             try:
                 value = self.option.read(value)
             except PlanError as error:
-                error.facts.setdefault("option", self.flag)
+                if self.option.is_argument:
+                    error.facts.setdefault("argument", self.name)
+                else:
+                    error.facts.setdefault("option", self.flag)
                 raise
+        check_whole(self.name, value)
         try:
             plain = msgspec.to_builtins(value)
             result = msgspec.convert(plain, self.kind, strict=not self.may_be_none)
@@ -137,7 +148,9 @@ class Field:
             raise PlanError(
                 f"{self.name} has the wrong type or value: {value!r}",
                 expected=described(self.kind),
-                hint=f"as an option of a command: {self.flag}",
+                hint=f"as an option of a command: {self.flag}"
+                if not self.option.is_argument
+                else self.usage,
             ) from error
         self.check(result)
         return result
@@ -148,6 +161,7 @@ class Field:
         Raises:
             PlanError: It is, with these facts.
         """
+        check_whole(self.name, value, **facts)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return
         bounds = [
@@ -227,6 +241,20 @@ def check_ranges(record: Record, **facts: str) -> None:
         if item.preset is None:
             holder = record if item.group is None else getattr(record, item.group)
             item.check(getattr(holder, item.name), **facts)
+
+
+def check_whole(name: str, value: object, **facts: Any) -> None:
+    """Refuse a whole number, alone or in a list, that does not fit in 64 bits.
+
+    Raises:
+        PlanError: There is one, with these facts.
+    """
+    for number in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(number, int) and number not in _WHOLE:
+            bits = number.bit_length()
+            shown = number if bits <= 128 else f"a number of {bits} bits"
+            expected = f"<= {_WHOLE[-1]}" if number > 0 else f">= {_WHOLE[0]}"
+            raise PlanError(f"`{name}` must be {expected}, got {shown}", **facts)
 
 
 def described(kind: Any) -> str:

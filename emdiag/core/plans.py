@@ -18,6 +18,7 @@ from emdiag.core.options import (
     REQUIRED,
     Field,
     check_ranges,
+    check_whole,
     described,
     fields_of,
     renaming,
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 F = TypeVar("F", bound="Callable[..., object]")
 
 _HINT = "a file holds options of the command, one a line, such as: temperature = 0.6"
+_LONGEST = 2**20
+_DEEPEST = 4
+_TYPED_ONLY = ("json", "out", "plan", "report", "store", "wide")
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -70,7 +74,7 @@ class Plan(Record, frozen=True, kw_only=True):
         for name, item in fields.items():
             if item.default is REQUIRED and name not in given:
                 expected = described(item.kind)
-                raise PlanError(f"{name} is not given", expected=expected, hint=item.flag)
+                raise PlanError(f"{name} is not given", expected=expected, hint=item.usage)
         parts: defaultdict[str | None, dict[str, object]] = defaultdict(dict)
         for name, value in given.items():
             item = fields[name]
@@ -95,9 +99,13 @@ class Plan(Record, frozen=True, kw_only=True):
         fields = {item.name: item.name for item in fields_of(cls)}
         known = {item.key: item.name for item in fields_of(cls)} | {**cls.old_names} | fields
         given: dict[str, object] = {}
+        spelling: dict[str, str] = {}
         for name, value in options.items():
             if name not in known:
-                near = get_close_matches(name, fields, n=1)
+                if name in _TYPED_ONLY and not (name == "store" and cls.writes_out):
+                    flag = "--store" if name == "out" else f"--{name}"
+                    raise PlanError(f"{name} is given on the command line only", hint=flag)
+                near = ["out"] if name == "store" else get_close_matches(name, fields, n=1)
                 raise PlanError(
                     f"unknown options: {name}",
                     known=", ".join(fields),
@@ -105,9 +113,10 @@ class Plan(Record, frozen=True, kw_only=True):
                 )
             if name in cls.old_names:
                 logger.warning(renaming(name, known[name]))
-            if known[name] in given:
-                raise PlanError(f"{known[name]} is given twice", hint="by two of its names")
-            given[known[name]] = value
+            if first := spelling.get(known[name]):
+                hint = f"keep one of {first} and {name}"
+                raise PlanError(f"{known[name]} is given twice", hint=hint)
+            given[known[name]], spelling[known[name]] = value, name
         return given
 
     def check(self) -> None:
@@ -201,25 +210,84 @@ def read_plan_file(path: Path) -> dict[str, object]:
     """The options in a plan's file, by name.
 
     Raises:
-        PlanError: There is no such file, or it is not TOML.
+        PlanError: There is no such file, or it is too long, not in UTF-8 or not TOML.
     """
     try:
-        text = path.expanduser().read_text(encoding="utf-8")
+        with path.expanduser().open(encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST + 1)
     except FileNotFoundError as error:
         raise PlanError("the plan's file does not exist", file=path, hint=_HINT) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"the plan's file cannot be read: {error}", file=path) from error
+    except IsADirectoryError as error:
+        hint = "--plan takes a file of options, not a folder or an empty name"
+        raise PlanError("the plan's file is a folder", file=path, hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise _not_text(path) from error
+    except (OSError, RuntimeError) as error:
+        raise PlanError(
+            f"the plan's file cannot be read: {error}", file=path, hint=_HINT
+        ) from error
+    if "\0" in text:
+        raise _not_text(path)
+    if len(text) > _LONGEST:
+        raise PlanError(
+            "the plan's file is too long",
+            file=path,
+            expected=f"at most {_LONGEST:,} characters",
+            found="more",
+            hint=_HINT,
+        )
     return _read_options(text, file=path)
+
+
+def _not_text(path: Path) -> PlanError:
+    return PlanError(
+        "the plan's file cannot be read: it is not a text in UTF-8",
+        file=path,
+        expected="TOML in UTF-8",
+        found="another encoding, or no text",
+        hint="save it again as UTF-8",
+    )
 
 
 def _read_options(text: str, **facts: Path) -> dict[str, object]:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of too many digits
         raise PlanError(
             f"the plan's file is not TOML: {error}", **facts, expected="NAME = VALUE", hint=_HINT
         ) from error
-    return {name.replace("-", "_"): value for name, value in content.items()}
+    except RecursionError as error:
+        raise _nested(**facts) from error
+    options: dict[str, object] = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name in options:
+            hint = f"keep one of {name} and {name.replace('_', '-')}"
+            raise PlanError(f"{name} is given twice", **facts, hint=hint)
+        _check_value(name, value, **facts)
+        options[name] = value
+    return options
+
+
+def _check_value(name: str, value: object, **facts: Path) -> None:
+    """Refuse lists in lists without end, and whole numbers that TOML does not have."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        check_whole(name, level, **facts)
+        lists = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [part for item in lists if isinstance(item, list) for part in item]
+    if level:
+        raise _nested(option=name, **facts)
+
+
+def _nested(**facts: object) -> PlanError:
+    return PlanError(
+        "the plan's file nests lists or tables too deeply",
+        **facts,
+        expected="NAME = VALUE, or a list of values",
+        found=f"more than {_DEEPEST} in each other",
+        hint=_HINT,
+    )
 
 
 def _typed(item: Field, value: object) -> list[str]:

@@ -111,6 +111,25 @@ def test_an_old_spelling_of_the_store_works_with_a_note(
     assert found.stdout == again.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "old", "new"),
+    [
+        *OLD,
+        (["logits-skew", "{table}", "-b", "toy"], "--problems", "--limit"),
+        (["demo"], "--problems", "--limit"),
+    ],
+)
+def test_an_old_spelling_beside_the_new_one_is_refused(
+    run: Callable[..., Result], tmp_path: Path, words: list[str], old: str, new: str
+) -> None:
+    for both in ([old, "3", new, "4"], [f"{new}=4", old, "3"]):
+        found = run(*words, *both)
+        assert found.exit_code == 2, found.output
+        assert f"error: both {old} and {new} are given" in found.stderr
+        assert f"hint  keep {new}" in found.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_old_number_of_problems_works_with_a_note(
     run: Callable[..., Result], table: str
 ) -> None:

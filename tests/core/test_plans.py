@@ -152,6 +152,22 @@ def test_the_default_of_an_option_is_left_out() -> None:
         ("samples 3", ["not TOML", "line 2", "NAME = VALUE"]),
         ("stop = [1]", ["stop has the wrong type", "a list, each a text"]),
         ("[sampling]\nsamples = 3", ["unknown options: sampling"]),
+        (f"stop = {'[' * 100_000}", ["nests lists or tables too deeply", "NAME = VALUE"]),
+        (f"stop = {'[' * 9}{']' * 9}", ["nests lists or tables too deeply", "stop"]),
+        (f"limit{'.a' * 2_000} = 1", ["nests lists or tables too deeply", "limit"]),
+        (f"limit = {9:9<5000}", ["not TOML", "NAME = VALUE"]),
+        (f"limit = 0x{9:9<5000}", ["`limit` must be", "a number of 20000 bits"]),
+        (
+            "limit = 99999999999999999999999",
+            ["`limit` must be", "<= 9223372036854775807, got 9999"],
+        ),
+        ("samples = 9223372036854775808", ["`samples` must be", "<= 9223372036854775807"]),
+        ("max-tokens = 3\nmax_tokens = 4", ["max_tokens is given twice", "max-tokens"]),
+        *(
+            (f"{name} = 1", [f"{name} is given on the command line only", f"--{name}"])
+            for name in ("store", "report", "plan", "json", "wide")
+        ),
+        ("out = 1", ["out is given on the command line only", "--store"]),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_what_was_expected(
@@ -170,6 +186,64 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(PlanError, match="cannot be read"):
         read_plan_file(tmp_path / "bytes.toml")
+
+
+@pytest.mark.parametrize(
+    "content", ["limit = 3".encode("utf-16"), "a = 1".encode("utf-16-le"), b"\x7fELF\0"]
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_bytes(content)
+    with pytest.raises(PlanError, match="not a text in UTF-8") as caught:
+        read_plan_file(path)
+    for word in (str(path), "expected", "found", "hint"):
+        assert word in str(caught.value)
+
+
+def test_a_file_that_is_too_long_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text("a" * 2**20)
+    with pytest.raises(PlanError, match="not TOML"):
+        read_plan_file(path)
+    path.write_text("a" * (2**20 + 1))
+    with pytest.raises(PlanError, match="too long") as caught:
+        read_plan_file(path)
+    for word in (str(path), "at most 1,048,576 characters", "found", "hint"):
+        assert word in str(caught.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_bytes(b"\xef\xbb\xbflimit = 3\r\n")
+    assert read_plan_file(path) == {"limit": 3}
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_folder_is_no_plan(name: str) -> None:
+    with pytest.raises(PlanError, match=r"is a folder\n(.*\n)*.*hint  --plan takes a file"):
+        read_plan_file(Path(name))
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
+def test_whole_numbers_fit_in_64_bits(value: int) -> None:
+    for name, given_value in (("seed", value), ("seed", [value]), ("stop", [value])):
+        with pytest.raises(PlanError, match=f"must be [<>]= -?922337203685477580.*got {value}"):
+            EvaluatePlan.of({"checkpoints": "lab", name: given_value})
+    assert EvaluatePlan.of({"checkpoints": "lab", "limit": 2**63 - 1}).targets.limit == 2**63 - 1
+
+
+def test_where_training_writes_is_its_out() -> None:
+    with pytest.raises(PlanError, match="did you mean out"):
+        EMPlan.of({**EM, "store": "x"})
+
+
+def test_an_argument_is_not_called_an_option() -> None:
+    with pytest.raises(PlanError, match="argument  checkpoints") as wrong:
+        EvaluatePlan.from_toml("checkpoints = [1]")
+    with pytest.raises(PlanError, match=r"hint  argument \[LABEL=\]REF... of the command") as empty:
+        EvaluatePlan.from_toml("")
+    for caught in (wrong, empty):
+        assert "--checkpoints" not in str(caught.value)
 
 
 def test_what_has_to_be_given_is_asked_for() -> None:
@@ -239,5 +313,5 @@ def test_an_option_may_be_named_as_it_is_typed() -> None:
     text = 'checkpoints = "lab"\nbenchmark = "toy"\ndeadline = 3.0'
     plan = EvaluatePlan.from_toml(text)
     assert (plan.targets.benchmarks, plan.grading.deadline_s) == (("toy",), 3.0)
-    with pytest.raises(PlanError, match="benchmarks is given twice"):
+    with pytest.raises(PlanError, match=r"given twice\n.*benchmark and benchmarks"):
         EvaluatePlan.from_toml(f'{text}\nbenchmarks = "chain"')
