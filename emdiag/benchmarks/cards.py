@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARD_FILE = "card.toml"
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
+_METRIC = re.compile(r"(?:avg|pass|maj)@[1-9][0-9]*")
 
 
 def list_cards() -> list[BenchmarkCard]:
@@ -66,16 +68,18 @@ def read_card(file: Path) -> BenchmarkCard:
     """The card in a file.
 
     Raises:
-        BenchmarkError: It cannot be read; the error names the field.
+        BenchmarkError: It cannot be read, or a value is out of range; the error names the field.
     """
     try:
-        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), BenchmarkCard)
+        card = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), BenchmarkCard)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise BenchmarkError(
             f"a benchmark card cannot be read: {error}",
             file=file,
             hint="benchmarks/README.md lists the fields of a card",
         ) from error
+    _check(card, file=file)
+    return card
 
 
 def card_folder(name: str) -> Path:
@@ -104,6 +108,38 @@ def origin(card: BenchmarkCard) -> str:
     """Where the problems come from: hub id, config and split, or words."""
     source = card.source
     return ", ".join(part for part in (source.origin, source.config, source.split) if part)
+
+
+def _check(card: BenchmarkCard, *, file: Path) -> None:
+    """Refuse names that make no folder of runs, and values out of their range."""
+    if _NAME.fullmatch(card.name) is None:
+        raise BenchmarkError(
+            f"a benchmark cannot be named {card.name!r}",
+            file=file,
+            expected="at most 64 letters, digits, '_', '-' and '.', the first and last no '.', the "
+            "first no '-'",
+            found=card.name or "nothing",
+            hint="change `name` in the card",
+        )
+    rules = (
+        ("revision", card.revision >= 0, "a whole number >= 0"),
+        ("size", card.size >= 1, "a whole number >= 1"),
+        ("max_tokens", card.max_tokens >= 1, "a whole number >= 1"),
+        (
+            "headline",
+            _METRIC.fullmatch(card.headline) is not None,
+            "avg@k, pass@k or maj@k with a whole number k >= 1",
+        ),
+    )
+    for field, holds, expected in rules:
+        if not holds:
+            raise BenchmarkError(
+                f"`{field}` of a benchmark card is out of range",
+                file=file,
+                expected=expected,
+                found=getattr(card, field),
+                hint=f"change `{field}` in the card",
+            )
 
 
 def _card_files() -> dict[str, Path]:

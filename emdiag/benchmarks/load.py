@@ -74,7 +74,8 @@ def load_problems(card: BenchmarkCard, *, home: Path) -> list[Problem]:
     note = read_note(file.parent)
     if note and note.sha256 != hashlib.sha256(content).hexdigest():
         raise _changed("problems", card, file)
-    return parse_records(content, Problem, file=file)
+    hint = _row_keys() if card.shipped else absence_hint(card)
+    return parse_records(content, Problem, file=file, hint=hint)
 
 
 def load_solutions(card: BenchmarkCard, *, home: Path) -> dict[str, str]:
@@ -179,6 +180,14 @@ def parse_records(content: bytes, kind: type[R], *, file: Path, hint: str | None
             message = f"line {number} is not a {kind.__name__.lower()}: {error}"
             raise BenchmarkError(message, file=file, hint=hint) from error
     return records
+
+
+def _row_keys() -> str:
+    """What a line of a shipped set holds."""
+    fields = msgspec.structs.fields(Problem)
+    needed = ", ".join(field.name for field in fields if field.required)
+    optional = ", ".join(field.name for field in fields if not field.required)
+    return f"a line of a shipped set holds {needed} and, if wanted, {optional}"
 
 
 def _changed(what: str, card: BenchmarkCard, file: Path) -> BenchmarkError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import msgspec
 
 from emdiag.benchmarks.cards import CARD_FILE, card_names, load_card, read_card
 from emdiag.benchmarks.custom import is_problems_file, load_custom, read_problems
-from emdiag.benchmarks.load import PROBLEMS_FILE, load_problems
+from emdiag.benchmarks.load import PROBLEMS_FILE, load_problems, problems_file
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.runs import ProblemsFile
@@ -51,6 +50,19 @@ def open_benchmark(
     return card, load_problems(card, home=home)
 
 
+def open_if_present(name: str, *, home: Path) -> tuple[BenchmarkCard, list[Problem] | None]:
+    """The same, without the problems of a card where they are not on this machine.
+
+    Raises:
+        BenchmarkError: As `open_benchmark`.
+    """
+    if name in card_names():
+        card = load_card(name)
+        if not problems_file(card, home=home).is_file():
+            return card, None
+    return open_benchmark(name, home=home)
+
+
 def own_file(name: str) -> ProblemsFile | None:
     """Where a user's own benchmark is read from; None for the name of a card."""
     if name in card_names():
@@ -73,11 +85,12 @@ def _load_folder(folder: Path, *, require_answers: bool) -> tuple[BenchmarkCard,
                 "no card: give its path",
             )
     card = read_card(file)
-    if re.fullmatch(r"[A-Za-z0-9_.-]+", card.name) is None or card.name in card_names():
+    if card.name in card_names():
         raise BenchmarkError(
             f"a benchmark of your own cannot be named {card.name!r}",
             file=file,
-            expected="letters, digits, '_', '.' and '-', and not the name of a benchmark of emdiag",
+            expected="not the name of a benchmark of emdiag",
+            found=card.name,
             hint="change `name` in the card",
         )
     problems = read_problems(rows, card.name, require_answers=require_answers)[1]

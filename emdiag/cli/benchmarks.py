@@ -17,6 +17,7 @@ from emdiag.benchmarks.load import (
     problems_file,
     read_note,
 )
+from emdiag.benchmarks.open import open_benchmark, open_if_present, own_file
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.core.codec import to_plain
@@ -28,6 +29,13 @@ from emdiag.studies.stored.verify_golds import BenchmarkVerification, GoldCheck,
 app = typer.Typer(help="Benchmarks: what there is, and how to get it.", no_args_is_help=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Openable = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A benchmark, a .jsonl, .json or .parquet file, or a folder with a card.",
+    ),
+]
 Name = Annotated[str, typer.Argument(help="A benchmark, as `emdiag benchmarks list` names it.")]
 
 GRADER_DEADLINE_S = 10.0
@@ -60,24 +68,27 @@ def list_(json: JsonFlag = False, wide: options.Wide = False) -> None:
 
 @app.command("show")
 def show(
-    name: Name,
+    name: Openable,
     problems: Annotated[int, typer.Option("--problems", "-n", min=0, help="Problems to show.")] = 3,
     json: JsonFlag = False,
 ) -> None:
     """Show the card of a benchmark and its first problems."""
     with console.command(json=json) as out:
-        card = load_card(name)
-        is_present = problems_file(card, home=out.home).is_file()
-        shown = load_problems(card, home=out.home)[:problems] if is_present else []
+        card, content = open_if_present(name, home=out.home)
+        shown = (content or [])[:problems]
+        own = own_file(name)
         if json:
             plain = _card_json(card, home=out.home)
-            out.result({**plain, "defects": defects(name), "problems": shown})
+            if own:
+                plain |= {"present": True, "path": own.path, "imported": None}
+            out.result({**plain, "defects": defects(card.name), "problems": shown})
             return
-        for line in _describe(card, home=out.home):
+        presence = f"your own, {own.path}" if own else _presence(card, home=out.home)
+        for line in _describe(card, presence):
             out.line(line)
         for problem in shown:
             _show_problem(problem, out)
-        if not is_present:
+        if content is None:
             out.say(f"its problems are not on this machine: {absence_hint(card)}")
 
 
@@ -108,7 +119,10 @@ def import_(
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME...]", help="Benchmarks; all that are here by default."),
+        typer.Argument(
+            metavar="[NAME...]",
+            help="Benchmarks, or files or folders of your own; all that are here by default.",
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Grader processes.")] = os.cpu_count() or 1,
     json: JsonFlag = False,
@@ -118,13 +132,14 @@ def verify(
     with console.command(json=json, wide=wide) as out:
         from emdiag.grading.pool.pool import GraderPool
 
-        cards = [load_card(name) for name in names or []] or [
-            card for card in list_cards() if problems_file(card, home=out.home).is_file()
+        opened = [open_benchmark(name, home=out.home) for name in names or []] or [
+            (card, load_problems(card, home=out.home))
+            for card in list_cards()
+            if problems_file(card, home=out.home).is_file()
         ]
         results = []
         with GraderPool(workers=workers, deadline_s=GRADER_DEADLINE_S) as grader:
-            for card in cards:
-                problems = load_problems(card, home=out.home)
+            for card, problems in opened:
                 out.say(f"{card.name}: {count(len(problems), 'gold')}")
                 results.append(verify_benchmark(card, problems, grader=grader))
         if json:
@@ -152,12 +167,12 @@ def _card_json(card: BenchmarkCard, *, home: Path) -> dict[str, object]:
     return {**plain, "present": present, "path": str(file), "imported": note}
 
 
-def _describe(card: BenchmarkCard, *, home: Path) -> list[str]:
+def _describe(card: BenchmarkCard, presence: str) -> list[str]:
     source = card.source
     facts = {
         "benchmark": f"{card.name} - {card.title}, revision {card.revision}",
         "problems": sizes(card),
-        "here": _presence(card, home=home),
+        "here": presence,
         "source": origin(card) + (f" @ {source.revision}" if source.revision else ""),
         "paper": source.paper,
         "licence": source.license,

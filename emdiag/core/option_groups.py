@@ -19,7 +19,7 @@ class Targets(Record, frozen=True, kw_only=True):
     benchmarks: Annotated[
         tuple[str, ...],
         Option(
-            "Names, or .jsonl, .json or .parquet files; separated by commas.",
+            "Names, .jsonl, .json or .parquet files, or folders with a card; separated by commas.",
             flags=("-b", "--benchmark"),
             read=names,
         ),

@@ -82,6 +82,14 @@ def test_an_absent_set_names_both_commands(tmp_path: Path) -> None:
         (CARD.format(name="mine", more="sise = 3"), "unknown field `sise`"),
         (CARD.format(name="mine", more="name = 3"), "cannot be read"),
         ("name = ", "cannot be read"),
+        *(
+            (CARD.format(name=name, more=""), "cannot be named")
+            for name in ("..", ".a", "-a", "a.", "a/b", "a b", "", "a" * 65)
+        ),
+        (CARD.format(name="mine", more="").replace("revision = 1", "revision = -3"), "`revision`"),
+        (CARD.format(name="mine", more="").replace("size = 1", "size = 0"), "`size`"),
+        (CARD.format(name="mine", more="").replace("= 8", "= -4"), "`max_tokens`"),
+        (CARD.format(name="mine", more="").replace("avg@1", "pass@zz"), "`headline`"),
     ],
 )
 def test_a_broken_card_is_an_error_that_names_the_file(
@@ -91,6 +99,22 @@ def test_a_broken_card_is_an_error_that_names_the_file(
     with pytest.raises(BenchmarkError, match=message) as caught:
         list_cards()
     assert str(own_cards) in str(caught.value)
+
+
+def test_a_value_out_of_range_is_told_with_what_was_expected(own_cards: Path) -> None:
+    own_cards.write_text(CARD.format(name="mine", more="").replace("avg@1", "pass@zz"))
+    with pytest.raises(BenchmarkError) as caught:
+        load_card("mine")
+    assert caught.value.facts["found"] == "pass@zz"
+    assert "pass@k" in caught.value.facts["expected"]
+
+
+def test_free_rows_of_a_shipped_set_are_answered_with_the_keys_of_a_row(own_cards: Path) -> None:
+    own_cards.write_text(CARD.format(name="mine", more="shipped = true"))
+    own_cards.with_name("problems.jsonl").write_text('{"question": "1 + 1", "answer": "2"}\n')
+    with pytest.raises(BenchmarkError, match="line 1 is not a problem") as caught:
+        load_problems(load_card("mine"), home=own_cards.parent)
+    assert "id, benchmark, statement, answer, answer_raw and" in str(caught.value.hint)
 
 
 def test_a_line_that_is_no_problem_is_named(tmp_path: Path) -> None:

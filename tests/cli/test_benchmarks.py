@@ -144,6 +144,35 @@ def test_verify_lists_golds_that_do_not_equal_themselves_and_ends_with_code_2() 
     assert row.split()[1:4] == ["12", "11", "1"]
 
 
+def own_folder(root: Path) -> Path:
+    rows = '{"problem": "1 + 1", "answer": "2"}\n{"problem": "2 + 2", "answer": "4"}\n'
+    folder = root / "sums"
+    folder.mkdir()
+    (folder / "problems.jsonl").write_text(rows)
+    (folder / "card.toml").write_text(
+        'name = "sums"\ntitle = "Two sums"\nrevision = 1\nsize = 2\ntemplate = "boxed"\n'
+        'max_tokens = 64\nheadline = "avg@1"\n[grader]\ntolerance = "exact"\n'
+        '[source]\norigin = "by hand"\nlicense = "not stated"\n'
+    )
+    return folder
+
+
+@pytest.mark.usefixtures("doubting")
+def test_a_folder_and_a_file_of_your_own_are_shown_and_verified(tmp_path: Path) -> None:
+    folder = own_folder(tmp_path)
+    file = folder / "mine.jsonl"
+    file.write_bytes((folder / "problems.jsonl").read_bytes())
+    for path, name in ((folder, "sums"), (file, "mine")):
+        result = run("show", str(path))
+        assert result.exit_code == 0
+        assert f"{name}/0001" in result.stdout
+        assert f"your own, {path}" in result.stdout
+        shown = json.loads(run("show", str(path), "-n", "1", "--json").stdout)
+        assert (shown["present"], shown["path"], len(shown["problems"])) == (True, str(path), 1)
+        verified = json.loads(run("verify", str(path), "--json").stdout)["verifications"]
+        assert [(one["benchmark"], one["agreeing"]) for one in verified] == [(name, 2)]
+
+
 @pytest.mark.usefixtures("doubting")
 def test_verify_takes_every_set_that_is_here_and_none_that_is_not() -> None:
     found = json.loads(run("verify", "--json").stdout)["verifications"]

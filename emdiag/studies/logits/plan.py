@@ -133,7 +133,7 @@ class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
         Targets,
         OptionGroup(
             help={
-                "benchmarks": "A name, or a .jsonl, .json or .parquet file.",
+                "benchmarks": "A name, a .jsonl, .json or .parquet file, or a folder with a card.",
                 "limit": "Use only the first N problems.",
             }
         ),
