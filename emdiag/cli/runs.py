@@ -30,7 +30,7 @@ def list_runs(
     with console.command(json=as_json, wide=wide) as out:
         from emdiag.store.run_store import RunStore, summarise
 
-        summaries = [summarise(run) for run in RunStore(store).runs()]
+        summaries = [summarise(run) for run in RunStore(store).require().runs()]
         if as_json:
             out.result(summaries)
             return

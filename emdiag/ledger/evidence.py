@@ -176,11 +176,14 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
 
     Raises:
         PlanError: A name is none of these.
-        StoreError: Something there cannot be read, or a file holds no result.
+        StoreError: `out` is asked for and does not exist, something there cannot be read, or a
+            file holds no result.
     """
     whole: dict[Path, None] = {}
     runs: list[Run] = []
     results: dict[Path, AnyResult] = {}
+    if not names and not out.expanduser().is_file():
+        RunStore(out.expanduser()).require()
     for name in names or [str(out)]:
         path = Path(name).expanduser()
         if path.is_file():

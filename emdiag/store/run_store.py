@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
+from emdiag.core.errors import StoreError
 from emdiag.core.files import write_atomically
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.records import Record
@@ -194,6 +195,21 @@ class RunStore:
         self.root = root
         self._runs: dict[Path, Run] = {}
         self._others: dict[Path, RunStore] = {}
+
+    def require(self) -> RunStore:
+        """This store, where its folder exists.
+
+        Raises:
+            StoreError: It does not.
+        """
+        if not self.root.is_dir():
+            raise StoreError(
+                f"the store {str(self.root)!r} does not exist",
+                expected="a folder of runs",
+                found="a file" if self.root.exists() else "nothing",
+                hint="`emdiag eval` makes one; --store names another",
+            )
+        return self
 
     def at(self, root: Path) -> RunStore:
         """The store in another folder; this one where it is the same folder."""

@@ -98,6 +98,8 @@ def test_runs_are_listed_shown_exported_and_compared(
         (["compare", "a", "b"], "no run is called 'a'"),
         (["runs", "show", "abcd"], "there is no run"),
         (["runs", "export", "abcd", "x.csv"], "there is no run"),
+        (["runs", "list", "--store", "nowhere"], "the store 'nowhere' does not exist"),
+        (["claims", "--store", "nowhere"], "the store 'nowhere' does not exist"),
     ],
 )
 def test_what_a_user_can_fix_exits_with_2_and_a_hint(
