@@ -87,8 +87,8 @@ def show_table(table: Table, out: Out) -> None:
         dropped = []
     else:
         _draw(form, out)
-    if table.note:
-        _show_line(table.note, out)
+    if note := table.note_on(set(table.columns) - set(dropped)):
+        _show_line(note, out)
     if dropped:
         names = ", ".join(dropped)
         _show_line(f"not shown for want of room: {names}; --wide shows all columns", out)

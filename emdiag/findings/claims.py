@@ -6,7 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import as_sentence, distinct
-from emdiag.findings.numbers import NOTHING, count, listed, percent_cell, points_cell, statistic
+from emdiag.findings.numbers import (
+    NOTHING,
+    change,
+    count,
+    listed,
+    percent_cell,
+    points_cell,
+    quantity,
+    statistic,
+    true_minus,
+)
 from emdiag.findings.page import Cell, Findings, Statement, statement, table_of
 
 if TYPE_CHECKING:
@@ -91,7 +101,10 @@ def claims_table(result: ClaimsResult, *, has_plans: bool = True) -> Table:
             ("checkpoints", lambda claim: listed(claim.arms) or NOTHING),
             ("verdict", _verdict_cell),
             ("measured", _decisive),
-            ("published", lambda claim: claim.published or NOTHING),
+            (
+                "published",
+                lambda claim: true_minus(claim.published) if claim.published else NOTHING,
+            ),
         ),
         note="A claim holds or fails only where its whole interval is on the stated side of its "
         "bound.",
@@ -158,9 +171,11 @@ def measured(figure: ClaimFigure) -> str:
             words = f"{percent_cell(figure.value, figure.interval)} %"
         case "nats":
             words = f"{statistic(figure.value, figure.interval)} nats"
+        case "skewness":
+            words = change(figure.value, figure.interval)
         case "count":
-            words = f"{figure.value:g}"
-        case "ratio" | "skewness":
+            words = quantity(figure.value, figure.interval)
+        case "ratio":
             words = statistic(figure.value, figure.interval)
     return words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import score_cautions
@@ -105,10 +106,10 @@ def scores_table(scores: Scores) -> Table:
     most = max(score.samples for score in scores)
     several = (
         "avg@k: mean share of right samples; pass@k: any of k right; maj@k: the most frequent "
-        "answer is right. "
+        "answer is right."
     )
     how = f" ({at_temperature(temperatures.pop())})" if is_one else ""
-    return table_of(
+    plain = table_of(
         scores,
         f"Scores in percent{how}, with 95 % intervals over problems",
         (
@@ -124,9 +125,11 @@ def scores_table(scores: Scores) -> Table:
             ("problems", lambda s: f"{s.problems:,} of {s.problems_total:,}"),
             ("detectable gain", _detectable_gain),
         ),
-        note=f"{several if most > 1 else ''}Detectable gain: in points, with 80 % power.",
+        note=several if most > 1 else None,
         secondary=("detectable gain", f"maj@{most}", f"pass@{most}", "problems"),
     )
+    gain = ("detectable gain", "Detectable gain: in points, with 80 % power.")
+    return replace(plain, column_notes=(gain,))
 
 
 def _score(score: BenchmarkScore) -> Cell:

@@ -7,6 +7,7 @@ either where an end would otherwise be written as zero, since its side of zero d
 
 from __future__ import annotations
 
+import re
 from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +64,20 @@ def distance(value: float, interval: Interval | None) -> str:
 def statistic(value: float | None, interval: Interval | None = None) -> str:
     """A value with its interval, such as `2.24 [2.19, 2.30]`."""
     return _statistic(value, interval, signed=False)
+
+
+def quantity(value: float, interval: Interval | None = None) -> str:
+    """How many, such as `3 [1, 5]`; with the decimals of its interval where one is not whole."""
+    numbers = (value, interval.low, interval.high) if interval is not None else (value,)
+    if any(number != round(number) for number in numbers):
+        return statistic(value, interval)
+    words = _plain(value, 0)
+    return words if interval is None else f"{words} {_ends(interval, scale=1, decimals=0)}"
+
+
+def true_minus(words: str) -> str:
+    """Words of others with a true minus sign before their numbers, such as `-5 and +3 points`."""
+    return re.sub(r"(?<![\w)])-(?=\.?\d)", MINUS, words)
 
 
 def change(value: float | None, interval: Interval | None = None) -> str:

@@ -10,7 +10,7 @@ from emdiag.core.results import Direction, Interval
 from emdiag.findings.numbers import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 PageKind = Literal[
     "evaluation",
@@ -103,6 +103,7 @@ class Table:
     Attributes:
         title: What is in it, with the unit.
         note: How to read it.
+        column_notes: A column and how to read it, said only where the column is shown.
         secondary: Columns that a narrow terminal leaves out, the first one first.
         is_prose: Whether its cells hold sentences; on a narrow screen its columns then stand below
             one another.
@@ -112,8 +113,19 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str | None = None
+    column_notes: tuple[tuple[str, str], ...] = ()
     secondary: tuple[str, ...] = ()
     is_prose: bool = False
+
+    def note_on(self, columns: Collection[str]) -> str:
+        """How to read it where only these columns are shown; empty where nothing is to say."""
+        notes = [words for column, words in self.column_notes if column in columns]
+        return " ".join([self.note, *notes] if self.note else notes)
+
+    @property
+    def whole_note(self) -> str:
+        """How to read it where all its columns are shown."""
+        return self.note_on(self.columns)
 
 
 @dataclass(frozen=True, kw_only=True)

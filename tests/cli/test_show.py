@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,15 @@ def shown(
     monkeypatch.setenv("NO_COLOR", "1")
     show(findings, Out(json=False, wide=wide))
     return capsys.readouterr().out
+
+
+def test_a_note_on_a_column_is_shown_only_with_the_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = replace(wide_table(), note="All.", column_notes=(("cut off", "Cut."), ("gone", "No.")))
+    assert "All. Cut.\n" in shown(Findings(tables=(noted,)), 300, capsys, monkeypatch)
+    assert "All.\n" in shown(Findings(tables=(noted,)), 84, capsys, monkeypatch)
+    assert noted.whole_note == "All. Cut."
 
 
 @pytest.mark.parametrize("width", [40, 60, 72, 80, 84, 90, 100, 101, 102, 160])

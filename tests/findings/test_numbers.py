@@ -20,6 +20,16 @@ def test_a_minus_is_a_minus_sign_and_plus_stands_only_before_differences() -> No
     assert numbers.change(0.305, interval(0.28, 0.33)) == "+0.305 [0.280, 0.330]"
 
 
+def test_a_quantity_keeps_its_interval_and_shows_whole_numbers_whole() -> None:
+    assert numbers.quantity(-1319) == "−1,319"
+    assert numbers.quantity(3, interval(-1, 5)) == "3 [−1, 5]"
+    assert numbers.quantity(3, interval(0.5, 5)) == "3.0 [0.5, 5.0]"
+
+
+def test_words_of_others_get_a_true_minus_and_keep_their_hyphens() -> None:
+    assert numbers.true_minus("-5 and +3 points, 1-2, pass-1") == "−5 and +3 points, 1-2, pass-1"
+
+
 def test_a_distance_is_turned_with_its_interval() -> None:
     assert numbers.distance(-0.03, interval(-0.05, -0.01)) == "3.0 points [1.0, 5.0]"
     assert numbers.distance(0.03, interval(0.01, 0.05)) == "3.0 points [1.0, 5.0]"

@@ -67,7 +67,9 @@ def test_an_open_verdict_says_what_would_decide_it(make: Make) -> None:
         ("share", 0.5, "50.0 [48.0, 52.0] %"),
         ("nats", 0.31, "0.310 [0.290, 0.330] nats"),
         ("skewness", -0.25, "−0.250 [−0.270, −0.230]"),
-        ("count", 3.0, "3"),
+        ("skewness", 0.25, "+0.250 [0.230, 0.270]"),
+        ("count", 3.0, "3.000 [2.980, 3.020]"),
+        ("count", -3.0, "−3.000 [−3.020, −2.980]"),
     ],
 )
 def test_figures_are_shown_in_their_unit(make: Make, unit: str, value: float, words: str) -> None:

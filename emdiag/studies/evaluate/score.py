@@ -100,9 +100,11 @@ def _notes(reading: EvalTask, rates: TextRates) -> list[str]:
         notes.append(f"partial: the first {len(reading.problems)} of {total} problems")
     if rates.truncated_frac > TRUNCATED_WORTH_A_NOTE:
         limit = reading.run.spec.sampling.max_tokens
-        notes.append(f"{rates.truncated_frac:.0%} of samples were cut off at {limit} tokens")
+        notes.append(
+            f"{100 * rates.truncated_frac:.0f} % of samples were cut off at {limit} tokens"
+        )
     if rates.undecided_frac:
-        notes.append(f"{rates.undecided_frac:.1%} of samples could not be graded")
+        notes.append(f"{100 * rates.undecided_frac:.1f} % of samples could not be graded")
     tagged = sum(bool(problem.tags) for problem in reading.problems)
     if tagged:
         notes.append(f"{tagged} problems have a doubtful gold; see without_tagged")

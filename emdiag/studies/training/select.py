@@ -147,12 +147,12 @@ def _notes(reading: EvalTask, ranked: Sequence[PromptStatistics], *, by: Criteri
     truncated = sum(prompt.truncated_frac for prompt in ranked) / len(ranked)
     if truncated > TRUNCATED_WORTH_A_NOTE:
         limit = reading.run.spec.sampling.max_tokens
-        notes.append(f"{truncated:.0%} of samples were cut off at {limit} tokens")
+        notes.append(f"{100 * truncated:.0f} % of samples were cut off at {limit} tokens")
     silent = sum(prompt.no_answer_frac for prompt in ranked) / len(ranked)
     if silent > SILENT_WORTH_A_NOTE:
         notes.append(
-            f"{silent:.0%} of samples give no answer; together they count as one answer, which "
-            "lowers answer entropy and raises agreement and majority"
+            f"{100 * silent:.0f} % of samples give no answer; together they count as one answer, "
+            "which lowers answer entropy and raises agreement and majority"
         )
     return [*notes, *_caution(ranked[0], by=by), *reading.notes, *reading.card.caveats]
 
@@ -165,10 +165,12 @@ def _caution(first: PromptStatistics, *, by: Criterion) -> list[str]:
     if first.majority_correct < 0.5:
         answer = first.majority_answer
         named = "to give no answer" if answer is None else f"the answer {answer}"
-        what = f"most common is {named} ({first.majority_frac:.0%} of samples), which is wrong"
+        what = (
+            f"most common is {named} ({100 * first.majority_frac:.0f} % of samples), which is wrong"
+        )
     elif interval.low < 0.5:
         what = (
-            f"{first.pass_rate:.0%} of samples are right "
+            f"{100 * first.pass_rate:.0f} % of samples are right "
             f"[{interval.low:.0%}, {interval.high:.0%}], so wrong ones may be as common"
         )
     else:

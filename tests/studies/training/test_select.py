@@ -153,11 +153,11 @@ def test_a_harmful_first_prompt_is_told_whichever_criterion_chose_it(
     select: Select, scripted: Scripted, table: Table, toy_ids: list[str]
 ) -> None:
     (caution,) = [n for n in select(scripted("base", table)).notes if n.startswith("caution")]
-    assert f"{toy_ids[4]}, 50% of samples are right" in caution  # 4 samples cannot tell
+    assert f"{toy_ids[4]}, 50 % of samples are right" in caution  # 4 samples cannot tell
     wrong = {**table, toy_ids[0]: [r"\boxed{987}"] * 3 + table[toy_ids[0]]}
     wrong[toy_ids[4]] = table[toy_ids[3]]
     (caution,) = [n for n in select(scripted("w", wrong)).notes if n.startswith("caution")]
-    assert "the answer 987 (75% of samples), which is wrong" in caution
+    assert "the answer 987 (75 % of samples), which is wrong" in caution
     assert "the ranking looked at them too" in caution
     sure = {name: [text[0]] * 4 for name, text in table.items()}
     notes = select(scripted("s", sure), by="majority", samples=16).notes
@@ -170,8 +170,8 @@ def test_a_pool_that_hardly_answers_and_a_part_of_a_pool_are_noted(
     table = {name: ["I do not know where to begin " * 9] for name in toy_ids}
     notes = select(scripted("base", table), limit=5, max_tokens=20).notes
     assert "partial: the first 5 of 12 problems" in notes
-    assert "100% of samples were cut off at 20 tokens" in notes
-    assert any(note.startswith("100% of samples give no answer") for note in notes)
+    assert "100 % of samples were cut off at 20 tokens" in notes
+    assert any(note.startswith("100 % of samples give no answer") for note in notes)
     assert any("most common is to give no answer" in note for note in notes)
 
 
