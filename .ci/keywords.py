@@ -5,6 +5,8 @@ python .ci/keywords.py
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -130,3 +132,4 @@ def _named(kind: Any) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(module(), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(FILE)], check=True)
