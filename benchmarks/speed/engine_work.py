@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.runs import EngineName
     from emdiag.core.sampling import Completion
-    from emdiag.engines.options import EngineName
 
 
 def arguments(description: str, *, batch_size: int | None) -> argparse.Namespace:

@@ -21,7 +21,7 @@ import torch
 from em_peaks import TRIM, memory
 from em_ways import read_model
 
-from emdiag.engines.hf.logit_reader import ModelReader
+from emdiag.engines.hf.logit_reader import ModelReader, ReadText
 from emdiag.measure.logit_pairs import pair_traces
 from emdiag.measure.logits import TracedText, trace
 from emdiag.stats.moments import MomentColumns
@@ -56,7 +56,7 @@ class Pooled:
 def emdiag_way(reader: ModelReader, texts: Sequence[Text]) -> Pooled:
     """Every statistic of every position; then the pooled moments of what was kept."""
     traces = [
-        trace(found, read_of(number, text, found.vocab_size))
+        trace(found, read_of(number, text, vocabulary_of(found)))
         for number, (text, found) in enumerate(zip(texts, reader.read(texts), strict=True))
     ]
 
@@ -104,8 +104,13 @@ def paired_way(base: ModelReader, reader: ModelReader, texts: Sequence[Text]) ->
     """The base leaves hidden states; the other one is read beside what is made of them."""
     kept = [base.keep(text, found) for text, found in zip(texts, base.read(texts), strict=True)]
     for number, (text, found) in enumerate(zip(texts, reader.read(texts), strict=True)):
-        read = read_of(number, text, found.vocab_size)
+        read = read_of(number, text, vocabulary_of(found))
         pair_traces(kept[number], found, base_read=read, read=read)
+
+
+def vocabulary_of(read: ReadText) -> int:
+    """Logits of each position."""
+    return int(read.states.shape[1] if read.head is None else read.head.weight.shape[0])
 
 
 def read_of(number: int, text: Text, vocab_size: int) -> TracedText:
