@@ -30,7 +30,10 @@ def list_runs(
     with console.command(json=as_json, wide=wide) as out:
         from emdiag.store.run_store import RunStore, summarise
 
-        summaries = [summarise(run) for run in RunStore(store).require().runs()]
+        runs = RunStore(store)
+        if store != options.STORE:  # the default one is made by the first evaluation
+            runs.require()
+        summaries = [summarise(run) for run in runs.runs()]
         if as_json:
             out.result(summaries)
             return
