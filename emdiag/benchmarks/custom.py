@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emdiag.benchmarks.rows import Row
+    from emdiag.benchmarks.rows import SourceRow
 
 STATEMENT_FIELDS = ("statement", "problem", "question", "prompt")
 DEFAULT_MAX_TOKENS = 2048
@@ -94,7 +94,7 @@ def load_custom(path: Path, *, require_answers: bool = True) -> tuple[BenchmarkC
 
 def read_problems(
     path: Path, name: str, *, require_answers: bool
-) -> tuple[list[Row], list[Problem]]:
+) -> tuple[list[SourceRow], list[Problem]]:
     """The rows of a file, and the problems of the benchmark `name` that they hold.
 
     Raises:
@@ -120,7 +120,7 @@ def read_problems(
     return rows, problems
 
 
-def _as_its_benchmark(card: BenchmarkCard, rows: Sequence[Row]) -> BenchmarkCard:
+def _as_its_benchmark(card: BenchmarkCard, rows: Sequence[SourceRow]) -> BenchmarkCard:
     """The card, with the settings of the one shipped benchmark that all rows name, if they do."""
     named = rows[0].get("benchmark")
     if any(row.get("benchmark") != named for row in rows):
@@ -133,7 +133,7 @@ def _as_its_benchmark(card: BenchmarkCard, rows: Sequence[Row]) -> BenchmarkCard
     return card
 
 
-def _caveats(rows: Sequence[Row], problems: Sequence[Problem]) -> list[str]:
+def _caveats(rows: Sequence[SourceRow], problems: Sequence[Problem]) -> list[str]:
     caveats = []
     roles = {message.get("role") for row in rows for message in _messages(row)}
     if "system" in roles:
@@ -151,7 +151,7 @@ def _caveats(rows: Sequence[Row], problems: Sequence[Problem]) -> list[str]:
     return caveats
 
 
-def _problem(row: Row, name: str, number: int, *, labelled: bool) -> Problem:
+def _problem(row: SourceRow, name: str, number: int, *, labelled: bool) -> Problem:
     statement = _statement(row, number)
     raw = _answer(row, number) if labelled else ""
     gold = _gold(row, raw, number)
@@ -183,7 +183,7 @@ def _problem(row: Row, name: str, number: int, *, labelled: bool) -> Problem:
     )
 
 
-def _statement(row: Row, number: int) -> str:
+def _statement(row: SourceRow, number: int) -> str:
     fields = [field for field in STATEMENT_FIELDS if row.get(field) is not None]
     texts = {row[field] for field in fields if isinstance(row[field], str)}
     messages = _messages(row)
@@ -202,7 +202,7 @@ def _statement(row: Row, number: int) -> str:
     return text_field(row, fields[0], number=number)
 
 
-def _messages(row: Row) -> list[Row]:
+def _messages(row: SourceRow) -> list[SourceRow]:
     """The messages in `prompt`, in order; none where it is text, or absent."""
     messages = row.get("prompt")
     if not isinstance(messages, list):
@@ -210,7 +210,7 @@ def _messages(row: Row) -> list[Row]:
     return [message for message in messages if isinstance(message, dict)]
 
 
-def _id(row: Row, name: str, number: int) -> str:
+def _id(row: SourceRow, name: str, number: int) -> str:
     """The row's own id below the file's name; whole where it names its benchmark already."""
     own = row.get("id")
     extra = row.get("extra_info")
@@ -223,17 +223,17 @@ def _id(row: Row, name: str, number: int) -> str:
     return f"{name}/{number - 1:04d}" if own is None else f"{name}/{own}"
 
 
-def _is_training_row(row: Row) -> bool:
+def _is_training_row(row: SourceRow) -> bool:
     return isinstance(row.get("reward_model"), dict)
 
 
-def _has_answer(row: Row) -> bool:
+def _has_answer(row: SourceRow) -> bool:
     label = row.get("reward_model")
     stored = label.get("ground_truth") if isinstance(label, dict) else None
     return any(value is not None and value != "" for value in (row.get("answer"), stored))
 
 
-def _answer(row: Row, number: int) -> str:
+def _answer(row: SourceRow, number: int) -> str:
     answer = row.get("answer")
     if answer is None and isinstance(row.get("reward_model"), dict):
         return reward_label(row, number=number)
@@ -242,7 +242,7 @@ def _answer(row: Row, number: int) -> str:
     return text_field(row, "answer", number=number)
 
 
-def _gold(row: Row, raw: str, number: int) -> golds.GoldText:
+def _gold(row: SourceRow, raw: str, number: int) -> golds.GoldText:
     if not raw:
         return golds.GoldText(answer="", answer_type="unknown")
     if _optional(row, "answer_raw", number):
@@ -250,12 +250,12 @@ def _gold(row: Row, raw: str, number: int) -> golds.GoldText:
     return golds.latex_gold(raw)
 
 
-def _tags(row: Row, number: int) -> tuple[str, ...]:
+def _tags(row: SourceRow, number: int) -> tuple[str, ...]:
     tags = row.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise BenchmarkError(f"row {number}: 'tags' is {tags!r}, expected a list of texts")
     return tuple(tags)
 
 
-def _optional(row: Row, name: str, number: int) -> str | None:
+def _optional(row: SourceRow, name: str, number: int) -> str | None:
     return None if row.get(name) is None else text_field(row, name, number=number)

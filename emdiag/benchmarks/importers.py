@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emdiag.benchmarks.rows import Row
+    from emdiag.benchmarks.rows import SourceRow
     from emdiag.core.problems import BenchmarkCard
 
 DEFECTS_FILE = "defects.toml"
@@ -100,7 +100,7 @@ def import_files(
     return note
 
 
-def convert_rows(benchmark: str, rows: Sequence[Row], *, file: Path) -> Conversion:
+def convert_rows(benchmark: str, rows: Sequence[SourceRow], *, file: Path) -> Conversion:
     """Upstream rows as problems and written solutions.
 
     Raises:
@@ -144,7 +144,7 @@ def defects(benchmark: str) -> list[Defect]:
         raise BenchmarkError(f"a list of defects cannot be read: {error}", file=file) from error
 
 
-def _layout(benchmark: str, row: Row, *, file: Path) -> Layout:
+def _layout(benchmark: str, row: SourceRow, *, file: Path) -> Layout:
     known = layouts(benchmark)
     for layout in known:
         if all(name in row for name in layout.fields):

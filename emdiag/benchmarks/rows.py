@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from emdiag.core.problems import Problem
 
-    Row = Mapping[str, object]
+    SourceRow = Mapping[str, object]
 
 SUFFIXES = (".jsonl", ".json", ".parquet")
 
 
-def read_rows(file: Path) -> list[Row]:
+def read_rows(file: Path) -> list[SourceRow]:
     """The rows of a file, in order; its suffix says the format.
 
     Raises:
@@ -44,7 +44,7 @@ def read_rows(file: Path) -> list[Row]:
     return rows
 
 
-def text_field(row: Row, name: str, *, number: int) -> str:
+def text_field(row: SourceRow, name: str, *, number: int) -> str:
     """A field that must hold text; errors name the row by its number, from 1.
 
     Raises:
@@ -60,7 +60,7 @@ def text_field(row: Row, name: str, *, number: int) -> str:
     )
 
 
-def reward_label(row: Row, *, number: int) -> str:
+def reward_label(row: SourceRow, *, number: int) -> str:
     """The answer of a training row: the text in `reward_model.ground_truth`.
 
     Raises:
@@ -75,7 +75,7 @@ def reward_label(row: Row, *, number: int) -> str:
     return text_field(value, "ground_truth", number=number)
 
 
-def one_row(rows: Sequence[Row], *, file: Path) -> Row:
+def one_row(rows: Sequence[SourceRow], *, file: Path) -> SourceRow:
     """The row that a file holds many times over.
 
     Raises:
@@ -91,7 +91,7 @@ def one_row(rows: Sequence[Row], *, file: Path) -> Row:
     return rows[0]
 
 
-def require_fields(rows: Sequence[Row], fields: Sequence[str], *, file: Path) -> None:
+def require_fields(rows: Sequence[SourceRow], fields: Sequence[str], *, file: Path) -> None:
     """Refuse rows that lack one of `fields`.
 
     Raises:
@@ -127,7 +127,7 @@ def refuse_repeats(problems: Sequence[Problem], *, file: Path) -> None:
                 )
 
 
-def _json_lines(file: Path) -> list[Row]:
+def _json_lines(file: Path) -> list[SourceRow]:
     rows = []
     for number, line in enumerate(_text(file).split("\n"), start=1):
         if line.strip():
@@ -135,7 +135,7 @@ def _json_lines(file: Path) -> list[Row]:
     return rows
 
 
-def _json_list(file: Path) -> list[Row]:
+def _json_list(file: Path) -> list[SourceRow]:
     rows = _decoded(_text(file), file=file)
     if not isinstance(rows, list):
         raise BenchmarkError(
@@ -146,7 +146,7 @@ def _json_list(file: Path) -> list[Row]:
     return [_row(value, number=number, file=file) for number, value in enumerate(rows, start=1)]
 
 
-def _parquet_rows(file: Path) -> list[Row]:
+def _parquet_rows(file: Path) -> list[SourceRow]:
     import pyarrow  # takes longer to import than most commands
     from pyarrow import parquet
 
@@ -171,7 +171,7 @@ def _decoded(text: str, *, file: Path, line: int | None = None) -> object:
         raise BenchmarkError(f"{place} is not JSON: {error.msg}", file=file) from error
 
 
-def _row(value: object, *, number: int, file: Path) -> Row:
+def _row(value: object, *, number: int, file: Path) -> SourceRow:
     if not isinstance(value, dict):
         raise BenchmarkError(
             f"row {number} is {type(value).__name__}, expected named fields", file=file

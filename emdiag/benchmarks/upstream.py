@@ -19,11 +19,11 @@ from emdiag.core.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emdiag.benchmarks.rows import Row
+    from emdiag.benchmarks.rows import SourceRow
     from emdiag.core.problems import AnswerType
 
-    ToProblem = Callable[[Row, int], Problem]
-    ToSolution = Callable[[Row], str | None]
+    ToProblem = Callable[[SourceRow, int], Problem]
+    ToSolution = Callable[[SourceRow], str | None]
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def _numbers_last(name: str) -> tuple[str, int]:
     return stem, int(number)
 
 
-def _solution(row: Row) -> str | None:
+def _solution(row: SourceRow) -> str | None:
     return _usable(row.get("solution"))
 
 
-def _first_solution(row: Row) -> str | None:
+def _first_solution(row: SourceRow) -> str | None:
     written = row.get("solution")
     return _usable(written[0]) if isinstance(written, list) and written else None
 
@@ -87,7 +87,7 @@ def _usable(text: object) -> str | None:
 _MATH_FIELDS = ("problem", "answer", "subject", "level", "unique_id")
 
 
-def _math(row: Row, number: int) -> Problem:
+def _math(row: SourceRow, number: int) -> Problem:
     level = row["level"]
     if not isinstance(level, int) or isinstance(level, bool):
         raise BenchmarkError(f"row {number}: field 'level' must hold a whole number, not {level!r}")
@@ -133,7 +133,7 @@ _COURSES = (
 )
 
 
-def _minerva_solution(row: Row, number: int) -> Problem:
+def _minerva_solution(row: SourceRow, number: int) -> Problem:
     solution = text_field(row, "solution", number=number)
     raw = golds.last_box(solution)
     if not raw:
@@ -144,7 +144,7 @@ def _minerva_solution(row: Row, number: int) -> Problem:
     return _minerva(text_field(row, "problem", number=number), raw, number)
 
 
-def _minerva_answer(row: Row, number: int) -> Problem:
+def _minerva_answer(row: SourceRow, number: int) -> Problem:
     raw = text_field(row, "answer", number=number)
     return _minerva(text_field(row, "question", number=number), raw, number)
 
@@ -185,7 +185,7 @@ _OLYMPIAD_TYPES: dict[str, AnswerType] = {
 }
 
 
-def _olympiad(row: Row, number: int) -> Problem:
+def _olympiad(row: SourceRow, number: int) -> Problem:
     answers = row["final_answer"]
     kind = text_field(row, "answer_type", number=number)
     if not isinstance(answers, list) or not all(isinstance(text, str) for text in answers):
@@ -223,13 +223,13 @@ def _olympiad_type(parts: list[str], kind: str) -> AnswerType:
     return _OLYMPIAD_TYPES[kind]
 
 
-def _unit(row: Row) -> str | None:
+def _unit(row: SourceRow) -> str | None:
     unit = row["unit"]
     text = golds.without_dollars(unit) if isinstance(unit, str) else ""
     return re.sub(r"\^\{(.*)\}", r"^\1", text) or None
 
 
-def _error(row: Row, *, number: int) -> str | None:
+def _error(row: SourceRow, *, number: int) -> str | None:
     error = row["error"]
     if error is None or error == "":
         return None
@@ -240,7 +240,7 @@ def _error(row: Row, *, number: int) -> str | None:
 
 
 def _amc(question: str) -> ToProblem:
-    def problem(row: Row, number: int) -> Problem:
+    def problem(row: SourceRow, number: int) -> Problem:
         url = text_field(row, "url", number=number)
         match = re.search(r"2023_AMC_(12[AB])_Problems/Problem_(\d+)$", url)
         if not match:
@@ -263,7 +263,7 @@ def _amc(question: str) -> ToProblem:
     return problem
 
 
-def _gsm8k(row: Row, number: int) -> Problem:
+def _gsm8k(row: SourceRow, number: int) -> Problem:
     solution, mark, raw = text_field(row, "answer", number=number).rpartition("####")
     if not mark or not raw.strip():
         raise BenchmarkError(f"row {number}: nothing follows '####'", answer=solution[-120:])
@@ -277,13 +277,13 @@ def _gsm8k(row: Row, number: int) -> Problem:
     )
 
 
-def _gsm8k_solution(row: Row) -> str | None:
+def _gsm8k_solution(row: SourceRow) -> str | None:
     text = _usable(row.get("answer"))
     # `16-3=<<16-3=13>>13`: the marks call a calculator, and no other text holds such brackets.
     return re.sub(r"<<[^<>]*>>", "", text) if text else None
 
 
-def _one_shot(row: Row, number: int) -> Problem:
+def _one_shot(row: SourceRow, number: int) -> Problem:
     raw = reward_label(row, number=number)
     gold = golds.latex_gold(raw)
     return Problem(
@@ -297,14 +297,14 @@ def _one_shot(row: Row, number: int) -> Problem:
     )
 
 
-def _whole(row: Row, name: str, *, number: int) -> int:
+def _whole(row: SourceRow, name: str, *, number: int) -> int:
     value = _number(row, name, number=number)
     if not re.fullmatch(r"\d+", str(value)):
         raise BenchmarkError(f"row {number}: field {name!r} is {value!r}, expected a whole number")
     return int(value)
 
 
-def _number(row: Row, name: str, *, number: int) -> int | float | str:
+def _number(row: SourceRow, name: str, *, number: int) -> int | float | str:
     value = row.get(name)
     numeric = isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value.strip())
     if isinstance(value, bool) or not (numeric or isinstance(value, int | float)):

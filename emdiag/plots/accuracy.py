@@ -26,16 +26,14 @@ from emdiag.plots.style import QUIET, STAGE_COLOURS, looks_by_label, style
 from emdiag.plots.sweep.lookup import columns_of, metric_values, panel_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from emdiag.core.results import BenchmarkScore, CompareResult, Comparison
     from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup
+    from emdiag.findings.evaluation import Scores
     from emdiag.plots.style import Look
 
-    Scores = Sequence[BenchmarkScore]
 
 _ROW_INCHES = 0.36
 _BANDS_UP_TO = 3

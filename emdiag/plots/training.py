@@ -16,14 +16,13 @@ from emdiag.findings.training import STAGE_NAMES, group_statements, run_noun, va
 from emdiag.plots.style import QUIET, STAGE_COLOURS, style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
     from emdiag.core.checkpoints import Stage
-    from emdiag.core.training import UpdateRecord
+    from emdiag.findings.training import Runs
 
-    Runs = Mapping[str, Sequence[UpdateRecord]]
     Series = dict[int, float]
 
 COLUMNS = 3

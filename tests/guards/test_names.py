@@ -50,10 +50,16 @@ def shared_type_names(package: Path) -> dict[str, list[str]]:
     """Classes and type aliases of one name, private or not, in more than one module."""
     places = defaultdict(list)
     for file in sorted(package.rglob("*.py")):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        for node in _top_level(ast.parse(file.read_text(encoding="utf-8")).body):
             if name := _type_name(node):
                 places[name.lstrip("_")].append(file.relative_to(package).as_posix())
     return {name: files for name, files in places.items() if len(files) > 1}
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module, those under `if TYPE_CHECKING` too."""
+    for node in body:
+        yield from node.body if isinstance(node, ast.If) else [node]
 
 
 def _type_name(node: ast.stmt) -> str | None:
@@ -120,7 +126,7 @@ def test_the_size_guard_can_fail(tmp_path: Path, file: str, text: str, faults: l
 def test_the_guard_on_type_names_can_fail(tmp_path: Path) -> None:
     texts = {
         "core/a.py": "class Row: ...\nPair = tuple[int, int]\nROWS = 3\nclass Own: ...\n",
-        "core/b.py": "class _Row: ...\nPair = tuple[int, str]\nROWS = 4\nR = 1\n",
+        "core/b.py": "class _Row: ...\nROWS = 4\nR = 1\nif TYPE_CHECKING:\n    Pair = tuple[int]\n",
     }
     _write(tmp_path, texts)
     files = ["core/a.py", "core/b.py"]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from emdiag.plots.style import Look
     from emdiag.plots.sweep.lookup import SweepLookup
 
-    Point = tuple[float, float | None, Interval | None]
+    DrawnPoint = tuple[float, float | None, Interval | None]
     """Position, value and interval."""
 
 _BANDS_UP_TO = 3
@@ -179,7 +179,7 @@ def _hair(lookup: SweepLookup, arms: int) -> float:
     return min(_APART * _span(lookup), _MOST_APART * nearest / max(arms - 1, 1))
 
 
-def _do_touch(drawn: Iterable[Sequence[Point]]) -> bool:
+def _do_touch(drawn: Iterable[Sequence[DrawnPoint]]) -> bool:
     """Whether bars of two arms at one setting overlap, or points without bars are equal."""
     ends: dict[float, list[tuple[float, float]]] = {}
     for x, value, interval in (point for points in drawn for point in points):

@@ -18,16 +18,13 @@ from emdiag.studies.evaluate.grade import grade_reading
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from emdiag.core.protocols import Grader, Progress
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.measure.logit_estimates import EstimateTable
+    from emdiag.measure.logit_rows import Mask
     from emdiag.measure.logit_statistics import Floats, Positions
     from emdiag.store.run_store import Sample
     from emdiag.studies.logits.texts import TextSet
-
-    Mask = NDArray[np.bool_]
 
 
 _AUROC_NOTE = "over problems with a right and a wrong answer, and over those alone"

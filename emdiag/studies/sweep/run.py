@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from emdiag.studies.sweep.plan import SweepDesign
     from emdiag.studies.sweep.points import MeasuredPoint
 
-    Place = tuple[str, str, SweepSetting]
+    SettingOfArm = tuple[str, str, SweepSetting]
     """Label of an arm, benchmark, setting."""
 
 
@@ -122,7 +122,7 @@ class _SweepStudy:
             (reading.checkpoint.label, reading.card.name): reading for reading in readings
         }
         self._benchmarks = tuple(dict.fromkeys(reading.card.name for reading in readings))
-        self._found: dict[Place, MeasuredPoint] = {}
+        self._found: dict[SettingOfArm, MeasuredPoint] = {}
         self._cooled: dict[tuple[str, float], MeasuredPoint] = {}
 
     def measure_arms(self) -> None:
@@ -286,7 +286,9 @@ class _SweepStudy:
 
 
 def _entropy_notes(
-    design: SweepDesign, controls: Sequence[CoolingControl], points: Mapping[Place, MeasuredPoint]
+    design: SweepDesign,
+    controls: Sequence[CoolingControl],
+    points: Mapping[SettingOfArm, MeasuredPoint],
 ) -> list[str]:
     if not design.plan.entropy:
         return ["entropies were not read, so there is no entropy-matched baseline"]

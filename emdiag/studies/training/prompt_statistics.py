@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emdiag.studies.evaluate.plan import EvaluatePlan
     from emdiag.studies.evaluate.task import EvalTask
 
-    Drawn = Mapping[str, Sequence[Completion]]
+    DrawnSamples = Mapping[str, Sequence[Completion]]
     """Completions of each problem, by sample index."""
 
 MAX_ANSWER = 4096
@@ -80,7 +80,7 @@ def _verdicts(reading: EvalTask, grader: Grader, *, progress: Progress) -> dict[
 
 
 def _classes(
-    reading: EvalTask, drawn: Drawn, grader: Grader, *, progress: Progress
+    reading: EvalTask, drawn: DrawnSamples, grader: Grader, *, progress: Progress
 ) -> dict[str, list[str | None]]:
     """Of each sample, the answer that stands for all equal ones; None without an answer.
 
@@ -108,7 +108,7 @@ def _answer(text: str) -> str | None:
 
 
 def _entropies(
-    reading: EvalTask, drawn: Drawn, plan: EvaluatePlan, *, progress: Progress
+    reading: EvalTask, drawn: DrawnSamples, plan: EvaluatePlan, *, progress: Progress
 ) -> dict[str, list[list[float]]]:
     """Entropies at temperature 1 along every completion; texts of one length are read together."""
     prompts = {prompt.problem_id: prompt.token_ids for prompt in reading.prompts}
