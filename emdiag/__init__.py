@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emdiag.core.temperature_sweep import TemperatureSweepResult
     from emdiag.core.training import TrainResult
     from emdiag.demonstration.run import DemoResult, demo
+    from emdiag.findings.kinds import statements
     from emdiag.ledger.run import claims
     from emdiag.publish.report import report
     from emdiag.studies.evaluate.run import evaluate
@@ -56,6 +57,7 @@ __all__ = [
     "report",
     "score_seeds",
     "select",
+    "statements",
     "temperature_sweep",
     "train_em",
     "train_rl",
@@ -83,6 +85,7 @@ _HOME = {
     "logit_skew": "emdiag.studies.logits.run",
     "regrade": "emdiag.studies.stored.regrade",
     "report": "emdiag.publish.report",
+    "statements": "emdiag.findings.kinds",
     "score_seeds": "emdiag.studies.training.score_seeds",
     "select": "emdiag.studies.training.select",
     "temperature_sweep": "emdiag.studies.sweep.run",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from emdiag.core.records import Result
-    from emdiag.findings.page import Findings
+    from emdiag.findings.page import Findings, Statement
 
 _FINDINGS: Final[Mapping[type[Result], Callable[..., Findings]]] = {
     EvaluateResult: evaluation_findings,
@@ -44,3 +44,8 @@ _FINDINGS: Final[Mapping[type[Result], Callable[..., Findings]]] = {
 def findings_of(result: Result) -> Findings:
     """What a result says, with the tables that a terminal shows by default."""
     return _FINDINGS[type(result)](result)
+
+
+def statements(result: Result) -> tuple[Statement, ...]:
+    """What a result says, as terminal and page show it: `words`, `direction`, `value` and more."""
+    return findings_of(result).statements

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+import emdiag
 from emdiag.cli.console import Out
 from emdiag.cli.show import show
 from emdiag.core.checkpoints import Arm
@@ -255,3 +256,9 @@ def test_truncation_few_problems_and_partial_runs_are_cautions() -> None:
     assert "em on chain, T 0.5: 20.0 % of samples were cut off" in words
     assert "One training seed each for em" in words
     assert "resumed" in words.lower()
+
+
+def test_statements_of_a_result_are_public() -> None:
+    stated = emdiag.statements(rich_sweep())
+    assert [statement.words for statement in stated]
+    assert {statement.kind for statement in stated} >= {"trend"}
