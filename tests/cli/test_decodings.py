@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     Decodings = Callable[..., Counter[tuple[str, str, int]]]
 
-EVAL = ("eval", "a=a.json", "b=b.json", "-b", "toy", "--samples", "2", "--temperature", "1")
-REPORTED = (*EVAL, "--grader-workers", "1", "--report", "page.html")
+DRAWN = ("-b", "toy", "--samples", "2", "--grader-workers", "1")
+EVAL = ("eval", "a=a.json", "b=b.json", *DRAWN, "--temperature", "1")
+REPORTED = (*EVAL, "--report", "page.html")
 
 
 @pytest.fixture
@@ -61,26 +62,21 @@ def test_an_evaluation_with_its_page_decodes_each_completion_once(decodings: Dec
         assert set(counts.values()) == {1}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_other_commands_decode_no_completion_twice(decodings: Decodings) -> None:
+    decodings(*EVAL)
+    for arguments in (
         ("report",),
         ("report", "emdiag-out"),
         ("compare", "a", "b", "--report", "page.html"),
         ("runs", "list"),
-    ],
-)
-def test_other_commands_decode_no_completion_twice(
-    decodings: Decodings, arguments: tuple[str, ...]
-) -> None:
-    decodings(*EVAL)
-    counts = decodings(*arguments)
-    assert len(counts) == 48
-    assert set(counts.values()) == {1}
+    ):
+        counts = decodings(*arguments)
+        assert len(counts) == 48, arguments
+        assert set(counts.values()) == {1}, arguments
 
 
 def test_a_sweep_with_its_page_decodes_each_completion_once(decodings: Decodings) -> None:
-    sweep = ("temp-sweep", "a=a.json", "-b", "toy", "--samples", "2", "--temperatures", "0.5,1")
+    sweep = ("temp-sweep", "a=a.json", *DRAWN, "--temperatures", "0.5,1")
     counts = decodings(*sweep, "--report", "page.html")
     assert len(counts) == 24
     assert set(counts.values()) == {2}  # either temperature has the same texts, in two runs
