@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -19,9 +19,19 @@ if TYPE_CHECKING:
     from emdiag.core.problems import BenchmarkCard, Problem
 
 
-def open_benchmark(
-    name: str, *, home: Path, require_answers: bool = True
-) -> tuple[BenchmarkCard, list[Problem]]:
+class Benchmark(NamedTuple):
+    """A benchmark that was opened.
+
+    Attributes:
+        file: Where a user's own is read from; None for the name of a card.
+    """
+
+    card: BenchmarkCard
+    problems: list[Problem]
+    file: ProblemsFile | None
+
+
+def open_benchmark(name: str, *, home: Path, require_answers: bool = True) -> Benchmark:
     """The card and the problems that `name` stands for.
 
     Args:
@@ -37,9 +47,11 @@ def open_benchmark(
     path = Path(name).expanduser()
     if name not in card_names():
         if is_problems_file(name):
-            return load_custom(path, require_answers=require_answers)
+            card, problems = load_custom(path, require_answers=require_answers)
+            return Benchmark(card, problems, _file(name, path))
         if path.is_dir():
-            return _load_folder(path, require_answers=require_answers)
+            card, problems = _load_folder(path, require_answers=require_answers)
+            return Benchmark(card, problems, _file(name, path / PROBLEMS_FILE))
         if path.is_file():
             raise BenchmarkError(
                 f"problems are not read from files of type {path.suffix or 'none'}",
@@ -47,11 +59,11 @@ def open_benchmark(
                 expected=", ".join(SUFFIXES),
             )
     card = load_card(name)  # says what there is
-    return card, load_problems(card, home=home)
+    return Benchmark(card, load_problems(card, home=home), None)
 
 
-def open_if_present(name: str, *, home: Path) -> tuple[BenchmarkCard, list[Problem] | None]:
-    """The same, without the problems of a card where they are not on this machine.
+def open_if_present(name: str, *, home: Path) -> Benchmark:
+    """The same; a card whose problems are not on this machine has none.
 
     Raises:
         BenchmarkError: As `open_benchmark`.
@@ -59,16 +71,11 @@ def open_if_present(name: str, *, home: Path) -> tuple[BenchmarkCard, list[Probl
     if name in card_names():
         card = load_card(name)
         if not problems_file(card, home=home).is_file():
-            return card, None
+            return Benchmark(card, [], None)
     return open_benchmark(name, home=home)
 
 
-def own_file(name: str) -> ProblemsFile | None:
-    """Where a user's own benchmark is read from; None for the name of a card."""
-    if name in card_names():
-        return None
-    path = Path(name).expanduser()
-    rows = path / PROBLEMS_FILE if path.is_dir() else path
+def _file(name: str, rows: Path) -> ProblemsFile:
     return ProblemsFile(path=name, sha256=hashlib.sha256(rows.read_bytes()).hexdigest())
 
 

@@ -17,7 +17,7 @@ from emdiag.benchmarks.load import (
     problems_file,
     read_note,
 )
-from emdiag.benchmarks.open import open_benchmark, open_if_present, own_file
+from emdiag.benchmarks.open import open_benchmark, open_if_present
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.core.codec import to_plain
@@ -74,9 +74,8 @@ def show(
 ) -> None:
     """Show the card of a benchmark and its first problems."""
     with console.command(json=json) as out:
-        card, content = open_if_present(name, home=out.home)
-        shown = (content or [])[:problems]
-        own = own_file(name)
+        card, content, own = open_if_present(name, home=out.home)
+        shown = content[:problems]
         if json:
             plain = _card_json(card, home=out.home)
             if own:
@@ -88,7 +87,7 @@ def show(
             out.line(line)
         for problem in shown:
             _show_problem(problem, out)
-        if content is None:
+        if not content:
             out.say(f"its problems are not on this machine: {absence_hint(card)}")
 
 
@@ -132,7 +131,7 @@ def verify(
     with console.command(json=json, wide=wide) as out:
         from emdiag.grading.pool.pool import GraderPool
 
-        opened = [open_benchmark(name, home=out.home) for name in names or []] or [
+        opened = [open_benchmark(name, home=out.home)[:2] for name in names or []] or [
             (card, load_problems(card, home=out.home))
             for card in list_cards()
             if problems_file(card, home=out.home).is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_origin
@@ -82,8 +83,13 @@ def plan_command(
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
 
         def command(ctx: typer.Context, **typed: Any) -> None:
-            with console.command(json=typed["as_json"], wide=typed["wide"], resumes=True) as out:
-                plan = _planned(kind, _given(kind, ctx, typed), typed["plan_file"])
+            file = typed["plan_file"]
+            with (
+                console.command(json=typed["as_json"], wide=typed["wide"], resumes=True) as out,
+                _naming(file),
+            ):
+                from_file = {} if file is None else kind.by_field(read_plan_file(file))
+                plan = kind.of({**from_file, **_given(kind, ctx, typed)})
                 session = _session(plan, typed.get("store"), out)
                 call = Call(plan=plan, session=session, out=out, page=typed["report"])
                 function(call, **{item.name: typed[item.name] for item in own})
@@ -166,15 +172,14 @@ def _given(kind: type[Plan], ctx: typer.Context, typed: Mapping[str, Any]) -> di
     }
 
 
-def _planned(kind: type[P], values: Mapping[str, object], file: Path | None) -> P:
-    """The plan of a file, if any, and of what was typed."""
-    if file is None:
-        return kind.of(values)
-    from_file = read_plan_file(file)
+@contextmanager
+def _naming(file: Path | None) -> Iterator[None]:
+    """Errors in what was asked for name the file, if any, that asks for it."""
     try:
-        return kind.of({**kind.by_field(from_file), **values})
+        yield
     except PlanError as error:
-        error.facts = {"file": str(file), **error.facts}
+        if file is not None:
+            error.facts = {"file": str(file), **error.facts}
         raise
 
 

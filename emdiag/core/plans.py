@@ -41,7 +41,10 @@ _TYPED_ONLY = ("json", "out", "plan", "report", "store", "wide")
 
 
 class Plan(Record, frozen=True, kw_only=True):
-    """What a command is asked for; every field is an option or a group of options."""
+    """What a command is asked for; every field is an option or a group of options.
+
+    A plan that contradicts itself cannot be made: `check` is called for each, however it is made.
+    """
 
     verb: ClassVar[str]
     """The command that follows such a plan, such as `train em`."""
@@ -50,24 +53,16 @@ class Plan(Record, frozen=True, kw_only=True):
     old_names: ClassVar[Mapping[str, str]] = {}
     """Spellings that still work, with a note, and what they are now; they go in version 0.3."""
 
+    def __post_init__(self) -> None:
+        self.check()
+
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Self:
-        """The plan with these options, checked.
+        """The plan with these options.
 
         Raises:
             PlanError: An option is unknown, missing, of another type or out of its range, or two
                 contradict each other.
-        """
-        plan = cls.build(options)
-        plan.check()
-        return plan
-
-    @classmethod
-    def build(cls, options: Mapping[str, object]) -> Self:
-        """The plan with these options, of which each alone is checked.
-
-        Raises:
-            PlanError: An option is unknown, missing, of another type or out of its range.
         """
         fields = {item.name: item for item in fields_of(cls)}
         given = cls.by_field(options)

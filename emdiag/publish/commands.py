@@ -74,7 +74,7 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
     sampling = to_plain(spec.sampling)
     del sampling["stop_token_ids"]  # of the checkpoint
-    plan = EvaluatePlan.build(
+    plan = EvaluatePlan.of(
         {
             "checkpoints": f"{session.label}={ref}",
             "benchmarks": [session.problems_file.path if session.problems_file else spec.benchmark],

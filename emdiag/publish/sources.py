@@ -230,7 +230,7 @@ def _logit_command(result: LogitSkewResult, runs: Sequence[Run]) -> tuple[str, .
         "published": result.published is not None,
         **({"temperature": min(drawn)} if len(drawn) == 1 else {}),
     }
-    return LogitSkewPlan.build(options).command()
+    return LogitSkewPlan.of(options).command()
 
 
 def _read_sessions(runs: Iterable[Run], result: LogitSkewResult) -> list[Provenance]:

@@ -53,7 +53,7 @@ def find_problems(names: Sequence[str], *, home: Path) -> ProblemSource:
             found=", ".join(names),
             hint="such as one_shot/0000 or chain/0012; `emdiag benchmarks list` shows all",
         )
-    card, problems = open_benchmark(benchmarks[0], home=home)
+    card, problems, _ = open_benchmark(benchmarks[0], home=home)
     by_id = {problem.id: problem for problem in problems}
     missing = [name for name in names if name not in by_id]
     if missing:
@@ -103,7 +103,7 @@ def read_benchmark(
     Raises:
         BenchmarkError: It is unknown, absent or holds no other problem.
     """
-    card, problems = open_benchmark(name, home=home, require_answers=False)
+    card, problems, _ = open_benchmark(name, home=home, require_answers=False)
     held_out = spread(problems, leave_out=leave_out, count=count)
     if not held_out:
         raise BenchmarkError(f"{card.name} holds no problem that is not trained on")

@@ -43,7 +43,7 @@ def write_folder(folder: Path, *, card: str = CARD) -> Path:
 
 def test_a_folder_with_a_card_is_a_benchmark(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "any name")
-    card, problems = open_benchmark(str(folder), home=tmp_path)
+    card, problems, _ = open_benchmark(str(folder), home=tmp_path)
     assert (card.name, card.max_tokens) == ("sums", 64)
     assert card.template == str(folder / "templates" / "terse.toml")
     assert [(problem.id, problem.answer) for problem in problems] == [
@@ -103,7 +103,7 @@ def test_a_file_of_every_ending_is_opened(tmp_path: Path, ending: str) -> None:
         pq.write_table(pa.Table.from_pylist(rows), path)
     else:
         path.write_text(json.dumps(rows if ending == "json" else rows[0]))
-    card, problems = open_benchmark(str(path), home=tmp_path)
+    card, problems, _ = open_benchmark(str(path), home=tmp_path)
     assert (card.name, [problem.answer for problem in problems]) == ("mine", ["2"])
 
 

@@ -64,7 +64,6 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     """
     from emdiag.grading.pool.pool import GraderPool
 
-    plan.check()
     functions = load_metrics(plan.metrics)
     pool = GraderPool.of(plan.grading)
     readings = expand(plan, session)

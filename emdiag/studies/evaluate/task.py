@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdiag.benchmarks.open import open_benchmark, own_file
+from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
@@ -115,12 +115,12 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
 def _load_task(
     name: str, plan: EvaluatePlan, *, home: Path, require_answers: bool
 ) -> _FilledBenchmark:
-    card, problems = open_benchmark(name, home=home, require_answers=require_answers)
+    card, problems, file = open_benchmark(name, home=home, require_answers=require_answers)
     return _FilledBenchmark(
         card=card,
         problems=tuple(problems),
         template=load_template(plan.targets.template or card.template),
-        file=own_file(name),
+        file=file,
     )
 
 

@@ -152,7 +152,6 @@ class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
                 f"{len(self.targets.benchmarks)} benchmarks are named, expected one",
                 hint="give the command once for each",
             )
-        logit_design(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.cards import card_names, load_card
 from emdiag.benchmarks.load import load_problems
-from emdiag.benchmarks.open import open_benchmark, own_file
+from emdiag.benchmarks.open import open_benchmark
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard, Problem, gold_of
@@ -72,13 +72,13 @@ def _own(name: str, runs: Sequence[Run], *, home: Path) -> RunProblems:
     has_changed = False
     for path in dict.fromkeys(file.path for file in files):
         try:
-            card, problems = open_benchmark(path, home=home, require_answers=False)
+            card, problems, file_now = open_benchmark(path, home=home, require_answers=False)
         except BenchmarkError:
             continue
         if card.name != name:
             continue
         golds_now = digest([[problem.id, gold_of(problem, card.grader)] for problem in problems])
-        if golds_now in golds or own_file(path) in files:
+        if golds_now in golds or file_now in files:
             return RunProblems(card=card, problems=tuple(problems), note=None)
         has_changed = True
     why = "its file has changed" if has_changed else "its file is not where the commands name it"

@@ -119,15 +119,6 @@ class TemperatureSweepPlan(DrawingPlan, frozen=True, kw_only=True):
                 )
         return super().of(options)
 
-    def check(self) -> None:
-        """Refuse a request that contradicts itself.
-
-        Raises:
-            PlanError: A value lies outside its range, or two do not go together.
-        """
-        super().check()
-        sweep_design(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class SweepDesign:
@@ -160,7 +151,7 @@ def sweep_design(plan: TemperatureSweepPlan) -> SweepDesign:
     how = plan.drawing(member for arm in arms for member in arm.members)
     axes, settings = _settings(_swept(plan))
     for setting in settings:
-        plan_at(how, setting).check()
+        plan_at(how, setting)  # one that is out of range is refused before anything is drawn
     base = _base(arms, plan) if plan.entropy else None
     _check_control(plan.control_at or (), sorted({setting.temperature for setting in settings}))
     return SweepDesign(plan=plan, arms=arms, how=how, axes=axes, settings=settings, base=base)

@@ -199,7 +199,6 @@ def expand(plan: EMPlan) -> list[GridCell]:
     Raises:
         PlanError: The plan contradicts itself.
     """
-    plan.check()
     cells = []
     for values in product(*(axis.values for axis in plan.grid)):
         chosen = dict(zip((axis.field for axis in plan.grid), values, strict=True))

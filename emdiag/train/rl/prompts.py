@@ -59,7 +59,7 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
         PlanError: Too few problems, or a prompt leaves no room for the answer.
     """
     labelled = plan.recipe.reward == "correct"
-    card, problems = open_benchmark(plan.benchmark, home=home, require_answers=labelled)
+    card, problems, _ = open_benchmark(plan.benchmark, home=home, require_answers=labelled)
     problems = problems[: plan.limit]
     template = load_template(plan.recipe.template or card.template)
     chat = template.chat if plan.recipe.chat is None else plan.recipe.chat

@@ -67,7 +67,6 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
     Raises:
         EmdiagError: As `train_rl`; what was trained before is kept.
     """
-    plan.check()
     _need_trl()
     from emdiag.grading.pool.pool import GraderPool
     from emdiag.train.rl.cell import RLJob, cell_seed, train_cell
