@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -13,10 +14,6 @@ from emdiag import resources
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 CARD_FILE = "card.toml"
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?", re.ASCII)

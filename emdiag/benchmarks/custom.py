@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from emdiag.benchmarks import golds
 from emdiag.benchmarks.cards import card_names, list_cards
-from emdiag.benchmarks.rows import SUFFIXES, read_rows, refuse_repeats, reward_label, text_field
+from emdiag.benchmarks.rows import (
+    SUFFIXES,
+    SourceRow,
+    read_rows,
+    refuse_repeats,
+    reward_label,
+    text_field,
+)
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import AnswerType, BenchmarkCard, Problem, SourceSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.benchmarks.rows import SourceRow
 
 STATEMENT_FIELDS = ("statement", "problem", "question", "prompt")
 DEFAULT_MAX_TOKENS = 2048

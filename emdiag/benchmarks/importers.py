@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
@@ -20,20 +21,13 @@ from emdiag.benchmarks.load import (
     check_content,
     problems_file,
 )
-from emdiag.benchmarks.rows import one_row, read_rows, refuse_repeats, require_fields
+from emdiag.benchmarks.rows import SourceRow, one_row, read_rows, refuse_repeats, require_fields
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.files import write_atomically
-from emdiag.core.problems import Problem, Solution
+from emdiag.core.problems import BenchmarkCard, Problem, Solution
 from emdiag.core.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.benchmarks.rows import SourceRow
-    from emdiag.core.problems import BenchmarkCard
 
 DEFECTS_FILE = "defects.toml"
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from emdiag.benchmarks.cards import card_folder, is_on_hub
 from emdiag.core.codec import decode
 from emdiag.core.errors import BenchmarkError
-from emdiag.core.problems import Problem, Solution
+from emdiag.core.problems import BenchmarkCard, Problem, Solution
 from emdiag.core.records import Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from emdiag.core.problems import BenchmarkCard
 
 PROBLEMS_FILE = "problems.jsonl"
 SOLUTIONS_FILE = "solutions.jsonl"

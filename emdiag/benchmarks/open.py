@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,10 +13,8 @@ from emdiag.benchmarks.custom import is_problems_file, load_custom, read_problem
 from emdiag.benchmarks.load import PROBLEMS_FILE, load_problems, problems_file
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.runs import ProblemsFile
-
-if TYPE_CHECKING:
-    from emdiag.core.problems import BenchmarkCard, Problem
 
 
 class Benchmark(NamedTuple):

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from emdiag import resources
 from emdiag.benchmarks.cards import closest_hint
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.problems import Problem
 from emdiag.core.records import Record
 from emdiag.core.sampling import FilledPrompt
-
-if TYPE_CHECKING:
-    from emdiag.core.problems import Problem
 
 PLACE = "{statement}"
 """Replaced as plain text: statements are LaTeX and hold braces of their own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from huggingface_hub import errors, snapshot_download
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # the transport's own
@@ -13,12 +12,10 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # the transp
 
 from emdiag.benchmarks.cards import is_on_hub
 from emdiag.benchmarks.importers import import_files
+from emdiag.benchmarks.load import ImportNote
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
-
-if TYPE_CHECKING:
-    from emdiag.benchmarks.load import ImportNote
-    from emdiag.core.problems import BenchmarkCard
+from emdiag.core.problems import BenchmarkCard
 
 
 def pull(card: BenchmarkCard, *, home: Path) -> ImportNote:

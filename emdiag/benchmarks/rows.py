@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.problems import Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from emdiag.core.problems import Problem
-
-    SourceRow = Mapping[str, object]
+SourceRow = Mapping[str, object]
 
 SUFFIXES = (".jsonl", ".json", ".parquet")
 

@@ -7,23 +7,17 @@ come from the source where it has one that both layouts keep; otherwise they cou
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import InvalidOperation
-from typing import TYPE_CHECKING
 
 from emdiag.benchmarks import golds
-from emdiag.benchmarks.rows import reward_label, text_field
+from emdiag.benchmarks.rows import SourceRow, reward_label, text_field
 from emdiag.core.errors import BenchmarkError
-from emdiag.core.problems import Problem
+from emdiag.core.problems import AnswerType, Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from emdiag.benchmarks.rows import SourceRow
-    from emdiag.core.problems import AnswerType
-
-    ToProblem = Callable[[SourceRow, int], Problem]
-    ToSolution = Callable[[SourceRow], str | None]
+ToProblem = Callable[[SourceRow, int], Problem]
+ToSolution = Callable[[SourceRow], str | None]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 
 if TYPE_CHECKING:
-    from emdiag.core.recipes import Preset  # noqa: TC004 - never evaluated
+    from emdiag.core.recipes import Preset
 
 REQUIRED: Final = msgspec.NODEFAULT
 """The default of an option that has to be given."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
 from emdiag.core.files import write_atomically
+from emdiag.core.protocols import Progress
 from emdiag.core.records import Result
 from emdiag.demonstration.measured import FILE, DemoMeasurements
 from emdiag.demonstration.plan import MAXIMISED, DemoPlan, StageTime, rl_can_run
@@ -16,14 +18,7 @@ from emdiag.demonstration.stages import Stages
 from emdiag.demonstration.story import tell
 from emdiag.ledger.run import claims
 from emdiag.store.run_store import RunStore
-from emdiag.store.session import open_session
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from emdiag.core.protocols import Progress
-    from emdiag.store.session import Session
+from emdiag.store.session import Session, open_session
 
 
 class DemoResult(Result, frozen=True, kw_only=True, tag="demo"):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
 from emdiag.core.files import write_atomically
+from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.plans import Plan
+from emdiag.core.problems import Problem
+from emdiag.core.results import CompareResult, EvaluateResult
+from emdiag.core.selection import SelectResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.core.training import TrainResult
 from emdiag.demonstration.measured import ChosenPrompt
-from emdiag.demonstration.plan import EM
+from emdiag.demonstration.plan import EM, DemoPlan
 from emdiag.lab.chain import training_problems, writes_steps
+from emdiag.store.run_store import RunStore
+from emdiag.store.session import Session
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.logits.plan import LogitSkewPlan
@@ -22,21 +32,6 @@ from emdiag.studies.training.plans import SelectPlan
 from emdiag.studies.training.select import run_select
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.rl.plan import RLPlan
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.core.logit_skew import LogitSkewResult
-    from emdiag.core.plans import Plan
-    from emdiag.core.problems import Problem
-    from emdiag.core.results import CompareResult, EvaluateResult
-    from emdiag.core.selection import SelectResult
-    from emdiag.core.temperature_sweep import TemperatureSweepResult
-    from emdiag.core.training import TrainResult
-    from emdiag.demonstration.plan import DemoPlan
-    from emdiag.store.run_store import RunStore
-    from emdiag.store.session import Session
 
 BENCHMARK, BASE = "chain", "lab"
 POOL_SEED, RL_SEED = 2, 1

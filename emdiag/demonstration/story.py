@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from emdiag.core.records import Result
 from emdiag.core.results import CompareResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.training import TrainResult
+from emdiag.demonstration.measured import ChosenPrompt, DemoMeasurements
 from emdiag.publish.study import StudyPart, study_of
 from emdiag.reports.render import write_page
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from emdiag.core.records import Result
-    from emdiag.demonstration.measured import ChosenPrompt, DemoMeasurements
-    from emdiag.store.run_store import RunStore
-    from emdiag.store.session import Session
+from emdiag.store.run_store import RunStore
+from emdiag.store.session import Session
 
 TITLE = "One-shot entropy minimisation, in miniature"
 QUESTION = (

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from importlib import metadata, util
 from typing import TYPE_CHECKING, get_args
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
+from emdiag.core.protocols import Sampler, Text
 from emdiag.core.runs import EngineName, EngineSpec
-from emdiag.engines.checkpoint.encoders import ByteEncoder
+from emdiag.engines.checkpoint.encoders import ByteEncoder, PromptEncoder
+from emdiag.engines.options import EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.protocols import Sampler, Text
-    from emdiag.engines.checkpoint.encoders import PromptEncoder
     from emdiag.engines.hf.logit_reader import ModelReader
-    from emdiag.engines.options import EngineOptions
 
 ENGINE_NAMES = ("auto", *get_args(EngineName))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import cast
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
 from emdiag.core.outside import (
     check_members,
@@ -12,15 +15,9 @@ from emdiag.core.outside import (
     outside_code,
     source_digest,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.protocols import Sampler
-    from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
-    from emdiag.engines.options import EngineOptions
+from emdiag.core.protocols import Sampler
+from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
+from emdiag.engines.options import EngineOptions
 
 _NEEDS = ("info", "sample", "close")
 _DIGITS = 12

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from emdiag.core.checks import broken_rule
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
+from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
 
 
 def check_requests(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emdiag.core.errors import CheckpointError, EngineError
 from emdiag.core.runs import EngineInfo
+from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of, ends_in_stop_string
 from emdiag.resources import version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
 
 ANY_PROBLEM = "*"
 """Key of the texts for problems the table does not name."""

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from emdiag.core.sampling import Completion
-
-if TYPE_CHECKING:
-    from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
+from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
 
 _MARGIN = 8
 """Tokens looked at beyond the longest stop string: a character may need several tokens."""

@@ -10,36 +10,35 @@ from __future__ import annotations
 
 import logging
 import platform
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from math import cos, pi
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 import transformers
 from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import AutoTokenizer, GenerationConfig, Qwen2Config, Qwen2ForCausalLM
+from torch import Tensor
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.files import replacing
+from emdiag.core.protocols import Progress, ProgressStage
 from emdiag.lab.chain import held_out_problems, training_documents
-from emdiag.lab.recipe import LabBuild, LabManifest, recipe_name
+from emdiag.lab.recipe import LabBuild, LabManifest, LabRecipe, recipe_name
 from emdiag.resources import version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
-
-    from emdiag.core.protocols import Progress, ProgressStage
-    from emdiag.lab.recipe import LabRecipe
 
 END = "<|endoftext|>"
 PAD = "<|pad|>"

@@ -12,18 +12,13 @@ training text from all others, so that no seed on either side can make the two m
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.problems import Problem
-from emdiag.lab.recipe import SHIPPED_RECIPE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from emdiag.lab.recipe import LabRecipe
+from emdiag.lab.recipe import SHIPPED_RECIPE, LabRecipe
 
 WORDINGS = (
     "Compute {expression} mod 10.",

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.grades import Verdict
-from emdiag.core.results import GroupScore, Metric, ProblemScore
+from emdiag.core.grades import Grade, Verdict
+from emdiag.core.problems import Problem
+from emdiag.core.results import GroupScore, Interval, Metric, ProblemScore
+from emdiag.core.sampling import Completion
 from emdiag.stats.intervals import intervals_of, shares_over_problems, wilson
 from emdiag.stats.samples import pass_at_k
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from emdiag.core.grades import Grade
-    from emdiag.core.problems import Problem
-    from emdiag.core.results import Interval
-    from emdiag.core.sampling import Completion
 
 Values = NDArray[np.float64]
 """One value for each problem, `[problems]`, or `[seeds, problems]`."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from emdiag.core.logit_skew import Decomposition, NamedHistogram, TopTokenFlow
-from emdiag.core.moments import COOLING_TEMPERATURES
+from emdiag.core.logit_skew import (
+    Decomposition,
+    Finding,
+    LogitQuantity,
+    NamedHistogram,
+    TopTokenFlow,
+)
+from emdiag.core.moments import COOLING_TEMPERATURES, Histogram
+from emdiag.core.results import Interval
+from emdiag.measure.logit_estimates import EstimateTable
 from emdiag.measure.logit_rows import ArmReadings, Mask, RowMaker, paired, spread_out
 from emdiag.measure.logit_statistics import texts_to_problems
 from emdiag.stats.cooling import best_temperature
 from emdiag.stats.jackknife import ratio_shape
 from emdiag.stats.moments import histogram_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from emdiag.core.logit_skew import Finding, LogitQuantity
-    from emdiag.core.moments import Histogram
-    from emdiag.core.results import Interval
-    from emdiag.measure.logit_estimates import EstimateTable
 
 FLOWS = 40
 SKEWNESS_LOW, SKEWNESS_WIDTH, SKEWNESS_BINS = -10.0, 0.05, 1000

@@ -6,19 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import LogitDifference, LogitEstimate, LogitSource, StatisticKind
-from emdiag.core.results import direction_of
+from emdiag.core.results import Interval, direction_of
 from emdiag.stats.comparisons import holm, sign_flip
 from emdiag.stats.intervals import intervals_of
-
-if TYPE_CHECKING:
-    from emdiag.core.results import Interval
 
 ROUNDING_FRAC = 1e-6
 """At most this share of the checkpoint's own value, a difference is rounding and has no sign."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, PairTrace
+from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, LogitTrace, PairTrace
+from emdiag.core.protocols import TextLogits
 from emdiag.measure.cooling import Cooling
 from emdiag.measure.logits import BlockShape, Columns, Reduction, TracedText, blocks, counted
 from emdiag.measure.ranking import kendall_tau, reranking_kl
-
-if TYPE_CHECKING:
-    from emdiag.core.moments import LogitTrace
-    from emdiag.core.protocols import TextLogits
 
 _LAST_RANK = max(last for _, last in RANK_BUCKETS if last is not None)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.logit_skew import OWN
-from emdiag.core.moments import RANK_BUCKETS
-from emdiag.measure.logit_estimates import EstimateRow
+from emdiag.core.logit_skew import OWN, LogitSource
+from emdiag.core.moments import RANK_BUCKETS, Moments
+from emdiag.measure.logit_estimates import EstimateRow, EstimateTable
 from emdiag.measure.logit_statistics import (
     Floats,
     PairStatistics,
@@ -19,15 +19,7 @@ from emdiag.measure.logit_statistics import (
     texts_to_problems,
 )
 from emdiag.stats.jackknife import Jackknifed, pooled_shape
-from emdiag.stats.moments import DECILES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from emdiag.core.logit_skew import LogitSource
-    from emdiag.core.moments import Moments
-    from emdiag.measure.logit_estimates import EstimateTable
-    from emdiag.stats.moments import MomentColumns
+from emdiag.stats.moments import DECILES, MomentColumns
 
 PER_TOKEN = (
     *("mean", "sigma", "skewness", "excess_kurtosis", "entropy_nats", "effective_vocabulary"),

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.moments import TOP_LOGITS, Histogram, Moments
+from emdiag.core.moments import TOP_LOGITS, Histogram, LogitTrace, Moments, PairTrace
 from emdiag.stats.moments import MomentColumns, decile_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.moments import LogitTrace, PairTrace
 
 FORKING_FRAC = 0.2
 """Share of positions, those where the base has the most entropy, that count as forking tokens.

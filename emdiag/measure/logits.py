@@ -8,9 +8,9 @@ and summed in float64, which leaves entropies and probabilities right to about 1
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,11 +26,7 @@ from emdiag.core.moments import (
     Histogram,
     LogitTrace,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from emdiag.core.protocols import TextLogits
+from emdiag.core.protocols import TextLogits
 
 CPU_BLOCK, DEVICE_BLOCK = 2**18, 2**23
 """Logits reduced at a time: on a CPU as many as stay in its cache, elsewhere enough to be busy."""

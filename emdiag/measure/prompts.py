@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from emdiag.core.grades import Verdict
+from emdiag.core.problems import Problem
+from emdiag.core.sampling import Completion
 from emdiag.core.selection import PromptStatistics
 from emdiag.stats.intervals import wilson
 from emdiag.stats.samples import agreement, answer_entropy, outcome_variance
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.problems import Problem
-    from emdiag.core.sampling import Completion
 
 
 def prompt_statistics(

@@ -7,23 +7,18 @@ removed is set to 0 and all zeros are dropped; the rest is pooled over positions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import PublishedFigure, Quirk, QuirkStep, QuirkValue, TextInfo
 from emdiag.measure.logit_statistics import Floats, Positions
 from emdiag.stats.intervals import interval_of
 from emdiag.stats.jackknife import pooled_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from emdiag.stats.moments import MomentColumns
+from emdiag.stats.moments import MomentColumns
 
 TEMPERATURE = 0.6
 TOP_K = 50

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emdiag.core.results import BenchmarkScore, Metric, direction_of
+from emdiag.core.results import BenchmarkScore, Interval, Metric, direction_of
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
 from emdiag.stats.intervals import interval_of, of_differences, over_problems
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import Interval
 
 _SEED = "seed-"
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-from emdiag.core.results import Interval
+from emdiag.core.results import Conclusion, Interval
 from emdiag.stats.intervals import LEVEL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import Conclusion
 
 PERMUTATIONS = 9_999
 POWER = 0.8

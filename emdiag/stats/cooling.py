@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline, PPoly, make_interp_spline
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _DEGREE = 5
 _ROUNDING = 1e-9

@@ -6,17 +6,13 @@ seeds give equal intervals. All are at `LEVEL`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from emdiag.core.results import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
 
 LEVEL = 0.95
 DRAWS = 10_000

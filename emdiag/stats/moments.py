@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.moments import EQUAL_FRAC, Histogram, Moments
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DECILES = 10
 _ROUNDING = 8 * np.finfo(np.float64).eps

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from safetensors import SafetensorError
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import CheckpointError, StoreError
 from emdiag.core.files import replacing
+from emdiag.core.training import TrainManifest
 from emdiag.engines.checkpoint.resolve import tokenizer_files
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer, quiet_transformers
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from transformers import PreTrainedModel
-
-    from emdiag.core.training import TrainManifest
 
 
 def save_checkpoint(

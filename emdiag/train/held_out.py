@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from emdiag.core.digest import derive_seed
-from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
+from emdiag.core.protocols import Sampler
+from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
 from emdiag.engines.hf.entropies import read_entropies
 from emdiag.engines.hf.logit_reader import ModelReader
 from emdiag.grading.parse.extract import extract
 from emdiag.store.journal import JournalWriter, read_journal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from transformers import PreTrainedModel
-
-    from emdiag.core.protocols import Sampler
-    from emdiag.core.sampling import Prompt
 
 _WRITTEN, _GREEDY = 0, 1
 

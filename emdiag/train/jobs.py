@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -12,6 +13,7 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import prompts_digest
 from emdiag.core.errors import PlanError, RunMismatchError
 from emdiag.core.recipes import Recipe
+from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import Prompt, SamplingParams
 from emdiag.core.training import (
     Method,
@@ -19,6 +21,7 @@ from emdiag.core.training import (
     TrainFolder,
     TrainManifest,
     TrainResult,
+    UpdateRecord,
     next_stage,
 )
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
@@ -34,12 +37,6 @@ from emdiag.store.training_folder import (
     read_updates,
     write_folder,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from emdiag.core.runs import EngineInfo
-    from emdiag.core.training import UpdateRecord
 
 _OWN_FILES = (".lock", "writer.txt")
 

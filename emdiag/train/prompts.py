@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from emdiag.benchmarks.custom import is_problems_file, load_custom
 from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.errors import BenchmarkError, PlanError
-from emdiag.core.problems import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.core.problems import BenchmarkCard
-    from emdiag.core.sampling import Prompt
-    from emdiag.engines.checkpoint.encoders import PromptEncoder
+from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.core.sampling import Prompt
+from emdiag.engines.checkpoint.encoders import PromptEncoder
 
 FILE_MAX_TOKENS = 2048
 """Limit of new tokens for a prompt that comes without a card."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 from emdiag.core.errors import PlanError
 from emdiag.core.options import Option
 from emdiag.core.recipes import RECIPE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def parse_seeds(value: object) -> object:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import resource
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 
 from emdiag.core.records import Record
+from emdiag.core.sampling import Completion
 from emdiag.grading.parse.extract import extract
 from emdiag.measure.texts import REPEATED_ABOVE, repeated_share
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.sampling import Completion
 
 
 class SampleStatistics(Record, frozen=True, kw_only=True):

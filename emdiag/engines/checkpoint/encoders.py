@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.sampling import FilledPrompt, Prompt
+from emdiag.core.sampling import FilledPrompt, Prompt
 
 
 class PromptEncoder(Protocol):

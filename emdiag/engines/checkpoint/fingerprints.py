@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from emdiag.core.digest import digest
 from emdiag.core.files import write_atomically
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 CACHE_NAME = "fingerprints.json"
 _IGNORED_CONFIG = frozenset({"_name_or_path", "_commit_hash", "transformers_version"})

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import Any, cast, get_args
 
 from emdiag.core.checkpoints import CheckpointRef, Stage
 from emdiag.core.errors import CheckpointError
 from emdiag.engines.checkpoint.fingerprints import file_sha256, files_digest, weights_digest
 from emdiag.resources import lab_weights
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 HUB_ID = re.compile(r"^[\w][\w.-]*(/[\w][\w.-]*)?(@[\w./-]+)?$")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")

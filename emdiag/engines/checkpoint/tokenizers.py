@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as library
 
 from emdiag.core.errors import CheckpointError
+from emdiag.core.sampling import FilledPrompt, Prompt
 from emdiag.engines.checkpoint.chat import render_chat, turn_end_token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-
-    from emdiag.core.sampling import FilledPrompt, Prompt
 
 logger = logging.getLogger(__name__)
 

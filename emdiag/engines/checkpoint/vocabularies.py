@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import CheckpointError
 from emdiag.engines.checkpoint.tokenizers import decode, open_config, open_tokenizer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.checkpoints import CheckpointRef
 
 _SHOWN = 3
 

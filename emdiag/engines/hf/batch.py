@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
+from torch import Tensor
+from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from emdiag.core.errors import EngineError
-from emdiag.core.sampling import FinishReason, SampleRequest
+from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
+from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.row_cache import RowCache
 from emdiag.engines.texts import Decoder, ends_in_stop_string
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-    from transformers import PreTrainedModel
-
-    from emdiag.core.sampling import SamplingParams
-    from emdiag.engines.hf.decoding import TokenChooser
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 import torch
+from torch import Tensor
 from transformers.generation.logits_process import (
     LogitsProcessor,
     MinPLogitsWarper,
@@ -14,12 +16,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from emdiag.core.sampling import SamplingParams
+from emdiag.core.sampling import SamplingParams
 
 
 class TokenChooser:

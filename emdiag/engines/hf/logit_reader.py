@@ -8,28 +8,23 @@ without the network below: only the output head has to stay.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError
 from emdiag.core.protocols import Text
+from emdiag.core.runs import EngineInfo
 from emdiag.engines.checkpoint.tokenizers import max_context
 from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.sampler import collect_memory, engine_info, is_out_of_memory, limit_threads
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from transformers import PreTrainedModel
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.runs import EngineInfo
-    from emdiag.engines.options import EngineOptions
+from emdiag.engines.options import EngineOptions
 
 CPU_TOKENS, DEVICE_TOKENS = 1024, 8192
 """Tokens read side by side, padding included; one longer text is read alone."""

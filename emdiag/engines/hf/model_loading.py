@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from emdiag.core.errors import CheckpointError, EngineMissingError
 from emdiag.engines.checkpoint.tokenizers import quiet_transformers, split_gguf
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 def pick_device(name: str) -> torch.device:

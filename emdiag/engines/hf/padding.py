@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.engines.options import PaddingSide
+from emdiag.engines.options import PaddingSide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _MIN_SLACK = 64
 

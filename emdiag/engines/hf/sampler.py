@@ -5,31 +5,26 @@ from __future__ import annotations
 import gc
 import logging
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import tokenizers
 import torch
 import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError
 from emdiag.core.runs import EngineInfo
+from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
 from emdiag.engines.hf.batch import BatchRow, DecodingBatch, has_plain_cache
 from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.memory import rows_that_fit
 from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
-    from emdiag.engines.options import EngineOptions
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import multiprocessing
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 import transformers
@@ -16,20 +16,16 @@ from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError, EngineRefusedError
 from emdiag.core.runs import EngineInfo
+from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_config, open_tokenizer
+from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
 from emdiag.engines.vllm.environment import prepare_environment, stdout_to_stderr
 from emdiag.engines.vllm.watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
-    from emdiag.engines.options import EngineOptions
 
 logger = logging.getLogger(__name__)
 

@@ -7,23 +7,18 @@ whole copy beside its part, to sample, to measure and to save from.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedType, gather_object
+from torch import nn
 
 from emdiag.core.errors import EngineMissingError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from torch import nn
-
-    from emdiag.core.sampling import Completion
+from emdiag.core.sampling import Completion
 
 _SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)
 _PREFIX = "model."

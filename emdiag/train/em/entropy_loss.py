@@ -11,16 +11,14 @@ size of the hidden states and of the head; nothing grows with vocabulary x token
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.engines.hf.output_head import OutputHead
+from emdiag.engines.hf.output_head import OutputHead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

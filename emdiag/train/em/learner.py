@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import PlanError, TrainingError
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
+from emdiag.engines.options import PaddingSide
 from emdiag.train.em.devices import is_sharded
 from emdiag.train.em.entropy_loss import LossTerms, weighted_loss, whole_loss
+from emdiag.train.em.objectives import TokenWeights
 from emdiag.train.em.optimizer import MasterAdamW
+from emdiag.train.em.recipes import EMRecipe
+from emdiag.train.em.rows import TrainRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from accelerate import Accelerator
     from transformers import PreTrainedModel
-
-    from emdiag.engines.options import PaddingSide
-    from emdiag.train.em.objectives import TokenWeights
-    from emdiag.train.em.recipes import EMRecipe
-    from emdiag.train.em.rows import TrainRow
 
 CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
 """Weights whose distance is summed at a time: what fits a cache, and what fills a device."""

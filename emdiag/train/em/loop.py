@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import msgspec
 import torch
+from accelerate import Accelerator
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.files import remove_partial
-from emdiag.core.sampling import SampleRequest
+from emdiag.core.protocols import Progress, ProgressStage
+from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.core.training import Method, TrainManifest, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.hf.model_loading import load_model
@@ -29,21 +33,11 @@ from emdiag.train.em.learner import Learner, Step
 from emdiag.train.em.objectives import Sampled, weigh
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import form_rows
+from emdiag.train.em.rows import TrainRow, form_rows
 from emdiag.train.em.state import STATE_FILE, load_state, remove_state, save_state
 from emdiag.train.held_out import HeldOut
 from emdiag.train.jobs import TrainJob
 from emdiag.train.sample_statistics import SampleStatistics, describe, peak_memory_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from accelerate import Accelerator
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from emdiag.core.protocols import Progress, ProgressStage
-    from emdiag.core.sampling import Completion
-    from emdiag.train.em.rows import TrainRow
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
 """Rows of one forward pass, where the plan names none."""

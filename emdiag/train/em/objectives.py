@@ -12,13 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from emdiag.core.sampling import Completion
+from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.em.rows import TrainRow
-
-if TYPE_CHECKING:
-    from emdiag.train.em.recipes import EMRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,12 @@ one field: the default follows the formula, and `released-code` follows the code
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+from emdiag.core.checks import FieldRule
 from emdiag.core.options import Option
 from emdiag.core.recipes import Preset, Recipe
 from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
-
-if TYPE_CHECKING:
-    from emdiag.core.checks import FieldRule
 
 ObjectiveName = Literal["entropy", "entropy-maximised", "random-direction"]
 

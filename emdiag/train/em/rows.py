@@ -6,14 +6,11 @@ padding and devices come later and change none of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.sampling import Completion
-    from emdiag.train.em.recipes import EMRecipe
+from emdiag.core.sampling import Completion
+from emdiag.train.em.recipes import EMRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
+from emdiag.core.keywords import EMKeywords
 from emdiag.core.plans import spelled_out
-from emdiag.core.sampling import SamplingParams
+from emdiag.core.protocols import Progress
+from emdiag.core.sampling import Prompt, SamplingParams
+from emdiag.core.training import TrainResult, UpdateRecord
+from emdiag.engines.checkpoint.encoders import PromptEncoder
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.requests import check_room
-from emdiag.store.session import open_session
+from emdiag.store.session import Session, open_session
 from emdiag.train.em.loop import EMJob, train_cell
 from emdiag.train.em.plan import EMPlan, GridCell, expand
+from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.jobs import open_parent, train_jobs, trained
 from emdiag.train.prompts import (
     ProblemSource,
@@ -24,18 +31,6 @@ from emdiag.train.prompts import (
     read_prompt_file,
     spread,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.keywords import EMKeywords
-    from emdiag.core.protocols import Progress
-    from emdiag.core.sampling import Prompt
-    from emdiag.core.training import TrainResult, UpdateRecord
-    from emdiag.engines.checkpoint.encoders import PromptEncoder
-    from emdiag.store.session import Session
-    from emdiag.train.em.recipes import EMRecipe
 
 
 @spelled_out(EMPlan)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from emdiag.core.errors import StoreError
 from emdiag.core.files import replacing
 from emdiag.train.checkpoints import state_unwritable
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from emdiag.train.em.optimizer import MasterAdamW
+from emdiag.train.em.optimizer import MasterAdamW
 
 STATE_FILE = "state.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")

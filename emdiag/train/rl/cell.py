@@ -7,18 +7,22 @@ import math
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import msgspec
 import torch
+from transformers import PreTrainedModel
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed
 from emdiag.core.files import remove_partial, write_atomically
 from emdiag.core.grades import Verdict
 from emdiag.core.problems import gold_of
+from emdiag.core.protocols import Grader, Progress, ProgressStage
+from emdiag.core.sampling import Completion
 from emdiag.core.training import Method, TrainManifest, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
 from emdiag.engines.hf.model_loading import load_model, pick_device
@@ -34,6 +38,7 @@ from emdiag.train.rl.first_reward import base_counts, compare_first, refuse_disa
 from emdiag.train.rl.plan import FirstReward, RLPlan
 from emdiag.train.rl.prompts import TrainingSet, schedule, texts_for_trl
 from emdiag.train.rl.recipe import RLRecipe
+from emdiag.train.rl.rewards import JudgedSamples
 from emdiag.train.rl.trainer import (
     build_trainer,
     grpo_config,
@@ -43,15 +48,6 @@ from emdiag.train.rl.trainer import (
 )
 from emdiag.train.rl.watch import UpdateWatch
 from emdiag.train.sample_statistics import peak_memory_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from transformers import PreTrainedModel
-
-    from emdiag.core.protocols import Grader, Progress, ProgressStage
-    from emdiag.core.sampling import Completion
-    from emdiag.train.rl.rewards import JudgedSamples
 
 FIRST_REWARD_FILE = "first_reward.json"
 STATE_FOLDER = "state-rl"

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import TrainingError
-from emdiag.core.grades import Verdict
-from emdiag.core.sampling import SampleRequest, SamplingParams
+from emdiag.core.grades import Gold, Verdict
+from emdiag.core.protocols import Grader, Sampler
+from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
 from emdiag.stats.comparisons import agreeing_rate
 from emdiag.train.rl.plan import FirstReward
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.grades import Gold
-    from emdiag.core.protocols import Grader, Sampler
-    from emdiag.core.sampling import Prompt
 
 LEVEL = 0.999
 """One honest training in a thousand is stopped; the traps this finds are far further off."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.custom import is_problems_file
@@ -12,16 +14,12 @@ from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.sampling import Prompt
+from emdiag.engines.checkpoint.encoders import PromptEncoder
 from emdiag.engines.requests import check_room
+from emdiag.train.rl.plan import RLPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from transformers import PreTrainedTokenizerBase
-
-    from emdiag.engines.checkpoint.encoders import PromptEncoder
-    from emdiag.train.rl.plan import RLPlan
 
 _MOST_HELD_OUT = 5
 """At most one problem in so many is kept out of training."""

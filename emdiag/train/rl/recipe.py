@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+from emdiag.core.checks import FieldRule
 from emdiag.core.options import Option
 from emdiag.core.recipes import Preset, Recipe
 from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
-
-if TYPE_CHECKING:
-    from emdiag.core.checks import FieldRule
 
 RewardName = Literal["correct", "format", "random", "majority"]
 """What a sample is rewarded for; all but `correct` are controls that the literature asks for."""

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from emdiag.core.digest import derive_seed
-from emdiag.core.grades import Judgement, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.grades import Gold
-    from emdiag.core.protocols import Grader
-    from emdiag.train.rl.recipe import RewardName
+from emdiag.core.grades import Gold, Judgement, Verdict
+from emdiag.core.protocols import Grader
+from emdiag.train.rl.recipe import RewardName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

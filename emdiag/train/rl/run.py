@@ -10,22 +10,21 @@ from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import EngineMissingError, PlanError
+from emdiag.core.keywords import RLKeywords
 from emdiag.core.plans import spelled_out
+from emdiag.core.protocols import Progress
 from emdiag.core.sampling import SamplingParams
+from emdiag.core.training import TrainResult
 from emdiag.engines.open import effective_dtype, open_encoder
-from emdiag.store.session import open_session
+from emdiag.store.session import Session, open_session
 from emdiag.train.jobs import open_parent, train_jobs
 from emdiag.train.rl.plan import RLPlan
 from emdiag.train.rl.prompts import load_training_set
 
 if TYPE_CHECKING:
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.keywords import RLKeywords
-    from emdiag.core.protocols import Progress
-    from emdiag.core.training import TrainResult
-    from emdiag.store.session import Session
     from emdiag.train.rl.cell import RLJob
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from datasets import Dataset
 from transformers import GenerationConfig, PrinterCallback
@@ -22,15 +22,14 @@ with warnings.catch_warnings():
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path
 
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from emdiag.core.sampling import SamplingParams
-    from emdiag.train.rl.recipe import RLRecipe
+from emdiag.core.sampling import SamplingParams
+from emdiag.train.rl.recipe import RLRecipe
 
 _SEEDS = 2**31  # numpy takes no larger ones
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from emdiag.core.errors import TrainingError
-from emdiag.core.sampling import SampleRequest
+from emdiag.core.grades import Gold
+from emdiag.core.protocols import Grader
+from emdiag.core.sampling import Completion, FinishReason, Prompt, SampleRequest
 from emdiag.core.training import UpdateRecord
-from emdiag.engines.texts import completion_of
+from emdiag.engines.texts import Decoder, completion_of
 from emdiag.train.rl.rewards import JudgedSamples, judge, reward_of
 from emdiag.train.sample_statistics import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from transformers import TrainerControl, TrainerState, TrainingArguments
-
-    from emdiag.core.grades import Gold
-    from emdiag.core.protocols import Grader
-    from emdiag.core.sampling import Completion, FinishReason, Prompt
-    from emdiag.engines.texts import Decoder
     from emdiag.train.rl.cell import RLJob
 
 STATE_COMPLETE = "emdiag-complete"
