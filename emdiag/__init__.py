@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from emdiag.core.errors import EmdiagError
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.regrades import RegradeResult
-    from emdiag.core.results import BenchmarkScore, CompareResult, EvaluateResult, Metric
+    from emdiag.core.results import (
+        BenchmarkScore,
+        CompareResult,
+        EvaluateResult,
+        Interval,
+        Metric,
+    )
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
@@ -40,6 +46,7 @@ __all__ = [
     "DemoResult",
     "EmdiagError",
     "EvaluateResult",
+    "Interval",
     "LogitSkewResult",
     "Metric",
     "Outcomes",
@@ -70,6 +77,7 @@ _HOME = {
     "DemoResult": "emdiag.demonstration.run",
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
+    "Interval": "emdiag.core.results",
     "LogitSkewResult": "emdiag.core.logit_skew",
     "Metric": "emdiag.core.results",
     "Outcomes": "emdiag.studies.stored.outcomes",

@@ -11,6 +11,8 @@ import typer
 
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
+from emdiag.core.codec import to_plain
+from emdiag.core.sampling import SamplingParams
 from emdiag.findings.numbers import NOTHING, count, listed
 from emdiag.findings.page import table
 
@@ -18,8 +20,8 @@ app = typer.Typer(no_args_is_help=True, help="List, show and export stored runs.
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _OLD_STORE = options.renamed(store=options.OLD_STORE)
-_COLUMNS = ("run", "labels", "engine", "template", "T", "problems", "samples", "graded")
-_SECONDARY = ("template", "engine", "graded", "problems")
+_COLUMNS = ("run", "labels", "engine", "template", "T", "sampling", "problems", "samples", "graded")
+_SECONDARY = ("template", "engine", "graded", "problems", "sampling")
 
 
 @app.command("list", cls=_OLD_STORE)
@@ -44,6 +46,7 @@ def list_runs(
                 f"{summary.spec.engine.name} {summary.spec.engine.dtype}",
                 summary.spec.template + ("" if summary.spec.chat else ", no chat"),
                 f"{summary.spec.sampling.temperature:g}",
+                _sampling(summary.spec.sampling),
                 f"{summary.problems:,}",
                 f"{summary.completions:,}",
                 f"{summary.graded:,}",
@@ -51,6 +54,21 @@ def list_runs(
             for summary in summaries
         ]
         show_table(table(f"Runs in {store}", _COLUMNS, rows=rows, secondary=_SECONDARY), out)
+
+
+def _sampling(sampling: SamplingParams) -> str:
+    """What is not at its neutral value, such as `top-p 0.95`; the temperature is left out."""
+    neutral = SamplingParams(
+        temperature=sampling.temperature,
+        max_tokens=sampling.max_tokens,
+        stop_token_ids=sampling.stop_token_ids,
+    )
+    usual = to_plain(neutral)
+    return ", ".join(
+        f"{name.replace('_', '-')} {value}"
+        for name, value in to_plain(sampling).items()
+        if value != usual.get(name)
+    )
 
 
 @app.command("show", cls=_OLD_STORE)
@@ -61,7 +79,6 @@ def show(
 ) -> None:
     """What was asked, what was drawn, with what, and when."""
     with console.command(json=as_json) as out:
-        from emdiag.core.codec import to_plain
         from emdiag.store.run_store import RunStore, summarise
         from emdiag.studies.stored.find_runs import require_run
 

@@ -45,6 +45,10 @@ def claims(
             help="Stores, runs, or files of results; all of --store by default.",
         ),
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Claims of your own; the paper's by default."),
+    ] = None,
     store: options.Store = options.STORE,
     as_json: options.Json = False,
     wide: options.Wide = False,
@@ -56,7 +60,7 @@ def claims(
     with console.command(json=as_json, wide=wide) as out:
         from emdiag.ledger.run import claims as judge
 
-        options.show_result(judge(runs or (), store=store), out)
+        options.show_result(judge(runs or (), store=store, ledger=ledger), out)
 
 
 def report(

@@ -37,7 +37,7 @@ F = TypeVar("F", bound="Callable[..., object]")
 _HINT = "a file holds options of the command, one a line, such as: temperature = 0.6"
 _LONGEST = 2**20
 _DEEPEST = 4
-_TYPED_ONLY = ("json", "out", "plan", "report", "store", "wide")
+_TYPED_ONLY = ("figures", "json", "out", "plan", "plots", "report", "store", "top", "wide")
 
 
 class Plan(Record, frozen=True, kw_only=True):

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
     """Hold a folder for this process; it is made where it does not exist. Errors call it `what`.
 
+    A folder that was made here and in which nothing was written goes again.
+
     Raises:
         RunLockedError: Another process holds it.
     """
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     owner = folder / "writer.txt"
     lock = filelock.FileLock(folder / ".lock", timeout=0)
@@ -41,4 +44,7 @@ def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
         yield
     finally:
         owner.unlink(missing_ok=True)
+        if is_new and list(folder.iterdir()) == [folder / ".lock"]:
+            (folder / ".lock").unlink()
+            folder.rmdir()
         lock.release()

@@ -106,14 +106,21 @@ class Run:
         Raises:
             RunLockedError: Another process holds it.
         """
+        spec = self.path / "spec.json"
         with held(self.path):
+            is_new = not spec.exists()
             settle_spec(
-                self.path / "spec.json",
+                spec,
                 self.spec,
                 mismatch="the folder holds another run than its name says",
                 hint=_RESTORE,
             )
-            yield
+            try:
+                yield
+            except BaseException:
+                if is_new and not any(self.path.glob("*.jsonl")):
+                    spec.unlink()  # nothing was drawn: this is no run
+                raise
 
     def completion_writer(self) -> JournalWriter[Completion]:
         """Appends completions; used inside `writing`."""

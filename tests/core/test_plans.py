@@ -165,7 +165,7 @@ def test_the_default_of_an_option_is_left_out() -> None:
         ("max-tokens = 3\nmax_tokens = 4", ["max_tokens is given twice", "max-tokens"]),
         *(
             (f"{name} = 1", [f"{name} is given on the command line only", f"--{name}"])
-            for name in ("store", "report", "plan", "json", "wide")
+            for name in ("store", "report", "plan", "json", "wide", "figures", "plots", "top")
         ),
         ("out = 1", ["out is given on the command line only", "--store"]),
     ],

@@ -127,6 +127,9 @@ def test_a_new_claim_is_one_entry(tmp_path: Path) -> None:
     )
     (one,) = emdiag.claims(store=tmp_path / "out", ledger=file).claims
     assert (one.id, one.verdict, one.arms) == ("X1", "holds", ("base", "rl"))
+    words = ["claims", "--store", str(tmp_path / "out"), "--ledger", str(file), "--json"]
+    done = CliRunner().invoke(app, words)
+    assert [claim["id"] for claim in json.loads(done.stdout)["claims"]] == ["X1"]
 
 
 # Verdicts

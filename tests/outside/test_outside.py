@@ -88,7 +88,8 @@ def test_grades_of_a_grader_of_ones_own_stand_beside_the_main_ones(
     assert main_grading(stored) == by_grader["math-verify/1"]
     grades = stored.grades(digest(spec))
     assert grades["colours/snow", 0].verdict == "undecided"
-    assert grades["colours/snow", 0].note == "the comparison failed: RuntimeError"
+    note = grades["colours/snow", 0].note
+    assert note == "the grader failed: RuntimeError: crash"
     assert grades["colours/grass", 0].answer_class == "green"
 
 
@@ -157,7 +158,7 @@ BAD = [
     (("--engine", "my_engine.parrot:Leaving"), "Leaving failed: SystemExit: 5"),
     (("--grader", "my_grader.words:Texts"), "of 4 samples: the grader gave a str, expected a"),
     (("--grader", "my_grader.words:Dumb"), "of 4 samples: the grader gave nothing, expected one"),
-    (("--grader", "my_grader.words:Leaving"), "samples: the comparison failed: SystemExit"),
+    (("--grader", "my_grader.words:Leaving"), "samples: the grader failed: SystemExit: 4"),
     (("--engine", "no_such.package:Engine"), "cannot be imported: ModuleNotFoundError"),
     (("--engine", f"{ENGINE}@0123456789ab"), "has changed since it was named"),
     (("--engine", "parrot"), "there is no engine 'parrot'"),
@@ -174,6 +175,16 @@ def test_what_cannot_be_used_is_refused_with_a_hint(
     assert message in words
     assert "hint" in words
     assert "at work" not in done.stdout
+
+
+def test_an_engine_that_cannot_be_opened_leaves_no_run(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    done = run("eval", "a=table.json", "-b", BENCHMARK, "--engine", "my_engine.parrot:broken")
+    assert done.exit_code == 2
+    assert not [*(tmp_path / "emdiag-out" / "runs").iterdir()]
+    scores(run("eval", "a=table.json", "-b", BENCHMARK, *QUICK))
+    assert len(RunStore(tmp_path / "emdiag-out").runs()) == 1
 
 
 def test_grading_again_stops_where_a_grader_of_ones_own_decides_nothing(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emdiag.core.protocols import Grader
 
 CPU_GRACE_S = 5
+_REASON_LENGTH = 300
 
 
 class Decided(NamedTuple):
@@ -121,7 +122,11 @@ def _load_here(name: str) -> Grader:
 
 
 def _judged(grader: Grader, gold: Gold, completion: str) -> tuple[Outcome, str | None]:
-    judgements = list(islice(grader.grade([(gold, completion)]) or (), 2))
+    try:
+        judgements = list(islice(grader.grade([(gold, completion)]) or (), 2))
+    except (Exception, SystemExit) as error:  # it is not our code
+        reason = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
+        return Outcome(Verdict.UNDECIDED, f"the grader failed: {reason}"), None
     if len(judgements) != 1:
         given = "more than one" if judgements else "nothing"
         return Outcome(Verdict.UNDECIDED, f"the grader gave {given}, expected one Judgement"), None
