@@ -20,7 +20,7 @@ from emdiag.core.codec import encode, to_plain
 from emdiag.core.errors import StoreError
 from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import EvaluateResult
-from emdiag.demonstration.measured import FILE, DemoMeasurements
+from emdiag.demonstration.plan import FILE, DemoMeasurements
 from emdiag.demonstration.run import DemoResult
 from emdiag.publish.context import page_context
 from emdiag.publish.kinds import RECORDS, kind_of

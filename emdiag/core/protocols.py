@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
     from emdiag.core.grades import Gold, Judgement
     from emdiag.core.runs import EngineInfo
-    from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
+    from emdiag.core.sampling import (
+        Completion,
+        FilledPrompt,
+        Prompt,
+        SampleRequest,
+        SamplingParams,
+    )
 
 
 _Array_co = TypeVar("_Array_co", covariant=True)
@@ -18,6 +24,32 @@ _Array_co = TypeVar("_Array_co", covariant=True)
 
 Text = tuple[tuple[int, ...], tuple[int, ...]]
 """Token ids of a prompt and of its completion."""
+
+
+class PromptEncoder(Protocol):
+    """Reads prompts as one checkpoint does; knows nothing of weights."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the score should know; complete after `encode`."""
+        ...
+
+    @property
+    def max_context(self) -> int | None:
+        """Tokens of prompt and completion the checkpoint can hold; None where it says nothing."""
+        ...
+
+    def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
+        """One prompt for each filled template, in their order; `chat` applies the chat template.
+
+        Raises:
+            CheckpointError: The tokenizer loses characters, or has no chat template to apply.
+        """
+        ...
+
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """Tokens that end a completion, sorted."""
+        ...
 
 
 class Sampler(Protocol):

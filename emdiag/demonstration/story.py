@@ -8,7 +8,7 @@ from emdiag.core.records import Result
 from emdiag.core.results import CompareResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.training import TrainResult
-from emdiag.demonstration.measured import ChosenPrompt, DemoMeasurements
+from emdiag.demonstration.plan import ChosenPrompt, DemoMeasurements
 from emdiag.publish.study import StudyPart, study_of
 from emdiag.reports.render import write_page
 from emdiag.store.run_store import RunStore

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, get_args
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
-from emdiag.core.protocols import Sampler, Text
+from emdiag.core.protocols import PromptEncoder, Sampler, Text
 from emdiag.core.runs import EngineName, EngineSpec
-from emdiag.engines.checkpoint.encoders import ByteEncoder, PromptEncoder
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
+from emdiag.engines.scripted import ByteEncoder
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def read_text_entropies(
         CheckpointError: The weights cannot be loaded.
         EngineRefusedError: A scripted table has no distributions.
     """
-    from emdiag.engines.hf.entropies import read_entropies
+    from emdiag.engines.hf.logit_reader import read_entropies
 
     reader = open_reader(name, checkpoint, options=options)
     try:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from emdiag.core.errors import CheckpointError, EngineError
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
+from emdiag.core.sampling import (
+    Completion,
+    FilledPrompt,
+    FinishReason,
+    Prompt,
+    SampleRequest,
+    SamplingParams,
+)
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of, ends_in_stop_string
 from emdiag.resources import version
@@ -66,6 +73,26 @@ class ScriptedSampler:
 
     def close(self) -> None:
         """Do nothing: there are no weights."""
+
+
+class ByteEncoder:
+    """The encoder of the scripted engine: token ids are UTF-8 bytes, so nothing is ever lost."""
+
+    notes: tuple[str, ...] = ()
+    max_context: int | None = None
+
+    def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
+        """One prompt for each filled template; under `chat`, system and user text joined."""
+        prompts = []
+        for prompt in filled:
+            parts = [prompt.system, prompt.user] if chat else [prompt.plain]
+            text = "\n\n".join(part for part in parts if part is not None)
+            prompts.append(prompt.read_as(text, text.encode()))
+        return prompts
+
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """None: a scripted text ends where the table says."""
+        return ()
 
 
 def read_table(path: str) -> dict[str, list[str]]:

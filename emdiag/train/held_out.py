@@ -11,8 +11,7 @@ from transformers import PreTrainedModel
 from emdiag.core.digest import derive_seed
 from emdiag.core.protocols import Sampler
 from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
-from emdiag.engines.hf.entropies import read_entropies
-from emdiag.engines.hf.logit_reader import ModelReader
+from emdiag.engines.hf.logit_reader import ModelReader, read_entropies
 from emdiag.grading.parse.extract import extract
 from emdiag.store.journal import JournalWriter, read_journal
 

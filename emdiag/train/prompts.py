@@ -11,8 +11,8 @@ from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.errors import BenchmarkError, PlanError
 from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.core.protocols import PromptEncoder
 from emdiag.core.sampling import Prompt
-from emdiag.engines.checkpoint.encoders import PromptEncoder
 
 FILE_MAX_TOKENS = 2048
 """Limit of new tokens for a prompt that comes without a card."""

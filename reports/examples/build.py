@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emdiag.demonstration.measured import FILE, DemoMeasurements
+from emdiag.demonstration.plan import FILE, DemoMeasurements
 from emdiag.demonstration.story import tell
 from emdiag.publish.report import result_page
 from emdiag.reports.render import write_page

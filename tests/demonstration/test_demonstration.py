@@ -12,8 +12,7 @@ import typer
 
 from emdiag.cli.app import app
 from emdiag.core.codec import decode
-from emdiag.demonstration.measured import FILE, DemoMeasurements
-from emdiag.demonstration.plan import DemoPlan
+from emdiag.demonstration.plan import FILE, DemoMeasurements, DemoPlan
 from emdiag.demonstration.run import run_demo
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate import draw

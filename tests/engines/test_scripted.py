@@ -7,8 +7,7 @@ import pytest
 
 from emdiag.core.errors import CheckpointError, EngineError
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
-from emdiag.engines.checkpoint.encoders import ByteEncoder
-from emdiag.engines.scripted import ScriptedSampler, read_table
+from emdiag.engines.scripted import ByteEncoder, ScriptedSampler, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

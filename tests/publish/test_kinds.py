@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from emdiag.core.records import Result
 from emdiag.core.regrades import RegradeResult
-from emdiag.demonstration.measured import DemoMeasurements
+from emdiag.demonstration.plan import DemoMeasurements
 from emdiag.demonstration.run import DemoResult
 from emdiag.publish.kinds import FOLDERS, RECORDS
 from emdiag.store.legacy import FORMER

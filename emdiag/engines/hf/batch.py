@@ -119,7 +119,7 @@ class DecodingBatch:
     @torch.inference_mode()
     def _read(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, RowCache | DynamicCache]:
         """Logits after each prompt, `[prompts, vocab]`, and the cache that holds them."""
-        batch = pad_rows(prompts, side="left").to(self._model.device)
+        batch = pad_rows(prompts, side="left", device=self._model.device)
         cache = RowCache() if self.takes_rows_midway else DynamicCache(config=self._model.config)
         return self._forward(batch.token_ids, batch.is_token, batch.positions, cache), cache
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError
-from emdiag.core.protocols import Text
+from emdiag.core.protocols import LogitReader, Text
 from emdiag.core.runs import EngineInfo
 from emdiag.engines.checkpoint.tokenizers import max_context
 from emdiag.engines.hf.model_loading import load_model, pick_device
@@ -165,8 +165,8 @@ class ModelReader:
             yield ReadText(states=row[start : start + len(completion)], head=self._head)
 
     def _states(self, part: Sequence[Text]) -> Tensor:
-        batch = pad_rows([prompt + completion for prompt, completion in part], side="right")
-        batch = batch.to(self._model.device)
+        rows = [prompt + completion for prompt, completion in part]
+        batch = pad_rows(rows, side="right", device=self._model.device)
         inputs = {"input_ids": batch.token_ids, "attention_mask": batch.is_token.long()}
         with torch.inference_mode():
             if self._head is None:
@@ -211,6 +211,40 @@ def load_reader(checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions
         trust_remote_code=options.trust_remote_code,
     )
     return ModelReader(model, threads=options.threads)
+
+
+def read_entropies(
+    reader: LogitReader[Tensor], texts: Sequence[Text], *, temperature: float = 1.0
+) -> Iterator[list[float]]:
+    """For each text, the entropy of every distribution that its completion tokens were drawn from.
+
+    Args:
+        reader: Of the checkpoint.
+        texts: Prompt and completion; every completion holds at least one token.
+        temperature: Divides the raw logits; above 0.
+
+    Yields:
+        One value for each completion token, in nats, between 0 and log(vocab).
+    """
+    for text in reader.read(texts):
+        entropies: list[float] = []
+        for start in range(0, text.positions, text.chunk_positions):
+            logits = text.logits(start, start + text.chunk_positions)
+            entropies += entropy(logits, temperature=temperature).tolist()
+        yield entropies
+
+
+def entropy(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """Shannon entropy of softmax(logits / temperature), in nats, `[...]`.
+
+    Args:
+        logits: `[..., vocab]`, raw; reduced in float32 or better.
+        temperature: Above 0.
+    """
+    precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    log_p = torch.log_softmax(precise / temperature, dim=-1)
+    nats: Tensor = torch.special.entr(log_p.exp()).sum(dim=-1)
+    return nats
 
 
 def _parts(texts: Sequence[Text], tokens: int) -> Iterator[list[Text]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from emdiag.engines.options import PaddingSide
 
@@ -25,23 +26,17 @@ class PaddedRows:
     is_token: Tensor
     positions: Tensor
 
-    def to(self, device: torch.device) -> PaddedRows:
-        """The same on another device."""
-        return PaddedRows(
-            token_ids=self.token_ids.to(device),
-            is_token=self.is_token.to(device),
-            positions=self.positions.to(device),
+
+def pad_rows(
+    rows: Sequence[Sequence[int]], *, side: PaddingSide, device: torch.device | None = None
+) -> PaddedRows:
+    """Rows side by side on a device, each filled up to the longest on the given side."""
+    token_ids, is_token = (
+        pad_sequence(columns, batch_first=True, padding_side=side).to(device)
+        for columns in (
+            [torch.tensor(row, dtype=torch.long) for row in rows],
+            [torch.ones(len(row), dtype=torch.bool) for row in rows],
         )
-
-
-def pad_rows(rows: Sequence[Sequence[int]], *, side: PaddingSide) -> PaddedRows:
-    """Rows side by side, each filled up to the longest on the given side."""
-    longest = max(map(len, rows))
-    token_ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    is_token = torch.zeros(len(rows), longest, dtype=torch.bool)
-    for number, row in enumerate(rows):
-        place = slice(longest - len(row), None) if side == "left" else slice(len(row))
-        token_ids[number, place] = torch.tensor(row, dtype=torch.long)
-        is_token[number, place] = True
+    )
     positions = (is_token.cumsum(dim=1) - 1).clamp(min=0)
     return PaddedRows(token_ids=token_ids, is_token=is_token, positions=positions)

@@ -1,10 +1,11 @@
-"""What vLLM reads from the environment while it is imported; set only where the user has not."""
+"""What vLLM needs around it: its environment, a clean standard output, and an end with ours."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
 DEFAULTS = {
@@ -16,6 +17,19 @@ DEFAULTS = {
     # Measuring a checkpoint tells nobody.
     "VLLM_NO_USAGE_STATS": "1",
 }
+"""Read while vLLM is imported; set only where the user has not."""
+
+_PROGRAM = """
+import os, signal, sys, time
+if sys.stdin.buffer.read() == b"":
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        for pid in map(int, sys.argv[1:]):
+            try:
+                os.kill(pid, sign)
+            except ProcessLookupError:
+                pass
+        time.sleep(3)
+"""
 
 
 def prepare_environment() -> dict[str, str]:
@@ -39,3 +53,22 @@ def stdout_to_stderr() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+class Watchdog:
+    """A small process that reads a pipe from this one; the pipe's end is this process's end.
+
+    vLLM's engine outlives a parent that is killed, and with it all memory of the device.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        # Isolated and in a session of its own: Ctrl-C is for the parent to handle.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _PROGRAM, *map(str, pids)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """Let the watched processes be: they are ended in an orderly way."""
+        self._process.communicate(b"dismissed")

@@ -24,8 +24,7 @@ from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_confi
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
-from emdiag.engines.vllm.environment import prepare_environment, stdout_to_stderr
-from emdiag.engines.vllm.watchdog import Watchdog
+from emdiag.engines.vllm.environment import Watchdog, prepare_environment, stdout_to_stderr
 
 logger = logging.getLogger(__name__)
 

@@ -90,7 +90,7 @@ def _read(
     *,
     progress: Progress,
 ) -> None:
-    from emdiag.engines.hf.entropies import read_entropies
+    from emdiag.engines.hf.logit_reader import read_entropies
 
     prompts = {prompt.problem_id: prompt.token_ids for prompt in reading.prompts}
     texts = [(prompts[text.problem_id], text.token_ids) for text in completions]

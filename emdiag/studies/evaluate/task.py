@@ -21,7 +21,7 @@ from emdiag.store.training_folder import followed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emdiag.engines.checkpoint.encoders import PromptEncoder
+    from emdiag.core.protocols import PromptEncoder
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef

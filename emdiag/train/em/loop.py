@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,7 +19,7 @@ from emdiag.core.digest import derive_seed
 from emdiag.core.files import remove_partial
 from emdiag.core.protocols import Progress, ProgressStage
 from emdiag.core.sampling import Completion, SampleRequest
-from emdiag.core.training import Method, TrainManifest, UpdateRecord
+from emdiag.core.training import Method, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.hf.sampler import TransformersSampler
@@ -29,15 +28,15 @@ from emdiag.store.provenance import now
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
 from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
-from emdiag.train.em.learner import Learner, Step
+from emdiag.train.em.learner import Learner
 from emdiag.train.em.objectives import Sampled, weigh
+from emdiag.train.em.optimizer import STATE_FILE, load_state, save_state
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import TrainRow, form_rows
-from emdiag.train.em.state import STATE_FILE, load_state, remove_state, save_state
+from emdiag.train.em.rows import form_rows
 from emdiag.train.held_out import HeldOut
 from emdiag.train.jobs import TrainJob
-from emdiag.train.sample_statistics import SampleStatistics, describe, peak_memory_bytes
+from emdiag.train.sample_statistics import describe, peak_memory_bytes
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
 """Rows of one forward pass, where the plan names none."""
@@ -97,7 +96,8 @@ class _Trainer:
             self.model,
             recipe=self.recipe,
             accelerator=accelerator,
-            micro_batch=job.plan.micro_batch or self._rows(),
+            micro_batch=job.plan.micro_batch
+            or (CPU_ROWS if accelerator.device.type == "cpu" else DEVICE_ROWS),
             padding=job.plan.padding,
         )
         # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
@@ -128,7 +128,7 @@ class _Trainer:
                 stage.advance(tokens=round((record.mean_tokens or 0) * record.samples))
                 self._keep_state(update)
         if self.accelerator.is_main_process:
-            remove_state(self.job.folder)
+            (self.job.folder / STATE_FILE).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Free the weights."""
@@ -148,21 +148,28 @@ class _Trainer:
             recipe=self.recipe,
             pad_id=self.tokenizer.pad_token_id,
         )
-        weights = weigh(
-            Sampled(
-                completions=completions,
-                rows=rows,
-                entropy_of=lambda: self.learner.entropies(rows),
-            ),
-            self.recipe,
+        samples = Sampled(
+            completions=completions, rows=rows, entropy_of=lambda: self.learner.entropies(rows)
         )
+        weights = weigh(samples, self.recipe)
         self._mode(learning=True)
         step = self.learner.learn(rows, weights, seed=derive_seed(self.job.seed, "em-step", update))
         if self.whole is not self.model:
             refresh(self.whole, self.accelerator, self.learner.module)
         learned = time.perf_counter()
-        return self._figures(
-            update, step, rows, describe(completions), (sampled - began, learned - sampled)
+        return UpdateRecord(
+            update=update,
+            method="em",
+            loss=step.loss,
+            loss_temperature=self.recipe.effective_loss_temperature,
+            gradient_norm=step.gradient_norm,
+            step_norm=step.step_norm,
+            weight_distance=self.learner.distance(),
+            learning_rate=self.recipe.learning_rate,
+            tokens=sum(len(row.positions) for row in rows),
+            sampling_s=sampled - began,
+            update_s=learned - sampled,
+            **msgspec.structs.asdict(describe(completions)),
         )
 
     def _sample(self, update: int) -> list[Completion]:
@@ -181,29 +188,6 @@ class _Trainer:
         self._mode(learning=False)
         return gather(
             list(self.sampler.sample(own_requests, params=self.job.sampling)), self.accelerator
-        )
-
-    def _figures(
-        self,
-        update: int,
-        step: Step,
-        rows: Sequence[TrainRow],
-        samples: SampleStatistics,
-        seconds: tuple[float, float],
-    ) -> UpdateRecord:
-        return UpdateRecord(
-            update=update,
-            method="em",
-            loss=step.loss,
-            loss_temperature=self.recipe.effective_loss_temperature,
-            gradient_norm=step.gradient_norm,
-            step_norm=step.step_norm,
-            weight_distance=self.learner.distance(),
-            learning_rate=self.recipe.learning_rate,
-            tokens=sum(len(row.positions) for row in rows),
-            sampling_s=seconds[0],
-            update_s=seconds[1],
-            **msgspec.structs.asdict(samples),
         )
 
     def _record(self, stage: ProgressStage, record: UpdateRecord) -> None:
@@ -237,7 +221,13 @@ class _Trainer:
                 self.job.folder / checkpoint_name(update),
                 self.whole,
                 parent=Path(self.job.checkpoint.path),
-                manifest=self._manifest(update),
+                manifest=self.job.manifest(
+                    update,
+                    engine=self.sampler.info,
+                    started=self.started,
+                    notes=self.learner.notes,
+                    provenance={"train_processes": str(self.accelerator.num_processes)},
+                ),
                 trust_remote_code=self.job.plan.engine.trust_remote_code,
             )
         self.accelerator.wait_for_everyone()
@@ -247,15 +237,6 @@ class _Trainer:
         wanted = interval and update % interval == 0 and update < self.job.updates
         if wanted and self.accelerator.is_main_process and not is_sharded(self.accelerator):
             save_state(self.job.folder, self.learner.optimizer, update=update)
-
-    def _manifest(self, update: int) -> TrainManifest:
-        return self.job.manifest(
-            update,
-            engine=self.sampler.info,
-            started=self.started,
-            notes=self.learner.notes,
-            provenance={"train_processes": str(self.accelerator.num_processes)},
-        )
 
     def _mode(self, *, learning: bool) -> None:
         """Dropout only where the recipe says so; checkpointing only while learning.
@@ -284,9 +265,6 @@ class _Trainer:
             device=self.accelerator.device,
             trust_remote_code=self.job.plan.engine.trust_remote_code,
         )
-
-    def _rows(self) -> int:
-        return CPU_ROWS if self.accelerator.device.type == "cpu" else DEVICE_ROWS
 
 
 def _numbers(record: UpdateRecord) -> dict[str, float]:

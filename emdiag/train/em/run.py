@@ -12,10 +12,9 @@ from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
 from emdiag.core.keywords import EMKeywords
 from emdiag.core.plans import spelled_out
-from emdiag.core.protocols import Progress
+from emdiag.core.protocols import Progress, PromptEncoder
 from emdiag.core.sampling import Prompt, SamplingParams
 from emdiag.core.training import TrainResult, UpdateRecord
-from emdiag.engines.checkpoint.encoders import PromptEncoder
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.requests import check_room
 from emdiag.store.session import Session, open_session

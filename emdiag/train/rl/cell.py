@@ -1,4 +1,4 @@
-"""One seed of reinforcement learning: measured beside TRL's loop, checked at its first reward."""
+"""One seed of reinforcement learning: what TRL's loop calls, and what is written down of it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ import copy
 import math
 import shutil
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import torch
-from transformers import PreTrainedModel
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from emdiag.core.codec import encode
-from emdiag.core.digest import derive_seed
+from emdiag.core.errors import TrainingError
 from emdiag.core.files import remove_partial, write_atomically
-from emdiag.core.grades import Verdict
 from emdiag.core.problems import gold_of
 from emdiag.core.protocols import Grader, Progress, ProgressStage
-from emdiag.core.sampling import Completion
-from emdiag.core.training import Method, TrainManifest, UpdateRecord
+from emdiag.core.sampling import Completion, Prompt, SampleRequest
+from emdiag.core.training import Method, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
 from emdiag.engines.hf.model_loading import load_model, pick_device
 from emdiag.engines.hf.sampler import TransformersSampler
+from emdiag.engines.texts import completion_of
 from emdiag.store.files import read_record
 from emdiag.store.journal import JournalWriter
 from emdiag.store.provenance import now
@@ -34,20 +40,27 @@ from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_upd
 from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.held_out import HeldOut
 from emdiag.train.jobs import TrainJob
-from emdiag.train.rl.first_reward import base_counts, compare_first, refuse_disagreement
-from emdiag.train.rl.plan import FirstReward, RLPlan
+from emdiag.train.rl.first_reward import (
+    Counts,
+    FirstReward,
+    base_counts,
+    compare_first,
+    count_right,
+    refuse_disagreement,
+)
+from emdiag.train.rl.plan import RLPlan
 from emdiag.train.rl.prompts import TrainingSet, schedule, texts_for_trl
 from emdiag.train.rl.recipe import RLRecipe
-from emdiag.train.rl.rewards import JudgedSamples
+from emdiag.train.rl.rewards import judge, reward_of
 from emdiag.train.rl.trainer import (
+    STATE_COMPLETE,
     build_trainer,
     grpo_config,
     run_trainer,
-    trl_version,
+    state_folder,
     whole_state,
 )
-from emdiag.train.rl.watch import UpdateWatch
-from emdiag.train.sample_statistics import peak_memory_bytes
+from emdiag.train.sample_statistics import describe, peak_memory_bytes
 
 FIRST_REWARD_FILE = "first_reward.json"
 STATE_FOLDER = "state-rl"
@@ -76,7 +89,7 @@ def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[Update
     if not job.is_done():
         job.folder.mkdir(parents=True, exist_ok=True)
         remove_partial(job.folder)
-        trainer = _CellTrainer(job, grader, progress=progress)
+        trainer = CellTrainer(job, grader, progress=progress)
         try:
             trainer.train()
         finally:
@@ -84,8 +97,8 @@ def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[Update
     return read_updates(job.folder)
 
 
-class _CellTrainer:
-    """One seed with its weights loaded."""
+class CellTrainer(TrainerCallback):
+    """One seed with its weights loaded; reward function and callback of TRL, which calls both."""
 
     def __init__(self, job: RLJob, grader: Grader, *, progress: Progress) -> None:
         self.job, self.grader, self.progress = job, grader, progress
@@ -103,8 +116,13 @@ class _CellTrainer:
             options=msgspec.structs.replace(job.plan.engine, dtype="auto"),
         )
         self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
-        self.first = _read_first(job.folder)
-        self.base: dict[str, tuple[int, int]] = {}
+        self.golds = {p.id: gold_of(p, job.problems.card.grader) for p in job.problems.problems}
+        self.rows = schedule(
+            len(job.prompts), rows=job.recipe.updates * job.recipe.groups, seed=job.seed
+        )
+        self.base: dict[str, Counts] = {}
+        self.began = self.rewarded = self.ended = time.perf_counter()
+        self.figures: dict[str, Any] = {}
         self.started = now()
         self.journal: JournalWriter[UpdateRecord] = JournalWriter(job.folder / UPDATES_FILE)
         self.stage: ProgressStage | None = None
@@ -115,17 +133,21 @@ class _CellTrainer:
         state = job.folder / STATE_FOLDER
         done = whole_state(state)
         self.held_out.start(self.sampler, job.folder / "held_out.jsonl")
-        rows = schedule(
-            len(job.problems.problems), rows=recipe.updates * recipe.groups, seed=job.seed
-        )
-        if done == 0:
-            self._measure_base(rows[: recipe.groups])
+        if done == 0 and job.problems.is_labelled:
+            self.base = base_counts(
+                [job.prompts[number] for number in self.rows[: recipe.groups]],
+                self.golds,
+                sampler=self.sampler,
+                grader=self.grader,
+                params=job.sampling,
+                samples=job.plan.check_samples,
+            )
         texts = texts_for_trl(job.prompts, self.tokenizer)
         trainer = build_trainer(
             self.model,
             self.tokenizer,
-            [texts[number] for number in rows],
-            watch=self._watch(rows),
+            [texts[number] for number in self.rows],
+            reward=self.reward,
             config=grpo_config(
                 recipe,
                 job.sampling,
@@ -136,6 +158,7 @@ class _CellTrainer:
             ),
             stop_token_ids=job.sampling.stop_token_ids,
         )
+        trainer.add_callback(self)
         title = f"rl {job.checkpoint.label} seed {job.seed}"
         with self.journal, self.progress.stage(title, total=recipe.updates, done=done) as stage:
             self.stage = stage
@@ -149,65 +172,131 @@ class _CellTrainer:
         """Free the weights."""
         self.sampler.close()
 
-    def _watch(self, rows: Sequence[int]) -> UpdateWatch:
-        job = self.job
-        questions = [
-            (prompt, gold_of(problem, job.problems.card.grader))
-            for problem, prompt in zip(job.problems.problems, job.prompts, strict=True)
+    def reward(
+        self,
+        *,
+        completion_ids: Sequence[Sequence[int]],
+        row: Sequence[int],
+        trainer_state: TrainerState,
+        **_unused: object,
+    ) -> list[float]:
+        """The reward of every sample of an update, in TRL's order: groups side by side.
+
+        TRL's own texts are left aside: they are decoded in another way than under evaluation.
+
+        Raises:
+            TrainingError: The samples of the first update are not right as often as the parent's;
+                nothing is learned from them.
+        """
+        prompts = [self.job.prompts[self.rows[number]] for number in row]
+        completions = [
+            self._completion(ids, prompt=prompt, index=index)
+            for index, (ids, prompt) in enumerate(zip(completion_ids, prompts, strict=True))
         ]
-        return UpdateWatch(
-            [questions[number] for number in rows],
-            job=job,
+        samples = judge(
+            [completion.text for completion in completions],
+            [self.golds[prompt.problem_id] for prompt in prompts],
             grader=self.grader,
-            decode=lambda ids: decode(self.tokenizer, ids, skip_special_tokens=True),
-            judged=self._judged,
-            updated=self._updated,
+            group_size=self.job.recipe.group_size,
+            update=trainer_state.global_step + 1,
+            seed=self.job.sampling.seed,
         )
+        rewards = reward_of(self.job.recipe.reward, samples)
+        reward = sum(rewards) / len(rewards)
+        if samples.update == 1 and self.base:
+            drawn = count_right(completions, samples.judgements)
+            self._check_first(compare_first(drawn, self.base, reward=reward))
+        self.figures = {
+            **msgspec.structs.asdict(describe(completions)),
+            "reward": reward,
+            "tokens": sum(len(completion.token_ids) for completion in completions),
+        }
+        self.rewarded = time.perf_counter()
+        return rewards
 
-    def _measure_base(self, rows: Sequence[int]) -> None:
-        """Draw the parent's samples on the problems of the first update."""
-        problems = self.job.problems
-        if not problems.is_labelled:
-            return
-        golds = {p.id: gold_of(p, problems.card.grader) for p in problems.problems}
-        self.base = base_counts(
-            [self.job.prompts[number] for number in rows],
-            golds,
-            sampler=self.sampler,
-            grader=self.grader,
-            params=self.job.sampling,
-            samples=self.job.plan.check_samples,
-        )
+    def on_step_begin(self, *_args: object, **_kwargs: object) -> None:
+        """An update begins with its samples."""
+        self.began = time.perf_counter()
 
-    def _judged(
-        self, completions: Sequence[Completion], samples: JudgedSamples, rewards: Sequence[float]
+    def on_step_end(self, *_args: object, **_kwargs: object) -> None:
+        """The weights have changed."""
+        self.ended = time.perf_counter()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_kwargs: object,
     ) -> None:
-        """Hold the samples of the first update against the parent's, before anything is learned."""
-        if samples.update != 1 or not self.base:
-            return
-        right: Counter[str] = Counter()
-        drawn: Counter[str] = Counter()
-        for completion, judgement in zip(completions, samples.judgements, strict=True):
-            drawn[completion.problem_id] += 1
-            right[completion.problem_id] += judgement.verdict is Verdict.CORRECT
-        self.first = compare_first(
-            {name: (right[name], count) for name, count in drawn.items()},
-            self.base,
-            reward=sum(rewards) / len(rewards),
-        )
-        self.progress.note(self.first.sentence())
-        if self.job.plan.first_reward_check:
-            refuse_disagreement(self.first)
-        write_atomically(self.job.folder / FIRST_REWARD_FILE, encode(self.first) + b"\n")
+        """Write an update down and keep its checkpoint where it is wanted.
 
-    def _updated(self, record: UpdateRecord) -> None:
-        """Write an update down and keep its checkpoint where it is wanted."""
+        Raises:
+            TrainingError: The loss or the gradient is not a number.
+        """
+        del args, control
+        if logs is None or "loss" not in logs:  # the summary at the end
+            return
+        update, loss, norm = state.global_step, logs["loss"], logs.get("grad_norm")
+        if not math.isfinite(loss) or not (norm is None or math.isfinite(norm)):
+            raise TrainingError(
+                f"the loss is {loss} and the gradient's norm {norm}: not numbers",
+                update=update,
+                hint="take a lower rate (--lr) or --dtype float32; checkpoints of earlier updates "
+                "are kept",
+            )
+        record = UpdateRecord(
+            update=update,
+            method="rl",
+            loss=loss,
+            loss_temperature=self.job.recipe.temperature,
+            gradient_norm=norm,
+            learning_rate=logs.get("learning_rate"),
+            sampling_s=self.rewarded - self.began,
+            update_s=self.ended - self.rewarded,
+            **self.figures,
+        )
         self._record(record)
-        if record.update in self.job.saved:
-            self._save(record.update)
+        if update in self.job.saved:
+            self._save(update)
         assert self.stage is not None
         self.stage.status(f"reward {record.reward:.3f}, {record.mean_tokens:.0f} tokens")
         self.stage.advance(tokens=record.tokens)
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_kwargs: object,
+    ) -> None:
+        """Mark a state as whole."""
+        del control
+        assert args.output_dir is not None
+        (state_folder(args.output_dir, state.global_step) / STATE_COMPLETE).touch()
+
+    def _completion(self, ids: Sequence[int], *, prompt: Prompt, index: int) -> Completion:
+        params = self.job.sampling
+        request = SampleRequest(
+            problem_id=prompt.problem_id,
+            sample_index=index,
+            token_ids=prompt.token_ids,
+            seed=params.seed,
+        )
+        return completion_of(
+            request,
+            ids,
+            "stop" if ids and ids[-1] in params.stop_token_ids else "length",
+            decode=lambda ids: decode(self.tokenizer, ids, skip_special_tokens=True),
+            params=params,
+        )
+
+    def _check_first(self, first: FirstReward) -> None:
+        self.progress.note(first.sentence())
+        if self.job.plan.first_reward_check:
+            refuse_disagreement(first)
+        write_atomically(self.job.folder / FIRST_REWARD_FILE, encode(first) + b"\n")
 
     def _record(self, record: UpdateRecord) -> None:
         interval = self.job.plan.held_out_every
@@ -246,26 +335,18 @@ class _CellTrainer:
                 self.job.folder / checkpoint_name(update),
                 self.model,
                 parent=Path(self.job.checkpoint.path),
-                manifest=self._manifest(update),
+                manifest=self.job.manifest(
+                    update,
+                    engine=self.sampler.info,
+                    started=self.started,
+                    settings={"max_tokens": self.job.sampling.max_tokens},
+                    notes=cell_notes(self.job.folder),
+                    provenance={"trl": metadata.version("trl")},
+                ),
                 trust_remote_code=self.job.plan.engine.trust_remote_code,
             )
         finally:
             self.model.config = used
-
-    def _manifest(self, update: int) -> TrainManifest:
-        return self.job.manifest(
-            update,
-            engine=self.sampler.info,
-            started=self.started,
-            settings={"max_tokens": self.job.sampling.max_tokens},
-            notes=cell_notes(self.job.folder),
-            provenance={"trl": trl_version()},
-        )
-
-
-def cell_seed(seed: int) -> int:
-    """The seed of sampling that belongs to a seed of training."""
-    return derive_seed(seed, "rl")
 
 
 def cell_notes(folder: Path) -> tuple[str, ...]:
@@ -274,20 +355,14 @@ def cell_notes(folder: Path) -> tuple[str, ...]:
     Where all samples of every group earn the same, there is nothing to learn. AdamW divides by
     the size of earlier gradients, so that the few updates between many such ones are large.
     """
-    first = _read_first(folder)
+    file = folder / FIRST_REWARD_FILE
+    hint = "remove the file; only the record loses it"
+    notes = [read_record(file, FirstReward, hint=hint).sentence()] if file.is_file() else []
     records = [record for record in read_updates(folder) if record.update]
     silent = sum(record.gradient_norm == 0 for record in records)
-    notes = [] if first is None else [first.sentence()]
     if silent > len(records) / 2:
         notes.append(
             f"{silent} of {len(records)} updates had nothing to learn from: every group earned "
             "equal rewards; AdamW makes full-size steps of the few others"
         )
     return tuple(notes)
-
-
-def _read_first(folder: Path) -> FirstReward | None:
-    file = folder / FIRST_REWARD_FILE
-    if not file.is_file():
-        return None
-    return read_record(file, FirstReward, hint="remove the file; only the record loses it")

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import TrainingError
-from emdiag.core.grades import Gold, Verdict
+from emdiag.core.grades import Gold, Judgement, Verdict
 from emdiag.core.protocols import Grader, Sampler
-from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
+from emdiag.core.records import Record
+from emdiag.core.results import Interval
+from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
 from emdiag.stats.comparisons import agreeing_rate
-from emdiag.train.rl.plan import FirstReward
 
 LEVEL = 0.999
 """One honest training in a thousand is stopped; the traps this finds are far further off."""
 
 Counts = tuple[int, int]
 """Right samples, and samples."""
+
+
+class FirstReward(Record, frozen=True, kw_only=True):
+    """Whether TRL's first samples are right as often as those of emdiag's own engine.
+
+    Attributes:
+        accuracy: Share of right samples in the first update, by TRL's sampling.
+        base_accuracy: The same checkpoint on the same problems, drawn by emdiag's engine.
+        expected: Where `accuracy` lies, problem by problem, if both draw alike.
+        p_value: Chance of a figure at most as likely, if both draw alike.
+        agrees: Whether `accuracy` lies in `expected`.
+        reward: Mean reward of the first update; equal to `accuracy` where right answers earn it.
+    """
+
+    accuracy: float
+    base_accuracy: float
+    expected: Interval
+    p_value: float
+    agrees: bool
+    reward: float
+    problems: int
+    samples: int
+    base_samples: int
+
+    def sentence(self) -> str:
+        """One line for people."""
+        low, high = self.expected.low, self.expected.high
+        verdict = "agrees" if self.agrees else "DOES NOT AGREE"
+        if low == high:
+            verdict = "proves nothing, where all are right or all are wrong"
+        return (
+            f"first update: {self.accuracy:.3f} of {self.samples} samples right; the parent by "
+            f"emdiag's engine {self.base_accuracy:.3f} of {self.base_samples} on the same "
+            f"{self.problems} problems: {verdict} (expected {low:.3f} to {high:.3f}, "
+            f"{self.expected.level:.1%} level, p = {self.p_value:.2g})"
+        )
 
 
 def base_counts(
@@ -50,13 +88,19 @@ def base_counts(
         for index in range(samples)
     ]
     drawn = list(sampler.sample(requests, params=params))
-    judgements = grader.grade(
-        (golds[completion.problem_id], completion.text) for completion in drawn
-    )
-    right = dict.fromkeys(distinct, 0)
-    for completion, judgement in zip(drawn, judgements, strict=True):
+    return count_right(drawn, grader.grade((golds[c.problem_id], c.text) for c in drawn))
+
+
+def count_right(
+    completions: Sequence[Completion], judgements: Iterable[Judgement]
+) -> dict[str, Counts]:
+    """By problem id; judgements belong to completions one by one."""
+    right: Counter[str] = Counter()
+    drawn: Counter[str] = Counter()
+    for completion, judgement in zip(completions, judgements, strict=True):
+        drawn[completion.problem_id] += 1
         right[completion.problem_id] += judgement.verdict is Verdict.CORRECT
-    return {name: (count, samples) for name, count in right.items()}
+    return {name: (right[name], count) for name, count in drawn.items()}
 
 
 def compare_first(

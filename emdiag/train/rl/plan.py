@@ -1,4 +1,4 @@
-"""What the user asked reinforcement learning for, and what its first update must show."""
+"""What the user asked reinforcement learning for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import Grading
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
-from emdiag.core.records import Record
-from emdiag.core.results import Interval
 from emdiag.engines.options import ENGINE, EngineOptions
 from emdiag.train.recipe_fields import (
     RECORD,
@@ -90,39 +88,3 @@ class RLPlan(Plan, frozen=True, kw_only=True):
                 f"`save_updates` must be between 1 and {self.recipe.updates}, the last update, "
                 f"got {self.save_updates}"
             )
-
-
-class FirstReward(Record, frozen=True, kw_only=True):
-    """Whether TRL's first samples are right as often as those of emdiag's own engine.
-
-    Attributes:
-        accuracy: Share of right samples in the first update, by TRL's sampling.
-        base_accuracy: The same checkpoint on the same problems, drawn by emdiag's engine.
-        expected: Where `accuracy` lies, problem by problem, if both draw alike.
-        p_value: Chance of a figure at most as likely, if both draw alike.
-        agrees: Whether `accuracy` lies in `expected`.
-        reward: Mean reward of the first update; equal to `accuracy` where right answers earn it.
-    """
-
-    accuracy: float
-    base_accuracy: float
-    expected: Interval
-    p_value: float
-    agrees: bool
-    reward: float
-    problems: int
-    samples: int
-    base_samples: int
-
-    def sentence(self) -> str:
-        """One line for people."""
-        low, high = self.expected.low, self.expected.high
-        verdict = "agrees" if self.agrees else "DOES NOT AGREE"
-        if low == high:
-            verdict = "proves nothing, where all are right or all are wrong"
-        return (
-            f"first update: {self.accuracy:.3f} of {self.samples} samples right; the parent by "
-            f"emdiag's engine {self.base_accuracy:.3f} of {self.base_samples} on the same "
-            f"{self.problems} problems: {verdict} (expected {low:.3f} to {high:.3f}, "
-            f"{self.expected.level:.1%} level, p = {self.p_value:.2g})"
-        )

@@ -13,8 +13,8 @@ from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.core.protocols import PromptEncoder
 from emdiag.core.sampling import Prompt
-from emdiag.engines.checkpoint.encoders import PromptEncoder
 from emdiag.engines.requests import check_room
 from emdiag.train.rl.plan import RLPlan
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.digest import digest, prompts_digest
+from emdiag.core.digest import derive_seed, digest, prompts_digest
 from emdiag.core.errors import EngineMissingError, PlanError
 from emdiag.core.keywords import RLKeywords
 from emdiag.core.plans import spelled_out
@@ -68,7 +68,7 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
     """
     _need_trl()
     from emdiag.grading.pool.pool import GraderPool
-    from emdiag.train.rl.cell import RLJob, cell_seed, train_cell
+    from emdiag.train.rl.cell import RLJob, train_cell
 
     checkpoint = open_parent(
         plan.ref, home=session.home, trust_remote_code=plan.engine.trust_remote_code
@@ -92,7 +92,7 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
             sampling=SamplingParams(
                 temperature=float(plan.recipe.temperature),
                 max_tokens=problems.max_tokens,
-                seed=cell_seed(seed),
+                seed=derive_seed(seed, "rl"),
                 stop_token_ids=encoder.stop_token_ids(),
             ),
             notes=problems.notes,

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from importlib import metadata
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
+import torch
 from datasets import Dataset
-from transformers import GenerationConfig, PrinterCallback
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+)
 
 from emdiag.core.errors import CheckpointError, EngineError, PlanError, TrainingError
+from emdiag.core.sampling import SamplingParams
 from emdiag.engines.checkpoint.tokenizers import quiet_transformers
 from emdiag.engines.hf.sampler import is_out_of_memory
 from emdiag.train.checkpoints import state_unwritable
-from emdiag.train.rl.watch import STATE_COMPLETE, UpdateWatch, state_folder
+from emdiag.train.rl.recipe import RLRecipe
 
 with warnings.catch_warnings():
     # Where vLLM is installed TRL imports it, and both warn; this module never lets it be used.
@@ -22,17 +30,10 @@ with warnings.catch_warnings():
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-from collections.abc import Sequence
-from pathlib import Path
-
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from emdiag.core.sampling import SamplingParams
-from emdiag.train.rl.recipe import RLRecipe
+STATE_COMPLETE = "emdiag-complete"
+"""Written last into a state to continue from: one without it was interrupted."""
 
 _SEEDS = 2**31  # numpy takes no larger ones
-
 
 _FIXED: dict[str, Any] = {
     "num_iterations": 1,
@@ -112,7 +113,7 @@ def build_trainer(
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[str],
     *,
-    watch: UpdateWatch,
+    reward: Callable[..., list[float]],
     config: GRPOConfig,
     stop_token_ids: Sequence[int],
 ) -> GRPOTrainer:
@@ -138,11 +139,10 @@ def build_trainer(
     with quiet_transformers():
         trainer = GRPOTrainer(
             model=model,
-            reward_funcs=[cast("Any", watch.reward)],
+            reward_funcs=[cast("Any", reward)],
             args=config,
             train_dataset=dataset,
             processing_class=tokenizer,
-            callbacks=[watch],
         )
     trainer.remove_callback(PrinterCallback)
     _check_sampling(trainer, stop_token_ids)
@@ -200,9 +200,9 @@ def whole_state(folder: Path) -> int:
     return max((number for number, path in updates.items() if path.is_dir()), default=0)
 
 
-def trl_version() -> str:
-    """Version of TRL that trains."""
-    return metadata.version("trl")
+def state_folder(folder: str | Path, update: int) -> Path:
+    """Where TRL keeps what it needs to continue after an update."""
+    return Path(folder) / f"checkpoint-{update}"
 
 
 def _check_sampling(trainer: GRPOTrainer, stop_token_ids: Sequence[int]) -> None:

@@ -15,8 +15,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from emdiag.engines.hf.entropies import entropy, read_entropies
-from emdiag.engines.hf.logit_reader import ModelReader
+from emdiag.engines.hf.logit_reader import ModelReader, entropy, read_entropies
 from emdiag.engines.hf.output_head import CHUNK_NUMBERS, find_head, hidden_states
 
 if TYPE_CHECKING:

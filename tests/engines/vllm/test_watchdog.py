@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from emdiag.engines.vllm.watchdog import Watchdog
+from emdiag.engines.vllm.environment import Watchdog
 
 PARENT = """
 import subprocess, sys, time
-from emdiag.engines.vllm.watchdog import Watchdog
+from emdiag.engines.vllm.environment import Watchdog
 program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 child = subprocess.Popen([sys.executable, "-c", program], pass_fds=[int(sys.argv[1])])
 Watchdog([child.pid])

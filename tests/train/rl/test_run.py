@@ -19,9 +19,9 @@ from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.lab.chain import training_problems
 from emdiag.resources import lab_weights
 from emdiag.store.training_folder import followed, read_folder, read_updates
+from emdiag.train.rl import cell as rl_cell
 from emdiag.train.rl import run as rl
 from emdiag.train.rl import trainer as rl_trainer
-from emdiag.train.rl import watch as rl_watch
 from emdiag.train.rl.run import train_rl
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_an_interrupted_training_continues_to_the_same_weights_bit_for_bit(
     class PowerCutError(Exception):
         pass
 
-    reward = rl_watch.UpdateWatch.reward
+    reward = rl_cell.CellTrainer.reward
 
     def cut_at_last(self: Any, **given: Any) -> list[float]:
         if given["trainer_state"].global_step == 2:
@@ -96,13 +96,13 @@ def test_an_interrupted_training_continues_to_the_same_weights_bit_for_bit(
         return reward(self, **given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rl_watch.UpdateWatch, "reward", cut_at_last)
+        patched.setattr(rl_cell.CellTrainer, "reward", cut_at_last)
         with pytest.raises(PowerCutError):
             train(problems, cut, **settings)
     # a state whose writing was cut short, newer than the whole ones
     torn = cut / "state-rl" / "checkpoint-5"
     shutil.copytree(cut / "state-rl" / "checkpoint-2", torn)
-    (torn / rl_watch.STATE_COMPLETE).unlink()
+    (torn / rl_trainer.STATE_COMPLETE).unlink()
     (torn / "optimizer.pt").write_bytes(b"")
     with pytest.raises(StoreError, match="not come to"):
         followed(str(cut))
@@ -116,13 +116,13 @@ def test_an_interrupted_training_continues_to_the_same_weights_bit_for_bit(
 def test_a_first_reward_that_is_not_the_accuracy_stops_before_anything_is_learned(
     problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = rl_watch.completion_of
+    drawn = rl_cell.completion_of
 
     def lost(*arguments: Any, **named: Any) -> Completion:
         completion = drawn(*arguments, **named)
         return msgspec.structs.replace(completion, text="I am lost. So be it.")
 
-    monkeypatch.setattr(rl_watch, "completion_of", lost)
+    monkeypatch.setattr(rl_cell, "completion_of", lost)
     settings: dict[str, Any] = {"completions": 32, "updates": 1}
     with pytest.raises(TrainingError, match="not right as often") as caught:
         train(problems, tmp_path / "stopped", **settings)
@@ -166,7 +166,7 @@ def test_micro_batches_and_checkpointing_change_memory_and_not_the_gradient(
 def test_updates_in_which_all_samples_earn_the_same_are_told_to_the_reader(
     problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rl_watch, "reward_of", lambda _name, samples: [1.0] * len(samples.classes))
+    monkeypatch.setattr(rl_cell, "reward_of", lambda _name, samples: [1.0] * len(samples.classes))
     result = train(problems, tmp_path / "rl", updates=1)
     assert "1 of 1 updates had nothing to learn from" in result.cells[0].notes[-1]
     parent = (lab_weights() / "model.safetensors").read_bytes()
