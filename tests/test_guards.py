@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import emdiag
+from tests.guards.trees import tree_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "emdiag"
@@ -140,7 +141,7 @@ def _module(file: Path, package: Path) -> str:
 
 
 def _imports(file: Path, *, top_only: bool = False) -> list[str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = tree_of(file.read_text(encoding="utf-8"))
     nodes = tree.body if top_only else list(ast.walk(tree))
     found = []
     for node in nodes:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.guards.trees import tree_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,7 +40,7 @@ def long_things(package: Path) -> list[str]:
         place = file.relative_to(package).as_posix()
         if len(text.splitlines()) > MOST_LINES:
             faults.append(place)
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree_of(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = node.body[0].lineno if place.startswith("cli/") else node.lineno
                 if (node.end_lineno or first) - first + 1 > MOST_FUNCTION_LINES:
@@ -50,7 +52,7 @@ def shared_type_names(package: Path) -> dict[str, list[str]]:
     """Classes and type aliases of one name, private or not, in more than one module."""
     places = defaultdict(list)
     for file in sorted(package.rglob("*.py")):
-        for node in _top_level(ast.parse(file.read_text(encoding="utf-8")).body):
+        for node in _top_level(tree_of(file.read_text(encoding="utf-8")).body):
             if name := _type_name(node):
                 places[name.lstrip("_")].append(file.relative_to(package).as_posix())
     return {name: files for name, files in places.items() if len(files) > 1}
@@ -77,7 +79,7 @@ def dialect_names(package: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     for file in sorted(package.rglob("*.py")):
         room = file.relative_to(package).parts[0].removesuffix(".py")
-        names = _bound_names(ast.parse(file.read_text(encoding="utf-8")))
+        names = _bound_names(tree_of(file.read_text(encoding="utf-8")))
         counts[room] += sum(name.strip("_") in DIALECT for name in names)
     return +counts
 

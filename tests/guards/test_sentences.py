@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.guards.trees import tree_of
+
 PACKAGE = Path(__file__).parents[2] / "emdiag"
 
 ROOMS = ("studies", "measure", "ledger", "plots", "reports", "publish", "cli")
@@ -33,7 +35,7 @@ def sentences(source: str) -> list[str]:
     out; so are strings that stand by themselves, which document what is above them.
     """
     finder = _Sentences()
-    finder.visit(ast.parse(source))
+    finder.visit(tree_of(source))
     return finder.texts
 
 
