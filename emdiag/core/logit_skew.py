@@ -219,6 +219,11 @@ class PublishedFigure(Record, frozen=True, kw_only=True):
     alone: tuple[QuirkStep, ...]
     ladder: tuple[QuirkStep, ...]
 
+    @property
+    def steps(self) -> tuple[QuirkStep, ...]:
+        """The ladder; the figure asked for where there is none."""
+        return self.ladder or (self.shown,)
+
 
 class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     """Everything one study of logits found.

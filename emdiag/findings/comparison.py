@@ -9,19 +9,21 @@ from emdiag.findings.numbers import (
     NOTHING,
     count,
     distance,
+    intervals_drawn,
     listed,
     p_cell,
     percent_cell,
     points,
     points_cell,
+    span,
 )
-from emdiag.findings.page import Cell, Findings, Statement, table, table_of
+from emdiag.findings.page import Amount, Cell, Findings, statement, table, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
-    from emdiag.findings.page import Table, Tone
+    from emdiag.findings.page import Statement, Table, Tone
 
 TONES: Final[Mapping[Conclusion, Tone]] = {
     "right better": "better",
@@ -71,6 +73,20 @@ def comparison_caption(result: CompareResult) -> str:
     )
 
 
+def differences_note(rows: Sequence[Comparison]) -> str:
+    """Below the title of the figure of differences."""
+    return (
+        f"Paired by problem; n = {span([row.problems for row in rows], 'problem')}. "
+        f"{intervals_drawn((row.interval for row in rows), 'Bars')}. "
+        f"Grey zone: within {100 * rows[0].margin:g} points the two count as equivalent."
+    )
+
+
+def differences_axis(row: Comparison) -> str:
+    """Which side of zero is whose."""
+    return f"points; right of 0: {row.right} is better, left of 0: {row.left} is better"
+
+
 def comparison_statements(result: CompareResult) -> tuple[Statement, ...]:
     """The mean over benchmarks first, then each benchmark."""
     macro = [] if result.macro is None else [comparison_statement(result.macro, is_macro=True)]
@@ -90,13 +106,12 @@ def comparison_statement(row: Comparison, *, is_macro: bool = False) -> Statemen
             words = f"{row.right} and {row.left} are {conclusion_words(row)} {where}: {gap}"
         case "undecided":
             words = f"No significant difference between {row.right} and {row.left} {where}: {gap}"
-    return Statement(
-        words=words,
-        kind="difference",
-        subject=f"{row.right} minus {row.left} on {row.benchmark}",
+    return statement(
+        words,
+        "difference",
+        f"{row.right} minus {row.left} on {row.benchmark}",
+        of=Amount(row.difference, row.interval),
         direction=_DIRECTIONS[row.conclusion],
-        value=row.difference,
-        interval=row.interval,
         tone=TONES[row.conclusion],
     )
 

@@ -11,11 +11,13 @@ from emdiag.findings.numbers import (
     at_temperature,
     fixed,
     how_scored,
+    intervals_drawn,
     listed,
     metric_cell,
     percent,
     percent_cell,
     short,
+    span,
     statistic,
 )
 from emdiag.findings.page import Cell, Findings, Statement, statement, table, table_of
@@ -35,6 +37,9 @@ COMPARE: Final = (
     "Separate intervals are wider than that of a difference on the same problems: "
     "`emdiag compare` tests which checkpoint is better."
 )
+CHAPTER: Final = "How often they are right"
+COMPLETIONS: Final = "What the completions look like"
+DETAILS: Final = "By part, verdict and k"
 CAPTIONS: Final = {
     "scores": (
         "Share of right answers. Each mark is one checkpoint, its bar the 95 % interval; bars "
@@ -45,6 +50,26 @@ CAPTIONS: Final = {
         "the checkpoints can solve the same problems, and differ in how often they do."
     ),
 }
+
+
+def scores_note(scores: Scores) -> str:
+    """Below the title of the figure of scores."""
+    bars = intervals_drawn((score.interval for score in scores), "Bars")
+    paired = "Whether two of them differ is a question for their paired difference."
+    return f"{_sizes(scores)}. {bars}. {paired}"
+
+
+def coverage_note(scores: Scores, mark: str) -> str:
+    """Below the title of the figure of pass@k, whose intervals are drawn as `mark`."""
+    intervals = (metric.interval for score in scores for metric in score.pass_at_k)
+    return f"{_sizes(scores)}. {intervals_drawn(intervals, mark)}."
+
+
+def _sizes(scores: Scores) -> str:
+    return (
+        f"n = {span([score.problems for score in scores], 'problem')}, "
+        f"{span([score.samples for score in scores], 'sample')} of each"
+    )
 
 
 def evaluation_findings(result: EvaluateResult) -> Findings:

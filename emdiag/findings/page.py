@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from emdiag.core.page_samples import PageSamples
 from emdiag.core.results import Direction, Interval
@@ -34,6 +34,10 @@ TONES: Final[Mapping[Direction, Tone]] = {
     "undecided": "undecided",
 }
 """Of a difference where more is better."""
+
+
+ALL_FINDINGS: Final = "All findings supported by the intervals"
+"""Heading of the part of a page that holds every statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +192,7 @@ class Page:
         question: What was asked, in a sentence.
         answers: The most important first.
         cautions: What to distrust, each a sentence.
+        chapter: Heading as a part of a study, where it is not the title.
     """
 
     kind: PageKind
@@ -196,6 +201,7 @@ class Page:
     answers: tuple[Statement, ...]
     sections: tuple[Section, ...]
     cautions: tuple[str, ...]
+    chapter: str = ""
     context: Context = field(default_factory=Context)
 
 
@@ -203,6 +209,13 @@ Row = list[Cell | str]
 """A row of a table in the making."""
 
 R = TypeVar("R")
+
+
+class Amount(NamedTuple):
+    """A number that a statement rests on, where its record calls it otherwise than `value`."""
+
+    value: float | None
+    interval: Interval | None = None
 
 
 class Estimate(Protocol):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import as_sentence, distinct
 from emdiag.findings.numbers import NOTHING, at_temperature, metric_cell, points, points_cell
-from emdiag.findings.page import Findings, Statement, table_of
+from emdiag.findings.page import Amount, Findings, statement, table_of
 
 if TYPE_CHECKING:
     from emdiag.core.regrades import RegradedRun, RegradeResult
-    from emdiag.findings.page import Table
+    from emdiag.findings.page import Statement, Table
 
 SHOWN: Final = 20
 """Disagreements of a run."""
@@ -32,14 +32,10 @@ def regrade_findings(result: RegradeResult, *, top: int = SHOWN) -> Findings:
 
 def regrade_statement(run: RegradedRun) -> Statement:
     """How far the second grader moves the score of a run."""
-    return Statement(
-        words=f"{run.label} on {run.benchmark} ({at_temperature(run.temperature)}), "
-        f"{run.second_grader} minus {run.grader}: {points(run.difference, run.interval)}",
-        kind="second grader",
-        subject=f"{run.label} on {run.benchmark}",
-        value=run.difference,
-        interval=run.interval,
-    )
+    subject, gap = f"{run.label} on {run.benchmark}", points(run.difference, run.interval)
+    graders = f"{run.second_grader} minus {run.grader}"
+    words = f"{subject} ({at_temperature(run.temperature)}), {graders}: {gap}"
+    return statement(words, "second grader", subject, of=Amount(run.difference, run.interval))
 
 
 def graders_table(result: RegradeResult) -> Table:

@@ -11,6 +11,7 @@ from emdiag.findings.numbers import (
     NOTHING,
     count,
     how_scored,
+    intervals_drawn,
     listed,
     percent,
     percent_cell,
@@ -19,9 +20,9 @@ from emdiag.findings.numbers import (
 )
 from emdiag.findings.page import (
     TONES,
+    Amount,
     Cell,
     Findings,
-    Statement,
     sentences,
     statement,
     table,
@@ -30,7 +31,7 @@ from emdiag.findings.page import (
 
 if TYPE_CHECKING:
     from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
-    from emdiag.findings.page import Row, Table
+    from emdiag.findings.page import Row, Statement, Table
 
 CAPTION: Final = (
     "Every mark is one training seed, the diamond the mean of all, with the 95 % interval over "
@@ -56,6 +57,11 @@ def seeds_title(result: SeedScoresResult) -> str:
     return f"{_folder(result)} over its seeds"
 
 
+def seeds_chapter(result: SeedScoresResult) -> str:
+    """Of the chapter in a study."""
+    return f"Seeds of {_folder(result)}"
+
+
 def seeds_question(result: SeedScoresResult) -> str:
     """What was asked, in a sentence."""
     benchmarks = listed([of.benchmark for of in result.benchmarks])
@@ -66,6 +72,15 @@ def seeds_alt(of: BenchmarkSeeds) -> str:
     """What the figure of seeds shows, for who cannot see it."""
     words = " ".join(sentences(benchmark_statements(of)))
     return f"Scores of single seeds on {of.benchmark}, in percent. {words}"
+
+
+def seeds_note(of: BenchmarkSeeds) -> str:
+    """Below the title of the figure of seeds."""
+    return (
+        f"{of.benchmark}, {of.metric}; n = {count(of.problems, 'problem')}. "
+        f"{intervals_drawn((group.interval for group in of.groups), 'Bars')}. "
+        "Diamond: mean of the seeds; ring: registered before training; line: the base."
+    )
 
 
 def seeds_statements(result: SeedScoresResult) -> tuple[Statement, ...]:
@@ -86,24 +101,16 @@ def mean_statement(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
     mean = f"{group.name}: mean" if group.name else "Mean"
     mean = f"{mean} over {count(len(group.seeds), 'seed')}"
     where = f"on {of.benchmark} ({_setting(of)})"
-    gap = group.difference
+    gap, kind = group.difference, "mean over seeds"
     if gap is None:
-        return Statement(
-            words=f"{mean} {where}: {percent(group.mean, group.interval)}",
-            kind="mean over seeds",
-            subject=f"{_name(group)} on {of.benchmark}",
-            value=group.mean,
-            interval=group.interval,
-        )
-    return Statement(
-        words=f"{mean} minus {gap.base} {where}: {points(gap.difference, gap.interval)}",
-        kind="mean over seeds",
-        subject=f"{_name(group)} minus {gap.base} on {of.benchmark}",
-        direction=gap.direction,
-        value=gap.difference,
-        interval=gap.interval,
-        tone=TONES[gap.direction],
-    )
+        words = f"{mean} {where}: {percent(group.mean, group.interval)}"
+        amount = Amount(group.mean, group.interval)
+        return statement(words, kind, f"{_name(group)} on {of.benchmark}", of=amount)
+    words = f"{mean} minus {gap.base} {where}: {points(gap.difference, gap.interval)}"
+    subject = f"{_name(group)} minus {gap.base} on {of.benchmark}"
+    amount = Amount(gap.difference, gap.interval)
+    tone = TONES[gap.direction]
+    return statement(words, kind, subject, of=amount, direction=gap.direction, tone=tone)
 
 
 def _registered(seed: SeedScore, benchmark: str) -> Statement:
@@ -114,14 +121,13 @@ def _registered(seed: SeedScore, benchmark: str) -> Statement:
 
 def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
     name = f"{group.name}: seeds" if group.name else "Seeds"
-    return Statement(
-        words=f"{name} range from {percent_cell(group.lowest)} to {percent_cell(group.highest)} % "
-        f"on {of.benchmark}, standard deviation {percent_cell(group.deviation)} points over "
-        f"{count(len(group.seeds), 'seed')}",
-        kind="seed spread",
-        subject=f"{_name(group)} on {of.benchmark}",
-        value=group.deviation,
+    words = (
+        f"{name} range from {percent_cell(group.lowest)} to {percent_cell(group.highest)} % on "
+        f"{of.benchmark}, standard deviation {percent_cell(group.deviation)} points over "
+        f"{count(len(group.seeds), 'seed')}"
     )
+    subject = f"{_name(group)} on {of.benchmark}"
+    return statement(words, "seed spread", subject, of=Amount(group.deviation))
 
 
 def groups_table(of: BenchmarkSeeds) -> Table:

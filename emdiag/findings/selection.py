@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.numbers import count, percent, percent_cell, short
-from emdiag.findings.page import Cell, Findings, Statement, table_of
+from emdiag.findings.page import Amount, Cell, Findings, statement, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
-    from emdiag.findings.page import Table
+    from emdiag.findings.page import Statement, Table
 
 UNCERTAIN: Final = (
     "A high outcome variance or entropy says that the model is uncertain on a prompt. It does not "
@@ -49,6 +49,11 @@ def selection_title(result: SelectResult) -> str:
     return f"Prompts of {result.pool} for {result.label}"
 
 
+def selection_chapter(result: SelectResult) -> str:
+    """Of the chapter in a study."""
+    return f"Which prompt to train on, of {result.pool}"
+
+
 def selection_question(result: SelectResult) -> str:
     """What was asked, in a sentence."""
     prompts = count(result.problems, "prompt")
@@ -59,42 +64,30 @@ def selection_statements(result: SelectResult) -> tuple[Statement, ...]:
     """The first prompt, what ranked it, and how the checkpoint answers it."""
     first = result.ranked[0]
     labels = "with labels" if result.used_labels else "without labels"
-    statements = [
-        Statement(
-            words=f"First prompt: {first.problem_id}: {_short(first.statement)}",
-            kind="first prompt",
-            subject=first.problem_id,
-        ),
-        Statement(
-            words=f"Ranked {labels} by {result.by}, {result.best} first ({result.meaning})",
-            kind="criterion",
-            subject=result.by,
-        ),
-    ]
+    words = f"First prompt: {first.problem_id}: {_short(first.statement)}"
+    statements = [statement(words, "first prompt", first.problem_id)]
+    words = f"Ranked {labels} by {result.by}, {result.best} first ({result.meaning})"
+    statements.append(statement(words, "criterion", result.by))
     if result.tied > 1:
         tied = "All" if result.tied == result.problems else f"{result.tied:,}"
         words = f"{tied} prompts share the best value and keep the order of the pool"
-        statements.append(
-            Statement(words=words, kind="ties", subject=result.by, value=float(result.tied))
-        )
+        statements.append(statement(words, "ties", result.by, of=Amount(float(result.tied))))
     if first.pass_rate is not None:
-        rate = percent(first.pass_rate, first.pass_rate_interval)
-        statements.append(
-            Statement(
-                words=f"{result.label} answers the first prompt correctly in {rate} of its samples",
-                kind="pass rate",
-                subject=f"{result.label} on {first.problem_id}",
-                value=first.pass_rate,
-                interval=first.pass_rate_interval,
-            )
-        )
+        rate = Amount(first.pass_rate, first.pass_rate_interval)
+        share = percent(*rate)
+        words = f"{result.label} answers the first prompt correctly in {share} of its samples"
+        subject = f"{result.label} on {first.problem_id}"
+        statements.append(statement(words, "pass rate", subject, of=rate))
     if (right := first.majority_correct) is not None:
         word = "right" if right == 1 else "wrong" if right == 0 else "right in part"
         words = f"Its majority answer ({percent_cell(first.majority_frac)} % of samples) is {word}"
-        statements.append(
-            Statement(words=words, kind="majority", subject=first.problem_id, value=right)
-        )
+        statements.append(statement(words, "majority", first.problem_id, of=Amount(right)))
     return tuple(statements)
+
+
+def left_out(prompts: int) -> str:
+    """How many prompts a study leaves to the page of the selection."""
+    return f"{count(prompts, 'prompt')} more on the page of the selection."
 
 
 def ranking_table(result: SelectResult, ranked: Sequence[PromptStatistics], *, start: int) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePath
 from shlex import quote
 from statistics import mean
@@ -17,17 +18,49 @@ from emdiag.findings.numbers import (
     short,
     span,
 )
-from emdiag.findings.page import Cell, Findings, Statement, sentences, table
+from emdiag.findings.page import Amount, Cell, Findings, sentences, statement, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emdiag.core.checkpoints import Stage
     from emdiag.core.training import Method, TrainResult, UpdateRecord
-    from emdiag.findings.page import Row, Table
+    from emdiag.findings.page import Row, Statement, Table
 
     Runs = Mapping[str, Sequence[UpdateRecord]]
     """Records of each run by its name; update 0 is the start."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A statistic of `UpdateRecord` as the figure shows it.
+
+    Attributes:
+        is_share: Between 0 and 1, and drawn on that whole range.
+    """
+
+    field: str
+    title: str
+    unit: str
+    is_share: bool = False
+
+
+PANELS: Final = (
+    Panel("held_out_entropy_nats", "Held-out entropy at T = 1", "nats per token"),
+    Panel("loss", "Loss", "nats per token"),
+    Panel("reward", "Reward", "mean of samples"),
+    Panel("gradient_norm", "Gradient norm, before clipping", "L2 norm"),
+    Panel("weight_distance", "Weight distance from the start", "L2 norm"),
+    Panel("mean_tokens", "Length of completions", "tokens, mean"),
+    Panel("truncated_frac", "Cut off at the limit", "share of samples", is_share=True),
+    Panel("majority_frac", "Samples with the majority answer", "share of samples", is_share=True),
+    Panel(
+        "answer_flips_frac",
+        "Greedy answers unlike the start's",
+        "share of held-out prompts",
+        is_share=True,
+    ),
+)
 
 Change = Literal["reward", "held_out_entropy_nats", "loss", "answer_flips_frac"]
 
@@ -40,6 +73,7 @@ STAGE_NAMES: Final[Mapping[Stage, str]] = {
 }
 """What the stages are called."""
 
+ENDS: Final = "Start and end of each run"
 CAPTION: Final = (
     "One thin line for each training run, a thick one for their mean. Held-out statistics are of "
     "the weights after an update, all others of the weights before it."
@@ -94,6 +128,11 @@ def training_findings(result: TrainResult) -> Findings:
     )
 
 
+def training_title(result: TrainResult) -> str:
+    """Such as `Training em-good`."""
+    return f"Training {PurePath(result.out).name or result.out}"
+
+
 def training_question(runs: Runs) -> str:
     """What was asked, in a sentence."""
     methods = {record.method for records in runs.values() for record in records}
@@ -110,6 +149,40 @@ def training_alt(runs: Runs, *, stage: Stage, group: str) -> str:
     """What the figure of a group shows, for who cannot see it."""
     words = sentences(group_statements(runs, stage=stage, group=group))
     return f"Small panels over updates. {' '.join(words)}"
+
+
+def figure_title(runs: Runs, *, stage: Stage) -> str:
+    """What changed, a line each; changed answers have their panel alone."""
+    statements = [
+        statement.words
+        for statement in group_statements(runs, stage=stage)
+        if statement.kind in {"reward", "held-out entropy", "loss"}
+    ]
+    return "\n".join(statements) or f"{STAGE_NAMES[stage]}: the start, before any update"
+
+
+def figure_note(runs: Runs) -> str:
+    """What the lines are, and of which weights the statistics are."""
+    lines = f"Thin: one {run_noun(runs)}; thick: their mean. " if len(runs) > 1 else ""
+    return (
+        f"{lines}Held-out statistics and the distance are of the weights after the update, "
+        "all others of those before it."
+    )
+
+
+def panel_title(runs: Runs, panel: Panel) -> str:
+    """That of the loss says at which temperature it was taken."""
+    records = [record for records in runs.values() for record in records]
+    used = sorted({r.loss_temperature for r in records if r.loss_temperature is not None})
+    if panel.field != "loss" or not used:
+        return panel.title
+    return f"Loss at T = {' and '.join(f'{t:g}' for t in used)}"
+
+
+def panel_unit(runs: Runs, panel: Panel) -> str:
+    """That of the loss of reinforcement learning is whatever its library defines."""
+    methods = {record.method for records in runs.values() for record in records}
+    return "as its library defines it" if panel.field == "loss" and "rl" in methods else panel.unit
 
 
 def seed_groups(runs: Runs) -> dict[str, dict[str, Sequence[UpdateRecord]]]:
@@ -151,16 +224,13 @@ def _change(runs: Runs, field: Change, *, name: str) -> Statement | None:
     scale, decimals = (100.0, 1) if field == "answer_flips_frac" else (1.0, None)
     starts = [scale * values[min(values)] for values in series]
     last = [scale * values[max(values)] for values in series]
-    words, unit = _CHANGES[field]
-    change = mean(last) - mean(starts)
-    return Statement(
-        words=f"{name}: {words} {from_to(mean(starts), mean(last), decimals)}{unit} over "
+    kind, unit = _CHANGES[field]
+    words = (
+        f"{name}: {kind} {from_to(mean(starts), mean(last), decimals)}{unit} over "
         f"{span([max(values) - min(values) for values in series], 'update')}, "
-        f"{_agreement(starts, last, noun=run_noun(runs))}",
-        kind=words,
-        subject=name,
-        value=change / scale,
+        f"{_agreement(starts, last, noun=run_noun(runs))}"
     )
+    return statement(words, kind, name, of=Amount((mean(last) - mean(starts)) / scale))
 
 
 def _agreement(starts: Sequence[float], last: Sequence[float], *, noun: str) -> str:
@@ -180,10 +250,8 @@ def _agreement(starts: Sequence[float], last: Sequence[float], *, noun: str) -> 
 def registered_statement(out: str, chosen: str | None) -> Statement:
     """The checkpoint that other commands take."""
     if chosen is None:
-        return Statement(words="A grid has no registered checkpoint", kind="registered")
-    return Statement(
-        words=f"Registered checkpoint: {PurePath(out) / chosen}", kind="registered", subject=chosen
-    )
+        return statement("A grid has no registered checkpoint", "registered", "")
+    return statement(f"Registered checkpoint: {PurePath(out) / chosen}", "registered", chosen)
 
 
 def ends_table(runs: Runs) -> Table:

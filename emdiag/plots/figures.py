@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from emdiag.plots.logits.cooling import cooling_figure
 from emdiag.plots.logits.flips import flips_figure
 from emdiag.plots.logits.lines import along_figure, shift_figure
-from emdiag.plots.logits.lookup import DrawnStudy, drawn_study
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.logits.published import published_figure
 from emdiag.plots.logits.shapes import histogram_figure
 from emdiag.plots.logits.violins import violin_figure
 from emdiag.plots.style import style
 from emdiag.plots.sweep.heat import heat_figure
 from emdiag.plots.sweep.lines import accuracy_figure, entropy_figure
-from emdiag.plots.sweep.lookup import SweepLookup, open_sweep
+from emdiag.plots.sweep.lookup import SweepLookup
 from emdiag.plots.sweep.samples import samples_figure
 from emdiag.plots.sweep.slopes import control_figure, slopes_figure
 
@@ -53,12 +53,12 @@ def skew_figures(result: LogitSkewResult) -> dict[str, Figure]:
     They are read on the base's own writing where it was read, else on every checkpoint's own, and
     say so. Save them with `save_figure`.
     """
-    return _drawn(_OF_LOGITS, drawn_study(result))
+    return _drawn(_OF_LOGITS, DrawnStudy(result))
 
 
 def sweep_figures(result: TemperatureSweepResult) -> dict[str, Figure]:
     """The same of a sweep."""
-    return _drawn(_OF_A_SWEEP, open_sweep(result))
+    return _drawn(_OF_A_SWEEP, SweepLookup(result))
 
 
 def _drawn(

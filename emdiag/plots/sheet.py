@@ -1,34 +1,34 @@
-"""The sheet of every figure of logits: title, quiet words below it, panels, and a legend."""
+"""The sheet of every figure: title, quiet words below it, panels, and a legend."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from msgspec.structs import replace
 
-from emdiag.plots.plain_text import plain_words
+from emdiag.plots.plain_text import plain_label, plain_words
 from emdiag.plots.style import QUIET, WORDS_BOX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
     from numpy.typing import NDArray
 
-    from emdiag.core.results import Interval
+    from emdiag.core.results import Interval, Metric
     from emdiag.findings.page import Statement
     from emdiag.plots.style import Look
+
+    DrawnPoint = tuple[float, float | None, Interval | None]
+    """Position, value and interval."""
 
 WIDTH_INCHES = 9.0
 TITLE_LINES: Final = 3
@@ -37,55 +37,104 @@ _QUIET_POINTS = 8.0
 _LINE = 1.3
 _MARGIN = 0.012
 _LEGEND_CHARACTERS = 110
+_LEGEND_LINE_INCHES = 0.17
 _WORD: Final = re.compile(r"[^\s\[]*\[[^\[\]]{0,24}\]\S*|\S+")
 """What stays on one line; an interval in its brackets is one word."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """What stands above the panels: a line for each finding, and what is said quietly."""
-
-    finding: Sequence[str]
-    quiet: str
-
-
-def title_lines(statements: Sequence[Statement]) -> list[str]:
-    """As many statements as a title bears, a line each, and how many are left out."""
-    lines = [plain_words(statement.words) for statement in statements[:TITLE_LINES]]
-    rest = len(statements) - len(lines)
-    return [*lines, f"\N{HORIZONTAL ELLIPSIS} {rest} more in the figure"] if rest else lines
-
-
 def sheet(
-    words: Words, *, height: float, shape: tuple[int, int] = (1, 1), **grid: Any
+    finding: Sequence[Statement],
+    quiet: str,
+    *,
+    height: float,
+    shape: tuple[int, int] = (1, 1),
+    **grid: Any,
 ) -> tuple[Figure, NDArray[np.object_]]:
     """An empty figure with its words, and its axes `[row, column]`.
 
     Args:
-        words: Its finding and what is said quietly.
+        finding: Its title: as many as it bears, a line each, and how many are left out.
+        quiet: How to read it, below the title.
         height: Of the panels and the legend, in inches; the words come on top.
         shape: Rows and columns.
         grid: As in `Figure.subplots`.
     """
     figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
     FigureCanvasAgg(figure)
-    finding = _wrapped(figure, words.finding, size=_TITLE_POINTS, indent="    ", weight="bold")
-    quiet = _wrapped(figure, [words.quiet], size=_QUIET_POINTS)
-    title = len(finding) * _TITLE_POINTS * _LINE / 72
-    below = len(quiet) * _QUIET_POINTS * _LINE / 72
-    whole = height + title + below + 0.16
+    lines = [plain_words(statement.words) for statement in finding[:TITLE_LINES]]
+    if rest := len(finding) - len(lines):
+        lines.append(f"\N{HORIZONTAL ELLIPSIS} {rest} more in the figure")
+    titles = _wrapped(figure, lines, size=_TITLE_POINTS, indent="    ", weight="bold")
+    below = _wrapped(figure, [quiet], size=_QUIET_POINTS)
+    title_inches = len(titles) * _TITLE_POINTS * _LINE / 72
+    whole = height + title_inches + len(below) * _QUIET_POINTS * _LINE / 72 + 0.16
     figure.set_size_inches(WIDTH_INCHES, whole)
     figure.get_layout_engine().set(rect=(0, 0, 1, height / whole), wspace=0.04, hspace=0.04)  # type: ignore[union-attr, call-arg]  # set above: constrained
-    shared: dict[str, Any] = {"x": _MARGIN, "ha": "left", "va": "top", "linespacing": _LINE}
     top = 1 - 0.06 / whole
-    figure.suptitle(
-        "\n".join(finding), y=top, weight="bold", size=_TITLE_POINTS, in_layout=False, **shared
-    )
-    shared.pop("x")
-    figure.text(
-        _MARGIN, top - title / whole, "\n".join(quiet), size=_QUIET_POINTS, color=QUIET, **shared
-    )
+    shared: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": _LINE}
+    bold: dict[str, Any] = {"weight": "bold", "size": _TITLE_POINTS, "in_layout": False}
+    figure.suptitle("\n".join(titles), x=_MARGIN, y=top, **bold, **shared)
+    small: dict[str, Any] = {"size": _QUIET_POINTS, "color": QUIET}
+    figure.text(_MARGIN, top - title_inches / whole, "\n".join(below), **small, **shared)
     return figure, figure.subplots(*shape, squeeze=False, **grid)
+
+
+def panel_grid(
+    finding: Sequence[Statement],
+    quiet: str,
+    count: int,
+    *,
+    height: float,
+    entries: Mapping[str, Artist] | None = None,
+    columns: int | None = None,
+    **grid: object,
+) -> tuple[Figure, list[Axes]]:
+    """A sheet with `count` panels of `height` inches and a legend below them.
+
+    Args:
+        finding: Its title, as in `sheet`.
+        quiet: How to read it.
+        count: How many panels; places that stay empty are removed.
+        height: Of each panel, in inches.
+        entries: Of the legend.
+        columns: Panels side by side; by their number where it is not given.
+        grid: As in `Figure.subplots`.
+    """
+    columns, labels = columns or columns_of(count), list(entries or ())
+    rows = -(-count // columns)
+    lines = -(-len(labels) // _legend_columns(labels)) if labels else 0
+    whole = rows * height + 0.25 + _LEGEND_LINE_INCHES * lines
+    figure, panels = sheet(finding, quiet, height=whole, shape=(rows, columns), **grid)
+    places = list(panels.ravel())
+    for axes in places[count:]:
+        axes.remove()
+    legend(figure, entries or {})
+    return figure, places[:count]
+
+
+def benchmark_panels(
+    finding: Sequence[Statement],
+    quiet: str,
+    benchmarks: Sequence[str],
+    *,
+    height: float,
+    entries: Mapping[str, Artist] | None = None,
+    y: str = "",
+) -> tuple[Figure, dict[str, Axes]]:
+    """A panel for each benchmark on one vertical scale `y`, named where there are several."""
+    figure, panels = panel_grid(
+        finding, quiet, len(benchmarks), height=height, entries=entries, sharey=True
+    )
+    if len(benchmarks) > 1:
+        for axes, benchmark in zip(panels, benchmarks, strict=True):
+            axes.set_title(plain_label(benchmark, 30))
+    panels[0].set_ylabel(y)
+    return figure, dict(zip(benchmarks, panels, strict=True))
+
+
+def columns_of(panels: int) -> int:
+    """How many panels stand side by side."""
+    return {1: 1, 2: 2, 4: 2}.get(panels, 3)
 
 
 def _wrapped(
@@ -109,51 +158,27 @@ def _wrapped(
     return lines
 
 
-def finish(figure: Figure) -> Figure:
-    """Without frames on the right and on top."""
-    sns.despine(figure)
-    return figure
-
-
-def label_axes(axes: Axes, *, title: str, x: str = "", y: str = "") -> None:
-    """Name a panel and its axes."""
-    axes.set_title(title)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-
-
 def legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
     """One legend for the whole figure, below its panels."""
     if not entries:
         return
-    labels = list(entries)
     drawn = figure.legend(
         list(entries.values()),
-        [f"entry {index}" for index in range(len(labels))],
+        [f"entry {index}" for index in range(len(entries))],
         loc="outside lower left",
-        ncols=_legend_columns(labels),
+        ncols=_legend_columns(list(entries)),
         frameon=False,
         fontsize=_QUIET_POINTS,
         handlelength=3.2,
         columnspacing=1.6,
     )
-    write_labels(drawn, labels)
-
-
-def legend_lines(labels: Sequence[str]) -> int:
-    """How many lines a legend with these labels takes."""
-    return -(-len(labels) // _legend_columns(labels)) if labels else 0
+    for text, label in zip(drawn.get_texts(), entries, strict=True):
+        text.set_text(label)  # a legend drops labels that begin with an underscore
 
 
 def _legend_columns(labels: Sequence[str]) -> int:
     widest = max(map(len, labels)) + 9
     return min(len(labels), max(1, _LEGEND_CHARACTERS // widest))
-
-
-def write_labels(drawn: Legend, labels: Sequence[str]) -> None:
-    """Put the labels into a legend afterwards: it drops those that begin with an underscore."""
-    for text, label in zip(drawn.get_texts(), labels, strict=True):
-        text.set_text(label)
 
 
 def arm_legend(figure: Figure, looks: Mapping[str, Look], names: Mapping[str, str]) -> None:
@@ -194,7 +219,7 @@ def line_options(look: Look) -> dict[str, Any]:
 
 def draw_series(
     axes: Axes,
-    points: Sequence[tuple[float, float | None, Interval | None]],
+    points: Sequence[DrawnPoint],
     look: Look,
     *,
     label: str,
@@ -209,7 +234,12 @@ def draw_series(
         label: Of the line, for who asks the figure.
         bars: Bars instead of a band.
     """
-    x, y, low, high = (np.array(column, dtype=float) for column in _columns(points))
+    ends = [
+        (interval.low, interval.high) if interval is not None and value is not None else (None,) * 2
+        for _, value, interval in points
+    ]
+    x, y = np.array([point[:2] for point in points], dtype=float).T
+    low, high = np.array(ends, dtype=float).T
     axes.plot(x, y, label=label, **line_options(look))
     known = np.isfinite(low)
     if bars and known.any():
@@ -220,14 +250,30 @@ def draw_series(
             axes.vlines(x[known], low[known], high[known], color=look.colour, linewidth=1.2)
 
 
-def _columns(
-    points: Sequence[tuple[float, float | None, Interval | None]],
-) -> tuple[list[float], ...]:
-    nan = float("nan")
-    kept = [interval if value is not None else None for _, value, interval in points]
-    return (
-        [x for x, _, _ in points],
-        [nan if value is None else value for _, value, _ in points],
-        [nan if interval is None else interval.low for interval in kept],
-        [nan if interval is None else interval.high for interval in kept],
-    )
+def metric_values(metric: Metric | None, scale: float) -> tuple[float | None, Interval | None]:
+    """Value and interval, times `scale`; None where the metric is not defined."""
+    if metric is None:
+        return None, None
+    return scale * metric.value, scaled(metric.interval, scale)
+
+
+def scaled(interval: Interval | None, scale: float = 100) -> Interval | None:
+    """The same in another unit, such as percent."""
+    if interval is None:
+        return None
+    return replace(interval, low=scale * interval.low, high=scale * interval.high)
+
+
+def draw_interval(axes: Axes, interval: Interval | None, *, line: float, **options: Any) -> None:
+    """A bar along a row, if there is an interval."""
+    if interval is not None:
+        axes.hlines(line, interval.low, interval.high, **({"linewidth": 2.2} | options))
+
+
+def name_rows(
+    axes: Axes, names: Sequence[str], *, above: float, below: float = 0.4, **font: Any
+) -> None:
+    """Rows from top to bottom, their names at the left, with room above and below them."""
+    axes.set_yticks(range(len(names)), names, **font)
+    axes.set_ylim(len(names) - below, -above)
+    axes.grid(visible=False, axis="y")

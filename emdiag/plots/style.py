@@ -78,6 +78,8 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "axes.labelcolor": QUIET,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.7,
     "xtick.labelsize": 8,

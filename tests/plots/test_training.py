@@ -8,9 +8,9 @@ from matplotlib.colors import to_hex
 
 from emdiag.core.errors import MeasurementError
 from emdiag.core.training import UpdateRecord
-from emdiag.findings.training import group_statements
+from emdiag.findings.training import PANELS, group_statements
 from emdiag.plots.style import STAGE_COLOURS
-from emdiag.plots.training import PANELS, training_figure
+from emdiag.plots.training import training_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

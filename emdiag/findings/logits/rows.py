@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from emdiag.core.logit_skew import (
     LogitSkewResult,
     LogitSource,
     StatisticKind,
+    TopTokenFlow,
 )
 from emdiag.core.moments import RANK_BUCKETS
 from emdiag.findings.numbers import change, statistic
@@ -95,6 +96,19 @@ class LogitRows:
         by_name = {(parts.checkpoint, parts.text): parts for parts in self.result.decompositions}
         return by_name.get((label, text))
 
+    def flows(self, label: str, text: str) -> list[TopTokenFlow]:
+        """Where the most likely token changed, the most frequent change first."""
+        flows = (flow for flow in self.result.flows if flow.count > 0)
+        of = [flow for flow in flows if (flow.checkpoint, flow.text) == (label, text)]
+        return sorted(of, key=lambda flow: -flow.count)
+
+    def by_part(
+        self, label: str, text: str, statistic: LogitStatistic, parts: Iterable[str]
+    ) -> list[LogitEstimate]:
+        """Defined estimates of a statistic for each of these parts, in their order."""
+        rows = (self.find(label, text, replace(statistic, part=part)) for part in parts)
+        return [row for row in rows if row is not None]
+
     def of_all(self, text: str, statistic: LogitStatistic) -> list[LogitEstimate]:
         """Defined estimates of all checkpoints, in their order."""
         rows = (self.find(label, text, statistic) for label in self.labels)
@@ -135,11 +149,12 @@ class LogitRows:
         """Such as `em on the text of base`."""
         return f"{label} on {self.text_name(text)}"
 
-    def text_name(self, text: str) -> str:
-        """A text in the middle of a sentence, such as `the text of base`."""
+    def text_name(self, text: str, shown: str | None = None) -> str:
+        """A text in the middle of a sentence, such as `the text of base`; by a name to be shown."""
         if text == OWN:
             return "each checkpoint's own text"
-        return f"the text of {text}" if text in self.labels else f"the {text} text"
+        name = shown or text
+        return f"the text of {name}" if text in self.labels else f"the {name} text"
 
 
 def statistic_of(row: LogitEstimate) -> LogitStatistic:

@@ -24,7 +24,7 @@ from emdiag.findings.logits.rows import (
 )
 from emdiag.findings.logits.tables import study_tables
 from emdiag.findings.numbers import ARROW, count, listed, moved, percent, short, statistic
-from emdiag.findings.page import Findings, Statement, statement
+from emdiag.findings.page import Amount, Findings, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from emdiag.core.results import Direction
     from emdiag.findings.logits.rows import LogitStatistic
-    from emdiag.findings.page import Tone
+    from emdiag.findings.page import Statement, Tone
 
 _NAMES: Final[Mapping[LogitStatistic, tuple[str, str]]] = {
     SKEWNESS: ("skewness", "per-token skewness"),
@@ -54,8 +54,6 @@ _COOLING: Final[Mapping[Finding, str]] = {
     "not cooling": "is not cooling",
     "undecided": "may or may not be cooling",
 }
-
-
 _SHIFTED: Final[Mapping[Direction, str]] = {
     "higher": "raised",
     "lower": "lowered",
@@ -214,12 +212,10 @@ def cooling_statement(rows: LogitRows, label: str, text: str) -> Statement | Non
     if parts.finding == "unchanged":
         words = f"{label} is as good as unchanged from {base} {where}: {nats}"
     else:
-        verdict = f"The change from {base} to {label} {_COOLING[parts.finding]} {where}"
-        explained = ""
         if share is not None:
             part = percent(share.value, share.interval)
-            explained = f"{_best_temperature(rows, parts)} explains {part} of the "
-        words = f"{verdict}: {explained}{nats}"
+            nats = f"{_best_temperature(rows, parts)} explains {part} of the {nats}"
+        words = f"The change from {base} to {label} {_COOLING[parts.finding]} {where}: {nats}"
     tone: Tone = "undecided" if parts.finding == "undecided" else "plain"
     return statement(words, "cooling", rows.subject(label, text), of=share, tone=tone)
 
@@ -250,17 +246,12 @@ def _defined(statements: Iterable[Statement | None]) -> list[Statement]:
     return [statement for statement in statements if statement is not None]
 
 
-def _tenths(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> list[LogitEstimate]:
-    tenths = (rows.find(label, text, replace(of, part=part)) for part in TENTHS)
-    return [row for row in tenths if row is not None]
-
-
 def _tenths_compared(rows: LogitRows, label: str, text: str) -> Statement | None:
     counted = []
     for of in (SKEWNESS, ENTROPY):
         directions = [
             row.difference.direction
-            for row in _tenths(rows, label, text, of)
+            for row in rows.by_part(label, text, of, TENTHS)
             if row.difference is not None
         ]
         if directions:
@@ -285,7 +276,7 @@ def _first_and_last(rows: LogitRows, label: str, text: str) -> Statement | None:
     ends = [
         f"{_NAMES[of][0]} {amount(tenths[0])} {ARROW} {amount(tenths[-1])}"
         for of in (SKEWNESS, ENTROPY)
-        if (tenths := _tenths(rows, label, text, of))
+        if (tenths := rows.by_part(label, text, of, TENTHS))
     ]
     words = f"{label}, first to last tenth of {rows.text_name(text)}: {', '.join(ends)}"
     return statement(words, "along the text", rows.subject(label, text)) if ends else None
@@ -297,20 +288,17 @@ def shift_statements(rows: LogitRows, text: str) -> list[Statement]:
     name = "log-probability" if of.source == "log_prob" else "centred logit"
     statements = []
     for label in rows.labels:
-        shifts = [rows.find(label, text, replace(of, part=part)) for part in RANKS]
-        defined = [row for row in shifts if row is not None]
-        if len(defined) > 1:
-            head, tail = defined[0], defined[-1]
+        shifts = rows.by_part(label, text, of, RANKS)
+        if len(shifts) > 1:
+            head, tail = shifts[0], shifts[-1]
             words = (
                 f"{label} against {rows.result.base} on {rows.text_name(text)}: {name} "
                 f"{amount(head, signed=True)} at rank {rank_range(head.part or '')}, "
                 f"{amount(tail, signed=True)} at {rank_range(tail.part or '')}: "
                 f"{_head_and_tail(head, tail)}"
             )
-            subject, direction = rows.subject(label, text), direction_of(head.interval)
-            statements.append(
-                statement(words, "shift by rank", subject, of=head, direction=direction)
-            )
+            subject, to = rows.subject(label, text), direction_of(head.interval)
+            statements.append(statement(words, "shift by rank", subject, of=head, direction=to))
     return statements
 
 
@@ -328,9 +316,8 @@ def published_statements(result: LogitSkewResult) -> list[Statement]:
     published = result.published
     if published is None:
         return []
-    ladder = published.ladder or (published.shown,)
-    labels = [arm.label for arm in result.arms if arm.label != result.base]
-    return [_published_statement(result.base, label, ladder) for label in labels or [result.base]]
+    labels = [arm.label for arm in result.arms if arm.label != result.base] or [result.base]
+    return [_published_statement(result.base, label, published.steps) for label in labels]
 
 
 def _published_statement(base: str, label: str, ladder: Sequence[QuirkStep]) -> Statement:
@@ -340,14 +327,10 @@ def _published_statement(base: str, label: str, ladder: Sequence[QuirkStep]) -> 
     words = f"Skewness {first.name}, {name}: {_quirk_amount(first, label, base)}"
     if last is not first:
         words += f"; with every quirk undone {_quirk_amount(last, label, base)}"
-    return Statement(
-        words=words,
-        kind="published",
-        subject=label,
-        direction=None if value is None else direction_of(value.change_interval),
-        value=None if value is None else value.change,
-        interval=None if value is None else value.change_interval,
-    )
+    if value is None:
+        return statement(words, "published", label)
+    of, direction = Amount(value.change, value.change_interval), direction_of(value.change_interval)
+    return statement(words, "published", label, of=of, direction=direction, tone="plain")
 
 
 def _quirk_amount(step: QuirkStep, label: str, base: str) -> str:
@@ -366,14 +349,10 @@ def flip_statements(rows: LogitRows, text: str, labels: Sequence[str]) -> list[S
 
 
 def _flip_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
-    flows = [
-        flow
-        for flow in rows.result.flows
-        if (flow.checkpoint, flow.text) == (label, text) and flow.count > 0
-    ]
+    flows = rows.flows(label, text)
     if not flows:
         return None
-    row, top = rows.find(label, text, FLIPS), max(flows, key=lambda flow: flow.count)
+    row, top = rows.find(label, text, FLIPS), flows[0]
     share = "" if row is None else f" at {percent(row.value, row.interval)} of positions"
     words = (
         f"{label} and {rows.result.base} differ in the most likely token{share} on "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emdiag.findings.numbers import span
+from emdiag.findings.numbers import intervals_drawn, span
+from emdiag.findings.page import Statement
 from emdiag.findings.sweep.statements import AXES
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ OTHER_METRICS: Final[Mapping[str, str]] = {
         "agree, how long they are, and how many are truncated or repetitive."
     )
 }
-OVER_ENTROPY: Final = "Accuracy over the entropy that the samples were drawn with"
-AT_BASELINES: Final = "Accuracy of each checkpoint and of its entropy-matched baseline"
+OVER_ENTROPY: Final = Statement(words="Accuracy over the entropy that the samples were drawn with")
+AT_BASELINES: Final = Statement(
+    words="Accuracy of each checkpoint and of its entropy-matched baseline"
+)
 """Titles where nothing is stated."""
 
 HOLLOW_MARKS: Final = "Hollow: the base at the checkpoint's entropy."
@@ -69,6 +72,23 @@ def sizes(points: Sequence[SweepPoint]) -> str:
     return f"n = {', '.join(parts)}"
 
 
+def about_points(points: Sequence[SweepPoint], mark: str) -> str:
+    """How many samples points rest on, and what the marks of their intervals are."""
+    intervals = intervals_drawn((point.accuracy.interval for point in points), mark)
+    return f"{sizes(points)}. {intervals}."
+
+
+def entropy_axis(*, panels: int) -> str:
+    """Below the axis of entropies; shorter where there are several panels."""
+    of = " of the sampled distribution" if panels == 1 else ""
+    return f"mean entropy{of}, nats per token"
+
+
+def baseline_of(base: str, checkpoint: str) -> str:
+    """In a legend."""
+    return f"{base} at the entropy of {checkpoint}"
+
+
 def held(axis: Axis, value: str) -> str:
     """Where the second axis is held while the first one is drawn."""
     return f"{AXES[axis].symbol} is {value} throughout; slopes are over all its values."
@@ -83,9 +103,10 @@ def rows_of_baselines(margin: float) -> str:
     )
 
 
-def other_metrics(result: TemperatureSweepResult) -> str:
+def other_metrics(result: TemperatureSweepResult) -> Statement:
     """Title of the figure of all other metrics."""
-    return f"Coverage, agreement, length and faults over {AXES[result.axes[0]].name}"
+    axis = AXES[result.axes[0]].name
+    return Statement(words=f"Coverage, agreement, length and faults over {axis}")
 
 
 def never_above_zero(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from emdiag.findings.numbers import (
     setting,
     short,
 )
-from emdiag.findings.page import Statement, statement
+from emdiag.findings.page import Amount, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         TemperatureSweepResult,
         Trend,
     )
-    from emdiag.findings.page import Tone
+    from emdiag.findings.page import Statement, Tone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,16 +186,11 @@ def baseline(control: CoolingControl, controls: Sequence[CoolingControl] = ()) -
             f"of {control.base} matches; the nearest is {short(control.base_entropy_nats)} {base}: "
             f"{_explained('undecided')}"
         )
+    words += _at_other_temperatures(control, controls)
+    subject = f"{control.checkpoint} on {control.benchmark}"
+    of = Amount(control.difference, control.interval) if control.is_matched else None
     _, direction, tone = _VERDICTS[control.verdict]
-    return Statement(
-        words=words + _at_other_temperatures(control, controls),
-        kind="entropy-matched",
-        subject=f"{control.checkpoint} on {control.benchmark}",
-        direction=direction,
-        value=control.difference if control.is_matched else None,
-        interval=control.interval if control.is_matched else None,
-        tone=tone,
-    )
+    return statement(words, "entropy-matched", subject, of=of, direction=direction, tone=tone)
 
 
 def _explained(verdict: CoolingVerdict) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
+from emdiag.findings.logits.captions import flips_note
 from emdiag.findings.logits.rows import FLIPS
 from emdiag.findings.logits.statements import flip_statements
-from emdiag.findings.numbers import count
-from emdiag.plots.logits.lookup import sample_sizes
 from emdiag.plots.plain_text import plain_token
-from emdiag.plots.sheet import Words, finish, sheet, title_lines
+from emdiag.plots.sheet import sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
+    from typing import Any
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -29,16 +30,17 @@ MOST_PAIRS = 12
 _NODE = 0.025
 _SLOT = 1 / 13
 _GAP = 0.012
-_SIDES: Final = ((0.0, "right", -0.02, 0.02), (1.0, "left", 0.02, -0.02))
+_SIDES: Final = ((0.0, "right", -0.02, 0.045), (1.0, "left", 0.02, -0.045))
+"""Where a column is, the side its tokens are aligned at, and where tokens and counts stand."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Node:
-    """A token on one side; `top` and `height` are of the column, whose height is 1."""
+    """A token on one side; `middle` and `height` are of the column, whose height is 1."""
 
     token: str
     count: int
-    top: float
+    middle: float
     height: float
 
 
@@ -51,50 +53,41 @@ def flips_figure(study: DrawnStudy) -> Figure | None:
     if not texts:
         return None
     text = texts[0]
-    by_label = {label: _largest(study, label, text) for label in study.looks}
+    by_label = {label: study.rows.flows(label, text)[:MOST_PAIRS] for label in study.looks}
     by_label = {label: flows for label, flows in by_label.items() if flows}
     drawn = dict(list(by_label.items())[:MOST_ARMS])
-    rest = len(by_label) - len(drawn)
-    most = max(len(flows) for flows in by_label.values())
     rows = [row for row in study.rows.of_all(text, FLIPS) if row.checkpoint in drawn]
-    words = Words(
-        finding=title_lines(flip_statements(study.rows, text, list(drawn))),
-        quiet=(
-            f"Left: most likely token of {study.base_name}; right: of the checkpoint, at the "
-            f"same positions of {study.text_name(text)}; {sample_sizes(rows)}. Up to {most} of "
-            "the largest flows; the thickness is the number of positions, on a scale of its own in "
-            "each panel." + (f" Not drawn: {count(rest, 'checkpoint')} more." if rest else "")
+    figure, grid = sheet(
+        flip_statements(study.rows, text, list(drawn)),
+        flips_note(
+            study.base_name,
+            study.text_name(text),
+            rows,
+            most=max(map(len, by_label.values())),
+            left_out=len(by_label) - len(drawn),
         ),
+        height=0.7 + 0.24 * max(*map(len, drawn.values()), 5),
+        shape=(1, len(drawn)),
     )
-    pairs = max(len(flows) for flows in drawn.values())
-    figure, grid = sheet(words, height=0.7 + 0.24 * max(pairs, 5), shape=(1, len(drawn)))
     for axes, (label, flows) in zip(grid[0], drawn.items(), strict=True):
         _flows(axes, flows, colour=study.looks[label].colour, columns=len(drawn))
         axes.set_title(study.names[label], loc="center")
-    return finish(figure)
-
-
-def _largest(study: DrawnStudy, label: str, text: str) -> list[TopTokenFlow]:
-    flows = [
-        flow
-        for flow in study.result.flows
-        if (flow.checkpoint, flow.text) == (label, text) and flow.count > 0
-    ]
-    return sorted(flows, key=lambda flow: -flow.count)[:MOST_PAIRS]
+    return figure
 
 
 def _flows(axes: Axes, flows: Sequence[TopTokenFlow], *, colour: str, columns: int) -> None:
     """Two columns of tokens and bands between them; both columns have one scale."""
-    befores = _totals(flows, lambda flow: flow.from_token)
-    afters = _totals(flows, lambda flow: flow.to_token)
-    scale = min(_scale(list(befores.values())), _scale(list(afters.values())))
-    left, right = _column(befores, scale), _column(afters, scale)
-    starts = {token: _band_top(node, scale) for token, node in left.items()}
-    ends = {token: _band_top(node, scale) for token, node in right.items()}
-    order_left, order_right = list(left), list(right)
+    totals: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for flow in flows:
+        totals[0][flow.from_token] += flow.count
+        totals[1][flow.to_token] += flow.count
+    scale = min(_scale([number for _, number in of.most_common()]) for of in totals)
+    left, right = (_column(of, scale) for of in totals)
+    starts = {token: node.middle - node.height / 2 for token, node in left.items()}
+    ends = {token: node.middle - node.height / 2 for token, node in right.items()}
+    places = [list(left), list(right)]
     for flow in sorted(
-        flows,
-        key=lambda flow: (order_left.index(flow.from_token), order_right.index(flow.to_token)),
+        flows, key=lambda flow: (places[0].index(flow.from_token), places[1].index(flow.to_token))
     ):
         height = flow.count * scale
         outline = _band(starts[flow.from_token], ends[flow.to_token], height)
@@ -104,24 +97,15 @@ def _flows(axes: Axes, flows: Sequence[TopTokenFlow], *, colour: str, columns: i
         starts[flow.from_token] += height
         ends[flow.to_token] += height
     for nodes, side in zip((left, right), _SIDES, strict=True):
-        _write(axes, list(nodes.values()), side, colour=colour, scale=scale)
+        _write(axes, list(nodes.values()), side, colour=colour)
     room = 0.30 * columns - 0.08
     axes.set_xlim(-room, 1 + room)
     axes.set_ylim(1.02, -0.02)
     axes.set_axis_off()
 
 
-def _totals(flows: Sequence[TopTokenFlow], side: Callable[[TopTokenFlow], str]) -> dict[str, int]:
-    """Tokens of one side with their counts, the largest first."""
-    totals: dict[str, int] = {}
-    for flow in flows:
-        totals[side(flow)] = totals.get(side(flow), 0) + flow.count
-    return dict(sorted(totals.items(), key=lambda item: -item[1]))
-
-
 def _scale(counts: Sequence[int]) -> float:
     """Height of one position, so that slots of at least `_SLOT` fill the column and no more."""
-    fixed = 0
     for fixed in range(len(counts)):
         large = counts[: len(counts) - fixed]
         scale = (1 - fixed * _SLOT - len(large) * _GAP) / sum(large)
@@ -130,18 +114,15 @@ def _scale(counts: Sequence[int]) -> float:
     return (_SLOT - _GAP) / max(counts)
 
 
-def _column(totals: Mapping[str, int], scale: float) -> dict[str, _Node]:
-    slots = [max(number * scale + _GAP, _SLOT) for number in totals.values()]
-    top, nodes = (1 - sum(slots)) / 2, {}
-    for (token, number), slot in zip(totals.items(), slots, strict=True):
-        nodes[token] = _Node(token=token, count=number, top=top, height=slot)
+def _column(totals: Counter[str], scale: float) -> dict[str, _Node]:
+    """Tokens with the largest first; those smaller than a slot stand in the middle of it."""
+    slots = {token: max(n * scale + _GAP, _SLOT) for token, n in totals.most_common()}
+    top, nodes = (1 - sum(slots.values())) / 2, {}
+    for token, slot in slots.items():
+        middle, number = top + slot / 2, totals[token]
+        nodes[token] = _Node(token=token, count=number, middle=middle, height=number * scale)
         top += slot
     return nodes
-
-
-def _band_top(node: _Node, scale: float) -> float:
-    """Bands of a node that is smaller than its slot lie in the middle of it."""
-    return node.top + (node.height - node.count * scale) / 2
 
 
 def _band(start: float, end: float, height: float) -> Outline:
@@ -158,22 +139,14 @@ def _band(start: float, end: float, height: float) -> Outline:
 
 
 def _write(
-    axes: Axes,
-    nodes: Sequence[_Node],
-    side: tuple[float, str, float, float],
-    *,
-    colour: str,
-    scale: float,
+    axes: Axes, nodes: Sequence[_Node], side: tuple[float, str, float, float], *, colour: str
 ) -> None:
     at, towards, outside, inside = side
+    opposite = "left" if towards == "right" else "right"
     for node in nodes:
-        middle = node.top + node.height / 2
-        height = node.count * scale
-        corner = (min(at, at - _NODE) + (_NODE if at == 0 else 0), middle - height / 2)
-        axes.add_patch(Rectangle(corner, _NODE, height, facecolor=colour, linewidth=0))
-        axes.text(at + outside, middle, plain_token(node.token), ha=towards, va="center", size=8)
-        opposite = "left" if towards == "right" else "right"
-        place = at + inside + (_NODE if at == 0 else -_NODE)
-        axes.text(
-            place, middle, f"{node.count:,}", ha=opposite, va="center", size=6.5, color="#222222"
-        )
+        corner = (at * (1 - _NODE), node.middle - node.height / 2)
+        axes.add_patch(Rectangle(corner, _NODE, node.height, facecolor=colour, linewidth=0))
+        words, number = plain_token(node.token), f"{node.count:,}"
+        axes.text(at + outside, node.middle, words, ha=towards, va="center", size=8)
+        small: dict[str, Any] = {"va": "center", "size": 6.5, "color": "#222222"}
+        axes.text(at + inside, node.middle, number, ha=opposite, **small)

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
-from emdiag.core.logit_skew import OWN, LogitSkewResult
+from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.findings.logits.rows import LogitRows
-from emdiag.findings.numbers import span
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.style import Look, looks_by_label
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-    from emdiag.core.logit_skew import LogitEstimate
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DrawnStudy:
-    """A result, and how its checkpoints are shown.
+    """A result, and how its checkpoints are shown."""
 
-    Attributes:
-        looks: By label, in the order of the arms.
-        names: By label: what may be written in a figure.
-    """
+    result: LogitSkewResult
 
-    rows: LogitRows
-    looks: Mapping[str, Look]
-    names: Mapping[str, str]
+    @cached_property
+    def rows(self) -> LogitRows:
+        """Its estimates by name."""
+        return LogitRows(self.result)
 
-    @property
-    def result(self) -> LogitSkewResult:
-        """The study that is drawn."""
-        return self.rows.result
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """By label, in the order of the arms."""
+        return looks_by_label({arm.label: arm.stage for arm in self.result.arms})
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """By label: what may be written in a figure."""
+        return arm_names(self.rows.labels)
 
     @property
     def base_name(self) -> str:
@@ -43,27 +39,9 @@ class DrawnStudy:
 
     def text_name(self, text: str) -> str:
         """A text in the middle of a sentence, with what may be written in a figure."""
-        if text == OWN:
-            return "each checkpoint's own text"
-        if text in self.names:
-            return f"the text of {self.names[text]}"
-        return f"the {plain_label(text)} text"
+        return self.rows.text_name(text, self.names.get(text) or plain_label(text))
 
-
-def drawn_study(result: LogitSkewResult) -> DrawnStudy:
-    """The result with its estimates by name; arms are as many as it lists."""
-    return DrawnStudy(
-        rows=LogitRows(result),
-        looks=looks_by_label({arm.label: arm.stage for arm in result.arms}),
-        names=arm_names([arm.label for arm in result.arms]),
-    )
-
-
-def sample_sizes(rows: Iterable[LogitEstimate]) -> str:
-    """Such as `n = 20 problems, 12,345 tokens, 5 seeds`; ranges where the rows differ."""
-    rows = list(rows)
-    parts = [
-        span([getattr(row, f"{noun}s") for row in rows], noun)
-        for noun in ("problem", "token", "seed")
-    ]
-    return f"n = {', '.join(parts)}" + (" for each checkpoint" if len(rows) > 1 else "")
+    def panel_title(self, text: str) -> str:
+        """The same above a panel."""
+        name = self.text_name(text)
+        return name[0].upper() + name[1:]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from emdiag.findings.logits import captions
 from emdiag.findings.logits.rows import POOLED_SKEWNESS, SKEWNESS, LogitStatistic
 from emdiag.findings.logits.statements import skewness_statements
-from emdiag.findings.numbers import fixed, intervals_drawn, statistic
-from emdiag.plots.logits.lookup import sample_sizes
-from emdiag.plots.sheet import Words, finish, label_axes, line_options, sheet, title_lines
+from emdiag.findings.numbers import fixed, statistic
+from emdiag.plots.sheet import line_options, sheet
 from emdiag.plots.style import QUIET
 
 if TYPE_CHECKING:
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from emdiag.core.moments import Histogram
     from emdiag.plots.logits.lookup import DrawnStudy
 
-_PANELS: Final = {
-    "logits": ("Raw logits, pooled over positions", "logit"),
-    "centred logits": (
-        "Raw logits minus the mean of their position",
-        "logit minus mean of position",
-    ),
-}
 _EDGE_SHARE = 1e-4
 _COLUMNS: Final = (
     ("mean", 0.33, LogitStatistic("mean", "pooled")),
@@ -47,44 +40,36 @@ def histogram_figure(study: DrawnStudy) -> Figure | None:
     None where the result has no counts of logits.
     """
     texts = study.rows.in_order(
-        named.text for named in study.result.histograms if named.quantity in _PANELS
+        named.text for named in study.result.histograms if named.quantity in captions.LOGITS
     )
-    counts = {quantity: counts_of(study, texts[0], quantity) for quantity in _PANELS if texts}
+    if not texts:
+        return None
+    text = texts[0]
+    counts = {quantity: counts_of(study, text, quantity) for quantity in captions.LOGITS}
     counts = {quantity: by_label for quantity, by_label in counts.items() if by_label}
     if not counts:
         return None
-    text = texts[0]
     rows = study.rows.of_all(text, POOLED_SKEWNESS)
-    outside = sum(
-        histogram.below + histogram.above
-        for by_label in counts.values()
-        for histogram in by_label.values()
-    )
-    words = Words(
-        finding=title_lines(skewness_statements(study.rows, text, POOLED_SKEWNESS)),
-        quiet=(
-            f"Read on {study.text_name(text)}; {sample_sizes(rows)}. A constant added to the "
-            "logits of one position changes no probability; it moves the pooled values and the "
-            "left curve, not the right one. "
-            f"{intervals_drawn((row.interval for row in rows), 'In brackets')}."
-            + (f" Beyond the edges, not drawn: {outside:,} logits." if outside else "")
-        ),
-    )
-    arms = [
-        label for label in study.looks if any(label in by_label for by_label in counts.values())
-    ]
+    drawn = [histogram for by_label in counts.values() for histogram in by_label.values()]
+    arms = [label for label in study.looks if any(label in of for of in counts.values())]
     table = 0.2 * (len(arms) + 2) + 0.1
     figure, grid = sheet(
-        words, height=3.2 + table, shape=(2, len(counts)), height_ratios=[3.2, table]
+        skewness_statements(study.rows, text, POOLED_SKEWNESS),
+        captions.histogram_note(
+            study.text_name(text), rows, outside=sum(each.below + each.above for each in drawn)
+        ),
+        height=3.2 + table,
+        shape=(2, len(counts)),
+        height_ratios=[3.2, table],
     )
     for axes, (quantity, by_label) in zip(grid[0], counts.items(), strict=True):
         _density(axes, study, by_label)
-        title, unit = _PANELS[quantity]
-        label_axes(axes, title=title, x=unit, y="density, per unit of logit")
+        title, unit = captions.LOGITS[quantity]
+        axes.set(title=title, xlabel=unit, ylabel=captions.DENSITY)
     for axes in grid[1]:
         axes.remove()
     _table(figure.add_subplot(grid[1, 0].get_gridspec()[1, :]), study, text, arms=arms)
-    return finish(figure)
+    return figure
 
 
 def counts_of(study: DrawnStudy, text: str, quantity: str) -> dict[str, Histogram]:

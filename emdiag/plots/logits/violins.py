@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from emdiag.findings.logits.captions import violins_note
 from emdiag.findings.logits.rows import SKEWNESS
 from emdiag.findings.logits.statements import skewness_statements
-from emdiag.findings.numbers import intervals_drawn, statistic
-from emdiag.plots.logits.lookup import sample_sizes
+from emdiag.findings.numbers import statistic
 from emdiag.plots.logits.shapes import counts_of, ends_of
-from emdiag.plots.sheet import Words, finish, label_axes, sheet, title_lines
+from emdiag.plots.sheet import draw_interval, name_rows, sheet
 from emdiag.plots.style import QUIET, WORDS_BOX
 
 if TYPE_CHECKING:
@@ -45,18 +45,10 @@ def violin_figure(study: DrawnStudy) -> Figure | None:
         return None
     text = next(iter(drawn))
     rows = [row for name in drawn for row in study.rows.of_all(name, SKEWNESS)]
-    words = Words(
-        finding=title_lines(skewness_statements(study.rows, text, SKEWNESS)),
-        quiet=(
-            f"Read on {study.text_name(text)}"
-            + (" (the left panel, and the title)" if len(drawn) > 1 else "")
-            + f"; {sample_sizes(rows)}. "
-            + f"{intervals_drawn((row.interval for row in rows), 'Dots: means; bars')}."
-        ),
-    )
     arms = [label for label in study.looks if any(label in by_label for by_label in drawn.values())]
     figure, grid = sheet(
-        words,
+        skewness_statements(study.rows, text, SKEWNESS),
+        violins_note(study.text_name(text), rows, texts=len(drawn)),
         height=0.9 + 0.62 * max(len(arms), 2),
         shape=(1, len(drawn)),
         sharey=True,
@@ -64,15 +56,11 @@ def violin_figure(study: DrawnStudy) -> Figure | None:
     )
     for axes, (name, by_label) in zip(grid[0], drawn.items(), strict=True):
         _violins(axes, study, name, by_label=by_label, arms=arms)
-        panel = study.text_name(name)
-        label_axes(
-            axes,
-            title=panel[0].upper() + panel[1:] if len(drawn) > 1 else "",
-            x="skewness at a position",
-        )
+        title = study.panel_title(name) if len(drawn) > 1 else ""
+        axes.set(title=title, xlabel="skewness at a position")
     ends = [ends_of(histogram) for by_label in drawn.values() for histogram in by_label.values()]
     grid[0][0].set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
-    return finish(figure)
+    return figure
 
 
 def _violins(
@@ -100,21 +88,18 @@ def _violins(
         row = study.rows.find(label, text, SKEWNESS)
         if row is None or row.value is None:
             continue
-        _mean(axes, (row.value, row.interval), look, line=line)
+        _mean(axes, row.value, row.interval, look=look, line=line)
         if label == study.result.base:
             axes.axvline(row.value, color=look.colour, linewidth=0.7, alpha=0.6, zorder=1)
-    axes.set_ylim(len(arms) - 0.45, -0.62)
-    axes.set_yticks(range(len(arms)), [study.names[label] for label in arms])
+    name_rows(axes, [study.names[label] for label in arms], above=0.62, below=0.45)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.grid(visible=False, axis="y")
 
 
-def _mean(axes: Axes, cell: tuple[float, Interval | None], look: Look, *, line: int) -> None:
-    value, interval = cell
+def _mean(axes: Axes, value: float, interval: Interval | None, *, look: Look, line: int) -> None:
+    draw_interval(axes, interval, line=line, color=look.colour)
     if interval is not None:
-        low, high = interval.low, interval.high
-        axes.hlines(line, low, high, color=look.colour, linewidth=2.2)
-        axes.plot([low, high], [line] * 2, "|", color=look.colour, markersize=9, mew=1.4)
+        ends = [interval.low, interval.high]
+        axes.plot(ends, [line] * 2, "|", color=look.colour, markersize=9, mew=1.4)
     axes.plot(
         [value], [line], look.marker, color=look.colour, markeredgecolor="white", markersize=5
     )

@@ -7,26 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from matplotlib.lines import Line2D
 
-from emdiag.findings.numbers import intervals_drawn
-from emdiag.findings.sweep.captions import GREEDY_POINTS, HOLLOW_MARKS, OVER_ENTROPY, held, sizes
+from emdiag.findings.sweep import captions
 from emdiag.findings.sweep.statements import AXES, baselines_by_checkpoint, trends_by_checkpoint
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (
-    Words,
+    benchmark_panels,
     draw_series,
-    finish,
-    label_axes,
-    legend,
     line_of,
     line_options,
-    title_lines,
-)
-from emdiag.plots.sweep.lookup import (
-    along,
     metric_values,
-    panel_grid,
-    value_name,
+    scaled,
 )
+from emdiag.plots.sweep.lookup import along, value_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,13 +27,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emdiag.core.results import Interval
+    from emdiag.core.results import Metric
     from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
+    from emdiag.plots.sheet import DrawnPoint
     from emdiag.plots.style import Look
     from emdiag.plots.sweep.lookup import SweepLookup
-
-    DrawnPoint = tuple[float, float | None, Interval | None]
-    """Position, value and interval."""
 
 _BANDS_UP_TO = 3
 _NAMED_POINTS_UP_TO = 3
@@ -56,30 +46,26 @@ def accuracy_figure(lookup: SweepLookup) -> Figure | None:
     A baseline is a curve of its own: at the temperature of the checkpoint whose entropy it has.
     None without a point.
     """
-    drawn = points_drawn(lookup)
-    if not drawn:
+    if not lookup.drawn:
         return None
     has_controls = bool(lookup.result.controls) and lookup.axis == "temperature"
-    quiet = about_points(lookup, drawn)
-    words = Words(
-        finding=title_lines(trends_by_checkpoint(lookup.result, lookup.axis)),
-        quiet=f"{quiet} {HOLLOW_MARKS}" if has_controls else quiet,
-    )
+    quiet = about_points(lookup, lookup.drawn)
     benchmarks = lookup.result.benchmarks
-    entries = legend_entries(lookup, with_baselines=has_controls)
-    height = 3.0 if len(benchmarks) < 3 else 2.3
-    figure, panels = panel_grid(
-        words, len(benchmarks), height=height, entries=list(entries), sharey=True
+    figure, panels = benchmark_panels(
+        trends_by_checkpoint(lookup.result, lookup.axis),
+        f"{quiet} {captions.HOLLOW_MARKS}" if has_controls else quiet,
+        benchmarks,
+        height=3.0 if len(benchmarks) < 3 else 2.3,
+        entries=legend_entries(lookup, with_baselines=has_controls),
+        y="accuracy, %",
     )
-    for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
-        curves(axes, lookup, benchmark, get=lambda point: metric_values(point.accuracy, 100))
+    for benchmark, axes in panels.items():
+        curves(axes, lookup, benchmark, get=lambda point: point.accuracy)
         if has_controls:
             _baseline_curves(axes, lookup, benchmark)
         ticks_along(axes, lookup)
-        title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
-        label_axes(axes, title=title, x=AXES[lookup.axis].label, y="" if index else "accuracy, %")
-    legend(figure, entries)
-    return finish(figure)
+        axes.set_xlabel(AXES[lookup.axis].label)
+    return figure
 
 
 def entropy_figure(lookup: SweepLookup) -> Figure | None:
@@ -87,58 +73,37 @@ def entropy_figure(lookup: SweepLookup) -> Figure | None:
 
     None where no arm has two points with an entropy.
     """
-    drawn = [point for point in points_drawn(lookup) if point.entropy_nats is not None]
+    drawn = [point for point in lookup.drawn if point.entropy_nats is not None]
     if len({point.entropy_nats.value for point in drawn if point.entropy_nats}) < 2:
         return None
-    words = Words(
-        finding=title_lines(baselines_by_checkpoint(lookup.result)) or [OVER_ENTROPY],
-        quiet=f"{about_points(lookup, drawn, mark='Bars')} {GREEDY_POINTS}",
-    )
     benchmarks = lookup.result.benchmarks
-    entries = legend_entries(lookup, with_baselines=bool(lookup.result.controls))
-    height = 3.2 if len(benchmarks) < 3 else 2.4
-    figure, panels = panel_grid(
-        words, len(benchmarks), height=height, entries=list(entries), sharey=True
+    figure, panels = benchmark_panels(
+        baselines_by_checkpoint(lookup.result) or [captions.OVER_ENTROPY],
+        f"{about_points(lookup, drawn, mark='Bars')} {captions.GREEDY_POINTS}",
+        benchmarks,
+        height=3.2 if len(benchmarks) < 3 else 2.4,
+        entries=legend_entries(lookup, with_baselines=bool(lookup.result.controls)),
+        y="accuracy, %",
     )
-    for index, (axes, benchmark) in enumerate(zip(panels, benchmarks, strict=True)):
+    for benchmark, axes in panels.items():
         for label, look in lookup.looks.items():
             _over_entropy(axes, lookup, lookup.curve(label, benchmark), look=look)
         _baseline_points(axes, lookup, benchmark)
-        title = plain_label(benchmark, 30) if len(benchmarks) > 1 else ""
-        x = "mean entropy of the sampled distribution, nats per token"
-        label_axes(
-            axes,
-            title=title,
-            x=x if len(benchmarks) == 1 else "mean entropy, nats per token",
-            y="" if index else "accuracy, %",
-        )
-    legend(figure, entries)
-    return finish(figure)
-
-
-def points_drawn(lookup: SweepLookup) -> list[SweepPoint]:
-    """Points of all curves, benchmark by benchmark."""
-    return [
-        point
-        for benchmark in lookup.result.benchmarks
-        for label in lookup.looks
-        for point in lookup.curve(label, benchmark)
-    ]
+        axes.set_xlabel(captions.entropy_axis(panels=len(benchmarks)))
+    return figure
 
 
 def about_points(lookup: SweepLookup, drawn: Sequence[SweepPoint], *, mark: str = "") -> str:
     """How many samples the points rest on, what their marks are, where the second axis is held."""
-    mark = mark or ("Bars" if _has_bars(lookup) else "Bands")
-    intervals = intervals_drawn((point.accuracy.interval for point in drawn), mark)
-    parts = [f"{sizes(drawn)}.", f"{intervals}."]
-    if lookup.held is not None:
-        axis = lookup.result.axes[1]
-        parts.append(held(axis, value_name(axis, lookup.held)))
-    return " ".join(parts)
+    words = captions.about_points(drawn, mark or ("Bars" if _has_bars(lookup) else "Bands"))
+    if lookup.held is None:
+        return words
+    axis = lookup.result.axes[1]
+    return f"{words} {captions.held(axis, value_name(axis, lookup.held))}"
 
 
 def _has_bars(lookup: SweepLookup) -> bool:
-    return len(lookup.looks) > _BANDS_UP_TO or len(lookup.values(lookup.axis)) < 2
+    return len(lookup.looks) > _BANDS_UP_TO or len(lookup.places) < 2
 
 
 def curves(
@@ -146,7 +111,8 @@ def curves(
     lookup: SweepLookup,
     benchmark: str,
     *,
-    get: Callable[[SweepPoint], tuple[float | None, Interval | None]],
+    get: Callable[[SweepPoint], Metric | None],
+    scale: float = 100,
 ) -> None:
     """Curves of all arms; many of them have bars, where bands would mix.
 
@@ -154,7 +120,7 @@ def curves(
     """
     drawn = {
         label: [
-            (lookup.place(along(point.setting, lookup.axis)), *get(point))
+            (lookup.places[along(point.setting, lookup.axis)], *metric_values(get(point), scale))
             for point in lookup.curve(label, benchmark)
         ]
         for label in lookup.looks
@@ -174,9 +140,8 @@ def curves(
 
 def _hair(lookup: SweepLookup, arms: int) -> float:
     """How far arms stand apart, so that those of one setting are never near the next."""
-    places = [lookup.place(value) for value in lookup.values(lookup.axis)]
-    nearest = min((right - left for left, right in pairwise(places)), default=1.0)
-    return min(_APART * _span(lookup), _MOST_APART * nearest / max(arms - 1, 1))
+    gaps = (right - left for left, right in pairwise(lookup.places.values()))
+    return min(_APART * _span(lookup), _MOST_APART * min(gaps, default=1.0) / max(arms - 1, 1))
 
 
 def _do_touch(drawn: Iterable[Sequence[DrawnPoint]]) -> bool:
@@ -195,22 +160,20 @@ def _do_touch(drawn: Iterable[Sequence[DrawnPoint]]) -> bool:
 
 def _span(lookup: SweepLookup) -> float:
     """Length of the first axis, 1 where it has one setting."""
-    places = [lookup.place(value) for value in lookup.values(lookup.axis)]
-    return (max(places) - min(places)) or 1.0
+    places = list(lookup.places.values())
+    return (places[-1] - places[0]) or 1.0
 
 
 def ticks_along(axes: Axes, lookup: SweepLookup, *, few: bool = False) -> None:
     """Ticks at the settings tried, thinned where they would touch."""
-    values = lookup.values(lookup.axis)
-    step = -(-len(values) // (4 if few else 9))
-    shown = values[::step]
+    values = list(lookup.places)
+    shown = values[:: -(-len(values) // (4 if few else 9))]
     names = [value_name(lookup.axis, value) for value in shown]
-    if lookup.axis == "temperature" and shown and shown[0] == 0 and not few:
+    if lookup.axis == "temperature" and shown[0] == 0 and not few:
         names[0] = "0\ngreedy"
-    axes.set_xticks([lookup.place(value) for value in shown], names)
-    places = [lookup.place(value) for value in values]
+    axes.set_xticks([lookup.places[value] for value in shown], names)
     room = max(_ROOM, _APART * len(lookup.looks)) * _span(lookup)
-    axes.set_xlim(min(places) - room, max(places) + room)
+    axes.set_xlim(lookup.places[values[0]] - room, lookup.places[values[-1]] + room)
 
 
 def _baseline_look(lookup: SweepLookup, control: CoolingControl) -> dict[str, Any]:
@@ -228,50 +191,35 @@ def _baseline_look(lookup: SweepLookup, control: CoolingControl) -> dict[str, An
 
 
 def _baseline_curves(axes: Axes, lookup: SweepLookup, benchmark: str) -> None:
-    for label, controls in lookup.controls(benchmark).items():
-        matched = [control for control in controls if control.is_matched]
-        if not matched:
-            continue
-        axes.plot(
-            [control.temperature for control in matched],
-            [100 * control.base_value for control in matched],
-            label=f"baseline of {label}",
-            zorder=4,
-            **_baseline_look(lookup, matched[0]),
-        )
+    for label, matched in lookup.matched(benchmark).items():
+        x = [control.temperature for control in matched]
+        y = [100 * control.base_value for control in matched]
+        options = _baseline_look(lookup, matched[0])
+        axes.plot(x, y, label=f"baseline of {label}", zorder=4, **options)
         for control in matched:
-            point = lookup.baseline(control)
-            interval = point.accuracy.interval if point is not None else None
-            if interval is not None:
-                axes.vlines(
-                    control.temperature,
-                    100 * interval.low,
-                    100 * interval.high,
-                    color=lookup.base_colour(control),
-                    linewidth=1.0,
-                    alpha=0.6,
-                )
+            ends = scaled(lookup.baseline_interval(control))
+            if ends is not None:
+                bar: dict[str, Any] = {"color": lookup.base_colour(control), "alpha": 0.6}
+                axes.vlines(control.temperature, ends.low, ends.high, linewidth=1.0, **bar)
 
 
 def _over_entropy(
     axes: Axes, lookup: SweepLookup, curve: Sequence[SweepPoint], *, look: Look
 ) -> None:
+    known = [point for point in curve if point.entropy_nats is not None]
     points = [
         (point.entropy_nats.value, *metric_values(point.accuracy, 100))
-        for point in curve
+        for point in known
         if point.entropy_nats is not None
     ]
     if not points:
         return
     draw_series(axes, points, look, label=curve[0].checkpoint, bars=True)
-    known = [point for point in curve if point.entropy_nats is not None]
-    names_all = len(lookup.looks) <= _NAMED_POINTS_UP_TO
-    for index, (point, (x, y, _)) in enumerate(zip(known, points, strict=True)):
-        if y is None or not (names_all or index == len(points) - 1):
-            continue
+    named = slice(None) if len(lookup.looks) <= _NAMED_POINTS_UP_TO else slice(-1, None)
+    for point, place in zip(known[named], points[named], strict=True):
         axes.annotate(
             value_name(lookup.axis, along(point.setting, lookup.axis)),
-            (x, y),
+            place[:2],
             xytext=(4, 4),
             textcoords="offset points",
             size=7,
@@ -280,13 +228,11 @@ def _over_entropy(
 
 
 def _baseline_points(axes: Axes, lookup: SweepLookup, benchmark: str) -> None:
-    for label, controls in lookup.controls(benchmark).items():
-        matched = [control for control in controls if control.is_matched]
-        if matched:
-            options = _baseline_look(lookup, matched[0]) | {"linestyle": "none"}
-            x = [control.base_entropy_nats for control in matched]
-            y = [100 * control.base_value for control in matched]
-            axes.plot(x, y, label=f"baseline of {label}", zorder=4, **options)
+    for label, matched in lookup.matched(benchmark).items():
+        options = _baseline_look(lookup, matched[0]) | {"linestyle": "none"}
+        x = [control.base_entropy_nats for control in matched]
+        y = [100 * control.base_value for control in matched]
+        axes.plot(x, y, label=f"baseline of {label}", zorder=4, **options)
 
 
 def legend_entries(lookup: SweepLookup, *, with_baselines: bool) -> dict[str, Line2D]:
@@ -301,7 +247,7 @@ def legend_entries(lookup: SweepLookup, *, with_baselines: bool) -> dict[str, Li
         base = lookup.names.get(control.base, plain_label(control.base))
         options = _baseline_look(lookup, control)
         if len(controls) <= _BASELINE_ENTRIES_UP_TO:
-            entries[f"{base} at the entropy of {lookup.names[label]}"] = Line2D([], [], **options)
+            entries[captions.baseline_of(base, lookup.names[label])] = Line2D([], [], **options)
         else:
             options = options | {"markeredgecolor": options["color"], "marker": "o"}
             entries[f"{base} at equal entropy"] = Line2D([], [], **options)

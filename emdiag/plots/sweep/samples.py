@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from emdiag.findings.sweep.captions import (
-    NO_GREEDY_POINTS,
-    left_out,
-    never_above_zero,
-    other_metrics,
-)
+from emdiag.findings.sweep import captions
 from emdiag.findings.sweep.statements import AXES
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.sheet import Words, finish, label_axes, legend
-from emdiag.plots.sweep.lines import (
-    about_points,
-    curves,
-    legend_entries,
-    points_drawn,
-    ticks_along,
-)
-from emdiag.plots.sweep.lookup import metric_values, panel_grid
+from emdiag.plots.sheet import panel_grid
+from emdiag.plots.sweep.lines import about_points, curves, legend_entries, ticks_along
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -66,65 +52,57 @@ def samples_figure(lookup: SweepLookup) -> Figure | None:
 
     None without a point.
     """
-    drawn = points_drawn(lookup)
+    drawn = lookup.drawn
     if not drawn:
         return None
     most = max(point.samples for point in drawn)
-    known = [panel for panel in _PANELS if any(_get(panel, point, most) for point in drawn)]
-    panels = [panel for panel in known if any(_is_above_zero(panel, drawn, most))]
+    metrics = {panel: [_get(panel, point, most=most) for point in drawn] for panel in _PANELS}
+    known = {panel: [m for m in of if m is not None] for panel, of in metrics.items() if any(of)}
+    panels = [panel for panel, of in known.items() if any(metric.value for metric in of)]
     benchmarks = lookup.result.benchmarks[:MOST_BENCHMARKS]
-    names = [panel.title.format(k="k").lower() for panel in known if panel not in panels]
     quiet = (
         about_points(lookup, drawn),
-        NO_GREEDY_POINTS,
-        never_above_zero(names),
-        left_out(len(lookup.result.benchmarks) - len(benchmarks), "benchmark"),
+        captions.NO_GREEDY_POINTS,
+        captions.never_above_zero(
+            [panel.title.format(k="k").lower() for panel in known if panel not in panels]
+        ),
+        captions.left_out(len(lookup.result.benchmarks) - len(benchmarks), "benchmark"),
     )
-    words = Words(finding=[other_metrics(lookup.result)], quiet=" ".join(filter(None, quiet)))
     is_single = len(benchmarks) == 1
-    entries = legend_entries(lookup, with_baselines=False)
+    columns = 4 if is_single else len(benchmarks)
     figure, grid = panel_grid(
-        words,
+        [captions.other_metrics(lookup.result)],
+        " ".join(filter(None, quiet)),
         len(panels) * len(benchmarks),
         height=1.75 if is_single else 1.35,
-        columns=4 if is_single else len(benchmarks),
-        entries=list(entries),
+        entries=legend_entries(lookup, with_baselines=False),
+        columns=columns,
         sharex=True,
     )
-    for index, axes in enumerate(grid):
-        row, column = divmod(index, len(benchmarks))
-        panel = panels[row]
-        curves(axes, lookup, benchmarks[column], get=_getter(panel, most))
+    places = product(panels, benchmarks)
+    for index, (axes, (panel, benchmark)) in enumerate(zip(grid, places, strict=True)):
+        get = partial(_get, panel, most=most)
+        curves(axes, lookup, benchmark, get=get, scale=panel.scale)
         ticks_along(axes, lookup, few=True)
         _share_limits(axes, panel)
-        title = panel.title.format(k=most) if not column else ""
-        if not is_single and not row:
-            title = f"{plain_label(benchmarks[column], 20)}\n{title}"
-        label_axes(axes, title=title, y=panel.unit.format(k=most) if not column else "")
-        if index + (4 if is_single else len(benchmarks)) >= len(grid):
+        is_first = benchmark == benchmarks[0]
+        title = panel.title.format(k=most) if is_first else ""
+        if not is_single and panel == panels[0]:
+            title = f"{plain_label(benchmark, 20)}\n{title}"
+        axes.set(title=title, ylabel=panel.unit.format(k=most) if is_first else "")
+        if index + columns >= len(grid):
             axes.set_xlabel(AXES[lookup.axis].symbol)
             axes.tick_params(labelbottom=True)
-    legend(figure, entries)
     figure.get_layout_engine().set(wspace=0.07)  # type: ignore[union-attr, call-arg]  # constrained
-    return finish(figure)
+    return figure
 
 
-def _is_above_zero(panel: _SamplePanel, drawn: Sequence[SweepPoint], most: int) -> Iterator[bool]:
-    metrics = (_get(panel, point, most) for point in drawn)
-    return (metric.value != 0 for metric in metrics if metric is not None)
-
-
-def _get(panel: _SamplePanel, point: SweepPoint, most: int) -> Metric | None:
+def _get(panel: _SamplePanel, point: SweepPoint, *, most: int) -> Metric | None:
     """The metric of a panel; pass@k only of points that have the largest k of all."""
-    value = attrgetter(panel.field)(point)
     if panel.field == "pass_at_k":
-        value = value[-1] if most > 1 and point.samples == most and value else None
-    metric: Metric | None = value
+        return point.pass_at_k[-1] if point.pass_at_k and point.samples == most > 1 else None
+    metric: Metric | None = getattr(point, panel.field)
     return metric
-
-
-def _getter(panel: _SamplePanel, most: int) -> Callable[[SweepPoint], tuple[float | None, Any]]:
-    return lambda point: metric_values(_get(panel, point, most), panel.scale)
 
 
 def _share_limits(axes: Axes, panel: _SamplePanel) -> None:

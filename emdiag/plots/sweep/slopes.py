@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 
 from emdiag.findings.numbers import MINUS, intervals_drawn, p_value, points_cell, setting, short
-from emdiag.findings.sweep.captions import (
-    AT_BASELINES,
-    LEAST_SQUARES,
-    left_out,
-    rows_of_baselines,
-)
-from emdiag.findings.sweep.statements import (
-    AXES,
-    baselines_by_checkpoint,
-    different_slopes,
-    trends_by_checkpoint,
-)
+from emdiag.findings.sweep import captions, statements
+from emdiag.findings.sweep.statements import AXES
 from emdiag.plots.plain_text import plain_label
-from emdiag.plots.sheet import Words, finish, label_axes, legend, sheet, title_lines, write_above
+from emdiag.plots.sheet import draw_interval, legend, name_rows, scaled, sheet, write_above
 from emdiag.plots.style import QUIET
 
 if TYPE_CHECKING:
@@ -44,6 +34,7 @@ MOST_CONTROLS = 24
 
 _ROW_INCHES = 0.3
 _SlopeRow = tuple[str, float, "Interval | None", str, str]
+"""Name, value with its interval, colour, and words."""
 
 
 def slopes_figure(lookup: SweepLookup) -> Figure | None:
@@ -52,32 +43,29 @@ def slopes_figure(lookup: SweepLookup) -> Figure | None:
     if not result.slopes:
         return None
     fitted = [axis for axis in result.axes if any(slope.axis == axis for slope in result.slopes)]
-    pairs = [pair for axis in fitted for pair in _shown_pairs(lookup, axis)]
-    lines: list[Slope | SlopeDifference] = [*result.slopes, *pairs]
+    pairs = {axis: _shown_pairs(lookup, axis) for axis in fitted}
+    shown = [pair for of_axis in pairs.values() for pair in of_axis]
+    lines: list[Slope | SlopeDifference] = [*result.slopes, *shown]
     intervals = intervals_drawn((line.interval for line in lines), "Bars")
-    more = left_out(len(result.slope_differences) - len(pairs), "pair")
-    words = Words(
-        finding=title_lines(different_slopes(result) or trends_by_checkpoint(result, fitted[0])),
-        quiet=f"{LEAST_SQUARES} {intervals}. {more}".strip(),
-    )
-    columns = 2 if pairs else 1
-    rows = [(_slope_rows(lookup, axis), _pair_rows(lookup, axis)) for axis in fitted]
+    more = captions.left_out(len(result.slope_differences) - len(shown), "pair")
+    rows = [(_slope_rows(lookup, axis), _pair_rows(lookup, pairs[axis])) for axis in fitted]
     heights = [max(2, *map(len, of_axis)) for of_axis in rows]
     figure, grid = sheet(
-        words,
+        statements.different_slopes(result) or statements.trends_by_checkpoint(result, fitted[0]),
+        f"{captions.LEAST_SQUARES} {intervals}. {more}".strip(),
         height=_ROW_INCHES * sum(heights) + 0.75 * len(fitted),
-        shape=(len(fitted), columns),
+        shape=(len(fitted), 2 if shown else 1),
         height_ratios=heights,
     )
     titles = ("Slope of accuracy", "Difference of slopes")
     for panels, axis, of_axis in zip(grid, fitted, rows, strict=True):
-        for axes, shown, title in zip(panels, of_axis, titles, strict=False):
-            if shown or title == titles[0]:
-                _forest(axes, shown)
-                label_axes(axes, title=title, x=AXES[axis].unit)
+        for axes, drawn, title in zip(panels, of_axis, titles, strict=False):
+            if drawn or title == titles[0]:
+                _forest(axes, drawn)
+                axes.set(title=title, xlabel=AXES[axis].unit)
             else:
                 axes.remove()
-    return finish(figure)
+    return figure
 
 
 def control_figure(lookup: SweepLookup) -> Figure | None:
@@ -86,16 +74,17 @@ def control_figure(lookup: SweepLookup) -> Figure | None:
     if not controls:
         return None
     intervals = intervals_drawn([control.interval for control in controls], "Bars")
-    more = left_out(len(lookup.result.controls) - len(controls), "row")
-    words = Words(
-        finding=title_lines(baselines_by_checkpoint(lookup.result)) or [AT_BASELINES],
-        quiet=f"{rows_of_baselines(MARGIN_POINTS)} {intervals}. {more}".strip(),
+    more = captions.left_out(len(lookup.result.controls) - len(controls), "row")
+    figure, grid = sheet(
+        statements.baselines_by_checkpoint(lookup.result) or [captions.AT_BASELINES],
+        f"{captions.rows_of_baselines(MARGIN_POINTS)} {intervals}. {more}".strip(),
+        height=(0.46 if len(controls) < 9 else 0.36) * len(controls) + 1.2,
+        shape=(1, 2),
+        sharey=True,
     )
-    height = (0.46 if len(controls) < 9 else 0.36) * len(controls) + 1.2
-    figure, grid = sheet(words, height=height, shape=(1, 2), sharey=True, width_ratios=[1, 1])
     left, right = grid[0]
     _dumbbells(left, lookup, controls)
-    label_axes(left, title="Accuracy at equal entropy", x="accuracy, %")
+    left.set(title="Accuracy at equal entropy", xlabel="accuracy, %")
     rows = []
     for control in controls:
         look = lookup.looks.get(control.checkpoint)
@@ -104,17 +93,16 @@ def control_figure(lookup: SweepLookup) -> Figure | None:
         colour = look.colour if look else QUIET
         rows.append(("", control.difference, control.interval, colour, label))
     right.axvspan(-MARGIN_POINTS, MARGIN_POINTS, color="#dddddd", zorder=0)
-    _forest(right, rows, named=False)
-    label_axes(right, title="Checkpoint minus baseline", x="points")
+    _forest(right, rows)
+    right.set(title="Checkpoint minus baseline", xlabel="points")
     names = [_control_name(lookup, control) for control in controls]
     left.set_yticks(range(len(names)), names, size=7)
-    fills = {"baseline": "white", "checkpoint": QUIET}
     marks = {
         name: Line2D([], [], marker="o", linestyle="none", color=QUIET, markerfacecolor=fill)
-        for name, fill in fills.items()
+        for name, fill in (("baseline", "white"), ("checkpoint", QUIET))
     }
     legend(figure, marks)
-    return finish(figure)
+    return figure
 
 
 def _shown_controls(lookup: SweepLookup) -> list[CoolingControl]:
@@ -135,9 +123,7 @@ def _shown_controls(lookup: SweepLookup) -> list[CoolingControl]:
 
 
 def _control_name(lookup: SweepLookup, control: CoolingControl) -> str:
-    name, base = (
-        lookup.names.get(label, plain_label(label)) for label in (control.checkpoint, control.base)
-    )
+    name, base = _name(lookup, control.checkpoint), _name(lookup, control.base)
     temperatures = setting(control.temperature), setting(control.base_temperature)
     entropies = short(control.entropy_nats), short(control.base_entropy_nats)
     return (
@@ -172,7 +158,6 @@ def _dumbbells(axes: Axes, lookup: SweepLookup, controls: Sequence[CoolingContro
                 size=7,
                 color=QUIET,
             )
-    axes.set_ylim(len(controls) - 0.4, -0.6)
     axes.margins(x=0.2)
     axes.grid(visible=False, axis="y")
 
@@ -214,27 +199,26 @@ def _slope_rows(lookup: SweepLookup, axis: Axis) -> list[_SlopeRow]:
     ]
 
 
-def _pair_rows(lookup: SweepLookup, axis: Axis) -> list[_SlopeRow]:
+def _pair_rows(lookup: SweepLookup, pairs: Sequence[SlopeDifference]) -> list[_SlopeRow]:
     rows: list[_SlopeRow] = []
-    for pair in _shown_pairs(lookup, axis):
-        names = [lookup.names.get(label, plain_label(label)) for label in (pair.left, pair.right)]
+    for pair in pairs:
+        names = [_name(lookup, label) for label in (pair.left, pair.right)]
         name = f"{f' {MINUS} '.join(names)}{_where(lookup, pair.benchmark)}"
         words = f"{points_cell(pair.value, pair.interval)}, {p_value(pair.p_holm)}"
         rows.append((name, pair.value, pair.interval, QUIET, words))
     return rows
 
 
-def _forest(axes: Axes, rows: Sequence[_SlopeRow], *, named: bool = True) -> None:
+def _name(lookup: SweepLookup, label: str) -> str:
+    return lookup.names.get(label, plain_label(label))
+
+
+def _forest(axes: Axes, rows: Sequence[_SlopeRow]) -> None:
     """A line for each row: its interval, its value, and both in words above it."""
     axes.axvline(0, color=QUIET, linewidth=0.9)
     for line, (_, value, interval, colour, words) in enumerate(rows):
-        if interval is not None:
-            low, high = 100 * interval.low, 100 * interval.high
-            axes.hlines(line, low, high, color=colour, linewidth=2)
+        draw_interval(axes, scaled(interval), line=line, color=colour, linewidth=2)
         axes.plot([100 * value], [line], "o", color=colour, markersize=5)
         write_above(axes, words, at=(100 * value, line), size=6.5, annotation_clip=False)
-    axes.set_ylim(len(rows) - 0.4, -0.85)
+    name_rows(axes, [name for name, *_ in rows], above=0.85)
     axes.margins(x=0.4)
-    axes.grid(visible=False, axis="y")
-    if named:
-        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])

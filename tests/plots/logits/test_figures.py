@@ -26,7 +26,7 @@ from emdiag.plots.figures import skew_figures
 from emdiag.plots.logits.cooling import cooling_figure
 from emdiag.plots.logits.flips import flips_figure
 from emdiag.plots.logits.lines import along_figure, shift_figure
-from emdiag.plots.logits.lookup import drawn_study
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.logits.published import published_figure
 from emdiag.plots.logits.shapes import histogram_figure
 from emdiag.plots.logits.violins import violin_figure
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
-    from emdiag.plots.logits.lookup import DrawnStudy
 
     Drawn = Callable[[str], dict[str, Figure]]
 
@@ -82,7 +81,7 @@ def words(figure: Figure) -> list[matplotlib.text.Text]:
 def alone(draw: Callable[[DrawnStudy], Figure | None], result: LogitSkewResult) -> Figure:
     """One figure of a result that was made for one test."""
     with style():
-        figure = draw(drawn_study(result))
+        figure = draw(DrawnStudy(result))
     assert figure is not None
     return figure
 
@@ -410,13 +409,13 @@ def test_every_arm_is_named_even_one_that_begins_with_an_underscore(
     figures = drawn("odd")
     for name in ("histogram", "along-the-answer", "published", "per-token-skewness"):
         shown = {text.get_text() for text in words(figures[name])}
-        assert set(drawn_study(odd).names.values()) <= shown
+        assert set(DrawnStudy(odd).names.values()) <= shown
 
 
 def test_labels_that_are_cut_to_the_same_stay_apart(usual: LogitSkewResult) -> None:
     long = ["a" * 30, "a" * 31, "a" * 32]
     arms = tuple(replace(arm, label=label) for arm, label in zip(usual.arms, long, strict=True))
-    names = drawn_study(replace(usual, arms=arms)).names
+    names = DrawnStudy(replace(usual, arms=arms)).names
     assert len(set(names.values())) == 3
 
 

@@ -26,7 +26,7 @@ from emdiag.plots.figures import sweep_figures
 from emdiag.plots.style import figure_svg, style
 from emdiag.plots.sweep.heat import heat_figure
 from emdiag.plots.sweep.lines import accuracy_figure
-from emdiag.plots.sweep.lookup import open_sweep
+from emdiag.plots.sweep.lookup import SweepLookup
 from emdiag.plots.sweep.slopes import control_figure, slopes_figure
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ DRAWN = {
 def one_figure(name: str, result: TemperatureSweepResult) -> Figure:
     """One figure alone, which is quicker than all."""
     with style():
-        figure = DRAWN[name](open_sweep(result))
+        figure = DRAWN[name](SweepLookup(result))
     assert figure is not None
     return figure
 
