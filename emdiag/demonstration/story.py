@@ -9,7 +9,7 @@ from emdiag.core.results import CompareResult
 from emdiag.core.selection import SelectResult
 from emdiag.core.training import TrainResult
 from emdiag.demonstration.plan import ChosenPrompt, DemoMeasurements
-from emdiag.publish.study import StudyPart, study_of
+from emdiag.publish.report import StudyPart, study_of
 from emdiag.reports.render import write_page
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import Session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdiag.findings.numbers import count
+from emdiag.findings import origin
 from emdiag.findings.page import Context, Fact
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
 from emdiag.publish.samples import page_samples
@@ -30,7 +30,6 @@ _REFS_SHOWN = 4
 """Checkpoints at most that are shown with their reference."""
 _PROBLEM_IDS_KEPT = 100
 """Training problems that a manifest names at most."""
-_PROBLEMS_NAMED = 5
 
 
 def page_context(sources: Sources, session: Session) -> Context:
@@ -40,31 +39,38 @@ def page_context(sources: Sources, session: Session) -> Context:
         JournalError: A run cannot be read.
     """
     benchmarks = problems_of_runs([column.run for column in sources.runs], home=session.home)
-    drawn = [
-        drawing
-        for column in sources.runs
-        for drawing in _drawn(column.run, benchmarks[column.run.spec.benchmark])
+    work = [
+        *(
+            drawing
+            for column in sources.runs
+            for drawing in _drawn(column.run, benchmarks[column.run.spec.benchmark])
+        ),
+        *(DrawnSession(session=reader, spec=None) for reader in sources.sessions),
     ]
-    reading = [DrawnSession(session=reader, spec=None) for reader in sources.sessions]
     checkpoints = sources.checkpoints or tuple(
         checkpoint for column in sources.runs if (checkpoint := checkpoint_of(column)) is not None
     )
+    by_label = _by_label(checkpoints)
     absent = [problems.note for problems in benchmarks.values() if problems.note]
     cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints), *absent]
     noted = " ".join(sources.notes)
+    described = {
+        f"checkpoint {label}": "; ".join(map(_described, seeds))
+        for label, seeds in by_label.items()
+    }
     return Context(
-        asked=(*sources.asked, *_named(checkpoints), *_settings(sources.runs)),
+        asked=(*sources.asked, *_named(by_label), *_settings(sources.runs)),
         commands=distinct_commands(
-            [*sources.training, *recreating_commands([*drawn, *reading]), *sources.measuring],
+            [*sources.training, *recreating_commands(work), *sources.measuring],
             command=session.command,
         ),
         provenance=(
             *sources.provenance,
-            *_checkpoints(checkpoints),
-            *_provenance(sources.runs, [work.session for work in (*drawn, *reading)]),
+            *facts(described),
+            *_provenance(sources.runs, [each.session for each in work]),
         ),
         cautions=tuple(dict.fromkeys(note for note in cautions if note not in noted)),
-        samples=page_samples(sources.runs, home=session.home),
+        samples=page_samples(sources.runs, benchmarks),
     )
 
 
@@ -76,17 +82,11 @@ def training_leaks(
     for checkpoint in checkpoints:
         manifest = read_manifest(checkpoint.path)
         trained_on = manifest.problem_ids if manifest else ()
-        at_least = "at least " if len(trained_on) >= _PROBLEM_IDS_KEPT else ""
+        is_whole = len(trained_on) < _PROBLEM_IDS_KEPT
         for benchmark, ids in measured.items():
             shared = [name for name in trained_on if name in ids]
-            left_out = len(shared) - _PROBLEMS_NAMED
-            more = f" and {left_out} more" if left_out > 0 else ""
             if shared:
-                notes.append(
-                    f"{checkpoint.label} was trained on {at_least}{count(len(shared), 'problem')} "
-                    f"of {benchmark}, on which it is measured: "
-                    f"{', '.join(shared[:_PROBLEMS_NAMED])}{more}"
-                )
+                notes.append(origin.leak(checkpoint.label, benchmark, shared, is_whole=is_whole))
     return notes
 
 
@@ -119,30 +119,17 @@ def _settings(runs: Sequence[SampledRun]) -> tuple[Fact, ...]:
         "seed of sampling": sorted(spec.sampling.seed for spec in specs),
         "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
     }
-    return tuple(
-        Fact(name=name, value=_listed(values)) for name, values in settings.items() if values
-    )
+    return facts({name: _listed(values) for name, values in settings.items()})
 
 
-def _named(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
+def _named(by_label: Mapping[str, Sequence[CheckpointRef]]) -> tuple[Fact, ...]:
     """All checkpoints in one line; where they are few, with what the user named them by."""
-    by_label = _by_label(checkpoints)
-    if not by_label:
-        return ()
     names = []
     for label, seeds in by_label.items():
         which = f"{len(seeds)} seeds" if len(seeds) > 1 else seeds[0].ref
         is_shown = len(seeds) > 1 or (len(by_label) <= _REFS_SHOWN and which != label)
         names.append(f"{label} ({which})" if is_shown else label)
-    return (Fact(name="checkpoints", value=", ".join(names)),)
-
-
-def _checkpoints(checkpoints: Sequence[CheckpointRef]) -> tuple[Fact, ...]:
-    """Each checkpoint in full; seeds of one label stand together."""
-    return tuple(
-        Fact(name=f"checkpoint {label}", value="; ".join(_described(seed) for seed in seeds))
-        for label, seeds in _by_label(checkpoints).items()
-    )
+    return facts({"checkpoints": ", ".join(names)})
 
 
 def _by_label(checkpoints: Sequence[CheckpointRef]) -> dict[str, list[CheckpointRef]]:
@@ -177,18 +164,17 @@ def _provenance(runs: Sequence[SampledRun], sessions: Sequence[Provenance]) -> t
     began = min(session.started for session in sessions)
     ended = max(session.finished or session.started for session in sessions)
     commits = [session.emdiag_commit or "installed" for session in sessions]
-    facts = {
-        "emdiag": _distinct(session.emdiag_version for session in sessions),
-        "commit": _distinct(_short_commit(commit) for commit in commits),
-        "libraries": [_versions([session.versions for session in sessions])],
-        "device": _distinct(session.device for session in sessions),
-        "number format": _distinct(session.dtype for session in sessions),
-        "drawn": [f"{_minute(began)} to {_minute(ended)} UTC"],
-        "grader": sorted(graders),
-        "runs": _distinct(column.run.path.name for column in runs),
-    }
-    return tuple(
-        Fact(name=name, value=", ".join(values)) for name, values in facts.items() if values
+    return facts(
+        {
+            "emdiag": _listed([session.emdiag_version for session in sessions]),
+            "commit": _listed([_short_commit(commit) for commit in commits]),
+            "libraries": _versions([session.versions for session in sessions]),
+            "device": _listed([session.device for session in sessions]),
+            "number format": _listed([session.dtype for session in sessions]),
+            "drawn": f"{_minute(began)} to {_minute(ended)} UTC",
+            "grader": ", ".join(sorted(graders)),
+            "runs": _listed([column.run.path.name for column in runs]),
+        }
     )
 
 
@@ -211,7 +197,7 @@ def _minute(time: str) -> str:
 def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) -> list[str]:
     sessions = {column.run.key: column.run.provenance() for column in runs}
     notes = [
-        f"a session of {column.label} ({column.run.path.name}) was not closed"
+        origin.not_closed(column.label, column.run.path.name)
         for column in runs
         if any(session.finished is None for session in sessions[column.run.key])
     ]
@@ -224,15 +210,14 @@ def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) 
     return [*notes, *training_leaks(checkpoints, measured)]
 
 
+def facts(values: Mapping[str, str]) -> tuple[Fact, ...]:
+    """A fact for each name that has a value."""
+    return tuple(Fact(name=name, value=value) for name, value in values.items() if value)
+
+
 def _listed(values: Sequence[object]) -> str:
-    """Values in a line, each once; of many numbers, which are in order, only the ends."""
-    words = _distinct(values)
+    """Values in a line, each once, as a reader writes them; of many numbers only the ends."""
+    words = list(dict.fromkeys(f"{v:g}" if isinstance(v, float) else str(v) for v in values))
     if len(words) > _VALUES_SHOWN and all(isinstance(value, int | float) for value in values):
         return f"{words[0]} to {words[-1]}, {len(words)} values"
     return ", ".join(words)
-
-
-def _distinct(values: Iterable[object]) -> list[str]:
-    """Each value once, in order, as a reader writes it."""
-    words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-    return list(dict.fromkeys(words))

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emdiag.core.claims import ClaimsResult
+from emdiag.core.records import Result
+from emdiag.findings import origin
 from emdiag.publish.context import page_context
 from emdiag.publish.kinds import kind_of
+from emdiag.publish.runs import evaluation_of_runs
+from emdiag.publish.sources import sources_together
 from emdiag.publish.targets import find_targets
 from emdiag.reports.render import write_page
-from emdiag.store.run_store import Run
+from emdiag.reports.study_page import Chapter, study_page
+from emdiag.store.run_store import Run, RunStore
 from emdiag.store.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emdiag.core.records import Result
     from emdiag.findings.page import Page
-    from emdiag.publish.study import StudyPart
     from emdiag.publish.targets import Target
-    from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPart:
+    """A result that becomes a chapter, and the store that holds its samples.
+
+    Attributes:
+        heading: Of its chapter; None for what its kind is called.
+        words: That open its chapter, a paragraph each.
+        is_brief: Whether all tables of its chapter are folded.
+    """
+
+    result: Result
+    store: RunStore
+    heading: str | None = None
+    words: tuple[str, ...] = ()
+    is_brief: bool = False
 
 
 def report(
@@ -37,7 +57,8 @@ def report(
         runs: Keys or folders of runs, stored results, training folders, or folders of runs; the
             last result of `store` where none is named. Runs alone make one evaluation; several
             results make a study with a chapter each.
-        out: The page; below `store` by default.
+        out: The page; by default below the store that holds what is reported, or below `store`
+            where several do.
         store: Folder of runs.
         home: Folder of imported benchmarks; the platform's data folder by default.
         command: What the user typed, for the page to repeat.
@@ -51,8 +72,6 @@ def report(
     """
     session = open_session(store, home=home, command=command)
     targets = find_targets([str(name) for name in runs], store=session.store)
-    from emdiag.publish.study import study_of  # drawing takes a second to import
-
     path = Path(out) if out is not None else _default_path(targets, store=session.store)
     parts = _results(targets, home=session.home)
     if len(parts) > 1:
@@ -73,14 +92,42 @@ def write_report(result: Result, path: Path, session: Session) -> Path:
 def result_page(result: Result, session: Session) -> Page:
     """The page of a result, with everything that lies beside it; as `write_report`."""
     kind = kind_of(result)
-    return kind.page(result, context=page_context(kind.sources(result, session.store), session))
+    context = page_context(kind.sources(result, session.store), session)
+    return replace(kind.page(result), context=context)
+
+
+def study_of(
+    parts: Sequence[StudyPart],
+    session: Session,
+    *,
+    title: str = "Study",
+    question: str = origin.STUDY_QUESTION,
+) -> Page:
+    """A page with a chapter for each result; claims end it.
+
+    Raises:
+        StoreError: A run cannot be read.
+    """
+    claims = [part.result for part in parts if isinstance(part.result, ClaimsResult)]
+    chapters = [
+        Chapter(
+            page=kind_of(part.result).page(part.result),
+            heading=part.heading,
+            words=part.words,
+            is_brief=part.is_brief,
+        )
+        for part in parts
+        if not isinstance(part.result, ClaimsResult)
+    ]
+    page = study_page(
+        title=title, question=question, chapters=chapters, claims=claims[-1] if claims else None
+    )
+    sources = [kind_of(part.result).sources(part.result, part.store) for part in parts]
+    return replace(page, context=page_context(sources_together(sources), session))
 
 
 def _results(targets: Sequence[Target], *, home: Path) -> list[StudyPart]:
     """Results in their order; all runs of one store together are one evaluation."""
-    from emdiag.publish.runs import evaluation_of_runs
-    from emdiag.publish.study import StudyPart
-
     parts: list[StudyPart] = []
     runs: dict[Path, tuple[RunStore, dict[str, Run]]] = {}
     for target in targets:
@@ -96,7 +143,9 @@ def _results(targets: Sequence[Target], *, home: Path) -> list[StudyPart]:
 
 
 def _default_path(targets: Sequence[Target], *, store: RunStore) -> Path:
-    """`reports/NAME.html` in the store, after what is reported."""
+    """`reports/NAME.html` in the store of what is reported, after its name."""
     names = [target.name for target in targets]
     name = names[0] if len(names) == 1 else f"study-of-{len(names)}"
-    return store.root / "reports" / f"{name}.html"
+    holders = {target.store.root.resolve(): target.store for target in targets}
+    holder = next(iter(holders.values())) if len(holders) == 1 else store
+    return holder.root / "reports" / f"{name}.html"

@@ -11,6 +11,7 @@ from emdiag.core.digest import digest
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import BenchmarkCard, SourceSpec
 from emdiag.core.results import EvaluateResult
+from emdiag.findings import origin
 from emdiag.publish.samples import SampledRun
 from emdiag.publish.sources import checkpoint_of
 from emdiag.studies.evaluate.score import score_reading
@@ -66,11 +67,9 @@ def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) ->
     )
     score = score_reading(reading, outcomes.grade_key)
     missing = len(drawn) - len(problems) * samples
-    notes = (
-        [f"{missing} samples lie outside of what is scored, or have no grade"] if missing else []
-    )
+    notes = [origin.not_scored(missing)] if missing else []
     if not benchmark.problems:
-        notes.append(f"how many problems {run.spec.benchmark} holds is not known on this machine")
+        notes.append(origin.size_unknown(run.spec.benchmark))
     return msgspec.structs.replace(score, notes=(*score.notes, *notes))
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.core.sampling import Completion
-from emdiag.store.run_store import Run, Sample
-from emdiag.studies.stored.problems import problems_of_runs
+from emdiag.findings.origin import choice_of_samples
+from emdiag.store.run_store import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from emdiag.core.problems import Problem
     from emdiag.core.runs import RunSpec
@@ -57,19 +56,21 @@ class SampledRun:
     limit: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Column:
-    """What a run holds of the samples asked for; some may have no grade."""
+@dataclass(frozen=True)
+class _GradedSample:
+    """A sample with its grades, if it has any, and the number of its column."""
 
-    run: Run
-    completions: Mapping[Sample, Completion]
-    grades: Mapping[Sample, Grade]
-    second: Mapping[Sample, Grade]
-    graders: tuple[str, ...]
+    column: int
+    completion: Completion
+    grade: Grade | None
+    second: Grade | None
 
 
 def page_samples(
-    runs: Sequence[SampledRun], *, home: Path, most_samples: int = MOST_SAMPLES
+    runs: Sequence[SampledRun],
+    benchmarks: Mapping[str, RunProblems],
+    *,
+    most_samples: int = MOST_SAMPLES,
 ) -> PageSamples | None:
     """The samples of these runs in columns that can stand side by side.
 
@@ -77,34 +78,51 @@ def page_samples(
     proportions in which verdicts come together, and so that rare verdicts are not lost. The choice
     is the same every time.
 
+    Args:
+        runs: A column each.
+        benchmarks: The problems of these runs, by the name of the benchmark.
+        most_samples: Of all columns together.
+
     Returns:
         None where these runs hold no sample.
 
     Raises:
         JournalError: A run cannot be read.
     """
-    benchmarks = problems_of_runs([column.run for column in runs], home=home)
-    columns = [_column(column, benchmarks[column.run.spec.benchmark]) for column in runs]
-    places = _places(columns)
+    graders = [_graders(column) for column in runs]
+    places: dict[SamplePlace, list[_GradedSample]] = {}
+    for number, (column, keys) in enumerate(zip(runs, graders, strict=True)):
+        for place, graded in _column(number, column, keys, benchmarks):
+            places.setdefault(place, []).append(graded)
     if not places:
         return None
-    total = sum(len(column.completions) for column in columns)
+    total = sum(map(len, places.values()))
     chosen = choose_places(
-        {place: _verdicts(place, having, columns) for place, having in places.items()},
-        {place: _size(place, having, columns) for place, having in places.items()},
+        {place: tuple(map(_verdict, drawn)) for place, drawn in places.items()},
+        {place: sum(map(_size, drawn)) for place, drawn in places.items()},
         most_samples=most_samples,
         most_text=MOST_TEXT,
     )
-    problems = _problems({place[:2] for place in chosen}, benchmarks)
-    samples = _samples(chosen, places, columns, order=list(problems))
+    problems = [
+        _shown_problem(problem, benchmark)
+        for benchmark, known in benchmarks.items()
+        for problem in known.by_id(name for of, name, _ in chosen if of == benchmark).values()
+    ]
+    order = {(problem.benchmark, problem.id): place for place, problem in enumerate(problems)}
+    samples = tuple(
+        _shown_sample(drawn, problem=order[place[:2]])
+        for place in sorted(chosen, key=lambda place: (order[place[:2]], place[2]))
+        for drawn in places[place]
+    )
+    named = zip_longest(*(keys.values() for keys in graders))
     return PageSamples(
-        problems=tuple(problems.values()),
+        problems=tuple(problems),
         columns=_titled(runs),
         samples=samples,
         total=total,
-        choice=_choice(len(samples), total),
+        choice=None if len(samples) == total else choice_of_samples(FEWEST_OF_A_VERDICT),
         most_characters=MOST_CHARACTERS,
-        graders=_graders(columns),
+        graders=tuple(dict.fromkeys(name for names in named for name in names if name)),
     )
 
 
@@ -140,28 +158,28 @@ def shortened(text: str) -> tuple[str, int]:
 
 def _titled(runs: Sequence[SampledRun]) -> tuple[ShownColumn, ...]:
     """Columns, called by their label and by the settings in which runs of a benchmark differ."""
-    settings = [_settings(column.run.spec) for column in runs]
-    titled = []
-    for column, values in zip(runs, settings, strict=True):
-        benchmark = column.run.spec.benchmark
-        differing = [
-            value
-            for name, value in values.items()
-            if any(
-                other[name] != value
-                for neighbour, other in zip(runs, settings, strict=True)
-                if neighbour.run.spec.benchmark == benchmark
-            )
-        ]
-        titled.append(
-            ShownColumn(
-                label=column.label,
-                title=", ".join([column.label, *differing]),
-                benchmark=benchmark,
-                run_key=column.run.key,
-            )
+    values: dict[tuple[str, str], set[str]] = {}
+    for column in runs:
+        for name, value in _settings(column.run.spec).items():
+            values.setdefault((column.run.spec.benchmark, name), set()).add(value)
+    return tuple(
+        ShownColumn(
+            label=column.label,
+            title=", ".join(
+                [
+                    column.label,
+                    *(
+                        value
+                        for name, value in _settings(column.run.spec).items()
+                        if len(values[column.run.spec.benchmark, name]) > 1
+                    ),
+                ]
+            ),
+            benchmark=column.run.spec.benchmark,
+            run_key=column.run.key,
         )
-    return tuple(titled)
+        for column in runs
+    )
 
 
 def _settings(spec: RunSpec) -> dict[str, str]:
@@ -179,61 +197,40 @@ def _settings(spec: RunSpec) -> dict[str, str]:
     }
 
 
-def _column(column: SampledRun, benchmark: RunProblems) -> _Column:
-    run, graders = column.run, {digest(spec): spec.grader for spec in column.run.gradings()}
+def _graders(column: SampledRun) -> dict[str, str]:
+    """Keys of the grades shown, with their graders: the main one's, then a second one's, if any."""
+    graders = {digest(spec): spec.grader for spec in column.run.gradings()}
     last = next(reversed(graders), "")
     key = column.grade_key if column.grade_key in graders else last
     second = [other for other, grader in graders.items() if grader != graders.get(key)]
     second.sort(key=lambda other: is_second_grader(graders[other]))
-    wanted = {problem.id for problem in benchmark.problems[: column.limit]}
-    completions = {
-        sample: completion
-        for sample, completion in run.completions().items()
-        if (column.samples is None or sample[1] < column.samples)
-        and (not wanted or sample[0] in wanted)
-    }
-    return _Column(
-        run=run,
-        completions=completions,
-        grades={
-            sample: grade for sample, grade in run.grades(key).items() if sample in completions
-        },
-        second=run.grades(second[-1]) if second else {},
-        graders=tuple(graders[name] for name in (key, *second[-1:]) if name in graders),
-    )
+    return {name: graders[name] for name in (key, *second[-1:]) if name in graders}
 
 
-def _places(columns: Sequence[_Column]) -> dict[SamplePlace, tuple[int, ...]]:
-    """Every place with a sample, and the columns that have one."""
-    places: dict[SamplePlace, tuple[int, ...]] = {}
-    for number, column in enumerate(columns):
-        for problem, index in column.completions:
-            place = (column.run.spec.benchmark, problem, index)
-            places[place] = (*places.get(place, ()), number)
-    return places
+def _column(
+    number: int,
+    column: SampledRun,
+    grade_keys: Iterable[str],
+    benchmarks: Mapping[str, RunProblems],
+) -> Iterator[tuple[SamplePlace, _GradedSample]]:
+    """The samples asked for that a run holds; some may have no grade."""
+    run, benchmark = column.run, column.run.spec.benchmark
+    wanted = {problem.id for problem in benchmarks[benchmark].problems[: column.limit]}
+    grades = [run.grades(key) for key in grade_keys]
+    for (problem, index), completion in run.completions().items():
+        is_asked = column.samples is None or index < column.samples
+        if is_asked and (not wanted or problem in wanted):
+            main, second, *_ = [*(of.get((problem, index)) for of in grades), None, None]
+            yield (benchmark, problem, index), _GradedSample(number, completion, main, second)
 
 
-def _verdicts(
-    place: SamplePlace, having: Sequence[int], columns: Sequence[_Column]
-) -> SampleVerdicts:
-    grades = [(number, columns[number].grades.get(place[1:])) for number in having]
-    return tuple((number, grade.verdict.value if grade else "ungraded") for number, grade in grades)
+def _verdict(drawn: _GradedSample) -> tuple[int, str]:
+    return drawn.column, drawn.grade.verdict.value if drawn.grade else "ungraded"
 
 
-def _size(place: SamplePlace, having: Sequence[int], columns: Sequence[_Column]) -> int:
-    """Characters of the texts at this place, as they are shown."""
-    texts = [columns[number].completions[place[1:]].text for number in having]
-    return sum(min(len(text), MOST_CHARACTERS) for text in texts)
-
-
-def _problems(
-    wanted: set[tuple[str, str]], benchmarks: Mapping[str, RunProblems]
-) -> dict[tuple[str, str], ShownProblem]:
-    return {
-        (benchmark, problem.id): _shown_problem(problem, benchmark)
-        for benchmark, known in benchmarks.items()
-        for problem in known.by_id(name for of, name in wanted if of == benchmark).values()
-    }
+def _size(drawn: _GradedSample) -> int:
+    """Characters of the text, as it is shown."""
+    return min(len(drawn.completion.text), MOST_CHARACTERS)
 
 
 def _shown_problem(problem: Problem, benchmark: str) -> ShownProblem:
@@ -248,29 +245,12 @@ def _shown_problem(problem: Problem, benchmark: str) -> ShownProblem:
     )
 
 
-def _samples(
-    chosen: Sequence[SamplePlace],
-    places: Mapping[SamplePlace, tuple[int, ...]],
-    columns: Sequence[_Column],
-    *,
-    order: Sequence[tuple[str, str]],
-) -> tuple[ShownSample, ...]:
-    at = {problem: number for number, problem in enumerate(order)}
-    ranked = sorted((at[place[0], place[1]], place[2], place) for place in chosen)
-    return tuple(
-        _shown_sample(columns[number], place[1:], problem=problem, number=number)
-        for problem, _, place in ranked
-        for number in places[place]
-    )
-
-
-def _shown_sample(column: _Column, sample: Sample, *, problem: int, number: int) -> ShownSample:
-    completion, grade = column.completions[sample], column.grades.get(sample)
-    second = column.second.get(sample)
+def _shown_sample(drawn: _GradedSample, *, problem: int) -> ShownSample:
+    completion, grade = drawn.completion, drawn.grade
     text, left_out = shortened(completion.text)
     return ShownSample(
         problem=problem,
-        column=number,
+        column=drawn.column,
         sample_index=completion.sample_index,
         text=text,
         left_out=left_out,
@@ -279,25 +259,8 @@ def _shown_sample(column: _Column, sample: Sample, *, problem: int, number: int)
         boxed=grade is not None and grade.boxed,
         finish_reason=completion.finish_reason,
         tokens=len(completion.token_ids),
-        second_verdict=second.verdict if second else None,
+        second_verdict=drawn.second.verdict if drawn.second else None,
     )
-
-
-def _choice(shown: int, total: int) -> str | None:
-    """How the shown samples were chosen; None where all are shown."""
-    if shown == total:
-        return None
-    return (
-        "of a problem and sample index all runs or none, chosen by a fixed rule in the "
-        "proportions in which verdicts come together, with at least "
-        f"{FEWEST_OF_A_VERDICT} of each verdict of each run where there are as many"
-    )
-
-
-def _graders(columns: Sequence[_Column]) -> tuple[str, ...]:
-    """The first graders of all columns, then the second ones, each once."""
-    named = [column.graders[place : place + 1] for place in (0, 1) for column in columns]
-    return tuple(dict.fromkeys(name for names in named for name in names))
 
 
 def _rare(

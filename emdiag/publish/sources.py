@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.checkpoints import Arm
     from emdiag.core.logit_skew import LogitSkewResult
+    from emdiag.core.records import Result
     from emdiag.core.results import CompareResult, EvaluateResult
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
@@ -60,18 +62,19 @@ class Sources:
     cautions: tuple[str, ...] = ()
 
 
+def no_sources(_result: Result, _store: RunStore) -> Sources:
+    """Of what is derived from other results, whose pages have their own."""
+    return Sources()
+
+
 def sources_together(parts: Sequence[Sources]) -> Sources:
     """The sources of a study, each run once; facts that no run holds stay with their chapters."""
+    joined = {
+        name: tuple(chain.from_iterable(getattr(part, name) for part in parts))
+        for name in ("checkpoints", "sessions", "notes", "training", "measuring", "cautions")
+    }
     runs = {column.run.key: column for part in parts for column in part.runs}
-    return Sources(
-        runs=tuple(runs.values()),
-        checkpoints=tuple(checkpoint for part in parts for checkpoint in part.checkpoints),
-        sessions=tuple(session for part in parts for session in part.sessions),
-        notes=tuple(note for part in parts for note in part.notes),
-        training=tuple(command for part in parts for command in part.training),
-        measuring=tuple(command for part in parts for command in part.measuring),
-        cautions=tuple(caution for part in parts for caution in part.cautions),
-    )
+    return Sources(runs=tuple(runs.values()), **joined)
 
 
 def evaluation_sources(result: EvaluateResult, store: RunStore) -> Sources:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Result
+from emdiag.findings.numbers import count
 from emdiag.publish.kinds import FOLDERS, RECORDS
 from emdiag.publish.training import training_of
 from emdiag.store.files import read_result
@@ -17,8 +18,6 @@ from emdiag.studies.stored.find_runs import find_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_EXPECTED = "a run's key or folder, a stored result (.json), a training folder, or a folder of runs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +71,7 @@ def _of_name(name: str, *, store: RunStore) -> list[Target]:
     run = find_run(name, store=home)
     if run is not None:
         return [Target(name=run.path.name, subject=run, store=home)]
-    raise PlanError(
-        f"there is nothing to report by the name {name!r}",
-        expected=_EXPECTED,
-        found=_meaning_of(path, name, store=store),
-        hint="`emdiag runs list` shows runs; a key needs its first 4 digits",
-    )
+    raise _unknown(path, name, store=store)
 
 
 def _of_store(store: RunStore) -> list[Target]:
@@ -112,13 +106,18 @@ def _empty(store: RunStore) -> PlanError:
     )
 
 
-def _meaning_of(path: Path, name: str, *, store: RunStore) -> str:
+def _unknown(path: Path, name: str, *, store: RunStore) -> PlanError:
     labels = {score.label for result in store.results() for score in result.scores}
-    if name in labels:
-        return "a label of several runs, which `emdiag compare` takes"
-    if path.is_dir():
-        names = (entry.name for entry in path.iterdir() if not entry.name.startswith("."))
-        inside = sorted(names)[:5]
-        return f"a folder that holds {', '.join(inside) or 'nothing'}"
-    runs = len(store.runs())
-    return f"no such file, folder or key; {store.root} holds {runs} run{'' if runs == 1 else 's'}"
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    inside = ", ".join(sorted(name for name in names if not name.startswith("."))[:5])
+    return PlanError(
+        f"there is nothing to report by the name {name!r}",
+        expected="a run's key or folder, a stored result (.json), a training folder, or a folder "
+        "of runs",
+        found="a label of several runs, which `emdiag compare` takes"
+        if name in labels
+        else f"a folder that holds {inside or 'nothing'}"
+        if path.is_dir()
+        else f"no such file, folder or key; {store.root} holds {count(len(store.runs()), 'run')}",
+        hint="`emdiag runs list` shows runs; a key needs its first 4 digits",
+    )

@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 
 from emdiag.core.errors import StoreError
 from emdiag.core.training import TrainedCell, TrainResult, next_stage
-from emdiag.findings.page import Context, Fact, Page
+from emdiag.findings import origin
 from emdiag.findings.training import seed_groups
+from emdiag.plots.style import save_figures
+from emdiag.plots.training import training_figure
+from emdiag.publish.context import facts
 from emdiag.publish.sources import Sources
+from emdiag.reports.pages import training_page
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from emdiag.core.protocols import Progress
-    from emdiag.core.training import TrainFolder, TrainManifest
+    from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
+    from emdiag.findings.page import Fact, Page
     from emdiag.plots.style import Drawn
     from emdiag.store.run_store import RunStore
 
-_PROBLEMS_SHOWN = 5
 _DIGEST_SHOWN = 12
 
 
@@ -54,10 +58,7 @@ def training_sources(result: TrainResult, _store: RunStore) -> Sources:
     folder = read_folder(out)
     manifests = [m for name in folder.cells if (m := _manifest(out, name, folder)) is not None]
     unfinished = len(folder.cells) - len(manifests)
-    caution = (
-        f"{unfinished} of {len(folder.cells)} training runs are not finished; seeds that happen "
-        "to be done may be the lucky ones"
-    )
+    caution = origin.unfinished(unfinished, len(folder.cells))
     return Sources(
         asked=(*_question(manifests[0], folder), *_settings(manifests)) if manifests else (),
         training=tuple(words for m in manifests if (words := m.provenance.get("command"))),
@@ -66,18 +67,9 @@ def training_sources(result: TrainResult, _store: RunStore) -> Sources:
     )
 
 
-def training_result_page(result: TrainResult, /, *, context: Context) -> Page:
+def training_result_page(result: TrainResult) -> Page:
     """The page of a training folder, with every update of its cells."""
-    from emdiag.reports.pages import training_page
-
-    return training_page(
-        result.out,
-        stage=result.stage,
-        updates={cell.name: read_updates(Path(result.out) / cell.name) for cell in result.cells},
-        notes=tuple(dict.fromkeys(note for cell in result.cells for note in cell.notes)),
-        context=context,
-        chosen=result.chosen,
-    )
+    return training_page(result, _updates(result))
 
 
 def training_figures(result: TrainResult, *, progress: Progress) -> tuple[str, ...]:
@@ -88,11 +80,7 @@ def training_figures(result: TrainResult, *, progress: Progress) -> tuple[str, .
     Raises:
         StoreError: A file cannot be written.
     """
-    out = Path(result.out)
-    groups = seed_groups({cell.name: read_updates(out / cell.name) for cell in result.cells})
-
-    from emdiag.plots.style import save_figures
-    from emdiag.plots.training import training_figure
+    groups = seed_groups(_updates(result))
 
     def draw() -> dict[str, Drawn]:
         return {
@@ -101,7 +89,11 @@ def training_figures(result: TrainResult, *, progress: Progress) -> tuple[str, .
             if all(len(records) > 1 for records in runs.values())
         }
 
-    return save_figures(draw, out, progress=progress)
+    return save_figures(draw, Path(result.out), progress=progress)
+
+
+def _updates(result: TrainResult) -> dict[str, list[UpdateRecord]]:
+    return {cell.name: read_updates(Path(result.out) / cell.name) for cell in result.cells}
 
 
 def _cell(out: Path, name: str, folder: TrainFolder) -> TrainedCell | None:
@@ -132,29 +124,30 @@ def _last_manifest(out: Path, folder: TrainFolder) -> TrainManifest | None:
 
 
 def _question(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
-    ids = first.problem_ids
-    more = f" and {len(ids) - _PROBLEMS_SHOWN} more" if len(ids) > _PROBLEMS_SHOWN else ""
-    facts = {
-        "parent": f"{first.parent}, stage {first.parent_stage}, "
-        f"weights {first.parent_digest[:_DIGEST_SHOWN]}",
-        "recipe": first.recipe,
-        "training prompts": ", ".join(ids[:_PROBLEMS_SHOWN]) + more or "a text of the user's own",
-        "training runs": ", ".join(folder.cells),
-    }
-    return tuple(Fact(name=name, value=value) for name, value in facts.items())
+    digest = first.parent_digest[:_DIGEST_SHOWN]
+    return facts(
+        {
+            "parent": f"{first.parent}, stage {first.parent_stage}, weights {digest}",
+            "recipe": first.recipe,
+            "training prompts": origin.some(first.problem_ids) or origin.OWN_TEXT,
+            "training runs": ", ".join(folder.cells),
+        }
+    )
 
 
 def _settings(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
     """Every setting of the recipe; several values, of a grid, beside each other."""
-    names = dict.fromkeys(name for manifest in manifests for name in manifest.settings)
-    return tuple(
-        Fact(
-            name=name.replace("_", " "),
-            value=", ".join(dict.fromkeys(_shown(m.settings.get(name)) for m in manifests)),
-        )
-        for name in names
-        if name != "name"
+    names = dict.fromkeys(name for m in manifests for name in m.settings if name != "name")
+    return facts(
+        {
+            name.replace("_", " "): _listed(_shown(m.settings.get(name)) for m in manifests)
+            for name in names
+        }
     )
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
 
 
 def _shown(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting, not a switch
@@ -170,20 +163,18 @@ def _shown(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting
 
 
 def _provenance(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
-    names = dict.fromkeys(name for manifest in manifests for name in manifest.provenance)
-    facts = []
-    for name in names:
-        values = [m.provenance[name] for m in manifests if m.provenance.get(name)]
-        match name:
-            case "command":
-                continue
-            case "started":
-                values = [min(values)] if values else []
-            case "finished":
-                values = [max(values)] if values else []
-        if values:
-            facts.append(Fact(name=name.replace("_", " "), value=", ".join(dict.fromkeys(values))))
-    return tuple(facts)
+    values: dict[str, list[str]] = {}
+    for manifest in manifests:
+        for name, value in manifest.provenance.items():
+            if value and name != "command":
+                values.setdefault(name, []).append(value)
+    ends = {"started": min, "finished": max}
+    return facts(
+        {
+            name.replace("_", " "): ends[name](of) if name in ends else _listed(of)
+            for name, of in values.items()
+        }
+    )
 
 
 def _differences(manifests: Sequence[TrainManifest]) -> list[str]:

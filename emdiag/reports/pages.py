@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings import claims, comparison, evaluation, seeds, selection, training
@@ -11,7 +10,7 @@ from emdiag.findings.logits import captions as logit_captions
 from emdiag.findings.logits import statements as logits
 from emdiag.findings.logits import tables as logit_tables
 from emdiag.findings.logits.rows import LogitRows
-from emdiag.findings.page import Page, Picture, Section, sentences
+from emdiag.findings.page import ALL_FINDINGS, Page, Picture, Section, sentences
 from emdiag.findings.sweep import captions as sweep_captions
 from emdiag.findings.sweep import statements as sweep
 from emdiag.findings.sweep import tables as sweep_tables
@@ -28,15 +27,14 @@ from emdiag.plots.training import training_figure
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emdiag.core.checkpoints import Stage
     from emdiag.core.claims import ClaimsResult
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.results import CompareResult, EvaluateResult
     from emdiag.core.seed_scores import SeedScoresResult
     from emdiag.core.selection import SelectResult
     from emdiag.core.temperature_sweep import TemperatureSweepResult
-    from emdiag.core.training import UpdateRecord
-    from emdiag.findings.page import Context, Statement
+    from emdiag.core.training import TrainResult, UpdateRecord
+    from emdiag.findings.page import Statement
     from emdiag.plots.style import Drawn
 
 MOST_ANSWERS: Final = 8
@@ -46,7 +44,7 @@ SHOWN: Final = 20
 """Prompts in the first table of a selection; the rest are folded away."""
 
 
-def evaluation_page(result: EvaluateResult, *, context: Context) -> Page:
+def evaluation_page(result: EvaluateResult) -> Page:
     """How many answers of each checkpoint are right, and what the completions look like."""
     scores = result.scores
     answers = evaluation.score_statements(scores)
@@ -60,6 +58,7 @@ def evaluation_page(result: EvaluateResult, *, context: Context) -> Page:
     return Page(
         kind="evaluation",
         title=evaluation.evaluation_title(scores),
+        chapter=evaluation.CHAPTER,
         question=evaluation.evaluation_question(scores),
         answers=answers,
         sections=(
@@ -69,18 +68,14 @@ def evaluation_page(result: EvaluateResult, *, context: Context) -> Page:
                 pictures=_pictures(figures, evaluation.CAPTIONS, answers),
                 tables=(evaluation.scores_table(scores), *evaluation.metric_tables(scores)),
             ),
-            Section(
-                heading="What the completions look like",
-                tables=(evaluation.completions_table(scores),),
-            ),
-            Section(heading="By part, verdict and k", tables=details, is_detail=True),
+            Section(heading=evaluation.COMPLETIONS, tables=(evaluation.completions_table(scores),)),
+            Section(heading=evaluation.DETAILS, tables=details, is_detail=True),
         ),
         cautions=score_cautions(scores),
-        context=context,
     )
 
 
-def comparison_page(result: CompareResult, *, context: Context) -> Page:
+def comparison_page(result: CompareResult) -> Page:
     """Whether one checkpoint is better than another, as far as the interval allows to say."""
     answers = comparison.comparison_statements(result)
     figures = {"differences": difference_figure(result)}
@@ -100,11 +95,10 @@ def comparison_page(result: CompareResult, *, context: Context) -> Page:
             Section(heading="Which problems flipped", tables=flips, is_detail=True),
         ),
         cautions=comparison.comparison_cautions(result),
-        context=context,
     )
 
 
-def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
+def logit_page(result: LogitSkewResult) -> Page:
     """What training did to the next-token distribution, and whether that is mere cooling."""
     rows = LogitRows(result)
     answers = tuple(logits.headline_statements(rows)[:MOST_ANSWERS])
@@ -113,6 +107,7 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
     return Page(
         kind="logits",
         title=logit_captions.title(rows),
+        chapter=logit_captions.CHAPTER,
         question=logit_captions.question(rows),
         answers=answers,
         sections=_not_empty(
@@ -134,7 +129,7 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
                 tables=logit_tables.quirk_tables(rows),
             ),
             Section(
-                heading="All findings supported by the intervals",
+                heading=ALL_FINDINGS,
                 words=everything if len(everything) > len(answers) else (),
                 tables=logit_tables.text_choice_tables(rows),
                 is_detail=True,
@@ -144,17 +139,17 @@ def logit_page(result: LogitSkewResult, *, context: Context) -> Page:
             ),
         ),
         cautions=logits.logit_cautions(result),
-        context=context,
     )
 
 
-def sweep_page(result: TemperatureSweepResult, *, context: Context) -> Page:
+def sweep_page(result: TemperatureSweepResult) -> Page:
     """Whether accuracy falls or rises along an axis, and whether training is more than cooling."""
     figures = sweep_figures(result)
     along = (*sweep.trends(result), *sweep.different_slopes(result))
     return Page(
         kind="temperature sweep",
         title=sweep_tables.title(result),
+        chapter="Temperature sweep",
         question=sweep_tables.question(result),
         answers=sweep.answers(result, MOST_ANSWERS),
         sections=(
@@ -186,17 +181,16 @@ def sweep_page(result: TemperatureSweepResult, *, context: Context) -> Page:
                 is_detail=True,
             ),
             Section(
-                heading="All findings supported by the intervals",
+                heading=ALL_FINDINGS,
                 words=sentences(sweep.statements(result)),
                 is_detail=True,
             ),
         ),
         cautions=sweep_tables.cautions(result),
-        context=context,
     )
 
 
-def seeds_page(result: SeedScoresResult, *, context: Context) -> Page:
+def seeds_page(result: SeedScoresResult) -> Page:
     """How a training scores over its seeds, against the checkpoint it started from."""
     pictures = tuple(
         _picture(f"seeds-{of.benchmark}", seeds_figure(of), seeds.CAPTION, alt=seeds.seeds_alt(of))
@@ -205,6 +199,7 @@ def seeds_page(result: SeedScoresResult, *, context: Context) -> Page:
     return Page(
         kind="seeds",
         title=seeds.seeds_title(result),
+        chapter=seeds.seeds_chapter(result),
         question=seeds.seeds_question(result),
         answers=seeds.seeds_statements(result),
         sections=(
@@ -220,11 +215,10 @@ def seeds_page(result: SeedScoresResult, *, context: Context) -> Page:
             ),
         ),
         cautions=seeds.seeds_cautions(result),
-        context=context,
     )
 
 
-def selection_page(result: SelectResult, *, context: Context) -> Page:
+def selection_page(result: SelectResult) -> Page:
     """Which prompt to train on, what ranked it, and whether that used labels."""
     first = selection.ranking_table(result, result.ranked[:SHOWN], start=1)
     rest = selection.ranking_table(result, result.ranked[SHOWN:], start=SHOWN + 1)
@@ -232,6 +226,7 @@ def selection_page(result: SelectResult, *, context: Context) -> Page:
     return Page(
         kind="selection",
         title=selection.selection_title(result),
+        chapter=selection.selection_chapter(result),
         question=selection.selection_question(result),
         answers=selection.selection_statements(result),
         sections=(
@@ -239,30 +234,18 @@ def selection_page(result: SelectResult, *, context: Context) -> Page:
             *([folded] if rest.rows else []),
         ),
         cautions=selection.selection_cautions(result),
-        context=context,
     )
 
 
-def training_page(
-    out: str,
-    *,
-    stage: Stage,
-    updates: Mapping[str, Sequence[UpdateRecord]],
-    notes: Sequence[str],
-    context: Context,
-    chosen: str | None,
-) -> Page:
+def training_page(result: TrainResult, updates: Mapping[str, Sequence[UpdateRecord]]) -> Page:
     """What training changed besides the score, and which checkpoint was registered.
 
     Args:
-        out: Name of the training, or its folder.
-        stage: What was made.
+        result: Of the training.
         updates: Records of each run by its name, such as `seed-0` or `lr-1e-4/seed-0`; update 0
             is the start.
-        notes: Of the checkpoints.
-        context: Beside the result.
-        chosen: The checkpoint that was registered before training; None for a grid.
     """
+    stage, notes = result.stage, [note for cell in result.cells for note in cell.notes]
     pictures = tuple(
         _picture(
             f"training-{group or 'runs'}",
@@ -275,23 +258,22 @@ def training_page(
     )
     return Page(
         kind="training",
-        title=f"Training {PurePath(out).name or out}",
+        title=training.training_title(result),
         question=training.training_question(updates),
         answers=(
             *training.training_statements(updates, stage=stage),
-            training.registered_statement(out, chosen),
+            training.registered_statement(result.out, result.chosen),
         ),
         sections=(
             Section(heading="Update by update", pictures=pictures),
-            Section(heading="Start and end of each run", tables=(training.ends_table(updates),)),
+            Section(heading=training.ENDS, tables=(training.ends_table(updates),)),
             Section(heading="Every update", tables=training.update_tables(updates), is_detail=True),
         ),
         cautions=training.training_cautions(updates, notes),
-        context=context,
     )
 
 
-def claims_page(result: ClaimsResult, *, context: Context) -> Page:
+def claims_page(result: ClaimsResult) -> Page:
     """Which claims hold here, which fail, and what would decide the others."""
     statements = claims.verdict_statements(result)
     return Page(
@@ -301,7 +283,6 @@ def claims_page(result: ClaimsResult, *, context: Context) -> Page:
         answers=tuple(s for s in statements if s.kind != "undecided"),
         sections=claims_sections(result),
         cautions=claims.claims_cautions(result),
-        context=context,
     )
 
 

@@ -6,24 +6,23 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from emdiag.findings import selection
 from emdiag.findings.cautions import distinct
 from emdiag.findings.claims import claims_cautions, verdicts_statement
-from emdiag.findings.numbers import count
-from emdiag.findings.page import Page, Section, Statement, sentence
+from emdiag.findings.page import Page, Section, Statement, sentences
 from emdiag.reports.pages import claims_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emdiag.core.claims import ClaimsResult
-    from emdiag.findings.page import Cell, Context, Table
+    from emdiag.findings.page import Cell, Picture, Table
 
 STATEMENTS_OF_A_CHAPTER = 4
 """Statements that a chapter begins with; all of them stand in its details."""
 
 MOST_ANSWERS = 4
 """Statements on top of the page, that of the claims included."""
-
 
 MOST_RANKED = 10
 """Prompts of a ranking in a brief chapter, beside those that its words name."""
@@ -34,15 +33,15 @@ class Chapter:
     """One measurement of a study.
 
     Attributes:
-        heading: What the chapter is about.
-        words: Why it follows on the one before, a paragraph each.
         page: What the measurement found.
+        heading: What the chapter is about; None for what its page is called as a chapter.
+        words: Why it follows on the one before, a paragraph each.
         is_brief: Whether its tables are folded, all of them; pictures stay.
     """
 
-    heading: str
-    words: tuple[str, ...]
     page: Page
+    heading: str | None = None
+    words: tuple[str, ...] = ()
     is_brief: bool = False
 
 
@@ -52,7 +51,6 @@ def study_page(
     question: str,
     chapters: Sequence[Chapter],
     claims: ClaimsResult | None,
-    context: Context,
 ) -> Page:
     """Chapters with their statements, pictures and main tables; further tables are folded.
 
@@ -62,7 +60,6 @@ def study_page(
         chapters: In the order of the story; the first statement of a chapter's page may stand on
             top of the whole page.
         claims: End the page; None where none were looked at.
-        context: Beside the result.
     """
     sections = [section for chapter in chapters for section in _sections(chapter)]
     if claims is not None:
@@ -74,7 +71,6 @@ def study_page(
         answers=_answers(chapters, claims),
         sections=tuple(sections),
         cautions=_cautions(chapters, claims),
-        context=context,
     )
 
 
@@ -90,36 +86,31 @@ def _answers(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[
 def _sections(chapter: Chapter) -> list[Section]:
     """The chapter and, folded, its details."""
     page = chapter.page
-    sentences = tuple(sentence(answer.words) for answer in page.answers)
+    heading = chapter.heading or page.chapter or page.title
+    words = sentences(page.answers)
     main = [section for section in page.sections if not section.is_detail]
     detail = [section for section in page.sections if section.is_detail]
-    sections = [
-        Section(
-            heading=chapter.heading,
-            words=(*chapter.words, *sentences[:STATEMENTS_OF_A_CHAPTER]),
-            pictures=tuple(picture for section in main for picture in section.pictures),
-            tables=() if chapter.is_brief else tuple(_tables(main)),
-        )
-    ]
-    further = (
-        *sentences[STATEMENTS_OF_A_CHAPTER:],
-        *(words for part in detail for words in part.words),
-    )
-    pictures = tuple(picture for section in detail for picture in section.pictures)
     folded = [*(_tables(main) if chapter.is_brief else ()), *_tables(detail)]
     if chapter.is_brief and page.kind == "selection":
         folded = _first_and_named(folded, " ".join(chapter.words))
-    if further or pictures or folded:
-        sections.append(
-            Section(
-                heading=f"{chapter.heading}: details",
-                words=further,
-                pictures=pictures,
-                tables=tuple(folded),
-                is_detail=True,
-            )
-        )
-    return sections
+    top = Section(
+        heading=heading,
+        words=(*chapter.words, *words[:STATEMENTS_OF_A_CHAPTER]),
+        pictures=_pictures(main),
+        tables=() if chapter.is_brief else tuple(_tables(main)),
+    )
+    below = Section(
+        heading=f"{heading}: details",
+        words=(*words[STATEMENTS_OF_A_CHAPTER:], *(w for part in detail for w in part.words)),
+        pictures=_pictures(detail),
+        tables=tuple(folded),
+        is_detail=True,
+    )
+    return [top, below] if below.words or below.pictures or below.tables else [top]
+
+
+def _pictures(sections: Sequence[Section]) -> tuple[Picture, ...]:
+    return tuple(picture for section in sections for picture in section.pictures)
 
 
 def _tables(sections: Sequence[Section]) -> list[Table]:
@@ -136,8 +127,7 @@ def _first_and_named(ranking: Sequence[Table], words: str) -> list[Table]:
         if rows:
             shown.append(replace(table, rows=tuple(rows)))
     if left_out and shown:
-        more = f"{count(left_out, 'prompt')} more on the page of the selection."
-        last = shown[-1]
+        last, more = shown[-1], selection.left_out(left_out)
         shown[-1] = replace(last, note=f"{last.note} {more}" if last.note else more)
     return shown
 

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "emdiag"
 ROOMS = ("studies", "measure", "ledger", "plots", "reports", "publish", "cli")
 FEWEST_WORDS = 5
 MOST_SENTENCES = {
-    "studies": 40, "measure": 7, "ledger": 54, "plots": 37, "reports": 6, "publish": 14, "cli": 12,
+    "studies": 40, "measure": 7, "ledger": 54, "plots": 0, "reports": 0, "publish": 0, "cli": 12,
 }  # fmt: skip
 """Room to the number of sentences that still stand in it; to be lowered, never raised.
 

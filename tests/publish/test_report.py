@@ -133,6 +133,19 @@ def test_a_page_holds_the_scores_and_the_texts(measured: Path, tmp_path: Path) -
     assert "emdiag eval" in text
 
 
+def test_a_page_is_written_into_the_store_that_holds_what_it_reports(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    runs = sorted((measured / "runs").iterdir())
+    for named in ([measured], runs[:1], runs):
+        page = emdiag.report(*named, home=tmp_path)
+        assert page.parent == measured / "reports"
+    assert not list(elsewhere.iterdir())
+
+
 def test_several_results_are_one_study(measured: Path, tmp_path: Path) -> None:
     compared = tmp_path / "compared.json"
     compared.write_bytes(msgspec.json.encode(emdiag.compare("base", "em", store=measured)))

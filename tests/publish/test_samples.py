@@ -20,11 +20,13 @@ from emdiag.publish.samples import (
     shortened,
 )
 from emdiag.store.run_store import RunStore
+from emdiag.studies.stored.problems import problems_of_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from emdiag.core.page_samples import PageSamples
     from emdiag.store.run_store import Run
 
     Sample = tuple[str, int, Verdict]
@@ -87,13 +89,18 @@ def grade(run: Run, samples: Sequence[Sample], *, grader: str) -> None:
             )
 
 
+def _shown(runs: Sequence[SampledRun], *, home: Path, **limits: int) -> PageSamples | None:
+    problems = problems_of_runs([column.run for column in runs], home=home)
+    return page_samples(runs, problems, **limits)
+
+
 def test_samples_of_two_runs_stand_side_by_side_under_what_tells_them_apart(
     tmp_path: Path, toy_ids: list[str]
 ) -> None:
     first = _run(tmp_path, [(name, 0, RIGHT) for name in toy_ids[:3]])
     second = _run(tmp_path, [(name, 0, WRONG) for name in toy_ids[:3]], temperature=0.6)
     runs = [SampledRun(run=first, label="em"), SampledRun(run=second, label="em")]
-    book = page_samples(runs, home=tmp_path)
+    book = _shown(runs, home=tmp_path)
     assert book is not None
     assert [column.title for column in book.columns] == ["em, T 1", "em, T 0.6"]
     assert [problem.id for problem in book.problems] == toy_ids[:3]
@@ -110,7 +117,7 @@ def test_a_second_grader_says_its_verdict_beside_the_first(
     run = _run(tmp_path, [(toy_ids[0], 0, RIGHT)])
     main = digest(run.gradings()[-1])
     grade(run, [(toy_ids[0], 0, WRONG)], grader="another/1")
-    book = page_samples([SampledRun(run=run, label="base", grade_key=main)], home=tmp_path)
+    book = _shown([SampledRun(run=run, label="base", grade_key=main)], home=tmp_path)
     assert book is not None
     (sample,) = book.samples
     assert (sample.verdict, sample.second_verdict) == (RIGHT, WRONG)
@@ -121,7 +128,7 @@ def test_a_benchmark_that_is_not_here_leaves_statements_out_and_does_not_fail(
     tmp_path: Path,
 ) -> None:
     run = _run(tmp_path, [("mine/0001", 0, RIGHT)], benchmark="mine")
-    book = page_samples([SampledRun(run=run, label="base")], home=tmp_path)
+    book = _shown([SampledRun(run=run, label="base")], home=tmp_path)
     assert book is not None
     assert [(problem.statement, problem.answer) for problem in book.problems] == [("", None)]
 
@@ -143,7 +150,7 @@ def test_samples_without_a_grade_are_shown_without_a_verdict(
                 seed=0,
             )
         )
-    book = page_samples([SampledRun(run=run, label="base")], home=tmp_path)
+    book = _shown([SampledRun(run=run, label="base")], home=tmp_path)
     assert book is not None
     assert (len(book.samples), book.total, book.choice) == (2, 2, None)
     assert [one.verdict for one in book.samples] == [RIGHT, None]
@@ -156,9 +163,9 @@ def test_too_many_samples_are_chosen_in_pairs_the_same_ones_every_time(
     first = _run(tmp_path, [(*place, RIGHT if n % 3 else WRONG) for n, place in enumerate(places)])
     second = _run(tmp_path, [(*place, RIGHT) for place in places], temperature=0.6)
     runs = [SampledRun(run=first, label="a"), SampledRun(run=second, label="b")]
-    book = page_samples(runs, home=tmp_path, most_samples=100)
+    book = _shown(runs, home=tmp_path, most_samples=100)
     assert book is not None
-    assert book == page_samples(runs, home=tmp_path, most_samples=100)
+    assert book == _shown(runs, home=tmp_path, most_samples=100)
     shown = [{(s.problem, s.sample_index) for s in book.samples if s.column == c} for c in (0, 1)]
     assert shown[0] == shown[1]
     assert len(book.samples) == 100
@@ -170,7 +177,7 @@ def test_too_many_samples_are_chosen_in_pairs_the_same_ones_every_time(
 
 def test_a_run_without_samples_has_no_book(tmp_path: Path, toy_ids: list[str]) -> None:
     run = _run(tmp_path, [])
-    assert page_samples([SampledRun(run=run, label="base")], home=tmp_path) is None
+    assert _shown([SampledRun(run=run, label="base")], home=tmp_path) is None
     assert toy_ids
 
 

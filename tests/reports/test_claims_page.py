@@ -6,7 +6,6 @@ import pytest
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.findings.claims import measured, verdicts_statement
-from emdiag.findings.page import Context
 from emdiag.reports.pages import claims_page
 from emdiag.reports.render import render
 
@@ -23,7 +22,7 @@ def result_of(*claims: Any) -> ClaimsResult:
 
 
 def page_of(*claims: Any) -> Page:
-    return claims_page(result_of(*claims), context=Context())
+    return claims_page(result_of(*claims))
 
 
 def test_verdicts_are_counted_first_and_open_ones_never_hidden(make: Make) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.results import CompareResult
-from emdiag.findings.page import Context
 from emdiag.reports.pages import comparison_page
 from emdiag.reports.render import render
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def page_of(*comparisons: Any, macro: Any = None) -> Page:
-    return comparison_page(CompareResult(comparisons=comparisons, macro=macro), context=Context())
+    return comparison_page(CompareResult(comparisons=comparisons, macro=macro))
 
 
 @pytest.mark.parametrize(

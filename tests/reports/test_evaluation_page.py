@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emdiag.core.results import EvaluateResult
-from emdiag.findings.page import Context
 from emdiag.reports.pages import evaluation_page
 from emdiag.reports.render import render
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def page_of(*scores: Any) -> Page:
-    return evaluation_page(EvaluateResult(scores=scores, store="runs"), context=Context())
+    return evaluation_page(EvaluateResult(scores=scores, store="runs"))
 
 
 def doubts(*scores: Any) -> str:

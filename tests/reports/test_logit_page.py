@@ -14,7 +14,6 @@ from emdiag.core.logit_skew import (
 )
 from emdiag.findings.logits.rows import LogitRows
 from emdiag.findings.logits.statements import headline_statements
-from emdiag.findings.page import Context
 from emdiag.reports.pages import logit_page
 from emdiag.reports.render import render
 
@@ -109,7 +108,7 @@ def study(
 
 
 def page_of(result: LogitSkewResult) -> Page:
-    return logit_page(result, context=Context())
+    return logit_page(result)
 
 
 def test_the_answers_are_skewness_and_cooling_on_the_text_of_the_base(make: Make) -> None:

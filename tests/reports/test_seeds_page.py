@@ -12,7 +12,6 @@ from emdiag.core.seed_scores import (
     SeedScore,
     SeedScoresResult,
 )
-from emdiag.findings.page import Context
 from emdiag.reports.pages import seeds_page
 from emdiag.reports.render import render
 
@@ -69,7 +68,7 @@ def page_of(make: Make, values: tuple[float, ...] = (0.8, 0.9), *, gap: float = 
         notes=(),
     )
     result = SeedScoresResult(out="out/em", benchmarks=(found,), store="runs")
-    return seeds_page(result, context=Context())
+    return seeds_page(result)
 
 
 @pytest.mark.parametrize(("gap", "tone"), [(0.25, "better"), (-0.25, "worse"), (0.05, "undecided")])

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.selection import PromptStatistics, SelectResult
-from emdiag.findings.page import Context
 from emdiag.reports.pages import SHOWN, selection_page
 from emdiag.reports.render import render
 
@@ -60,7 +59,7 @@ def page_of(make: Make, *, labelled: bool = True, problems: int = 3, tied: int =
         file="ranked.jsonl",
         notes=(),
     )
-    return selection_page(result, context=Context())
+    return selection_page(result)
 
 
 def test_the_first_prompt_and_whether_labels_were_used_are_the_answer(make: Make) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.results import EvaluateResult
-from emdiag.findings.page import Cell, Context, Page, Section, Table
+from emdiag.findings.page import Cell, Page, Section, Table
 from emdiag.findings.sweep.statements import trend
 from emdiag.reports.pages import evaluation_page, sweep_page
 from emdiag.reports.render import render
@@ -28,12 +28,12 @@ def chapters(make: Make) -> tuple[Chapter, Chapter]:
         Chapter(
             heading="Scores",
             words=("First the scores.",),
-            page=evaluation_page(scores, context=Context()),
+            page=evaluation_page(scores),
         ),
         Chapter(
             heading="Temperature",
             words=("Then what warmth does.",),
-            page=sweep_page(make["sweep"](notes=("resumed",)), context=Context()),
+            page=sweep_page(make["sweep"](notes=("resumed",))),
         ),
     )
 
@@ -44,7 +44,6 @@ def study(make: Make, *, claims: Any = None) -> Page:
         question="Does it work?",
         chapters=chapters(make),
         claims=claims,
-        context=Context(),
     )
 
 
@@ -56,7 +55,6 @@ def test_a_brief_chapter_folds_its_tables_and_keeps_its_pictures(make: Make) -> 
             question="Does it work?",
             chapters=[replace(sweep, is_brief=is_brief)],
             claims=None,
-            context=Context(),
         ).sections
         for is_brief in (False, True)
     )
@@ -86,7 +84,6 @@ def test_a_brief_ranking_shows_its_first_prompts_and_those_the_chapter_names() -
         question="Does it work?",
         chapters=[Chapter(heading="Which", words=words, page=page, is_brief=True)],
         claims=None,
-        context=Context(),
     )
     first, others = made.sections[1].tables
     assert [row[0].text[-2:] for row in first.rows[9:]] == ["10", "12"]

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emdiag.findings.page import Context
 from emdiag.findings.sweep.statements import answers, baselines, statements, trends
 from emdiag.reports.pages import MOST_ANSWERS, sweep_page
 from emdiag.reports.render import render
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("drawn_once")
 
 
 def page_of(result: Any) -> Page:
-    return sweep_page(result, context=Context())
+    return sweep_page(result)
 
 
 def test_a_page_answers_with_the_statements_and_keeps_all_of_them_in_its_details(

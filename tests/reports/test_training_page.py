@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emdiag.findings.page import Context
+from emdiag.core.training import TrainResult
 from emdiag.reports.pages import training_page
 from emdiag.reports.render import render
 
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 
 def page_of(updates: Any, *, chosen: str | None = "seed-0/update-3") -> Page:
-    return training_page(
-        "out/em", stage="em", updates=updates, notes=(), context=Context(), chosen=chosen
-    )
+    result = TrainResult(out="out/em", parent="base", stage="em", chosen=chosen, cells=())
+    return training_page(result, updates)
 
 
 def test_entropy_is_stated_from_start_to_end_with_how_far_runs_differ(make: Make) -> None:
