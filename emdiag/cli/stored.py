@@ -75,7 +75,10 @@ def report(
     out_file: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE.html", help="The page; in reports/ of its store by default."
+            "--out",
+            "-o",
+            metavar="FILE.html",
+            help="The page; in reports/ of its store by default.",
         ),
     ] = None,
     store: options.Store = options.STORE,

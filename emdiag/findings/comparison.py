@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
 from emdiag.findings.cautions import as_sentence, distinct, few_problems
 from emdiag.findings.numbers import (
     NOTHING,
@@ -17,13 +19,17 @@ from emdiag.findings.numbers import (
     points_cell,
     span,
 )
-from emdiag.findings.page import Amount, Cell, Findings, statement, table, table_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
-    from emdiag.findings.page import Statement, Table, Tone
+from emdiag.findings.page import (
+    Amount,
+    Cell,
+    Findings,
+    Statement,
+    Table,
+    Tone,
+    statement,
+    table,
+    table_of,
+)
 
 TONES: Final[Mapping[Conclusion, Tone]] = {
     "right better": "better",

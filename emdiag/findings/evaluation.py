@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from emdiag.core.results import BenchmarkScore, EvaluateResult, Metric
 from emdiag.findings.cautions import score_cautions
 from emdiag.findings.numbers import (
     NOTHING,
@@ -20,15 +22,9 @@ from emdiag.findings.numbers import (
     span,
     statistic,
 )
-from emdiag.findings.page import Cell, Findings, Statement, statement, table, table_of
+from emdiag.findings.page import Cell, Findings, Row, Statement, Table, statement, table, table_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.results import BenchmarkScore, EvaluateResult, Metric
-    from emdiag.findings.page import Row, Table
-
-    Scores = Sequence[BenchmarkScore]
+Scores = Sequence[BenchmarkScore]
 
 MOST_STATEMENTS: Final = 8
 """Scores said in words; the table holds all."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.records import Result
 from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.seed_scores import SeedScoresResult
@@ -16,17 +18,12 @@ from emdiag.findings.claims import claims_findings
 from emdiag.findings.comparison import comparison_findings
 from emdiag.findings.evaluation import evaluation_findings
 from emdiag.findings.logits.statements import logit_findings
+from emdiag.findings.page import Findings, Statement
 from emdiag.findings.regrades import regrade_findings
 from emdiag.findings.seeds import seeds_findings
 from emdiag.findings.selection import selection_findings
 from emdiag.findings.sweep.tables import sweep_findings
 from emdiag.findings.training import training_findings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from emdiag.core.records import Result
-    from emdiag.findings.page import Findings, Statement
 
 _FINDINGS: Final[Mapping[type[Result], Callable[..., Findings]]] = {
     EvaluateResult: evaluation_findings,

@@ -8,15 +8,13 @@ either where an end would otherwise be written as zero, since its side of zero d
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from math import floor, log10
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from emdiag.core.results import Interval, Metric
+from emdiag.core.results import Interval, Metric
 
 NOTHING: Final = "-"
 """A cell for what is not defined."""

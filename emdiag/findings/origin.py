@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from emdiag.findings.numbers import count
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 STUDY_QUESTION: Final = "What do these measurements say together?"
 OWN_TEXT: Final = "a text of the user's own"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from emdiag.core.regrades import RegradedRun, RegradeResult
 from emdiag.findings.cautions import as_sentence, distinct
 from emdiag.findings.numbers import NOTHING, at_temperature, metric_cell, points, points_cell
-from emdiag.findings.page import Amount, Findings, statement, table_of
-
-if TYPE_CHECKING:
-    from emdiag.core.regrades import RegradedRun, RegradeResult
-    from emdiag.findings.page import Statement, Table
+from emdiag.findings.page import Amount, Findings, Statement, Table, statement, table_of
 
 SHOWN: Final = 20
 """Disagreements of a run."""

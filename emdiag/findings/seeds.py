@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
 from emdiag.findings.cautions import as_sentence, distinct, few_problems, truncation
 from emdiag.findings.numbers import (
     NOTHING,
@@ -23,15 +24,14 @@ from emdiag.findings.page import (
     Amount,
     Cell,
     Findings,
+    Row,
+    Statement,
+    Table,
     sentences,
     statement,
     table,
     table_of,
 )
-
-if TYPE_CHECKING:
-    from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
-    from emdiag.findings.page import Row, Statement, Table
 
 CAPTION: Final = (
     "Every mark is one training seed, the diamond the mean of all, with the 95 % interval over "

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.numbers import count, percent, percent_cell, short
-from emdiag.findings.page import Amount, Cell, Findings, statement, table_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
-    from emdiag.findings.page import Statement, Table
+from emdiag.findings.page import Amount, Cell, Findings, Statement, Table, statement, table_of
 
 UNCERTAIN: Final = (
     "A high outcome variance or entropy says that the model is uncertain on a prompt. It does not "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from shlex import quote
 from statistics import mean
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from emdiag.core.checkpoints import Stage
+from emdiag.core.training import Method, TrainResult, UpdateRecord
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.numbers import (
     NOTHING,
@@ -18,17 +21,20 @@ from emdiag.findings.numbers import (
     short,
     span,
 )
-from emdiag.findings.page import Amount, Cell, Findings, sentences, statement, table
+from emdiag.findings.page import (
+    Amount,
+    Cell,
+    Findings,
+    Row,
+    Statement,
+    Table,
+    sentences,
+    statement,
+    table,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.checkpoints import Stage
-    from emdiag.core.training import Method, TrainResult, UpdateRecord
-    from emdiag.findings.page import Row, Statement, Table
-
-    Runs = Mapping[str, Sequence[UpdateRecord]]
-    """Records of each run by its name; update 0 is the start."""
+Runs = Mapping[str, Sequence[UpdateRecord]]
+"""Records of each run by its name; update 0 is the start."""
 
 
 @dataclass(frozen=True)

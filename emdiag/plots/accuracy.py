@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from msgspec.structs import replace
 
+from emdiag.core.results import BenchmarkScore, CompareResult, Comparison
+from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup
 from emdiag.findings import comparison, evaluation, seeds
+from emdiag.findings.evaluation import Scores
 from emdiag.findings.numbers import percent_cell, points_cell
 from emdiag.plots.plain_text import arm_names, plain_label
 from emdiag.plots.sheet import (
@@ -21,17 +24,7 @@ from emdiag.plots.sheet import (
     sheet,
     write_above,
 )
-from emdiag.plots.style import QUIET, STAGE_COLOURS, looks_by_label, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.results import BenchmarkScore, CompareResult, Comparison
-    from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup
-    from emdiag.findings.evaluation import Scores
-    from emdiag.plots.style import Look
-
+from emdiag.plots.style import QUIET, STAGE_COLOURS, Look, looks_by_label, style
 
 _ROW_INCHES = 0.36
 _BANDS_UP_TO = 3

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
+from matplotlib.figure import Figure
+
+from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.plots.logits.cooling import cooling_figure
 from emdiag.plots.logits.flips import flips_figure
 from emdiag.plots.logits.lines import along_figure, shift_figure
@@ -17,14 +22,6 @@ from emdiag.plots.sweep.lines import accuracy_figure, entropy_figure
 from emdiag.plots.sweep.lookup import SweepLookup
 from emdiag.plots.sweep.samples import samples_figure
 from emdiag.plots.sweep.slopes import control_figure, slopes_figure
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from matplotlib.figure import Figure
-
-    from emdiag.core.logit_skew import LogitSkewResult
-    from emdiag.core.temperature_sweep import TemperatureSweepResult
 
 Study = TypeVar("Study", DrawnStudy, SweepLookup)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from matplotlib.font_manager import findfont, get_font
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TOKEN_CHARACTERS = 14
 LABEL_CHARACTERS = 22

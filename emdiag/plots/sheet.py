@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
+from emdiag.core.results import Interval, Metric
+from emdiag.findings.page import Statement
 from emdiag.plots.plain_text import plain_label, plain_words
-from emdiag.plots.style import QUIET, WORDS_BOX
+from emdiag.plots.style import QUIET, WORDS_BOX, Look
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import Interval, Metric
-    from emdiag.findings.page import Statement
-    from emdiag.plots.style import Look
-
-    DrawnPoint = tuple[float, float | None, Interval | None]
-    """Position, value and interval."""
+DrawnPoint = tuple[float, float | None, Interval | None]
+"""Position, value and interval."""
 
 WIDTH_INCHES = 9.0
 TITLE_LINES: Final = 3

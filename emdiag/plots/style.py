@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import StoreError
 from emdiag.core.files import replacing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    from emdiag.core.checkpoints import Stage
-    from emdiag.core.protocols import Progress
+from emdiag.core.protocols import Progress
 
 Drawn: TypeAlias = "Figure"
 """A figure, for rooms that only hand it on."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import MeasurementError
 from emdiag.findings.training import (
     PANELS,
+    Panel,
+    Runs,
     figure_note,
     figure_title,
     panel_title,
@@ -20,15 +25,7 @@ from emdiag.findings.training import (
 )
 from emdiag.plots.style import QUIET, STAGE_COLOURS, style
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
-    from emdiag.core.checkpoints import Stage
-    from emdiag.findings.training import Panel, Runs
-
-    Series = dict[int, float]
+Series = dict[int, float]
 
 COLUMNS = 3
 _PANEL_INCHES = (3.2, 2.15)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from emdiag.core.codec import to_plain
 from emdiag.core.runs import Provenance, RunSpec
 from emdiag.studies.evaluate.plan import EvaluatePlan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _SHOWING = ("--json", "--wide")
 """Options that change nothing but how a result is shown; `--report FILE` is another."""

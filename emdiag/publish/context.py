@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence, Set
 
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.runs import Provenance
 from emdiag.findings import origin
 from emdiag.findings.page import Context, Fact
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
-from emdiag.publish.samples import page_samples
-from emdiag.publish.sources import checkpoint_of
+from emdiag.publish.samples import SampledRun, page_samples
+from emdiag.publish.sources import Sources, checkpoint_of
 from emdiag.store.provenance import version_notes
+from emdiag.store.run_store import Run
+from emdiag.store.session import Session
 from emdiag.store.training_folder import read_manifest
-from emdiag.studies.stored.problems import problems_of_runs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.runs import Provenance
-    from emdiag.publish.samples import SampledRun
-    from emdiag.publish.sources import Sources
-    from emdiag.store.run_store import Run
-    from emdiag.store.session import Session
-    from emdiag.studies.stored.problems import RunProblems
+from emdiag.studies.stored.problems import RunProblems, problems_of_runs
 
 _DIGEST_SHOWN = 12
 _VALUES_SHOWN = 8

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.records import Result
 from emdiag.findings import origin
+from emdiag.findings.page import Page
 from emdiag.publish.context import page_context
 from emdiag.publish.kinds import kind_of
 from emdiag.publish.runs import evaluation_of_runs
 from emdiag.publish.sources import sources_together
-from emdiag.publish.targets import find_targets
+from emdiag.publish.targets import Target, find_targets
 from emdiag.reports.render import write_page
 from emdiag.reports.study_page import Chapter, study_page
 from emdiag.store.run_store import Run, RunStore
-from emdiag.store.session import open_session
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.findings.page import Page
-    from emdiag.publish.targets import Target
-    from emdiag.store.session import Session
+from emdiag.store.session import Session, open_session
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -10,22 +11,15 @@ from emdiag.benchmarks.custom import DEFAULT_MAX_TOKENS
 from emdiag.core.digest import digest
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import BenchmarkCard, SourceSpec
-from emdiag.core.results import EvaluateResult
+from emdiag.core.results import BenchmarkScore, EvaluateResult
 from emdiag.findings import origin
 from emdiag.publish.samples import SampledRun
 from emdiag.publish.sources import checkpoint_of
+from emdiag.store.run_store import Run, RunStore
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import EvalTask
 from emdiag.studies.stored.find_runs import graded, no_grades
-from emdiag.studies.stored.problems import problems_of_runs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.core.results import BenchmarkScore
-    from emdiag.store.run_store import Run, RunStore
-    from emdiag.studies.stored.problems import RunProblems
+from emdiag.studies.stored.problems import RunProblems, problems_of_runs
 
 
 def evaluation_of_runs(runs: Sequence[Run], *, store: RunStore, home: Path) -> EvaluateResult:

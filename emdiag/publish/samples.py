@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
+from emdiag.core.problems import Problem
+from emdiag.core.runs import RunSpec
 from emdiag.core.sampling import Completion
 from emdiag.findings.origin import choice_of_samples
 from emdiag.store.run_store import Run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from emdiag.core.problems import Problem
-    from emdiag.core.runs import RunSpec
-    from emdiag.studies.stored.problems import RunProblems
+from emdiag.studies.stored.problems import RunProblems
 
 SamplePlace = tuple[str, str, int]
 """Benchmark, problem id and sample index: the samples of all columns that stand side by side."""

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.checkpoints import Arm, CheckpointRef
 from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.moments import ReadingSpec
+from emdiag.core.records import Result
+from emdiag.core.results import CompareResult, EvaluateResult
 from emdiag.core.runs import Provenance
+from emdiag.core.seed_scores import SeedScoresResult
+from emdiag.core.selection import SelectResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.findings.page import Fact
 from emdiag.publish.samples import SampledRun
 from emdiag.store.files import read_record
 from emdiag.store.provenance import read_sessions
+from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.stored.find_runs import find_pairs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.logit_skew import LogitSkewResult
-    from emdiag.core.records import Result
-    from emdiag.core.results import CompareResult, EvaluateResult
-    from emdiag.core.seed_scores import SeedScoresResult
-    from emdiag.core.selection import SelectResult
-    from emdiag.core.temperature_sweep import TemperatureSweepResult
-    from emdiag.store.run_store import Run, RunStore
 
 
 @dataclass(frozen=True, kw_only=True)

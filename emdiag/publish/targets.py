@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Result
@@ -15,9 +15,6 @@ from emdiag.store.files import read_result
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import is_training_folder
 from emdiag.studies.stored.find_runs import find_run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emdiag.core.errors import StoreError
-from emdiag.core.training import TrainedCell, TrainResult, next_stage
+from emdiag.core.protocols import Progress
+from emdiag.core.training import (
+    TrainedCell,
+    TrainFolder,
+    TrainManifest,
+    TrainResult,
+    UpdateRecord,
+    next_stage,
+)
 from emdiag.findings import origin
+from emdiag.findings.page import Fact, Page
 from emdiag.findings.training import seed_groups
-from emdiag.plots.style import save_figures
+from emdiag.plots.style import Drawn, save_figures
 from emdiag.plots.training import training_figure
 from emdiag.publish.context import facts
 from emdiag.publish.sources import Sources
 from emdiag.reports.pages import training_page
+from emdiag.store.run_store import RunStore
 from emdiag.store.training_folder import checkpoint_name, read_folder, read_manifest, read_updates
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from emdiag.core.protocols import Progress
-    from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
-    from emdiag.findings.page import Fact, Page
-    from emdiag.plots.style import Drawn
-    from emdiag.store.run_store import RunStore
 
 _DIGEST_SHOWN = 12
 

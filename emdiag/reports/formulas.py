@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import unescape
-from typing import TYPE_CHECKING, Final
+from typing import Final
+from xml.etree.ElementTree import Element
 
 from latex2mathml import exceptions
 from latex2mathml.converter import Converter
 
 from emdiag.reports.marks import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from xml.etree.ElementTree import Element
 
 Tree = list["str | dict[str, str] | Tree"]
 """A tag, its attributes if it has any, and its children: trees, or a string."""

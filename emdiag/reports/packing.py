@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from emdiag.core.grades import Verdict
+from emdiag.core.page_samples import PageSamples
 from emdiag.reports import formulas, marks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from emdiag.core.page_samples import PageSamples
 
 _VERDICTS: Final = tuple(Verdict)
 _ESCAPES: Final = {

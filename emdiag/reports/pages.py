@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from emdiag.core.claims import ClaimsResult
+from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.results import CompareResult, EvaluateResult
+from emdiag.core.seed_scores import SeedScoresResult
+from emdiag.core.selection import SelectResult
+from emdiag.core.temperature_sweep import TemperatureSweepResult
+from emdiag.core.training import TrainResult, UpdateRecord
 from emdiag.findings import claims, comparison, evaluation, seeds, selection, training
 from emdiag.findings.cautions import score_cautions
 from emdiag.findings.logits import captions as logit_captions
 from emdiag.findings.logits import statements as logits
 from emdiag.findings.logits import tables as logit_tables
 from emdiag.findings.logits.rows import LogitRows
-from emdiag.findings.page import ALL_FINDINGS, Page, Picture, Section, sentences
+from emdiag.findings.page import ALL_FINDINGS, Page, Picture, Section, Statement, sentences
 from emdiag.findings.sweep import captions as sweep_captions
 from emdiag.findings.sweep import statements as sweep
 from emdiag.findings.sweep import tables as sweep_tables
@@ -21,21 +29,8 @@ from emdiag.plots.accuracy import (
     seeds_figure,
 )
 from emdiag.plots.figures import skew_figures, sweep_figures
-from emdiag.plots.style import figure_svg
+from emdiag.plots.style import Drawn, figure_svg
 from emdiag.plots.training import training_figure
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.claims import ClaimsResult
-    from emdiag.core.logit_skew import LogitSkewResult
-    from emdiag.core.results import CompareResult, EvaluateResult
-    from emdiag.core.seed_scores import SeedScoresResult
-    from emdiag.core.selection import SelectResult
-    from emdiag.core.temperature_sweep import TemperatureSweepResult
-    from emdiag.core.training import TrainResult, UpdateRecord
-    from emdiag.findings.page import Statement
-    from emdiag.plots.style import Drawn
 
 MOST_ANSWERS: Final = 8
 """Statements on top of the page of a sweep or of logits; all of them are further down."""

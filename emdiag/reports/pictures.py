@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
-if TYPE_CHECKING:
-    from emdiag.findings.page import Picture
+from emdiag.findings.page import Picture
 
 _TAGS: Final = frozenset(
     (

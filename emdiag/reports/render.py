@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from emdiag.core.errors import StoreError
 from emdiag.core.files import write_atomically
+from emdiag.findings.page import Page
 from emdiag.reports.marks import visible
 from emdiag.reports.packing import packed
 from emdiag.reports.pictures import inline_svg
@@ -23,11 +25,6 @@ from emdiag.reports.wording import (
     with_intervals,
 )
 from emdiag.resources import data_dir
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from emdiag.findings.page import Page
 
 _SCRIPTS: Final = ("report.js", "samples.js")
 

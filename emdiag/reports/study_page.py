@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from emdiag.core.claims import ClaimsResult
 from emdiag.findings import selection
 from emdiag.findings.cautions import distinct
 from emdiag.findings.claims import claims_cautions, verdicts_statement
-from emdiag.findings.page import Page, Section, Statement, sentences
+from emdiag.findings.page import Cell, Page, Picture, Section, Statement, Table, sentences
 from emdiag.reports.pages import claims_sections
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.claims import ClaimsResult
-    from emdiag.findings.page import Cell, Picture, Table
 
 STATEMENTS_OF_A_CHAPTER = 4
 """Statements that a chapter begins with; all of them stand in its details."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from markupsafe import Markup, escape
 
+from emdiag.findings.page import Table, Tone
 from emdiag.reports.marks import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from emdiag.findings.page import Table, Tone
 
 TONE_SIGNS: Final[dict[Tone, str]] = {
     "better": "\N{BLACK UP-POINTING TRIANGLE}",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from emdiag.findings.logits.rows import SHIFTS
+from emdiag.core.logit_skew import LogitEstimate, PublishedFigure
+from emdiag.findings.logits.rows import SHIFTS, LogitRows, LogitStatistic
 from emdiag.findings.numbers import count, intervals_drawn, listed, span
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.logit_skew import LogitEstimate, PublishedFigure
-    from emdiag.findings.logits.rows import LogitRows, LogitStatistic
 
 CHAPTER: Final = "What happened to the logits"
 SHAPE: Final = {

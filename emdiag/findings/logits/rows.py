@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from emdiag.core.logit_skew import (
     OWN,
@@ -17,9 +18,6 @@ from emdiag.core.logit_skew import (
 )
 from emdiag.core.moments import RANK_BUCKETS
 from emdiag.findings.numbers import change, statistic
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)

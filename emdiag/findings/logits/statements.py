@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from emdiag.core.results import direction_of
+from emdiag.core.logit_skew import (
+    Decomposition,
+    Finding,
+    LogitEstimate,
+    LogitSkewResult,
+    QuirkStep,
+)
+from emdiag.core.results import Direction, direction_of
 from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
 from emdiag.findings.logits.rows import (
     COOLING_SHARE,
@@ -19,26 +27,13 @@ from emdiag.findings.logits.rows import (
     SKEWNESS,
     TENTHS,
     LogitRows,
+    LogitStatistic,
     amount,
     rank_range,
 )
 from emdiag.findings.logits.tables import study_tables
 from emdiag.findings.numbers import ARROW, count, listed, moved, percent, short, statistic
-from emdiag.findings.page import Amount, Findings, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from emdiag.core.logit_skew import (
-        Decomposition,
-        Finding,
-        LogitEstimate,
-        LogitSkewResult,
-        QuirkStep,
-    )
-    from emdiag.core.results import Direction
-    from emdiag.findings.logits.rows import LogitStatistic
-    from emdiag.findings.page import Statement, Tone
+from emdiag.findings.page import Amount, Findings, Statement, Tone, statement
 
 _NAMES: Final[Mapping[LogitStatistic, tuple[str, str]]] = {
     SKEWNESS: ("skewness", "per-token skewness"),

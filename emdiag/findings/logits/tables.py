@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from emdiag.core.logit_skew import OWN
+from emdiag.core.logit_skew import OWN, Decomposition, LogitEstimate, QuirkStep
+from emdiag.core.results import Direction
 from emdiag.findings.logits.rows import (
     AUROC,
     COOLING_SHARE,
@@ -16,18 +18,11 @@ from emdiag.findings.logits.rows import (
     POOLED_SKEWNESS,
     SHIFTS,
     SKEWNESS,
+    LogitRows,
     LogitStatistic,
 )
 from emdiag.findings.numbers import NOTHING, change, count, p_value, short, statistic
-from emdiag.findings.page import Cell, table, table_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from emdiag.core.logit_skew import Decomposition, LogitEstimate, QuirkStep
-    from emdiag.core.results import Direction
-    from emdiag.findings.logits.rows import LogitRows
-    from emdiag.findings.page import Row, Table
+from emdiag.findings.page import Cell, Row, Table, table, table_of
 
 
 def _parts(name: str) -> LogitStatistic:

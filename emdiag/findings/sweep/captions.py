@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from emdiag.core.temperature_sweep import Axis, SweepPoint, TemperatureSweepResult
 from emdiag.findings.numbers import intervals_drawn, span
 from emdiag.findings.page import Statement
 from emdiag.findings.sweep.statements import AXES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.temperature_sweep import Axis, SweepPoint, TemperatureSweepResult
 
 WHY_A_BASELINE: Final = (
     "Any model gives its most likely answers more often when its temperature is lowered. Here the "

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from emdiag.core.results import Direction
+from emdiag.core.temperature_sweep import (
+    Axis,
+    CoolingControl,
+    CoolingVerdict,
+    Slope,
+    SlopeDifference,
+    SweepPoint,
+    TemperatureSweepResult,
+    Trend,
+)
 from emdiag.findings.numbers import (
     at_temperature,
     distance,
@@ -15,23 +27,7 @@ from emdiag.findings.numbers import (
     setting,
     short,
 )
-from emdiag.findings.page import Amount, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.results import Direction
-    from emdiag.core.temperature_sweep import (
-        Axis,
-        CoolingControl,
-        CoolingVerdict,
-        Slope,
-        SlopeDifference,
-        SweepPoint,
-        TemperatureSweepResult,
-        Trend,
-    )
-    from emdiag.findings.page import Statement, Tone
+from emdiag.findings.page import Amount, Statement, Tone, statement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from emdiag.core.results import Metric
+from emdiag.core.temperature_sweep import (
+    CoolingControl,
+    Slope,
+    SlopeDifference,
+    TemperatureSweepResult,
+)
 from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
 from emdiag.findings.numbers import (
     MINUS,
@@ -18,20 +25,8 @@ from emdiag.findings.numbers import (
     short,
     statistic,
 )
-from emdiag.findings.page import Cell, Findings, table, table_of
+from emdiag.findings.page import Cell, Findings, Table, Tone, table, table_of
 from emdiag.findings.sweep.statements import AXES, baseline, statements, trend
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.results import Metric
-    from emdiag.core.temperature_sweep import (
-        CoolingControl,
-        Slope,
-        SlopeDifference,
-        TemperatureSweepResult,
-    )
-    from emdiag.findings.page import Table, Tone
 
 
 def sweep_findings(result: TemperatureSweepResult) -> Findings:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from emdiag.core.logit_skew import Decomposition
 from emdiag.findings.logits import captions
 from emdiag.findings.logits.rows import KL
 from emdiag.findings.logits.statements import cooling_statements
+from emdiag.findings.page import Statement
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.sheet import legend, line_of, line_options, name_rows, sheet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.logit_skew import Decomposition
-    from emdiag.findings.page import Statement
-    from emdiag.plots.logits.lookup import DrawnStudy
 
 MOST_TEXTS = 4
 _TICKS: Final = {1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1.0: "1", 2.0: "2", 4.0: "4"}

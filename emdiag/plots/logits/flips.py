@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
+from emdiag.core.logit_skew import TopTokenFlow
 from emdiag.findings.logits.captions import flips_note
 from emdiag.findings.logits.rows import FLIPS
 from emdiag.findings.logits.statements import flip_statements
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.plain_text import plain_token
 from emdiag.plots.sheet import sheet
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.logit_skew import TopTokenFlow
-    from emdiag.plots.logits.lookup import DrawnStudy
 
 MOST_ARMS = 3
 MOST_PAIRS = 12

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from emdiag.core.logit_skew import LogitEstimate
 from emdiag.findings.logits import captions
-from emdiag.findings.logits.rows import ENTROPY, RANKS, SKEWNESS, TENTHS, rank_range
+from emdiag.findings.logits.rows import ENTROPY, RANKS, SKEWNESS, TENTHS, LogitStatistic, rank_range
 from emdiag.findings.logits.statements import shift_statements, tenth_statements
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.sheet import arm_legend, draw_series, sheet
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.logit_skew import LogitEstimate
-    from emdiag.findings.logits.rows import LogitStatistic
-    from emdiag.plots.logits.lookup import DrawnStudy
-
-    Parts = Mapping[LogitStatistic, list[LogitStatistic]]
-    """A statistic and the same of each part."""
+Parts = Mapping[LogitStatistic, list[LogitStatistic]]
+"""A statistic and the same of each part."""
 
 _ALONG: Final = {SKEWNESS: "per-token skewness", ENTROPY: "entropy, nats per token"}
 

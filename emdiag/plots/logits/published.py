@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from emdiag.core.logit_skew import QuirkStep
 from emdiag.findings.logits import captions
 from emdiag.findings.logits.statements import published_statements
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (
     arm_legend,
@@ -16,16 +22,6 @@ from emdiag.plots.sheet import (
     name_rows,
     sheet,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.logit_skew import QuirkStep
-    from emdiag.plots.logits.lookup import DrawnStudy
 
 _STEP_CHARACTERS = 32
 _LINE_CHARACTERS = 16

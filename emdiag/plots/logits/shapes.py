@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from emdiag.core.moments import Histogram
 from emdiag.findings.logits import captions
 from emdiag.findings.logits.rows import POOLED_SKEWNESS, SKEWNESS, LogitStatistic
 from emdiag.findings.logits.statements import skewness_statements
 from emdiag.findings.numbers import fixed, statistic
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.sheet import line_options, sheet
 from emdiag.plots.style import QUIET
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    from emdiag.core.moments import Histogram
-    from emdiag.plots.logits.lookup import DrawnStudy
 
 _EDGE_SHARE = 1e-4
 _COLUMNS: Final = (

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from emdiag.core.moments import Histogram
+from emdiag.core.results import Interval
 from emdiag.findings.logits.captions import violins_note
 from emdiag.findings.logits.rows import SKEWNESS
 from emdiag.findings.logits.statements import skewness_statements
 from emdiag.findings.numbers import statistic
+from emdiag.plots.logits.lookup import DrawnStudy
 from emdiag.plots.logits.shapes import counts_of, ends_of
 from emdiag.plots.sheet import draw_interval, name_rows, sheet
-from emdiag.plots.style import QUIET, WORDS_BOX
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    from emdiag.core.moments import Histogram
-    from emdiag.core.results import Interval
-    from emdiag.plots.logits.lookup import DrawnStudy
-    from emdiag.plots.style import Look
+from emdiag.plots.style import QUIET, WORDS_BOX, Look
 
 MOST_TEXTS = 4
 _MOST_BINS = 60

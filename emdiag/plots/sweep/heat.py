@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from emdiag.findings.sweep.captions import HEAT_COLOURS, sizes
 from emdiag.findings.sweep.statements import AXES, accuracy_range
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import panel_grid
-from emdiag.plots.sweep.lookup import along, value_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    from emdiag.plots.sweep.lookup import SweepLookup
+from emdiag.plots.sweep.lookup import SweepLookup, along, value_name
 
 _COLOURS = "cividis"  # even in lightness, and the same for all kinds of colour vision
 _DARK_BELOW = 0.55

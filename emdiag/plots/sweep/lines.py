@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from emdiag.core.results import Metric
+from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
 from emdiag.findings.sweep import captions
 from emdiag.findings.sweep.statements import AXES, baselines_by_checkpoint, trends_by_checkpoint
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (
+    DrawnPoint,
     benchmark_panels,
     draw_series,
     line_of,
@@ -18,20 +24,8 @@ from emdiag.plots.sheet import (
     metric_values,
     scaled,
 )
-from emdiag.plots.sweep.lookup import along, value_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.results import Metric
-    from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
-    from emdiag.plots.sheet import DrawnPoint
-    from emdiag.plots.style import Look
-    from emdiag.plots.sweep.lookup import SweepLookup
+from emdiag.plots.style import Look
+from emdiag.plots.sweep.lookup import SweepLookup, along, value_name
 
 _BANDS_UP_TO = 3
 _NAMED_POINTS_UP_TO = 3

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from emdiag.core.results import Interval
 from emdiag.core.temperature_sweep import (
     Axis,
     CoolingControl,
@@ -15,11 +17,6 @@ from emdiag.core.temperature_sweep import (
 )
 from emdiag.plots.plain_text import arm_names
 from emdiag.plots.style import STAGE_COLOURS, Look, looks_by_label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from emdiag.core.results import Interval
 
 _NEUTRAL: Final[Mapping[Axis, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}
 

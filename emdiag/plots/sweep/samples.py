@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from emdiag.core.results import Metric
+from emdiag.core.temperature_sweep import SweepPoint
 from emdiag.findings.sweep import captions
 from emdiag.findings.sweep.statements import AXES
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import panel_grid
 from emdiag.plots.sweep.lines import about_points, curves, legend_entries, ticks_along
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.results import Metric
-    from emdiag.core.temperature_sweep import SweepPoint
-    from emdiag.plots.sweep.lookup import SweepLookup
+from emdiag.plots.sweep.lookup import SweepLookup
 
 MOST_BENCHMARKS = 4
 """Columns of the sheet of samples; further benchmarks stand in the tables."""

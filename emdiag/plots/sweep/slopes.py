@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from emdiag.core.results import Interval
+from emdiag.core.temperature_sweep import Axis, CoolingControl, Slope, SlopeDifference
 from emdiag.findings.numbers import MINUS, intervals_drawn, p_value, points_cell, setting, short
 from emdiag.findings.sweep import captions, statements
 from emdiag.findings.sweep.statements import AXES
 from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import draw_interval, legend, name_rows, scaled, sheet, write_above
 from emdiag.plots.style import QUIET
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from emdiag.core.results import Interval
-    from emdiag.core.temperature_sweep import Axis, CoolingControl, Slope, SlopeDifference
-    from emdiag.plots.sweep.lookup import SweepLookup
+from emdiag.plots.sweep.lookup import SweepLookup
 
 MARGIN_POINTS = 2.0
 """Half-width of the zone that counts as mere cooling; see `CoolingVerdict`."""
