@@ -233,17 +233,13 @@ def coverage_tables(scores: Scores) -> list[Table]:
     several = [score for score in scores if len(score.pass_at_k) > 1]
     if not several:
         return []
-    most = max(len(score.pass_at_k) for score in several)
+    ks = range(1, max(len(score.pass_at_k) for score in several) + 1)
     rows = [
-        [
-            score.label,
-            score.benchmark,
-            *map(metric_cell, score.pass_at_k),
-            *[NOTHING] * (most - len(score.pass_at_k)),
-        ]
+        [score.label, score.benchmark, *map(metric_cell, score.pass_at_k)]
+        + [NOTHING] * (len(ks) - len(score.pass_at_k))
         for score in several
     ]
-    columns = ["checkpoint", "benchmark", *(f"pass@{k}" for k in range(1, most + 1))]
+    columns = ["checkpoint", "benchmark", *(f"pass@{k}" for k in ks)]
     return [table("Coverage in percent, unbiased", columns, rows=rows)]
 
 

@@ -303,3 +303,9 @@ def sentence(words: str) -> str:
 def sentences(statements: Iterable[Statement]) -> tuple[str, ...]:
     """The words of each, with a full stop."""
     return tuple(sentence(statement.words) for statement in statements)
+
+
+def one_line(text: str, most: int) -> str:
+    """Text of others on one line, cut where it is longer than so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}\N{HORIZONTAL ELLIPSIS}"

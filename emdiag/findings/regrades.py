@@ -7,7 +7,7 @@ from typing import Final
 from emdiag.core.regrades import RegradedRun, RegradeResult
 from emdiag.findings.cautions import as_sentence, distinct
 from emdiag.findings.numbers import NOTHING, at_temperature, metric_cell, points, points_cell
-from emdiag.findings.page import Amount, Findings, Statement, Table, statement, table_of
+from emdiag.findings.page import Amount, Findings, Statement, Table, one_line, statement, table_of
 
 SHOWN: Final = 20
 """Disagreements of a run."""
@@ -78,7 +78,4 @@ def disagreements_table(run: RegradedRun, *, top: int = SHOWN) -> Table:
 
 
 def _short(text: str | None) -> str:
-    line = " ".join((text or NOTHING).split())
-    if len(line) <= _ANSWER_CHARACTERS:
-        return line
-    return f"{line[:_ANSWER_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}"
+    return one_line(text or NOTHING, _ANSWER_CHARACTERS)

@@ -6,7 +6,13 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Final
 
-from emdiag.core.seed_scores import BenchmarkSeeds, SeedGroup, SeedScore, SeedScoresResult
+from emdiag.core.seed_scores import (
+    BenchmarkSeeds,
+    SeedDifference,
+    SeedGroup,
+    SeedScore,
+    SeedScoresResult,
+)
 from emdiag.findings.cautions import as_sentence, distinct, few_problems, truncation
 from emdiag.findings.numbers import (
     NOTHING,
@@ -14,6 +20,7 @@ from emdiag.findings.numbers import (
     how_scored,
     intervals_drawn,
     listed,
+    metric_cell,
     percent,
     percent_cell,
     points,
@@ -92,7 +99,10 @@ def benchmark_statements(of: BenchmarkSeeds) -> list[Statement]:
     """The mean against the base, the registered checkpoint, and the spread."""
     statements = [mean_statement(group, of) for group in of.groups]
     if of.registered is not None:
-        statements.append(_registered(of.registered, of.benchmark))
+        at, seed = place(of.registered), of.registered
+        words = f"Registered checkpoint, {at}: {percent(seed.value, seed.interval)}"
+        subject = f"{at} on {of.benchmark}"
+        statements.append(statement(f"{words} on {of.benchmark}", "registered", subject, of=seed))
     return statements + [_spread(group, of) for group in of.groups if group.deviation]
 
 
@@ -113,12 +123,6 @@ def mean_statement(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
     return statement(words, kind, subject, of=amount, direction=gap.direction, tone=tone)
 
 
-def _registered(seed: SeedScore, benchmark: str) -> Statement:
-    amount = percent(seed.value, seed.interval)
-    words = f"Registered checkpoint, {place(seed)}: {amount} on {benchmark}"
-    return statement(words, "registered", f"{place(seed)} on {benchmark}", of=seed)
-
-
 def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
     name = f"{group.name}: seeds" if group.name else "Seeds"
     words = (
@@ -132,31 +136,22 @@ def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
 
 def groups_table(of: BenchmarkSeeds) -> Table:
     """Means over seeds, the base first."""
-    base = of.base
+    base, name, note = of.base, "base", "95 % intervals over seeds and problems"
     rows: list[Row] = []
     if base is not None:
-        mean = percent_cell(base.value, base.interval)
-        rows.append([base.name, NOTHING, NOTHING, mean, *[NOTHING] * 4])
-    for group in of.groups:
-        gap = group.difference
-        rows.append(
-            [
-                group.name or "all seeds",
-                str(group.update),
-                str(len(group.seeds)),
-                percent_cell(group.mean, group.interval),
-                percent_cell(group.deviation),
-                percent_cell(group.lowest),
-                percent_cell(group.highest),
-                NOTHING
-                if gap is None
-                else Cell(
-                    text=points_cell(gap.difference, gap.interval), tone=TONES[gap.direction]
-                ),
-            ]
-        )
-    name = base.name if base is not None else "base"
-    note = "95 % intervals over seeds and problems"
+        name, note = base.name, f"{note}; that of {base.name} over problems"
+        rows.append([name, NOTHING, NOTHING, metric_cell(base), *[NOTHING] * 4])
+    rows += [
+        [
+            group.name or "all seeds",
+            str(group.update),
+            str(len(group.seeds)),
+            percent_cell(group.mean, group.interval),
+            *map(percent_cell, (group.deviation, group.lowest, group.highest)),
+            _gap(group.difference),
+        ]
+        for group in of.groups
+    ]
     return table(
         f"{of.benchmark} ({_setting(of)}): means over seeds in percent",
         (
@@ -164,9 +159,15 @@ def groups_table(of: BenchmarkSeeds) -> Table:
             f"minus {name}, points",
         ),
         rows=rows,
-        note=f"{note}; that of {name} over problems." if base is not None else f"{note}.",
+        note=f"{note}.",
         secondary=("update", "lowest", "highest", "seeds"),
     )
+
+
+def _gap(gap: SeedDifference | None) -> Cell | str:
+    if gap is None:
+        return NOTHING
+    return Cell(text=points_cell(gap.difference, gap.interval), tone=TONES[gap.direction])
 
 
 def checkpoints_table(of: BenchmarkSeeds) -> Table:

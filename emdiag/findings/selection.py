@@ -8,7 +8,16 @@ from typing import Final
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.numbers import count, percent, percent_cell, short
-from emdiag.findings.page import Amount, Cell, Findings, Statement, Table, statement, table_of
+from emdiag.findings.page import (
+    Amount,
+    Cell,
+    Findings,
+    Statement,
+    Table,
+    one_line,
+    statement,
+    table_of,
+)
 
 UNCERTAIN: Final = (
     "A high outcome variance or entropy says that the model is uncertain on a prompt. It does not "
@@ -60,7 +69,7 @@ def selection_statements(result: SelectResult) -> tuple[Statement, ...]:
     """The first prompt, what ranked it, and how the checkpoint answers it."""
     first = result.ranked[0]
     labels = "with labels" if result.used_labels else "without labels"
-    words = f"First prompt: {first.problem_id}: {_short(first.statement)}"
+    words = f"First prompt: {first.problem_id}: {one_line(first.statement, _STATEMENT_CHARACTERS)}"
     statements = [statement(words, "first prompt", first.problem_id)]
     words = f"Ranked {labels} by {result.by}, {result.best} first ({result.meaning})"
     statements.append(statement(words, "criterion", result.by))
@@ -114,7 +123,7 @@ def ranking_table(result: SelectResult, ranked: Sequence[PromptStatistics], *, s
 
 def _prompt(place: int, prompt: PromptStatistics) -> Cell:
     text = f"{place}.\N{NO-BREAK SPACE}{prompt.problem_id}"
-    return Cell(text=text, hint=_short(prompt.statement))
+    return Cell(text=text, hint=one_line(prompt.statement, _STATEMENT_CHARACTERS))
 
 
 def _majority(prompt: PromptStatistics) -> Cell:
@@ -139,10 +148,3 @@ def selection_cautions(result: SelectResult) -> tuple[str, ...]:
             f"{percent_cell(cut)} % of all samples were cut off at the limit of new tokens."
         )
     return distinct([*cautions, *(as_sentence(note) for note in result.notes)])
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    if len(line) <= _STATEMENT_CHARACTERS:
-        return line
-    return f"{line[:_STATEMENT_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}"

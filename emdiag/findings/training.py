@@ -268,26 +268,21 @@ def ends_table(runs: Runs) -> Table:
     for name, records in runs.items():
         if not records:
             continue
-        last = records[-1]
+        last, at = records[-1], records[-1].loss_temperature
         seconds = [value for value in (last.sampling_s, last.update_s) if value is not None]
-        memory = last.peak_memory_bytes
-        at = last.loss_temperature
+        gibibytes = None if last.peak_memory_bytes is None else last.peak_memory_bytes / 2**30
+        hint = None if at is None else f"at temperature {at:g}"
         rows.append(
             [
-                _run_name(name),
-                str(last.update),
-                _first_to_last(records, "reward"),
-                Cell(
-                    text=_first_to_last(records, "loss"),
-                    hint=None if at is None else f"at temperature {at:g}",
-                ),
+                *(_run_name(name), str(last.update), _first_to_last(records, "reward")),
+                Cell(text=_first_to_last(records, "loss"), hint=hint),
                 _first_to_last(records, "held_out_entropy_nats"),
                 percent_cell(last.answer_flips_frac),
                 _first_to_last(records, "mean_tokens"),
                 percent_cell(last.truncated_frac),
                 short(last.weight_distance),
                 fixed(sum(seconds), 1) if seconds else NOTHING,
-                fixed(None if memory is None else memory / 2**30, 2),
+                fixed(gibibytes, 2),
             ]
         )
     return table(

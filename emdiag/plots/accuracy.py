@@ -51,7 +51,12 @@ def accuracy_figure(scores: Scores) -> Figure:
     for index, (benchmark, axes) in enumerate(panels.items()):
         shown = [score for score in scores if score.benchmark == benchmark]
         for score in shown:
-            _score(axes, score, look=looks[score.label], line=rows.index(_row(score)))
+            look, line, value = looks[score.label], rows.index(_row(score)), 100 * score.value
+            draw_interval(axes, scaled(score.interval), line=line, color=look.colour)
+            axes.plot(
+                [value], [line], look.marker, color=look.colour, markersize=6, label=score.label
+            )
+            write_above(axes, percent_cell(score.value, score.interval), at=(value, line))
         name_rows(axes, ticks, above=0.75, below=0.5)
         _percent_limits(axes)
         axes.set_xlabel(f"{' or '.join(dict.fromkeys(s.metric for s in shown))}, % right")
@@ -174,13 +179,6 @@ def _plain_group(group: SeedGroup) -> SeedGroup:
     name, gap = plain_label(group.name, 30) if group.name else "", group.difference
     difference = None if gap is None else replace(gap, base=plain_label(gap.base))
     return replace(group, name=name, difference=difference)
-
-
-def _score(axes: Axes, score: BenchmarkScore, *, look: Look, line: int) -> None:
-    draw_interval(axes, scaled(score.interval), line=line, color=look.colour)
-    value = 100 * score.value
-    axes.plot([value], [line], look.marker, color=look.colour, markersize=6, label=score.label)
-    write_above(axes, percent_cell(score.value, score.interval), at=(value, line))
 
 
 def _percent_limits(axes: Axes) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
@@ -23,44 +22,43 @@ from emdiag.plots.sweep.lookup import SweepLookup
 from emdiag.plots.sweep.samples import samples_figure
 from emdiag.plots.sweep.slopes import control_figure, slopes_figure
 
-Study = TypeVar("Study", DrawnStudy, SweepLookup)
 
-_OF_LOGITS: Final[Mapping[str, Callable[[DrawnStudy], Figure | None]]] = {
-    "histogram": histogram_figure,
-    "per-token-skewness": violin_figure,
-    "along-the-answer": along_figure,
-    "shift-by-rank": shift_figure,
-    "cooling": cooling_figure,
-    "published": published_figure,
-    "flips": flips_figure,
-}
-_OF_A_SWEEP: Final[Mapping[str, Callable[[SweepLookup], Figure | None]]] = {
-    "accuracy": accuracy_figure,
-    "control": control_figure,
-    "entropy": entropy_figure,
-    "slopes": slopes_figure,
-    "samples": samples_figure,
-    "heat": heat_figure,
-}
-
-
+@style()
 def skew_figures(result: LogitSkewResult) -> dict[str, Figure]:
     """Figures by the name of their file, without those the result has nothing for.
 
     They are read on the base's own writing where it was read, else on every checkpoint's own, and
     say so. Save them with `save_figure`.
     """
-    return _drawn(_OF_LOGITS, DrawnStudy(result))
+    study = DrawnStudy(result)
+    return _drawn(
+        {
+            "histogram": histogram_figure(study),
+            "per-token-skewness": violin_figure(study),
+            "along-the-answer": along_figure(study),
+            "shift-by-rank": shift_figure(study),
+            "cooling": cooling_figure(study),
+            "published": published_figure(study),
+            "flips": flips_figure(study),
+        }
+    )
 
 
+@style()
 def sweep_figures(result: TemperatureSweepResult) -> dict[str, Figure]:
     """The same of a sweep."""
-    return _drawn(_OF_A_SWEEP, SweepLookup(result))
+    lookup = SweepLookup(result)
+    return _drawn(
+        {
+            "accuracy": accuracy_figure(lookup),
+            "control": control_figure(lookup),
+            "entropy": entropy_figure(lookup),
+            "slopes": slopes_figure(lookup),
+            "samples": samples_figure(lookup),
+            "heat": heat_figure(lookup),
+        }
+    )
 
 
-def _drawn(
-    figures: Mapping[str, Callable[[Study], Figure | None]], study: Study
-) -> dict[str, Figure]:
-    with style():
-        drawn = {name: draw(study) for name, draw in figures.items()}
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+def _drawn(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:
+    return {name: figure for name, figure in figures.items() if figure is not None}

@@ -70,11 +70,7 @@ def _visible(character: str) -> str:
     """The character, or its escape where it has no shape or would move what stands beside it."""
     code = ord(character)
     hidden = unicodedata.category(character)[0] in "CMZ" and character != " "
-    if hidden or unicodedata.bidirectional(character) in _RIGHT_TO_LEFT or not _has_shape(code):
+    has_shape = get_font(findfont("DejaVu Sans")).get_char_index(code)  # it warns of all others
+    if hidden or unicodedata.bidirectional(character) in _RIGHT_TO_LEFT or not has_shape:
         return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     return character
-
-
-def _has_shape(code: int) -> bool:
-    """Whether the font that comes with matplotlib can draw it; it warns of all others."""
-    return bool(get_font(findfont("DejaVu Sans")).get_char_index(code))

@@ -219,15 +219,7 @@ def draw_series(
     label: str,
     bars: bool = False,
 ) -> None:
-    """A line with its intervals as a band, or as bars; a gap where a value is not defined.
-
-    Args:
-        axes: Where to draw.
-        points: Position, value and interval of each.
-        look: Of the arm.
-        label: Of the line, for who asks the figure.
-        bars: Bars instead of a band.
-    """
+    """A line with its intervals as a band, or as bars; a gap where a value is not defined."""
     ends = [
         (interval.low, interval.high) if interval is not None and value is not None else (None,) * 2
         for _, value, interval in points

@@ -68,7 +68,8 @@ def _bare(words: Sequence[str]) -> tuple[str, ...]:
 def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
     """The command that draws the same run."""
     session, engine = work.session, spec.engine
-    ref = f"{session.ref}@{session.revision}" if _is_pinned(session) else session.ref
+    is_pinned = session.revision is not None and "@" not in session.ref
+    ref = f"{session.ref}@{session.revision}" if is_pinned else session.ref
     sampling = to_plain(spec.sampling)
     del sampling["stop_token_ids"]  # of the checkpoint
     plan = EvaluatePlan.of(
@@ -86,7 +87,3 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
         },
     )
     return plan.command()
-
-
-def _is_pinned(session: Provenance) -> bool:
-    return session.revision is not None and "@" not in session.ref

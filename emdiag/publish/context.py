@@ -48,7 +48,7 @@ def page_context(sources: Sources, session: Session) -> Context:
     cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints), *absent]
     noted = " ".join(sources.notes)
     described = {
-        f"checkpoint {label}": "; ".join(map(_described, seeds))
+        f"checkpoint {label}": ["; ".join(map(_described, seeds))]
         for label, seeds in by_label.items()
     }
     return Context(
@@ -98,21 +98,24 @@ def _settings(runs: Sequence[SampledRun]) -> tuple[Fact, ...]:
     """Settings over all runs; several values of one setting stand beside each other."""
     specs = [column.run.spec for column in runs]
     samples = [column.samples for column in runs if column.samples is not None]
-    settings: Mapping[str, Sequence[object]] = {
-        "benchmark": [spec.benchmark for spec in specs],
-        "problems": [f"the first {column.limit}" for column in runs if column.limit is not None],
-        "samples of each problem": sorted(samples),
-        "temperature": sorted(spec.sampling.temperature for spec in specs),
-        "top-p": sorted(spec.sampling.top_p for spec in specs),
-        "top-k": [spec.sampling.top_k or "all tokens" for spec in specs],
-        "min-p": [spec.sampling.min_p for spec in specs if spec.sampling.min_p],
-        "new tokens at most": sorted(spec.sampling.max_tokens for spec in specs),
-        "template": [spec.template for spec in specs],
-        "chat template": ["applied" if spec.chat else "not applied" for spec in specs],
-        "seed of sampling": sorted(spec.sampling.seed for spec in specs),
-        "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
-    }
-    return facts({name: _listed(values) for name, values in settings.items()})
+    return facts(
+        {
+            "benchmark": [spec.benchmark for spec in specs],
+            "problems": [
+                f"the first {column.limit}" for column in runs if column.limit is not None
+            ],
+            "samples of each problem": sorted(samples),
+            "temperature": sorted(spec.sampling.temperature for spec in specs),
+            "top-p": sorted(spec.sampling.top_p for spec in specs),
+            "top-k": [spec.sampling.top_k or "all tokens" for spec in specs],
+            "min-p": [spec.sampling.min_p for spec in specs if spec.sampling.min_p],
+            "new tokens at most": sorted(spec.sampling.max_tokens for spec in specs),
+            "template": [spec.template for spec in specs],
+            "chat template": ["applied" if spec.chat else "not applied" for spec in specs],
+            "seed of sampling": sorted(spec.sampling.seed for spec in specs),
+            "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
+        }
+    )
 
 
 def _named(by_label: Mapping[str, Sequence[CheckpointRef]]) -> tuple[Fact, ...]:
@@ -122,7 +125,7 @@ def _named(by_label: Mapping[str, Sequence[CheckpointRef]]) -> tuple[Fact, ...]:
         which = f"{len(seeds)} seeds" if len(seeds) > 1 else seeds[0].ref
         is_shown = len(seeds) > 1 or (len(by_label) <= _REFS_SHOWN and which != label)
         names.append(f"{label} ({which})" if is_shown else label)
-    return facts({"checkpoints": ", ".join(names)})
+    return facts({"checkpoints": names})
 
 
 def _by_label(checkpoints: Sequence[CheckpointRef]) -> dict[str, list[CheckpointRef]]:
@@ -156,17 +159,16 @@ def _provenance(runs: Sequence[SampledRun], sessions: Sequence[Provenance]) -> t
     }
     began = min(session.started for session in sessions)
     ended = max(session.finished or session.started for session in sessions)
-    commits = [session.emdiag_commit or "installed" for session in sessions]
     return facts(
         {
-            "emdiag": _listed([session.emdiag_version for session in sessions]),
-            "commit": _listed([_short_commit(commit) for commit in commits]),
-            "libraries": _versions([session.versions for session in sessions]),
-            "device": _listed([session.device for session in sessions]),
-            "number format": _listed([session.dtype for session in sessions]),
-            "drawn": f"{_minute(began)} to {_minute(ended)} UTC",
-            "grader": ", ".join(sorted(graders)),
-            "runs": _listed([column.run.path.name for column in runs]),
+            "emdiag": [session.emdiag_version for session in sessions],
+            "commit": [_short_commit(session.emdiag_commit or "installed") for session in sessions],
+            "libraries": [_versions([session.versions for session in sessions])],
+            "device": [session.device for session in sessions],
+            "number format": [session.dtype for session in sessions],
+            "drawn": [f"{_minute(began)} to {_minute(ended)} UTC"],
+            "grader": sorted(graders),
+            "runs": [column.run.path.name for column in runs],
         }
     )
 
@@ -203,14 +205,16 @@ def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) 
     return [*notes, *training_leaks(checkpoints, measured)]
 
 
-def facts(values: Mapping[str, str]) -> tuple[Fact, ...]:
-    """A fact for each name that has a value."""
-    return tuple(Fact(name=name, value=value) for name, value in values.items() if value)
+def facts(values: Mapping[str, Sequence[object]]) -> tuple[Fact, ...]:
+    """A fact for each name that has values: each once, as a reader writes it, in a line.
 
-
-def _listed(values: Sequence[object]) -> str:
-    """Values in a line, each once, as a reader writes them; of many numbers only the ends."""
-    words = list(dict.fromkeys(f"{v:g}" if isinstance(v, float) else str(v) for v in values))
-    if len(words) > _VALUES_SHOWN and all(isinstance(value, int | float) for value in values):
-        return f"{words[0]} to {words[-1]}, {len(words)} values"
-    return ", ".join(words)
+    Of many numbers, which are in order, only the ends are given.
+    """
+    shown = []
+    for name, of in values.items():
+        words = list(dict.fromkeys(f"{v:g}" if isinstance(v, float) else str(v) for v in of))
+        if len(words) > _VALUES_SHOWN and all(isinstance(value, int | float) for value in of):
+            words = [f"{words[0]} to {words[-1]}", f"{len(words)} values"]
+        if any(words):
+            shown.append(Fact(name=name, value=", ".join(words)))
+    return tuple(shown)

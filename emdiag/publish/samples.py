@@ -61,6 +61,16 @@ class _GradedSample:
     grade: Grade | None
     second: Grade | None
 
+    @property
+    def verdict(self) -> str:
+        """Of the main grader."""
+        return self.grade.verdict.value if self.grade else "ungraded"
+
+    @property
+    def characters(self) -> int:
+        """Of the text, as it is shown."""
+        return min(len(self.completion.text), MOST_CHARACTERS)
+
 
 def page_samples(
     runs: Sequence[SampledRun],
@@ -94,8 +104,8 @@ def page_samples(
         return None
     total = sum(map(len, places.values()))
     chosen = choose_places(
-        {place: tuple(map(_verdict, drawn)) for place, drawn in places.items()},
-        {place: sum(map(_size, drawn)) for place, drawn in places.items()},
+        {place: tuple((s.column, s.verdict) for s in drawn) for place, drawn in places.items()},
+        {place: sum(s.characters for s in drawn) for place, drawn in places.items()},
         most_samples=most_samples,
         most_text=MOST_TEXT,
     )
@@ -218,15 +228,6 @@ def _column(
         if is_asked and (not wanted or problem in wanted):
             main, second, *_ = [*(of.get((problem, index)) for of in grades), None, None]
             yield (benchmark, problem, index), _GradedSample(number, completion, main, second)
-
-
-def _verdict(drawn: _GradedSample) -> tuple[int, str]:
-    return drawn.column, drawn.grade.verdict.value if drawn.grade else "ungraded"
-
-
-def _size(drawn: _GradedSample) -> int:
-    """Characters of the text, as it is shown."""
-    return min(len(drawn.completion.text), MOST_CHARACTERS)
 
 
 def _shown_problem(problem: Problem, benchmark: str) -> ShownProblem:

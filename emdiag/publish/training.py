@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from emdiag.core.errors import StoreError
@@ -43,7 +43,7 @@ def training_of(out: Path) -> TrainResult:
             folder=out,
             hint="run the same `emdiag train` command again: it continues",
         )
-    manifest = _last_manifest(out, folder)
+    manifest = next(iter(_manifests(out, folder)), None)
     return TrainResult(
         out=str(out),
         parent=manifest.parent if manifest else "not known",
@@ -55,9 +55,8 @@ def training_of(out: Path) -> TrainResult:
 
 def training_sources(result: TrainResult, _store: RunStore) -> Sources:
     """The recipe, what it ran with, and how to train again."""
-    out = Path(result.out)
-    folder = read_folder(out)
-    manifests = [m for name in folder.cells if (m := _manifest(out, name, folder)) is not None]
+    folder = read_folder(Path(result.out))
+    manifests = _manifests(Path(result.out), folder)
     unfinished = len(folder.cells) - len(manifests)
     caution = origin.unfinished(unfinished, len(folder.cells))
     return Sources(
@@ -119,19 +118,20 @@ def _manifest(out: Path, cell: str, folder: TrainFolder) -> TrainManifest | None
     return read_manifest(str(out / cell / checkpoint_name(max(folder.saved_updates))))
 
 
-def _last_manifest(out: Path, folder: TrainFolder) -> TrainManifest | None:
+def _manifests(out: Path, folder: TrainFolder) -> list[TrainManifest]:
+    """Of the runs that are finished."""
     manifests = (_manifest(out, cell, folder) for cell in folder.cells)
-    return next((manifest for manifest in manifests if manifest is not None), None)
+    return [manifest for manifest in manifests if manifest is not None]
 
 
 def _question(first: TrainManifest, folder: TrainFolder) -> tuple[Fact, ...]:
     digest = first.parent_digest[:_DIGEST_SHOWN]
     return facts(
         {
-            "parent": f"{first.parent}, stage {first.parent_stage}, weights {digest}",
-            "recipe": first.recipe,
-            "training prompts": origin.some(first.problem_ids) or origin.OWN_TEXT,
-            "training runs": ", ".join(folder.cells),
+            "parent": [f"{first.parent}, stage {first.parent_stage}, weights {digest}"],
+            "recipe": [first.recipe],
+            "training prompts": [origin.some(first.problem_ids) or origin.OWN_TEXT],
+            "training runs": folder.cells,
         }
     )
 
@@ -141,14 +141,10 @@ def _settings(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
     names = dict.fromkeys(name for m in manifests for name in m.settings if name != "name")
     return facts(
         {
-            name.replace("_", " "): _listed(_shown(m.settings.get(name)) for m in manifests)
+            name.replace("_", " "): [_shown(m.settings.get(name)) for m in manifests]
             for name in names
         }
     )
-
-
-def _listed(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(values))
 
 
 def _shown(value: str | float | bool | None) -> str:  # noqa: FBT001 - a setting, not a switch
@@ -169,13 +165,10 @@ def _provenance(manifests: Sequence[TrainManifest]) -> tuple[Fact, ...]:
         for name, value in manifest.provenance.items():
             if value and name != "command":
                 values.setdefault(name, []).append(value)
-    ends = {"started": min, "finished": max}
-    return facts(
-        {
-            name.replace("_", " "): ends[name](of) if name in ends else _listed(of)
-            for name, of in values.items()
-        }
-    )
+    for name, end in (("started", min), ("finished", max)):
+        if name in values:
+            values[name] = [end(values[name])]
+    return facts({name.replace("_", " "): of for name, of in values.items()})
 
 
 def _differences(manifests: Sequence[TrainManifest]) -> list[str]:

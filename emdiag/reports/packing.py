@@ -24,11 +24,17 @@ _ESCAPES: Final = {
 
 def packed(samples: PageSamples) -> str:
     """JSON for a `script` element that the page reads; see `reports/assets/samples.js`."""
-    titles = _titles(samples)
+    titles = Counter((row.benchmark, row.title) for row in samples.columns)
+    shown = (
+        raw
+        for row in samples.problems
+        for raw in (*formulas.find_formulas(row.statement), *_as_formula(row.answer))
+    )
+    texts = (text for row in samples.samples for text in (*_as_formula(row.extracted), row.text))
     content = {
         "marks": marks.PATTERN,
         "pattern": formulas.PATTERN,
-        "formulas": _formulas(samples),
+        "formulas": formulas.formula_trees(texts, first=shown),
         "verdicts": [str(verdict) for verdict in _VERDICTS],
         "graders": samples.graders,
         "problems": [
@@ -36,8 +42,14 @@ def packed(samples: PageSamples) -> str:
             for row in samples.problems
         ],
         "columns": [
-            (title, row.label, row.benchmark, row.run_key)
-            for title, row in zip(titles, samples.columns, strict=True)
+            (
+                # one title of several runs of a benchmark carries the run's key
+                row.title + f" ({row.run_key[:12]})" * (titles[row.benchmark, row.title] > 1),
+                row.label,
+                row.benchmark,
+                row.run_key,
+            )
+            for row in samples.columns
         ],
         "samples": [
             (
@@ -68,31 +80,6 @@ def escaped(json: str) -> str:
     for character, written in _ESCAPES.items():
         json = json.replace(character, written)
     return json
-
-
-def _titles(samples: PageSamples) -> list[str]:
-    """Titles of the columns; those that name several runs of a benchmark carry the run's key."""
-    counts = Counter((row.benchmark, row.title) for row in samples.columns)
-    return [
-        row.title if counts[row.benchmark, row.title] == 1 else f"{row.title} ({row.run_key[:12]})"
-        for row in samples.columns
-    ]
-
-
-def _formulas(samples: PageSamples) -> dict[str, formulas.Tree]:
-    return formulas.formula_trees(_answers_and_texts(samples), first=_statements(samples))
-
-
-def _statements(samples: PageSamples) -> Iterator[str]:
-    for problem in samples.problems:
-        yield from formulas.find_formulas(problem.statement)
-        yield from _as_formula(problem.answer)
-
-
-def _answers_and_texts(samples: PageSamples) -> Iterator[str]:
-    for sample in samples.samples:
-        yield from _as_formula(sample.extracted)
-        yield sample.text
 
 
 def _as_formula(answer: str | None) -> Iterator[str]:

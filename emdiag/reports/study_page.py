@@ -49,12 +49,7 @@ def study_page(
 ) -> Page:
     """Chapters with their statements, pictures and main tables; further tables are folded.
 
-    Args:
-        title: Of the page.
-        question: Of the study, in a sentence.
-        chapters: In the order of the story; the first statement of a chapter's page may stand on
-            top of the whole page.
-        claims: End the page; None where none were looked at.
+    The first statement of a chapter's page may stand on top of the whole page; claims end it.
     """
     sections = [section for chapter in chapters for section in _sections(chapter)]
     if claims is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -56,7 +57,8 @@ def accuracy_figure(lookup: SweepLookup) -> Figure | None:
     for benchmark, axes in panels.items():
         curves(axes, lookup, benchmark, get=lambda point: point.accuracy)
         if has_controls:
-            _baseline_curves(axes, lookup, benchmark)
+            _baselines(axes, lookup, benchmark, at=attrgetter("temperature"))
+            _baseline_bars(axes, lookup, benchmark)
         ticks_along(axes, lookup)
         axes.set_xlabel(AXES[lookup.axis].label)
     return figure
@@ -82,7 +84,8 @@ def entropy_figure(lookup: SweepLookup) -> Figure | None:
     for benchmark, axes in panels.items():
         for label, look in lookup.looks.items():
             _over_entropy(axes, lookup, lookup.curve(label, benchmark), look=look)
-        _baseline_points(axes, lookup, benchmark)
+        entropy = attrgetter("base_entropy_nats")
+        _baselines(axes, lookup, benchmark, at=entropy, linestyle="none")
         axes.set_xlabel(captions.entropy_axis(panels=len(benchmarks)))
     return figure
 
@@ -184,12 +187,26 @@ def _baseline_look(lookup: SweepLookup, control: CoolingControl) -> dict[str, An
     }
 
 
-def _baseline_curves(axes: Axes, lookup: SweepLookup, benchmark: str) -> None:
+def _baselines(
+    axes: Axes,
+    lookup: SweepLookup,
+    benchmark: str,
+    *,
+    at: Callable[[CoolingControl], float],
+    **line: Any,
+) -> None:
     for label, matched in lookup.matched(benchmark).items():
-        x = [control.temperature for control in matched]
-        y = [100 * control.base_value for control in matched]
-        options = _baseline_look(lookup, matched[0])
-        axes.plot(x, y, label=f"baseline of {label}", zorder=4, **options)
+        options = _baseline_look(lookup, matched[0]) | {"label": f"baseline of {label}"} | line
+        axes.plot(
+            [at(control) for control in matched],
+            [100 * control.base_value for control in matched],
+            zorder=4,
+            **options,
+        )
+
+
+def _baseline_bars(axes: Axes, lookup: SweepLookup, benchmark: str) -> None:
+    for matched in lookup.matched(benchmark).values():
         for control in matched:
             ends = scaled(lookup.baseline_interval(control))
             if ends is not None:
@@ -219,14 +236,6 @@ def _over_entropy(
             size=7,
             color=look.colour,
         )
-
-
-def _baseline_points(axes: Axes, lookup: SweepLookup, benchmark: str) -> None:
-    for label, matched in lookup.matched(benchmark).items():
-        options = _baseline_look(lookup, matched[0]) | {"linestyle": "none"}
-        x = [control.base_entropy_nats for control in matched]
-        y = [100 * control.base_value for control in matched]
-        axes.plot(x, y, label=f"baseline of {label}", zorder=4, **options)
 
 
 def legend_entries(lookup: SweepLookup, *, with_baselines: bool) -> dict[str, Line2D]:
