@@ -49,6 +49,8 @@ from emdiag.train.em.plan import EMPlan
 from emdiag.train.rl.plan import RLPlan
 
 BENCHMARK, BASE = "chain", "lab"
+ENGINE = "transformers"
+"""Loads the lab in a second, and draws the same everywhere."""
 ARMS = ("em-good", "em-bad", "em-max", "rl")
 POOL_SEED, RL_SEED = 2, 1
 
@@ -152,7 +154,12 @@ class Stages:
         """How the base behaves on every prompt of the pool."""
         pool = self._write("pool.jsonl", training_problems(self._plan.pool, seed=POOL_SEED))
         plan = SelectPlan.of(
-            {"checkpoint": f"base={BASE}", "pool": pool, "samples": self._plan.pool_samples}
+            {
+                "checkpoint": f"base={BASE}",
+                "pool": pool,
+                "samples": self._plan.pool_samples,
+                "engine": ENGINE,
+            }
         )
         return run_select(plan, self._session_of(plan, self._store))
 
@@ -242,6 +249,7 @@ class Stages:
                 "limit": plan.problems,
                 "samples": plan.samples,
                 "control_at": (max(plan.temperatures),),
+                "engine": ENGINE,
             }
         )
         return run_temperature_sweep(sweep, self._session_of(sweep, self._store))
@@ -256,6 +264,7 @@ class Stages:
                 "benchmarks": BENCHMARK,
                 "limit": self._plan.problems,
                 "batch_size": batch_size,
+                "engine": ENGINE,
             }
         )
         return run_evaluate(plan, self._session_of(plan, store or self._store))
@@ -272,6 +281,7 @@ class Stages:
                 "samples": plan.samples,
                 "continuation": "both",
                 "texts": "base",
+                "engine": ENGINE,
                 "published": True,
             }
         )

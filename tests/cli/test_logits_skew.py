@@ -55,7 +55,7 @@ def broken(weights: Weights) -> None:
 
 
 def test_the_lab_alone_is_measured_out_of_the_box(run: Callable[..., Result]) -> None:
-    found = run("lab", "--limit", "2", "--no-plots", "--json")
+    found = run("lab", "--engine", "transformers", "--limit", "2", "--no-plots", "--json")
     assert found.exit_code == 0, found.output
     assert "NaN" not in found.stdout
     assert "Infinity" not in found.stdout
@@ -169,7 +169,7 @@ def test_a_checkpoint_with_nan_ends_with_2_and_loses_nothing(
 def test_what_a_user_can_fix_exits_with_2_and_a_hint(
     run: Callable[..., Result], arguments: list[str], words: str
 ) -> None:
-    found = run("lab", "--limit", "1", "--no-plots", *arguments)
+    found = run("lab", "--engine", "transformers", "--limit", "1", "--no-plots", *arguments)
     assert found.exit_code == 2, found.output
     assert found.stderr.startswith("error: ")
     assert words in found.stderr

@@ -35,7 +35,9 @@ def test_a_trained_folder_is_a_checkpoint_for_the_next_command(
     assert "next: emdiag eval base=lab em=out/em" in made.stderr
     assert (tmp_path / "out/em/training.svg").read_text().count("<svg") == 1
     assert (tmp_path / "out/em/training.png").read_bytes()[:4] == b"\x89PNG"
-    scored = run("eval", "em=out/em", "-b", "chain", "--limit", "4", "--json")
+    scored = run(
+        "eval", "em=out/em", "-b", "chain", "--engine", "transformers", "--limit", "4", "--json"
+    )
     assert scored.exit_code == 0, scored.stderr
     checkpoint = json.loads(scored.stdout)["scores"][0]["checkpoint"]
     assert checkpoint["stage"] == "em"

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-FEW = ("--limit", "4", "--grader-workers", "1", "--device", "cpu", "--base", "lab")
+FEW = (
+    "--limit",
+    "4",
+    "--grader-workers",
+    "1",
+    "--engine",
+    "transformers",
+    "--device",
+    "cpu",
+    "--base",
+    "lab",
+)
 
 
 @pytest.fixture

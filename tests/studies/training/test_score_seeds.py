@@ -76,7 +76,12 @@ def score(place: Path) -> Callable[..., SeedScoresResult]:
 
 
 def evaluate(place: Path, *refs: str, **options: Any) -> dict[str, float]:
-    settings = {"limit": PROBLEMS, "grader_workers": 1, "device": "cpu"} | options
+    settings = {
+        "limit": PROBLEMS,
+        "grader_workers": 1,
+        "device": "cpu",
+        "engine": "transformers",
+    } | options
     result = emdiag.evaluate(refs, store=place / "out", home=place / "home", **settings)
     return {score.label: score.value for score in result.scores}
 
