@@ -31,18 +31,14 @@ from emdiag.findings.page import (
     table_of,
 )
 
-TONES: Final[Mapping[Conclusion, Tone]] = {
-    "right better": "better",
-    "left better": "worse",
-    "equivalent": "plain",
-    "undecided": "undecided",
+_CONCLUSIONS: Final[Mapping[Conclusion, tuple[Direction, Tone]]] = {
+    "right better": ("higher", "better"),
+    "left better": ("lower", "worse"),
+    "equivalent": ("undecided", "plain"),
+    "undecided": ("undecided", "undecided"),
 }
-_DIRECTIONS: Final[Mapping[Conclusion, Direction]] = {
-    "right better": "higher",
-    "left better": "lower",
-    "equivalent": "undecided",
-    "undecided": "undecided",
-}
+"""Direction and tone."""
+
 _FLIPS: Final = "flips +/\N{MINUS SIGN}"
 FLIPS_SHOWN: Final = 60
 """Problems named for each direction."""
@@ -112,14 +108,9 @@ def comparison_statement(row: Comparison, *, is_macro: bool = False) -> Statemen
             words = f"{row.right} and {row.left} are {conclusion_words(row)} {where}: {gap}"
         case "undecided":
             words = f"No significant difference between {row.right} and {row.left} {where}: {gap}"
-    return statement(
-        words,
-        "difference",
-        f"{row.right} minus {row.left} on {row.benchmark}",
-        of=Amount(row.difference, row.interval),
-        direction=_DIRECTIONS[row.conclusion],
-        tone=TONES[row.conclusion],
-    )
+    subject = f"{row.right} minus {row.left} on {row.benchmark}"
+    of, (direction, tone) = Amount(row.difference, row.interval), _CONCLUSIONS[row.conclusion]
+    return statement(words, "difference", subject, of=of, direction=direction, tone=tone)
 
 
 def conclusion_words(row: Comparison) -> str:
@@ -149,10 +140,7 @@ def differences_table(result: CompareResult) -> Table:
             ("p (Holm)", _corrected_p),
             (_FLIPS, _flips),
             ("problems", lambda row: f"{row.problems:,}"),
-            (
-                "conclusion",
-                lambda row: Cell(text=conclusion_words(row), tone=TONES[row.conclusion]),
-            ),
+            ("conclusion", lambda row: Cell(text=conclusion_words(row), tone=_tone(row))),
         ),
         note="p is corrected for the number of benchmarks. A winner is named only where the "
         "corrected test and the interval agree.",
@@ -160,10 +148,14 @@ def differences_table(result: CompareResult) -> Table:
     )
 
 
+def _tone(row: Comparison) -> Tone:
+    return _CONCLUSIONS[row.conclusion][1]
+
+
 def _difference(row: Comparison) -> Cell:
     return Cell(
         text=points_cell(row.difference, row.interval),
-        tone=TONES[row.conclusion],
+        tone=_tone(row),
         hint=row.interval.method if row.interval else None,
     )
 

@@ -49,10 +49,7 @@ CAPTION: Final = (
 def seeds_findings(result: SeedScoresResult) -> Findings:
     """Means over seeds, single checkpoints, and what to distrust."""
     return Findings(
-        tables=(
-            *map(groups_table, result.benchmarks),
-            *map(checkpoints_table, result.benchmarks),
-        ),
+        tables=(*map(groups_table, result.benchmarks), *map(checkpoints_table, result.benchmarks)),
         statements=seeds_statements(result),
         cautions=seeds_cautions(result),
         next=(f"runs are stored in {result.store}; the same command continues them",),

@@ -12,15 +12,7 @@ from typing import Final, Literal
 from emdiag.core.checkpoints import Stage
 from emdiag.core.training import Method, TrainResult, UpdateRecord
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
-from emdiag.findings.numbers import (
-    NOTHING,
-    count,
-    fixed,
-    from_to,
-    percent_cell,
-    short,
-    span,
-)
+from emdiag.findings.numbers import NOTHING, count, fixed, from_to, percent_cell, short, span
 from emdiag.findings.page import (
     Amount,
     Cell,
@@ -157,14 +149,11 @@ def training_alt(runs: Runs, *, stage: Stage, group: str) -> str:
     return f"Small panels over updates. {' '.join(words)}"
 
 
-def figure_title(runs: Runs, *, stage: Stage) -> str:
-    """What changed, a line each; changed answers have their panel alone."""
-    statements = [
-        statement.words
-        for statement in group_statements(runs, stage=stage)
-        if statement.kind in {"reward", "held-out entropy", "loss"}
-    ]
-    return "\n".join(statements) or f"{STAGE_NAMES[stage]}: the start, before any update"
+def figure_title(runs: Runs, *, stage: Stage) -> list[Statement]:
+    """What changed; changed answers have their panel alone."""
+    statements = group_statements(runs, stage=stage)
+    start = statement(f"{STAGE_NAMES[stage]}: the start, before any update", "", "")
+    return [each for each in statements if each.kind != _CHANGES["answer_flips_frac"][0]] or [start]
 
 
 def figure_note(runs: Runs) -> str:

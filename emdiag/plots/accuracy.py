@@ -24,7 +24,7 @@ from emdiag.plots.sheet import (
     sheet,
     write_above,
 )
-from emdiag.plots.style import QUIET, STAGE_COLOURS, Look, looks_by_label, style
+from emdiag.plots.style import QUIET, STAGE_COLOURS, Look, arm_looks, style
 
 _ROW_INCHES = 0.36
 _BANDS_UP_TO = 3
@@ -162,7 +162,7 @@ def _row(score: BenchmarkScore) -> tuple[str, str, float]:
 
 
 def _looks(scores: Scores) -> dict[str, Look]:
-    return looks_by_label({score.label: score.checkpoint.stage for score in scores})
+    return arm_looks({score.label: score.checkpoint.stage for score in scores})
 
 
 def _plain(score: BenchmarkScore, names: dict[str, str]) -> BenchmarkScore:

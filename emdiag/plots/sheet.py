@@ -212,12 +212,7 @@ def line_options(look: Look) -> dict[str, Any]:
 
 
 def draw_series(
-    axes: Axes,
-    points: Sequence[DrawnPoint],
-    look: Look,
-    *,
-    label: str,
-    bars: bool = False,
+    axes: Axes, points: Sequence[DrawnPoint], look: Look, *, label: str, bars: bool = False
 ) -> None:
     """A line with its intervals as a band, or as bars; a gap where a value is not defined."""
     ends = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -100,29 +101,23 @@ class Look:
     marker: str
 
 
-def arm_looks(stages: Sequence[Stage | None]) -> tuple[Look, ...]:
-    """A look for each arm, in the order given.
+def arm_looks(stages: Mapping[str, Stage | None]) -> dict[str, Look]:
+    """A look for each arm by its label, in the order given.
 
     The first arm of a stage has the colour of the stage; further ones have the same hue, darker
     where that colour is light and lighter where it is dark. Arms without a stage have colours of
     `OTHER_COLOURS`. Dash and marker differ for the first six arms, whatever their stages.
     """
-    looks = []
-    for index, stage in enumerate(stages):
-        before = list(stages[:index]).count(stage)
-        colour = (
-            OTHER_COLOURS[before % len(OTHER_COLOURS)]
-            if stage is None
-            else _shade(STAGE_COLOURS[stage], before)
-        )
-        style_index = index % len(_DASHES)
-        looks.append(Look(colour=colour, dash=_DASHES[style_index], marker=_MARKERS[style_index]))
-    return tuple(looks)
-
-
-def looks_by_label(stages: Mapping[str, Stage | None]) -> dict[str, Look]:
-    """The same by label, from the stage of each label."""
-    return dict(zip(stages, arm_looks(list(stages.values())), strict=True))
+    looks: dict[str, Look] = {}
+    before: Counter[Stage | None] = Counter()
+    for index, (label, stage) in enumerate(stages.items()):
+        place, number = index % len(_DASHES), before[stage]
+        colour = OTHER_COLOURS[number % len(OTHER_COLOURS)]
+        if stage is not None:
+            colour = _shade(STAGE_COLOURS[stage], number)
+        looks[label] = Look(colour=colour, dash=_DASHES[place], marker=_MARKERS[place])
+        before[stage] += 1
+    return looks
 
 
 def _shade(colour: str, step: int) -> str:

@@ -7,29 +7,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import MeasurementError
-from emdiag.findings.training import (
-    PANELS,
-    Panel,
-    Runs,
-    figure_note,
-    figure_title,
-    panel_title,
-    panel_unit,
-    value_series,
-)
-from emdiag.plots.style import QUIET, STAGE_COLOURS, style
+from emdiag.findings import training
+from emdiag.findings.training import Panel, Runs
+from emdiag.plots.sheet import panel_grid
+from emdiag.plots.style import STAGE_COLOURS, style
 
 Series = dict[int, float]
 
-COLUMNS = 3
-_PANEL_INCHES = (3.2, 2.15)
-_WORDS_INCHES = 1.0
+_PANEL_INCHES = 2.15
 _DOTS_UP_TO = 25
 
 
@@ -47,29 +37,22 @@ def training_figure(runs: Runs, *, stage: Stage) -> Figure:
     Raises:
         MeasurementError: No run has a figure to draw.
     """
-    panels = [panel for panel in PANELS if any(_series(runs, panel))]
+    panels = [panel for panel in training.PANELS if any(_series(runs, panel))]
     if not panels:
         raise MeasurementError(
             "no update has a figure to draw",
             runs=", ".join(runs) or "none",
             hint="draw a training run after its first update",
         )
-    columns = min(COLUMNS, len(panels))
-    rows = -(-len(panels) // columns)
-    width, height = _PANEL_INCHES
-    size = (width * COLUMNS, height * rows + _WORDS_INCHES)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, grid = panel_grid(
+        training.figure_title(runs, stage=stage),
+        training.figure_note(runs),
+        len(panels),
+        height=_PANEL_INCHES,
+    )
     last = max(record.update for records in runs.values() for record in records)
-    for axes, panel in zip(grid, panels, strict=False):
+    for axes, panel in zip(grid, panels, strict=True):
         _draw(axes, runs, panel, colour=STAGE_COLOURS[stage], last=last)
-    for axes in grid[len(panels) :]:
-        axes.remove()
-    title = figure_title(runs, stage=stage)
-    figure.suptitle(title, x=0.01, ha="left", weight="bold", size=11)
-    figure.supxlabel(figure_note(runs), x=0.01, ha="left", size=8, color=QUIET)
-    figure.get_layout_engine().set(hspace=0.06, wspace=0.05)  # type: ignore[union-attr, call-arg]  # set above: constrained
     return figure
 
 
@@ -86,7 +69,11 @@ def _draw(axes: Axes, runs: Runs, panel: Panel, *, colour: str, last: int) -> No
         means = {at: float(np.mean([series[at] for series in lines])) for at in shared}
         axes.plot(*_points(means), color=colour, label="mean", linewidth=2.4, **dots)
     _scale(axes, panel, lines, last=last)
-    axes.set(title=panel_title(runs, panel), ylabel=panel_unit(runs, panel), xlabel="update")
+    axes.set(
+        title=training.panel_title(runs, panel),
+        ylabel=training.panel_unit(runs, panel),
+        xlabel="update",
+    )
 
 
 def _points(series: Series) -> tuple[list[int], list[float]]:
@@ -108,4 +95,4 @@ def _scale(axes: Axes, panel: Panel, lines: Sequence[Series], *, last: int) -> N
 
 def _series(runs: Runs, panel: Panel) -> list[Series]:
     """For each run, its values by update, where defined."""
-    return [value_series(records, panel.field) for records in runs.values()]
+    return [training.value_series(records, panel.field) for records in runs.values()]

@@ -84,6 +84,6 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
             "engine": engine.name,
             "dtype": "auto" if engine.name == "scripted" else engine.dtype,
             "trust_remote_code": engine.trust_remote_code,
-        },
+        }
     )
     return plan.command()

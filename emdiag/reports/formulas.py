@@ -10,7 +10,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from html import unescape
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -80,23 +79,13 @@ _NOT_UNDERSTOOD: Final[tuple[type[Exception], ...]] = (
 )
 """What the library raises on text that is no LaTeX; its own errors share no base class."""
 
-_DEEPEST = 40
+_MOST_FORMULAS = 4000
+"""Distinct ones of a page, the first in order of worth."""
+
+_MOST_CHARACTERS, _MOST_NODES, _DEEPEST = 400, 400, 40
+"""Of one formula; longer or larger ones are shown raw."""
+
 _SECONDS = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How much of a page formulas may take.
-
-    Attributes:
-        formulas: Distinct ones, the first in order of worth.
-        characters: Of one formula; longer ones are shown raw.
-        nodes: Elements of one formula.
-    """
-
-    formulas: int = 4000
-    characters: int = 400
-    nodes: int = 400
 
 
 def find_formulas(text: str) -> Iterator[str]:
@@ -105,33 +94,31 @@ def find_formulas(text: str) -> Iterator[str]:
 
 
 def formula_trees(
-    texts: Iterable[str], *, first: Iterable[str] = (), limits: Limits | None = None
+    texts: Iterable[str], *, first: Iterable[str] = (), most: int = _MOST_FORMULAS
 ) -> dict[str, Tree]:
     """Trees of the formulas in `texts`, by their raw text; what cannot be shown is left out.
 
     Args:
         texts: Their most frequent formulas come first.
         first: Raw formulas that come before these, such as those of problem statements.
-        limits: How much is converted; None for the usual.
+        most: Distinct formulas.
     """
-    limits = limits or Limits()
     deadline = time.monotonic() + _SECONDS  # a last resort: the limits below are reached before
     counts = Counter(raw for text in texts for raw in find_formulas(text))
     ranked = sorted(counts, key=lambda raw: (-counts[raw], raw))
     trees: dict[str, Tree] = {}
     for raw in dict.fromkeys([*first, *ranked]):
-        if len(trees) >= limits.formulas or time.monotonic() > deadline:
+        if len(trees) >= most or time.monotonic() > deadline:
             break
-        tree = formula_tree(raw, limits=limits)
+        tree = formula_tree(raw)
         if tree is not None:
             trees[raw] = tree
     return trees
 
 
-def formula_tree(raw: str, *, limits: Limits | None = None) -> Tree | None:
+def formula_tree(raw: str) -> Tree | None:
     """One formula with what encloses it; None where it is too large, or is not understood."""
-    limits = limits or Limits()
-    if len(raw) > limits.characters or _EXPANDING.search(raw):
+    if len(raw) > _MOST_CHARACTERS or _EXPANDING.search(raw):
         return None
     latex, display = _inside(raw)
     try:
@@ -139,7 +126,7 @@ def formula_tree(raw: str, *, limits: Limits | None = None) -> Tree | None:
         tree = _tree(element, depth=0)
     except _NOT_UNDERSTOOD:
         return None
-    return tree if _size(tree) <= limits.nodes else None
+    return tree if _size(tree) <= _MOST_NODES else None
 
 
 def _inside(raw: str) -> tuple[str, str]:

@@ -22,12 +22,7 @@ from emdiag.findings.page import ALL_FINDINGS, Page, Picture, Section, Statement
 from emdiag.findings.sweep import captions as sweep_captions
 from emdiag.findings.sweep import statements as sweep
 from emdiag.findings.sweep import tables as sweep_tables
-from emdiag.plots.accuracy import (
-    accuracy_figure,
-    difference_figure,
-    pass_at_k_figure,
-    seeds_figure,
-)
+from emdiag.plots.accuracy import accuracy_figure, difference_figure, pass_at_k_figure, seeds_figure
 from emdiag.plots.figures import skew_figures, sweep_figures
 from emdiag.plots.style import Drawn, figure_svg
 from emdiag.plots.training import training_figure
@@ -169,16 +164,11 @@ def sweep_page(result: TemperatureSweepResult) -> Page:
             ),
             Section(
                 heading="All settings",
-                tables=(
-                    *sweep_tables.accuracy_tables(result),
-                    sweep_tables.point_table(result),
-                ),
+                tables=(*sweep_tables.accuracy_tables(result), sweep_tables.point_table(result)),
                 is_detail=True,
             ),
             Section(
-                heading=ALL_FINDINGS,
-                words=sentences(sweep.statements(result)),
-                is_detail=True,
+                heading=ALL_FINDINGS, words=sentences(sweep.statements(result)), is_detail=True
             ),
         ),
         cautions=sweep_tables.cautions(result),

@@ -41,11 +41,7 @@ class Chapter:
 
 
 def study_page(
-    *,
-    title: str,
-    question: str,
-    chapters: Sequence[Chapter],
-    claims: ClaimsResult | None,
+    *, title: str, question: str, chapters: Sequence[Chapter], claims: ClaimsResult | None
 ) -> Page:
     """Chapters with their statements, pictures and main tables; further tables are folded.
 

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from latex2mathml import commands
 
-from emdiag.reports.formulas import Limits, Tree, find_formulas, formula_tree, formula_trees
+from emdiag.reports.formulas import Tree, find_formulas, formula_tree, formula_trees
 
 COMMANDS = sorted(
     {value for value in vars(commands).values() if isinstance(value, str)}
@@ -162,4 +162,4 @@ def test_formulas_of_problems_come_first_and_then_the_most_frequent() -> None:
     texts = ["$a$ $b$ $b$", "$b$ $c$ $c$ $c$ $c$"]
 
     assert list(formula_trees(texts, first=["$z$"])) == ["$z$", "$c$", "$b$", "$a$"]
-    assert list(formula_trees(texts, first=["$z$"], limits=Limits(formulas=2))) == ["$z$", "$c$"]
+    assert list(formula_trees(texts, first=["$z$"], most=2)) == ["$z$", "$c$"]

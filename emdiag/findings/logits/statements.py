@@ -6,13 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from emdiag.core.logit_skew import (
-    Decomposition,
-    Finding,
-    LogitEstimate,
-    LogitSkewResult,
-    QuirkStep,
-)
+from emdiag.core.logit_skew import Decomposition, Finding, LogitEstimate, LogitSkewResult, QuirkStep
 from emdiag.core.results import Direction, direction_of
 from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
 from emdiag.findings.logits.rows import (

@@ -8,7 +8,7 @@ from functools import cached_property
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.findings.logits.rows import LogitRows
 from emdiag.plots.plain_text import arm_names, plain_label
-from emdiag.plots.style import Look, looks_by_label
+from emdiag.plots.style import Look, arm_looks
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DrawnStudy:
     @cached_property
     def looks(self) -> dict[str, Look]:
         """By label, in the order of the arms."""
-        return looks_by_label({arm.label: arm.stage for arm in self.result.arms})
+        return arm_looks({arm.label: arm.stage for arm in self.result.arms})
 
     @cached_property
     def names(self) -> dict[str, str]:

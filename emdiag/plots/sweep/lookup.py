@@ -16,7 +16,7 @@ from emdiag.core.temperature_sweep import (
     TemperatureSweepResult,
 )
 from emdiag.plots.plain_text import arm_names
-from emdiag.plots.style import STAGE_COLOURS, Look, looks_by_label
+from emdiag.plots.style import STAGE_COLOURS, Look, arm_looks
 
 _NEUTRAL: Final[Mapping[Axis, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}
 
@@ -30,7 +30,7 @@ class SweepLookup:
     @cached_property
     def looks(self) -> dict[str, Look]:
         """By label, in the order of the arms."""
-        return looks_by_label({arm.label: arm.stage for arm in self.result.arms})
+        return arm_looks({arm.label: arm.stage for arm in self.result.arms})
 
     @cached_property
     def names(self) -> dict[str, str]:
