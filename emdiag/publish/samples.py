@@ -168,24 +168,14 @@ def _titled(runs: Sequence[SampledRun]) -> tuple[ShownColumn, ...]:
     for column in runs:
         for name, value in _settings(column.run.spec).items():
             values.setdefault((column.run.spec.benchmark, name), set()).add(value)
-    return tuple(
-        ShownColumn(
-            label=column.label,
-            title=", ".join(
-                [
-                    column.label,
-                    *(
-                        value
-                        for name, value in _settings(column.run.spec).items()
-                        if len(values[column.run.spec.benchmark, name]) > 1
-                    ),
-                ]
-            ),
-            benchmark=column.run.spec.benchmark,
-            run_key=column.run.key,
-        )
-        for column in runs
-    )
+    titled = []
+    for column in runs:
+        run, label = column.run, column.label
+        benchmark, settings = run.spec.benchmark, _settings(run.spec)
+        differing = [value for name, value in settings.items() if len(values[benchmark, name]) > 1]
+        title = ", ".join([label, *differing])
+        titled.append(ShownColumn(label=label, title=title, benchmark=benchmark, run_key=run.key))
+    return tuple(titled)
 
 
 def _settings(spec: RunSpec) -> dict[str, str]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from emdiag.core.checkpoints import Arm, CheckpointRef
 from emdiag.core.errors import PlanError, StoreError
@@ -101,24 +100,21 @@ def comparison_sources(result: CompareResult, store: RunStore) -> Sources:
     except PlanError:  # the comparison was made in another store
         pairs = []
     sides = [side for pair in pairs for side in pair if side.run.spec.benchmark in benchmarks]
-    scores = {
-        (score.label, score.run_key): score
+    checkpoints = {
+        (score.label, score.run_key): score.checkpoint
         for evaluation in store.results()
         for score in evaluation.scores
     }
-    known = [scores.get((side.label, side.run.key)) for side in sides]
-    columns = [
-        SampledRun(
-            run=side.run,
-            label=side.label,
-            grade_key=score.grade_key if score else None,
-            samples=side.samples,
+    columns = {
+        (side.run.key, side.label): SampledRun(
+            run=side.run, label=side.label, grade_key=side.grade_key, samples=side.samples
         )
-        for side, score in zip(sides, known, strict=True)
-    ]
+        for side in sides
+    }
+    known = (checkpoints.get((side.label, side.run.key)) for side in sides)
     return Sources(
-        runs=tuple({(column.run.key, column.label): column for column in columns}.values()),
-        checkpoints=tuple(score.checkpoint for score in known if score),
+        runs=tuple(columns.values()),
+        checkpoints=tuple(checkpoint for checkpoint in known if checkpoint),
         notes=tuple(note for comparison in result.comparisons for note in comparison.notes),
     )
 
@@ -200,15 +196,14 @@ def checkpoint_of(column: SampledRun) -> CheckpointRef | None:
     if not sessions:
         return None
     spec, last = column.run.spec, sessions[-1]
-    return _trained(
-        CheckpointRef(
-            label=column.label,
-            ref=last.ref,
-            path=last.ref,
-            digest=spec.checkpoint_digest,
-            tokenizer_digest=spec.tokenizer_digest,
-            revision=last.revision,
-        )
+    return CheckpointRef(
+        label=column.label,
+        ref=last.ref,
+        path=last.ref,
+        digest=spec.checkpoint_digest,
+        tokenizer_digest=spec.tokenizer_digest,
+        revision=last.revision,
+        **_training_marks(last.ref),
     )
 
 
@@ -248,28 +243,19 @@ def _of_arms(arms: Iterable[Arm]) -> tuple[CheckpointRef, ...]:
 
 
 def _of_arm(arm: Arm, number: int) -> CheckpointRef:
-    ref = arm.checkpoints[number]
+    ref, digest = arm.checkpoints[number], arm.digests[number]
     try:
         folder = followed(ref)
     except StoreError:  # the folder has changed since
         folder = ref
-    trained = _trained(
-        CheckpointRef(
-            label=arm.label, ref=ref, path=folder, digest=arm.digests[number], tokenizer_digest=""
-        )
+    marks = _training_marks(folder) | {"stage": arm.stage}
+    return CheckpointRef(
+        label=arm.label, ref=ref, path=folder, digest=digest, tokenizer_digest="", **marks
     )
-    return msgspec.structs.replace(trained, stage=arm.stage)
 
 
-def _trained(checkpoint: CheckpointRef) -> CheckpointRef:
-    """The checkpoint with what training wrote beside its weights, if it did."""
-    manifest = read_manifest(checkpoint.path)
-    if manifest is None:
-        return checkpoint
-    return msgspec.structs.replace(
-        checkpoint,
-        stage=manifest.stage,
-        recipe=manifest.recipe,
-        train_seed=manifest.train_seed,
-        update=manifest.update,
-    )
+def _training_marks(folder: str) -> dict[str, Any]:
+    """What training wrote beside the weights, if it did."""
+    manifest = read_manifest(folder)
+    names = ("stage", "recipe", "train_seed", "update")
+    return {name: getattr(manifest, name) for name in names} if manifest is not None else {}

@@ -48,15 +48,17 @@ def study_page(
     The first statement of a chapter's page may stand on top of the whole page; claims end it.
     """
     sections = [section for chapter in chapters for section in _sections(chapter)]
+    cautions = [caution for chapter in chapters for caution in chapter.page.cautions]
     if claims is not None:
         sections += claims_sections(claims)
+        cautions += claims_cautions(claims)
     return Page(
         kind="study",
         title=title,
         question=question,
         answers=_answers(chapters, claims),
         sections=tuple(sections),
-        cautions=_cautions(chapters, claims),
+        cautions=distinct(cautions),
     )
 
 
@@ -122,9 +124,3 @@ def _is_named(row: Cell, words: str) -> bool:
     """Whether the prompt of a row, behind its place in the ranking, stands in the words."""
     prompt = row.text.split("\N{NO-BREAK SPACE}")[-1]
     return re.search(rf"(?<![\w/-]){re.escape(prompt)}(?![\w/-])", words) is not None
-
-
-def _cautions(chapters: Sequence[Chapter], claims: ClaimsResult | None) -> tuple[str, ...]:
-    """Those of all chapters, each once, and of the claims."""
-    cautions = [caution for chapter in chapters for caution in chapter.page.cautions]
-    return distinct([*cautions, *(claims_cautions(claims) if claims is not None else ())])

@@ -15,7 +15,6 @@ from emdiag.core.results import Metric
 from emdiag.core.temperature_sweep import CoolingControl, SweepPoint
 from emdiag.findings.sweep import captions
 from emdiag.findings.sweep.statements import AXES, baselines_by_checkpoint, trends_by_checkpoint
-from emdiag.plots.plain_text import plain_label
 from emdiag.plots.sheet import (
     DrawnPoint,
     benchmark_panels,
@@ -176,9 +175,8 @@ def ticks_along(axes: Axes, lookup: SweepLookup, *, few: bool = False) -> None:
 def _baseline_look(lookup: SweepLookup, control: CoolingControl) -> dict[str, Any]:
     """The base's colour, another dash, and the checkpoint's marker, hollow."""
     look = lookup.looks[control.checkpoint]
-    base = lookup.looks.get(control.base, look)
     return line_options(look) | {
-        "color": base.colour,
+        "color": lookup.looks[control.base].colour,
         "linestyle": _BASELINE_DASH,
         "markerfacecolor": "white",
         "markeredgecolor": look.colour,
@@ -210,27 +208,22 @@ def _baseline_bars(axes: Axes, lookup: SweepLookup, benchmark: str) -> None:
         for control in matched:
             ends = scaled(lookup.baseline_interval(control))
             if ends is not None:
-                bar: dict[str, Any] = {"color": lookup.base_colour(control), "alpha": 0.6}
-                axes.vlines(control.temperature, ends.low, ends.high, linewidth=1.0, **bar)
+                at, colour = control.temperature, lookup.looks[control.base].colour
+                axes.vlines(at, ends.low, ends.high, color=colour, linewidth=1.0, alpha=0.6)
 
 
 def _over_entropy(
     axes: Axes, lookup: SweepLookup, curve: Sequence[SweepPoint], *, look: Look
 ) -> None:
-    known = [point for point in curve if point.entropy_nats is not None]
-    points = [
-        (point.entropy_nats.value, *metric_values(point.accuracy, 100))
-        for point in known
-        if point.entropy_nats is not None
-    ]
-    if not points:
+    known = [(p, p.entropy_nats.value) for p in curve if p.entropy_nats is not None]
+    if not known:
         return
+    points = [(x, *metric_values(point.accuracy, 100)) for point, x in known]
     draw_series(axes, points, look, label=curve[0].checkpoint, bars=True)
-    named = slice(None) if len(lookup.looks) <= _NAMED_POINTS_UP_TO else slice(-1, None)
-    for point, place in zip(known[named], points[named], strict=True):
+    for point, x in known if len(lookup.looks) <= _NAMED_POINTS_UP_TO else known[-1:]:
         axes.annotate(
             value_name(lookup.axis, along(point.setting, lookup.axis)),
-            place[:2],
+            (x, 100 * point.accuracy.value),
             xytext=(4, 4),
             textcoords="offset points",
             size=7,
@@ -244,11 +237,10 @@ def legend_entries(lookup: SweepLookup, *, with_baselines: bool) -> dict[str, Li
     controls = {
         control.checkpoint: control
         for control in lookup.result.controls
-        if with_baselines and control.is_matched and control.checkpoint in lookup.looks
+        if with_baselines and control.is_matched
     }
     for label, control in controls.items():
-        base = lookup.names.get(control.base, plain_label(control.base))
-        options = _baseline_look(lookup, control)
+        base, options = lookup.names[control.base], _baseline_look(lookup, control)
         if len(controls) <= _BASELINE_ENTRIES_UP_TO:
             entries[captions.baseline_of(base, lookup.names[label])] = Line2D([], [], **options)
         else:

@@ -16,7 +16,7 @@ from emdiag.core.temperature_sweep import (
     TemperatureSweepResult,
 )
 from emdiag.plots.plain_text import arm_names
-from emdiag.plots.style import STAGE_COLOURS, Look, arm_looks
+from emdiag.plots.style import Look, arm_looks
 
 _NEUTRAL: Final[Mapping[Axis, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0.0}
 
@@ -109,11 +109,6 @@ class SweepLookup:
         ]
         kept = max(points, key=lambda p: (p.is_control, p.setting.top_p), default=None)
         return kept.accuracy.interval if kept else None
-
-    def base_colour(self, control: CoolingControl) -> str:
-        """Of the base that a checkpoint is compared with."""
-        look = self.looks.get(control.base)
-        return look.colour if look else STAGE_COLOURS["base"]
 
     def _is_held(self, setting: SweepSetting) -> bool:
         """Greedy answers are the same at any top-p and top-k, and may stand for all of them."""

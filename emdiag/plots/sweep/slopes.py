@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -82,10 +83,9 @@ def control_figure(lookup: SweepLookup) -> Figure | None:
     left.set(title="Accuracy at equal entropy", xlabel="accuracy, %")
     rows = []
     for control in controls:
-        look = lookup.looks.get(control.checkpoint)
         amount = points_cell(control.difference, control.interval)
         label = f"{amount if control.is_matched else 'entropies differ'}: {control.verdict}"
-        colour = look.colour if look else QUIET
+        colour = lookup.looks[control.checkpoint].colour
         rows.append(("", control.difference, control.interval, colour, label))
     right.axvspan(-MARGIN_POINTS, MARGIN_POINTS, color="#dddddd", zorder=0)
     _forest(right, rows)
@@ -107,7 +107,7 @@ def _shown_controls(lookup: SweepLookup) -> list[CoolingControl]:
         lookup.result.controls,
         key=lambda control: (
             lookup.result.benchmarks.index(control.benchmark),
-            order.index(control.checkpoint) if control.checkpoint in order else len(order),
+            order.index(control.checkpoint),
             control.temperature,
         ),
     )
@@ -118,7 +118,7 @@ def _shown_controls(lookup: SweepLookup) -> list[CoolingControl]:
 
 
 def _control_name(lookup: SweepLookup, control: CoolingControl) -> str:
-    name, base = _name(lookup, control.checkpoint), _name(lookup, control.base)
+    name, base = lookup.names[control.checkpoint], lookup.names[control.base]
     temperatures = setting(control.temperature), setting(control.base_temperature)
     entropies = short(control.entropy_nats), short(control.base_entropy_nats)
     return (
@@ -134,25 +134,21 @@ def _where(lookup: SweepLookup, benchmark: str) -> str:
 
 def _dumbbells(axes: Axes, lookup: SweepLookup, controls: Sequence[CoolingControl]) -> None:
     for line, control in enumerate(controls):
-        look = lookup.looks.get(control.checkpoint)
-        colour, base = look.colour if look else QUIET, lookup.base_colour(control)
+        look, base = lookup.looks[control.checkpoint], lookup.looks[control.base].colour
         low, high = 100 * control.base_value, 100 * control.value
         style = "-" if control.is_matched else ":"
-        axes.plot([low, high], [line, line], style, color=colour, linewidth=2, alpha=0.5)
+        axes.plot([low, high], [line, line], style, color=look.colour, linewidth=2, alpha=0.5)
         axes.plot(low, line, "o", color=base, markerfacecolor="white", markersize=6, mew=1.5)
-        axes.plot(high, line, look.marker if look else "o", color=colour, markersize=6)
+        axes.plot(high, line, look.marker, color=look.colour, markersize=6)
+        small: dict[str, Any] = {"va": "center", "size": 7, "color": QUIET}
         for value, other in ((low, high), (high, low)):
-            side = -1 if value < other else 1
-            axes.annotate(
-                f"{value:.1f}",
-                (value, line),
-                xytext=(7 * side, 0),
-                textcoords="offset points",
-                ha="right" if side < 0 else "left",
-                va="center",
-                size=7,
-                color=QUIET,
-            )
+            side, align = (-7, "right") if value < other else (7, "left")
+            shift: dict[str, Any] = {
+                "xytext": (side, 0),
+                "textcoords": "offset points",
+                "ha": align,
+            }
+            axes.annotate(f"{value:.1f}", (value, line), **shift, **small)
     axes.margins(x=0.2)
     axes.grid(visible=False, axis="y")
 
@@ -197,15 +193,11 @@ def _slope_rows(lookup: SweepLookup, axis: Axis) -> list[_SlopeRow]:
 def _pair_rows(lookup: SweepLookup, pairs: Sequence[SlopeDifference]) -> list[_SlopeRow]:
     rows: list[_SlopeRow] = []
     for pair in pairs:
-        names = [_name(lookup, label) for label in (pair.left, pair.right)]
-        name = f"{f' {MINUS} '.join(names)}{_where(lookup, pair.benchmark)}"
+        name = f"{lookup.names[pair.left]} {MINUS} {lookup.names[pair.right]}"
         words = f"{points_cell(pair.value, pair.interval)}, {p_value(pair.p_holm)}"
+        name += _where(lookup, pair.benchmark)
         rows.append((name, pair.value, pair.interval, QUIET, words))
     return rows
-
-
-def _name(lookup: SweepLookup, label: str) -> str:
-    return lookup.names.get(label, plain_label(label))
 
 
 def _forest(axes: Axes, rows: Sequence[_SlopeRow]) -> None:

@@ -149,7 +149,8 @@ def sweep(
                 slopes.append(slope(label, fall, benchmark=benchmark, half=half))
             if stage != "base":
                 made = [at for at in temperatures if at][:4]
-                controls += [control(label, at, benchmark=benchmark) for at in made]
+                base = arms[0][0]
+                controls += [control(label, at, benchmark=benchmark, base=base) for at in made]
         for index, (left, _) in enumerate(arms):
             for right, _ in arms[index + 1 :]:
                 differences.append(
