@@ -51,9 +51,7 @@ class ImportNote(Record, frozen=True, kw_only=True):
 def load_problems(card: BenchmarkCard, *, home: Path) -> list[Problem]:
     """The problems of a benchmark, in the order of its source.
 
-    Args:
-        card: Shipped sets are read beside their card, all others from `home`.
-        home: The user's folder; sets lie in `home/benchmarks/NAME`.
+    Shipped sets are read beside their card, all others from `home/benchmarks/NAME`.
 
     Raises:
         BenchmarkError: The set is absent, or is not the one the card describes.
@@ -132,11 +130,7 @@ def absence_hint(card: BenchmarkCard) -> str:
 def check_content(card: BenchmarkCard, content: bytes, *, file: Path) -> str:
     """Which copy of the benchmark the normalised rows are: `main`, or an alternative's name.
 
-    Args:
-        card: Names the accepted copies, each with size and checksum; where a card knows no
-            checksum yet, the size decides.
-        content: Of a `problems.jsonl`.
-        file: Named in errors.
+    The card names the accepted copies; where it knows no checksum yet, the size decides.
 
     Raises:
         BenchmarkError: The rows are those of no accepted copy.

@@ -19,7 +19,7 @@ from emdiag.core.results import Interval
 from emdiag.measure.logit_estimates import EstimateTable
 from emdiag.measure.logit_rows import ArmReadings, Mask, RowMaker, paired, spread_out
 from emdiag.measure.logit_statistics import texts_to_problems
-from emdiag.stats.cooling import best_temperature
+from emdiag.stats.curves import best_temperature
 from emdiag.stats.jackknife import ratio_shape
 from emdiag.stats.moments import histogram_of
 

@@ -58,13 +58,7 @@ class ArmReadings:
 
 
 def add_rows(table: EstimateTable, arm: ArmReadings, base_spans: tuple[Mask, Mask] | None) -> None:
-    """Every statistic of one arm on one text.
-
-    Args:
-        table: Where rows are collected.
-        arm: The arm's readings.
-        base_spans: Of the base's reading, where it is another text than the arm's.
-    """
+    """Every statistic of one arm on one text; `base_spans` are of a base that read another text."""
     rows = RowMaker(table, arm)
     temperatures = [
         name for name in arm.members[0].statistics if name.startswith("entropy_nats_at_")

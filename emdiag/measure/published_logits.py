@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import PublishedFigure, Quirk, QuirkStep, QuirkValue, TextInfo
+from emdiag.measure.logit_rows import spread_out
 from emdiag.measure.logit_statistics import Floats, Positions
 from emdiag.stats.intervals import interval_of
 from emdiag.stats.jackknife import pooled_shape
@@ -45,11 +46,7 @@ def published_figure(
 ) -> PublishedFigure:
     """The figure as published, with each quirk undone, and with one after the other undone.
 
-    Args:
-        readings: Own texts, and the base's.
-        base: Label that changes are to.
-        undo: Quirks that `shown` leaves out.
-        seed: Of bootstraps.
+    `shown` leaves out the quirks to `undo`; changes are to the base, a label.
     """
     cut = min(int(np.bincount(reading.text).min()) for reading in readings.own.values())
 
@@ -139,15 +136,12 @@ def _pooled(reading: Positions, columns: MomentColumns, kept: NDArray[np.bool_])
     is_read = np.array([(reading.problem == number).any() for number in problems])
     parts = [columns.select(kept & (reading.problem == number)).pooled() for number in problems]
     shape = pooled_shape([part for part, is_kept in zip(parts, is_read, strict=True) if is_kept])
-    spread = None
-    if shape.skewness is not None and shape.skewness.pseudo_values is not None:
-        spread = np.full(len(is_read), np.nan)
-        spread[is_read] = shape.skewness.pseudo_values
+    skewness, spread = spread_out(shape.skewness, is_read, 1)
     return _Figure(
         mean=shape.mean.value if shape.mean else None,
         sigma=shape.sigma.value if shape.sigma else None,
-        skewness=shape.skewness.value if shape.skewness else None,
-        spread=spread,
+        skewness=skewness,
+        spread=None if spread is None else spread[0],
         tokens=int(kept.sum()),
     )
 

@@ -33,12 +33,7 @@ class Trained:
 
 
 def summarise_seeds(trained: Sequence[Trained], *, base: BenchmarkScore | None) -> BenchmarkSeeds:
-    """One benchmark: what was registered, every group of seeds, and the oracle.
-
-    Args:
-        trained: All scored on the same problems; at least one.
-        base: What the differences are to, on those problems too.
-    """
+    """One benchmark, all scored on the same problems: registered, groups of seeds, the oracle."""
     by_group: dict[tuple[str, int], list[Trained]] = {}
     for member in trained:
         by_group.setdefault((member.group, member.update), []).append(member)

@@ -28,20 +28,19 @@ def save_checkpoint(
 ) -> None:
     """Write weights, configuration, tokenizer and `emdiag.json`; the folder appears when whole.
 
-    Args:
-        folder: To be written; one that is there is replaced.
-        model: Its weights in the number format they have.
-        parent: Folder or `.gguf` file that training started from. Its tokenizer files are copied
-            as they are: a tokenizer that has been used saves itself differently.
-        manifest: What the checkpoint says of itself.
-        trust_remote_code: Whether code shipped with the parent may run; it is copied then.
+    The parent is the folder or `.gguf` file that training started from. Its tokenizer files are
+    copied as they are: a tokenizer that has been used saves itself differently. Code shipped with
+    it is copied where it may run.
 
     Raises:
         CheckpointError: The disk is full or cannot be written; nothing is left behind.
     """
     with _whole_or_nothing(folder) as partial:
         with quiet_transformers(), _savable_generation(model):
-            _forget_quantisation(model)
+            if hasattr(model.config, "quantization_config"):
+                # What was quantised in a GGUF file is floats by now.
+                del model.config.quantization_config
+                vars(model).update(hf_quantizer=None, is_quantized=False)
             model.save_pretrained(partial)
             model.generation_config.save_pretrained(partial)
             if parent.is_dir():
@@ -88,13 +87,6 @@ def _savable_generation(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         model.generation_config = used
-
-
-def _forget_quantisation(model: PreTrainedModel) -> None:
-    """What was quantised in a GGUF file is floats by now; the configuration says otherwise."""
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-        vars(model).update(hf_quantizer=None, is_quantized=False)
 
 
 def state_unwritable(error: Exception, **where: Path) -> StoreError:

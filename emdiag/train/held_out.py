@@ -39,12 +39,7 @@ class HeldOut:
         self._answers: list[str | None] = []
 
     def start(self, sampler: Sampler, journal: Path) -> None:
-        """Draw the starting checkpoint's texts and answers, or read those drawn before.
-
-        Args:
-            sampler: With the weights that training starts from, unless the journal is whole.
-            journal: `held_out.jsonl` of the cell.
-        """
+        """Draw the starting checkpoint's texts and answers, or read those in the cell's journal."""
         known = {(c.problem_id, c.sample_index): c for c in read_journal(journal, Completion)}
         ids = [prompt.problem_id for prompt in self._prompts]
         if not all((name, which) in known for name in ids for which in (_WRITTEN, _GREEDY)):
@@ -88,8 +83,6 @@ class HeldOut:
             )
             for prompt in self._prompts
         ]
-        if not requests:
-            return []
         params = SamplingParams(
             temperature=0.0 if which == _GREEDY else 1.0,
             max_tokens=self._sampling.max_tokens,

@@ -102,13 +102,7 @@ class TrainJob:
     ) -> TrainManifest:
         """What the checkpoint of an update says of itself.
 
-        Args:
-            update: After which it is kept.
-            engine: That samples are drawn with.
-            started: When this session began.
-            settings: In place of fields of the recipe.
-            notes: Beside those of the job.
-            provenance: Beside versions, device and times.
+        The session began when it `started`; `settings` take the place of fields of the recipe.
         """
         session = start_session(self.checkpoint, engine, command=self.command)
         return TrainManifest(
@@ -164,11 +158,8 @@ def train_jobs(
 ) -> TrainResult:
     """Train what is not trained yet, in a folder that no other process writes.
 
-    Args:
-        jobs: All of a plan, the registered one first.
-        train: Trains one of them; the records of its updates.
-        key: Digest of everything that shapes the weights, seeds and saved updates apart.
-        is_grid: Whether no checkpoint is registered.
+    The first job is the registered one, unless they are a grid; `key` is the digest of everything
+    that shapes the weights, seeds and saved updates apart.
 
     Raises:
         EmdiagError: The folder holds something else, or what `train` raises.

@@ -120,11 +120,7 @@ def encode_source(
 ) -> list[Prompt]:
     """The problems as the checkpoint reads them.
 
-    Args:
-        source: Problems and their benchmark's template.
-        encoder: Of the checkpoint.
-        template: In place of the benchmark's; None for that one.
-        chat: Whether the chat template is applied; None for what the prompt template says.
+    None stands for the template of their benchmark, and for what that template says of chat.
 
     Raises:
         BenchmarkError: There is no such template.

@@ -7,28 +7,17 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
 import torch
 
-from emdiag.core.records import Record
 from emdiag.core.sampling import Completion
+from emdiag.core.training import UpdateRecord
 from emdiag.grading.parse.extract import extract
 from emdiag.measure.texts import REPEATED_ABOVE, repeated_share
 
 
-class SampleStatistics(Record, frozen=True, kw_only=True):
-    """Fields of `UpdateRecord` that the samples decide."""
-
-    samples: int
-    mean_tokens: float
-    longest_tokens: int
-    truncated_frac: float
-    repeated_frac: float
-    boxed_frac: float
-    majority_frac: float
-
-
-def describe(completions: Sequence[Completion]) -> SampleStatistics:
-    """Figures of at least one completion.
+def described(record: UpdateRecord, completions: Sequence[Completion]) -> UpdateRecord:
+    """The record with what the samples of the update decide; at least one.
 
     Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
     where most samples give none its share is small.
@@ -40,7 +29,8 @@ def describe(completions: Sequence[Completion]) -> SampleStatistics:
             answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
     count = len(completions)
     lengths = [len(completion.token_ids) for completion in completions]
-    return SampleStatistics(
+    return msgspec.structs.replace(
+        record,
         samples=count,
         mean_tokens=sum(lengths) / count,
         longest_tokens=max(lengths),

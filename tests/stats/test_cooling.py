@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 from emdiag.core.moments import COOLING_TEMPERATURES
-from emdiag.stats.cooling import best_temperature
+from emdiag.stats.curves import best_temperature
 
 
 def kl(checkpoint: np.ndarray, base: np.ndarray, temperature: float) -> np.ndarray:

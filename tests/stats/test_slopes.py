@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from emdiag.stats.curves import place_of, slope_weights
 from emdiag.stats.intervals import interval_of, of_two_arms, over_problems, shares_over_problems
-from emdiag.stats.slopes import place_of, slope_weights
 
 PLACES = st.lists(st.floats(0, 2, width=32), min_size=2, max_size=8, unique=True)
 

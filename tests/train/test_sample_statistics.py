@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from emdiag.core.sampling import Completion, FinishReason
-from emdiag.train.sample_statistics import describe
+from emdiag.core.training import UpdateRecord
+from emdiag.train.sample_statistics import described
+
+START = UpdateRecord(update=1, method="em")
 
 
 def sample(text: str, *, problem: str = "p/0", tokens: int = 2, cut: bool = False) -> Completion:
@@ -18,14 +21,15 @@ def sample(text: str, *, problem: str = "p/0", tokens: int = 2, cut: bool = Fals
 
 
 def test_the_majority_is_of_answers_given_prompt_by_prompt() -> None:
-    found = describe(
+    found = described(
+        START,
         [
             sample(r"\boxed{4}"),
             sample(r"\boxed{4}", tokens=6),
             sample(r"\boxed{5}"),
             sample("and so on and so on, for which we have", cut=True),
             sample(r"\boxed{4}", problem="p/1"),
-        ]
+        ],
     )
     assert found.majority_frac == 3 / 5
     assert found.boxed_frac == 4 / 5
@@ -35,10 +39,10 @@ def test_the_majority_is_of_answers_given_prompt_by_prompt() -> None:
 
 def test_where_nobody_answers_there_is_no_majority() -> None:
     cut = [sample("we have then that of which", cut=True)] * 3
-    assert describe(cut).majority_frac == 0
+    assert described(START, cut).majority_frac == 0
 
 
 def test_a_text_that_turns_in_circles_counts_as_repeated() -> None:
     circle = "one two three four five " * 30
     straight = " ".join(f"word{number}" for number in range(150))
-    assert describe([sample(circle), sample(straight)]).repeated_frac == 0.5
+    assert described(START, [sample(circle), sample(straight)]).repeated_frac == 0.5

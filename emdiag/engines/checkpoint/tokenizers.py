@@ -1,4 +1,4 @@
-"""Opens a checkpoint's tokenizer, proves that it loses nothing, and encodes prompts once."""
+"""A checkpoint's tokenizer: proved to lose nothing; prompts are rendered and encoded once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jinja2.exceptions import TemplateError
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -21,11 +22,16 @@ from transformers.utils import logging as library
 
 from emdiag.core.errors import CheckpointError
 from emdiag.core.sampling import FilledPrompt, Prompt
-from emdiag.engines.checkpoint.chat import render_chat, turn_end_token
-
-logger = logging.getLogger(__name__)
 
 _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+
+TEMPLATE_DATE = "26 Jul 2024"
+"""Date told to templates that ask for one. Some print today's, and a prompt that changes every
+midnight would make every day another run; this is the date Llama's own template falls back to."""
+
+_MARK = "emdiag-turn-end"
+
+Message = dict[str, str]
 
 
 class CheckpointEncoder:
@@ -119,6 +125,58 @@ def encode_prompts(
         ids: list[int] = tokenizer(text, add_special_tokens=not chat)["input_ids"]
         prompts.append(prompt.read_as(text, ids))
     return prompts
+
+
+def render_chat(tokenizer: PreTrainedTokenizerBase, *, system: str | None, user: str) -> str:
+    """The text of a chat up to where the assistant's answer starts.
+
+    A template that refuses or drops the system role gets the system text in front of the user's.
+
+    Raises:
+        CheckpointError: There is no chat template, it fails, or it drops the user's text.
+    """
+    if tokenizer.chat_template is None:
+        raise CheckpointError(
+            "the chat template was asked for, and this tokenizer has none",
+            tokenizer=tokenizer.name_or_path,
+            hint="a base checkpoint usually wants none: run with --no-chat",
+        )
+    question: Message = {"role": "user", "content": user}
+    if system is not None:
+        try:
+            text = _render(tokenizer, [{"role": "system", "content": system}, question])
+        except TemplateError:
+            text = ""
+        if system.strip() in text and user.strip() in text:
+            return text
+        question = {"role": "user", "content": f"{system}\n\n{user}"}
+    try:
+        text = _render(tokenizer, [question])
+    except TemplateError as error:
+        raise _failed(tokenizer, f"the chat template fails: {error}") from error
+    if user.strip() not in text:
+        raise _failed(tokenizer, "the chat template changes or drops the user's text")
+    return text
+
+
+def turn_end_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token that closes the assistant's turn in the chat template; None where none does.
+
+    Base checkpoints carry the template of their chat models and lack this token in their own
+    list of end tokens: sampled under the template, they would run on into the user's turn.
+    """
+    if tokenizer.chat_template is None:
+        return None
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
+    try:
+        text = _render(tokenizer, turns, answer_next=False)
+    except TemplateError:
+        return None
+    _, mark, tail = text.rpartition(_MARK)
+    if not mark or not tail.strip():
+        return None
+    ids: list[int] = tokenizer(tail.lstrip(), add_special_tokens=False)["input_ids"]
+    return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder else None
 
 
 def check_round_trip(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> tuple[str, ...]:
@@ -233,3 +291,25 @@ def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str) -> An
             hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
         message = f"the {what} cannot be opened: {error}"
         raise CheckpointError(message, checkpoint=path, hint=hint) from error
+
+
+def _render(
+    tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, answer_next: bool = True
+) -> str:
+    text = tokenizer.apply_chat_template(
+        messages,
+        tokenize=False,
+        add_generation_prompt=answer_next,
+        date_string=TEMPLATE_DATE,
+        strftime_now=lambda _format: TEMPLATE_DATE,
+    )
+    assert isinstance(text, str)
+    return text
+
+
+def _failed(tokenizer: PreTrainedTokenizerBase, message: str) -> CheckpointError:
+    return CheckpointError(
+        message,
+        tokenizer=tokenizer.name_or_path,
+        hint="run with --no-chat, or repair chat_template.jinja in the checkpoint folder",
+    )

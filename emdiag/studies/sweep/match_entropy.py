@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
+from emdiag.stats.curves import place_of
 from emdiag.stats.intervals import of_differences, of_two_arms
-from emdiag.stats.slopes import place_of
 from emdiag.studies.sweep.plan import MARGIN
 from emdiag.studies.sweep.points import MeasuredPoint
 

@@ -9,8 +9,8 @@ import numpy as np
 from emdiag.core.results import direction_of
 from emdiag.core.temperature_sweep import Slope, SlopeDifference, SweepSetting
 from emdiag.stats.comparisons import holm, sign_flip
+from emdiag.stats.curves import slope_weights
 from emdiag.stats.intervals import interval_of, of_two_arms
-from emdiag.stats.slopes import slope_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ whole copy beside its part, to sample, to measure and to save from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -21,17 +21,11 @@ from emdiag.core.errors import EngineMissingError
 from emdiag.core.sampling import Completion
 
 _SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)
-_PREFIX = "model."
 _WRAPPERS = {"module", "_fsdp_wrapped_module", "_orig_mod"}
 
 
 def open_accelerator(*, device: str, tracker: str | None, folder: Path) -> Accelerator:
-    """This process's place among all that train.
-
-    Args:
-        device: `cpu` keeps it there; otherwise accelerate takes the device of this process.
-        tracker: Name of a tracker, or None.
-        folder: Where trackers that write files put them.
+    """This process's place among all that train; on its own device unless `device` is `cpu`.
 
     Raises:
         EngineMissingError: The tracker's library is not installed.
@@ -89,28 +83,25 @@ def gather(drawn: Sequence[Completion], accelerator: Accelerator) -> list[Comple
 
 def _own_name(name: str) -> str:
     """A weight's name in the model, without those of what wraps it."""
-    return ".".join(part for part in name.split(".") if part not in _WRAPPERS).removeprefix(_PREFIX)
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS).removeprefix(
+        "model."
+    )
 
 
-@contextmanager
-def _gathered(accelerator: Accelerator, module: nn.Module) -> Iterator[None]:
+def _gathered(accelerator: Accelerator, module: nn.Module) -> AbstractContextManager[None]:
     """Inside, weights under the first FSDP are whole; those under the second gather themselves."""
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         from torch.distributed.fsdp import FullyShardedDataParallel
 
-        with FullyShardedDataParallel.summon_full_params(module, writeback=False):
-            yield
-    else:
-        yield
+        return FullyShardedDataParallel.summon_full_params(module, writeback=False)
+    return nullcontext()
 
 
-@contextmanager
-def _one_gathered(accelerator: Accelerator, weight: nn.Parameter) -> Iterator[None]:
+def _one_gathered(accelerator: Accelerator, weight: nn.Parameter) -> AbstractContextManager[None]:
     """Inside, one weight under ZeRO is whole."""
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         from deepspeed import zero
 
-        with zero.GatheredParameters([weight]):
-            yield
-    else:
-        yield
+        gathered: AbstractContextManager[None] = zero.GatheredParameters([weight])
+        return gathered
+    return nullcontext()

@@ -90,7 +90,8 @@ class _Chunked(torch.autograd.Function):
         sums = _Sums(hidden, head, terms, wants=ctx.needs_input_grad[:3])
         for start in range(0, len(hidden), head.chunk_positions()):
             sums.add(slice(start, start + head.chunk_positions()))
-        ctx.save_for_backward(sums.by_hidden, sums.by_weight, sums.by_bias)
+        by_head = (None if by is None else by.to(head.weight.dtype) for by in sums.by_head)
+        ctx.save_for_backward(sums.by_hidden, *by_head)
         ctx.mark_non_differentiable(sums.entropies)
         return sums.loss, sums.entropies
 
@@ -115,20 +116,10 @@ class _Sums:
         self.by_hidden = torch.zeros_like(hidden) if wants[0] else None
         # Chunks add up in float32 also where the weights are bfloat16.
         wide = torch.promote_types(head.weight.dtype, torch.float32)
-        self._sum = torch.zeros_like(head.weight, dtype=wide) if wants[1] else None
-        self._bias_sum = (
-            torch.zeros_like(head.bias, dtype=wide) if wants[2] and head.bias is not None else None
-        )
-
-    @property
-    def by_weight(self) -> Tensor | None:
-        """Gradient by the head's weight, in its dtype."""
-        return None if self._sum is None else self._sum.to(self._head.weight.dtype)
-
-    @property
-    def by_bias(self) -> Tensor | None:
-        """Gradient by the head's bias, in its dtype."""
-        return None if self._bias_sum is None else self._bias_sum.to(self._head.weight.dtype)
+        self.by_head = [
+            torch.zeros_like(part, dtype=wide) if wanted and part is not None else None
+            for part, wanted in zip((head.weight, head.bias), wants[1:], strict=True)
+        ]
 
     def add(self, part: slice) -> None:
         """Take in the positions of one chunk."""
@@ -159,13 +150,14 @@ class _Sums:
         """From the gradient by the head's output to those by its input, weight and bias."""
         if self.by_hidden is not None:
             self.by_hidden[part] = by_linear @ self._head.weight
-        if self._sum is not None:
-            if self._sum.dtype == by_linear.dtype:
-                self._sum.addmm_(by_linear.T, hidden)
+        by_weight, by_bias = self.by_head
+        if by_weight is not None:
+            if by_weight.dtype == by_linear.dtype:
+                by_weight.addmm_(by_linear.T, hidden)
             else:
-                self._sum += by_linear.T @ hidden
-        if self._bias_sum is not None:
-            self._bias_sum += by_linear.sum(dim=0)
+                by_weight += by_linear.T @ hidden
+        if by_bias is not None:
+            by_bias += by_linear.sum(dim=0)
 
     def _slope(self, raw: Tensor) -> Tensor | float | None:
         """Slope of the logits by the linear output: scale, and the cap's 1 - tanh^2."""

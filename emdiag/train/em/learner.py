@@ -48,14 +48,10 @@ class Step:
 
 
 class Learner:
-    """A model, its optimiser, and the way micro-batches are formed.
+    """A model whose weights change in place, its optimiser, and how micro-batches are formed.
 
-    Args:
-        model: Its weights change in place.
-        recipe: Rate, decay, clip, temperature and number format of the loss.
-        accelerator: Of this process; `accelerate launch` decides how many there are.
-        micro_batch: Rows of one forward pass; changes memory and speed, not the gradient.
-        padding: Side on which rows are filled up; changes nothing either.
+    Rows of one forward pass (`micro_batch`) and the side on which they are filled up change memory
+    and speed, not the gradient.
     """
 
     def __init__(
@@ -113,12 +109,9 @@ class Learner:
     def learn(
         self, rows: Sequence[TrainRow], token_weights: Sequence[TokenWeights], *, seed: int
     ) -> Step:
-        """One optimiser update on all rows, of which this process takes its share.
+        """One optimiser update on the rows of all devices, of which this process takes its share.
 
-        Args:
-            rows: Of all devices.
-            token_weights: Of the same rows.
-            seed: Of the direction, where the recipe asks for a random one.
+        The seed is of the direction, where the recipe asks for a random one.
 
         Raises:
             TrainingError: Loss or gradient is not a number; the weights are as before.

@@ -36,7 +36,7 @@ from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.em.rows import form_rows
 from emdiag.train.held_out import HeldOut
 from emdiag.train.jobs import TrainJob
-from emdiag.train.sample_statistics import describe, peak_memory_bytes
+from emdiag.train.sample_statistics import described, peak_memory_bytes
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
 """Rows of one forward pass, where the plan names none."""
@@ -110,16 +110,12 @@ class _Trainer:
         """Every update that is missing."""
         if self.accelerator.is_main_process:
             self.held_out.start(self.sampler, self.job.folder / "held_out.jsonl")
-        done = (
-            0
-            if is_sharded(self.accelerator)
-            else load_state(self.job.folder, self.learner.optimizer)
-        )
+        can_continue = not is_sharded(self.accelerator)
+        done = load_state(self.job.folder, self.learner.optimizer) if can_continue else 0
         title = f"em {self.job.checkpoint.label} {self.job.name.removeprefix('.')}".strip()
         with self.progress.stage(title, total=self.job.updates, done=done) as stage:
             if done == 0:
-                nothing = UpdateRecord(update=0, method="em", weight_distance=0.0)
-                self._record(stage, nothing)
+                self._record(stage, UpdateRecord(update=0, method="em", weight_distance=0.0))
                 self._save(0)
             for update in range(done + 1, self.job.updates + 1):
                 record = self._update(update)
@@ -138,7 +134,10 @@ class _Trainer:
 
     def _update(self, update: int) -> UpdateRecord:
         """Sample, mask, weigh, step: one optimiser update."""
-        self._settle_dropout(update)
+        if self.recipe.train_mode:
+            # Dropout draws from torch's global generator: a continued run has to draw the same.
+            rank = self.accelerator.process_index
+            torch.manual_seed(derive_seed(self.job.seed, "dropout", update, rank))
         began = time.perf_counter()
         completions = self._sample(update)
         sampled = time.perf_counter()
@@ -157,7 +156,7 @@ class _Trainer:
         if self.whole is not self.model:
             refresh(self.whole, self.accelerator, self.learner.module)
         learned = time.perf_counter()
-        return UpdateRecord(
+        record = UpdateRecord(
             update=update,
             method="em",
             loss=step.loss,
@@ -169,8 +168,8 @@ class _Trainer:
             tokens=sum(len(row.positions) for row in rows),
             sampling_s=sampled - began,
             update_s=learned - sampled,
-            **msgspec.structs.asdict(describe(completions)),
         )
+        return described(record, completions)
 
     def _sample(self, update: int) -> list[Completion]:
         """The completions of one update on every process, of which each draws its share."""
@@ -186,9 +185,8 @@ class _Trainer:
         ]
         own_requests = requests[self.accelerator.process_index :: self.accelerator.num_processes]
         self._mode(learning=False)
-        return gather(
-            list(self.sampler.sample(own_requests, params=self.job.sampling)), self.accelerator
-        )
+        drawn = list(self.sampler.sample(own_requests, params=self.job.sampling))
+        return gather(drawn, self.accelerator)
 
     def _record(self, stage: ProgressStage, record: UpdateRecord) -> None:
         """Measure the held-out prompts and write the update down."""
@@ -210,7 +208,12 @@ class _Trainer:
             with journal:
                 journal.append(record)
             stage.status(_line(record))
-            self.accelerator.log(_numbers(record), step=record.update)
+            numbers = {
+                name: float(value)
+                for name, value in msgspec.structs.asdict(record).items()
+                if isinstance(value, int | float) and name != "update"
+            }
+            self.accelerator.log(numbers, step=record.update)
 
     def _save(self, update: int) -> None:
         """Keep the checkpoint of an update where it is wanted."""
@@ -252,12 +255,6 @@ class _Trainer:
         elif self.job.plan.gradient_checkpointing:
             self.model.gradient_checkpointing_disable()  # type: ignore[no-untyped-call] # no stub
 
-    def _settle_dropout(self, update: int) -> None:
-        """Dropout draws from torch's global generator: a continued run has to draw the same."""
-        if self.recipe.train_mode:
-            rank = self.accelerator.process_index
-            torch.manual_seed(derive_seed(self.job.seed, "dropout", update, rank))
-
     def _load(self) -> PreTrainedModel:
         return load_model(
             self.job.checkpoint.path,
@@ -265,14 +262,6 @@ class _Trainer:
             device=self.accelerator.device,
             trust_remote_code=self.job.plan.engine.trust_remote_code,
         )
-
-
-def _numbers(record: UpdateRecord) -> dict[str, float]:
-    return {
-        name: float(value)
-        for name, value in msgspec.structs.asdict(record).items()
-        if isinstance(value, int | float) and name != "update"
-    }
 
 
 def _line(record: UpdateRecord) -> str:

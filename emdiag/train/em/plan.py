@@ -16,7 +16,6 @@ from emdiag.core.recipes import RECIPE, Recipe
 from emdiag.core.records import Record
 from emdiag.core.typed_lists import texts
 from emdiag.engines.options import ENGINE, EngineOptions, PaddingSide
-from emdiag.store.training_folder import checkpoint_name
 from emdiag.train.em.recipes import EM_PRESETS, PAPER, EMRecipe
 from emdiag.train.recipe_fields import (
     RECORD,
@@ -185,12 +184,6 @@ class GridCell:
     recipe: EMRecipe
     problems: tuple[str, ...]
     seed: int
-
-    @property
-    def last(self) -> str:
-        """The checkpoint after its last update, relative to the plan's folder."""
-        name = checkpoint_name(self.recipe.optimiser_updates)
-        return name if self.name == "." else f"{self.name}/{name}"
 
 
 def expand(plan: EMPlan) -> list[GridCell]:

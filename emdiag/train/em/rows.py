@@ -40,13 +40,9 @@ def form_rows(
     recipe: EMRecipe,
     pad_id: int | None,
 ) -> list[TrainRow]:
-    """One row for each completion, in their order.
+    """One row for each completion; `mask`, `prompt_end` and `pad_by_id` of the recipe decide.
 
-    Args:
-        completions: Of one update.
-        prompts: Problem id to the prompt's token ids.
-        recipe: Its fields `mask`, `prompt_end` and `pad_by_id` decide.
-        pad_id: The tokenizer's pad token; None where it has none.
+    Prompts are token ids by problem id.
     """
     lengths = [len(prompts[completion.problem_id]) for completion in completions]
     rows = []

@@ -59,12 +59,7 @@ def train_em(
 
 
 def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResult:
-    """Train every cell of a plan that is not trained yet.
-
-    Args:
-        plan: What to train.
-        session: Where benchmarks lie; its command is for the checkpoints' provenance.
-        is_main: Whether this is the first of several processes; the others write nothing.
+    """Train every cell of a plan that is not trained yet; only the main process writes.
 
     Raises:
         EmdiagError: As `train_em`; what was trained before is kept, and the same plan continues.

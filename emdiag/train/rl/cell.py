@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import torch
@@ -60,7 +60,7 @@ from emdiag.train.rl.trainer import (
     state_folder,
     whole_state,
 )
-from emdiag.train.sample_statistics import describe, peak_memory_bytes
+from emdiag.train.sample_statistics import described, peak_memory_bytes
 
 FIRST_REWARD_FILE = "first_reward.json"
 STATE_FOLDER = "state-rl"
@@ -122,7 +122,7 @@ class CellTrainer(TrainerCallback):
         )
         self.base: dict[str, Counts] = {}
         self.began = self.rewarded = self.ended = time.perf_counter()
-        self.figures: dict[str, Any] = {}
+        self.update = UpdateRecord(update=0, method="rl")
         self.started = now()
         self.journal: JournalWriter[UpdateRecord] = JournalWriter(job.folder / UPDATES_FILE)
         self.stage: ProgressStage | None = None
@@ -133,7 +133,7 @@ class CellTrainer(TrainerCallback):
         state = job.folder / STATE_FOLDER
         done = whole_state(state)
         self.held_out.start(self.sampler, job.folder / "held_out.jsonl")
-        if done == 0 and job.problems.is_labelled:
+        if done == 0 and all(problem.answer for problem in job.problems.problems):
             self.base = base_counts(
                 [job.prompts[number] for number in self.rows[: recipe.groups]],
                 self.golds,
@@ -163,7 +163,7 @@ class CellTrainer(TrainerCallback):
         with self.journal, self.progress.stage(title, total=recipe.updates, done=done) as stage:
             self.stage = stage
             if done == 0:
-                self._record(UpdateRecord(update=0, method="rl"))
+                self._record(self.update)
             if done < recipe.updates:
                 run_trainer(trainer, folder=state)
         shutil.rmtree(state, ignore_errors=True)
@@ -206,11 +206,14 @@ class CellTrainer(TrainerCallback):
         if samples.update == 1 and self.base:
             drawn = count_right(completions, samples.judgements)
             self._check_first(compare_first(drawn, self.base, reward=reward))
-        self.figures = {
-            **msgspec.structs.asdict(describe(completions)),
-            "reward": reward,
-            "tokens": sum(len(completion.token_ids) for completion in completions),
-        }
+        record = UpdateRecord(
+            update=samples.update,
+            method="rl",
+            loss_temperature=self.job.recipe.temperature,
+            reward=reward,
+            tokens=sum(len(completion.token_ids) for completion in completions),
+        )
+        self.update = described(record, completions)
         self.rewarded = time.perf_counter()
         return rewards
 
@@ -246,16 +249,13 @@ class CellTrainer(TrainerCallback):
                 hint="take a lower rate (--lr) or --dtype float32; checkpoints of earlier updates "
                 "are kept",
             )
-        record = UpdateRecord(
-            update=update,
-            method="rl",
+        record = msgspec.structs.replace(
+            self.update,
             loss=loss,
-            loss_temperature=self.job.recipe.temperature,
             gradient_norm=norm,
             learning_rate=logs.get("learning_rate"),
             sampling_s=self.rewarded - self.began,
             update_s=self.ended - self.rewarded,
-            **self.figures,
         )
         self._record(record)
         if update in self.job.saved:

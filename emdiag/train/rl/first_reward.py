@@ -66,15 +66,9 @@ def base_counts(
     params: SamplingParams,
     samples: int,
 ) -> dict[str, Counts]:
-    """How often the parent is right on each problem, by emdiag's own engine.
+    """How often the parent is right on each problem of the first update, by emdiag's own engine.
 
-    Args:
-        prompts: Of the first update; each problem is drawn once, however often it occurs.
-        golds: By problem id.
-        sampler: With the weights that training starts from.
-        grader: The one that rewards.
-        params: The sampling of the training.
-        samples: Of each problem.
+    Each problem is drawn so many times, however often it occurs; golds are by problem id.
     """
     distinct = {prompt.problem_id: prompt for prompt in prompts}
     requests = [
@@ -106,13 +100,7 @@ def count_right(
 def compare_first(
     drawn: Mapping[str, Counts], base: Mapping[str, Counts], *, reward: float
 ) -> FirstReward:
-    """TRL's first samples beside the parent's, problem by problem.
-
-    Args:
-        drawn: By problem id, of TRL's first update.
-        base: As `base_counts` gave them.
-        reward: Mean reward of the first update.
-    """
+    """TRL's first samples and their mean reward beside the parent's, problem by problem."""
     names = list(drawn)
     expected, p_value = agreeing_rate(
         [drawn[name] for name in names], [base[name] for name in names], level=LEVEL

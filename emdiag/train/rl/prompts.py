@@ -43,11 +43,6 @@ class TrainingSet:
     max_tokens: int
     notes: tuple[str, ...]
 
-    @property
-    def is_labelled(self) -> bool:
-        """Whether every problem has an answer."""
-        return all(problem.answer for problem in self.problems)
-
 
 def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> TrainingSet:
     """The problems of a plan, encoded, with some of them held out.
@@ -85,12 +80,9 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
 
 
 def schedule(count: int, *, rows: int, seed: int) -> list[int]:
-    """Which problem each group of samples is of: whole passes, each in an order of its own.
+    """Which of `count` problems each group of samples is of, for the groups of all updates.
 
-    Args:
-        count: Problems there are.
-        rows: Groups of all updates together.
-        seed: Of the training run.
+    Whole passes, each in an order of its own.
     """
     order: list[int] = []
     turn = 0

@@ -100,13 +100,10 @@ def majority(samples: JudgedSamples) -> list[float]:
     Source: TTRL, Zuo et al. 2025, arXiv:2504.16084.
     """
     rewards = []
-    for group in _groups(samples):
+    size, classes = samples.group_size, samples.classes
+    for start in range(0, len(classes), size):
+        group = classes[start : start + size]
         counts = Counter(name for name in group if name is not None)
         most = max(counts.values(), default=0)
         rewards += [float(name is not None and counts[name] == most) for name in group]
     return rewards
-
-
-def _groups(samples: JudgedSamples) -> list[tuple[str | None, ...]]:
-    size = samples.group_size
-    return [samples.classes[start : start + size] for start in range(0, len(samples.classes), size)]

@@ -59,10 +59,6 @@ def train_rl(
 def run_rl(plan: RLPlan, session: Session) -> TrainResult:
     """Train every seed of a plan that is not trained yet.
 
-    Args:
-        plan: What to train.
-        session: Where benchmarks lie; its command is for the checkpoints' provenance.
-
     Raises:
         EmdiagError: As `train_rl`; what was trained before is kept.
     """

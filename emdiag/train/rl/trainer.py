@@ -69,13 +69,7 @@ def grpo_config(
 ) -> GRPOConfig:
     """Every field of TRL and of its parent that shapes weights, samples or files.
 
-    Args:
-        recipe: What is trained.
-        params: Sampling; the seed is of this training.
-        folder: Of TRL's own files.
-        device: Where the model is.
-        bfloat16: Whether arithmetic is in bfloat16 over float32 weights.
-        state_every: Updates between two states; 0 keeps none.
+    Under `bfloat16` arithmetic is in bfloat16 over float32 weights; `state_every` 0 keeps no state.
     """
     return GRPOConfig(
         **_FIXED,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emdiag.core.errors import CheckpointError
-from emdiag.engines.checkpoint.chat import TEMPLATE_DATE, render_chat, turn_end_token
+from emdiag.engines.checkpoint.tokenizers import TEMPLATE_DATE, render_chat, turn_end_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable

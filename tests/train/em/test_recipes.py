@@ -136,9 +136,9 @@ def test_a_grid_over_problems_is_a_grid_too() -> None:
 
 def test_one_training_is_the_folder_itself_and_its_first_seed_is_registered() -> None:
     (alone,) = expand(plan(problems=("chain/0000",)))
-    assert (alone.name, alone.last) == (".", "update-0010")
+    assert (alone.name, alone.recipe.optimiser_updates) == (".", 10)
     first, _ = expand(plan(problems=("chain/0000",), seeds=(3, 0)))
-    assert first.last == "seed-3/update-0010"
+    assert (first.name, first.seed) == ("seed-3", 3)
 
 
 @pytest.mark.parametrize(
