@@ -66,9 +66,7 @@ def load_custom(path: Path, *, require_answers: bool = True) -> tuple[BenchmarkC
     A row with `answer_raw` was written by emdiag and has its gold already. Where all rows name one
     shipped benchmark in `benchmark`, its template, grader and limit of tokens hold for the file.
 
-    Args:
-        path: Of a .jsonl, .json or .parquet file.
-        require_answers: Whether a row without an answer is an error; else its answer is empty.
+    A row without an answer is an error where answers are required; else its answer is empty.
 
     Raises:
         BenchmarkError: The file or a row cannot be read, a question stands twice, or the file

@@ -75,12 +75,7 @@ def check_room(
 ) -> None:
     """Refuse a prompt that leaves no room for `max_tokens`: its answers would be cut silently.
 
-    Args:
-        prompts: As the checkpoint reads them.
-        max_tokens: New tokens of a completion.
-        max_context: Tokens of prompt and completion the model has room for; None if unknown.
-        subject: Whose prompts they are, such as `base on chain`.
-        error: What is raised.
+    `max_context` is None where unknown; `subject` says whose prompts they are: `base on chain`.
 
     Raises:
         EmdiagError: The longest prompt does not fit; of the class `error`.

@@ -82,12 +82,9 @@ class Positions:
 def positions_of(
     traces: Sequence[LogitTrace], *, problems: Sequence[str], temperatures: Sequence[float] = ()
 ) -> Positions:
-    """All positions of traces, in their order.
+    """All positions of one trace or more, in their order.
 
-    Args:
-        traces: At least one; of the problems named.
-        problems: Ids in the order of the study; one without a trace has no positions.
-        temperatures: Of the reading's other entropies.
+    Problems are in the order of the study; one without a trace has no positions.
     """
     places = {name: number for number, name in enumerate(problems)}
     lengths = [len(trace.mean) for trace in traces]

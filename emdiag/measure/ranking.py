@@ -10,11 +10,7 @@ _COMPARED_AT_ONCE = 2**21
 
 
 def kendall_tau(before: Tensor, after: Tensor) -> Tensor:
-    """Rank correlation tau-b of two rows of values, `[position]`; nan where a row is constant.
-
-    Args:
-        before: `[position, token]`.
-        after: Likewise, of the same tokens.
+    """Rank correlation tau-b of rows `[position, token]`, `[position]`; nan for constant rows.
 
     Source: Kendall 1945, Biometrika 33(3).
     """

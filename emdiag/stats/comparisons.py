@@ -83,11 +83,9 @@ def conclude(interval: Interval | None, *, p_value: float | None, margin: float)
 
 
 def detectable_gain(rates: Sequence[float]) -> float | None:
-    """Smallest true gain that a paired comparison would find with 80 % power.
+    """Smallest true gain over these rates, `[problems]`, that a paired comparison would find.
 
-    Args:
-        rates: Share of right samples of each problem, `[problems]`.
-
+    With 80 % power; rates are shares of right samples.
     The other checkpoint is taken to spread over problems as this one does, half of the spread
     being shared (correlation 0.5), an assumption: the real figure is known only once both are
     measured. The test is two-sided, of size one minus `LEVEL`. None below two problems, or where
@@ -106,14 +104,8 @@ def detectable_gain(rates: Sequence[float]) -> float | None:
 def within_problem_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
     """Chance that a right answer has less entropy than a wrong one of the same problem, in [0, 1].
 
-    Ties count one half; 0.5 says that entropy tells nothing.
-
-    Args:
-        right: Entropy of each right answer to the problem.
-        wrong: Of each wrong one.
-
-    Returns:
-        None where one side is empty.
+    From the entropies of each; ties count one half; 0.5 says that entropy tells nothing. None where
+    one side is empty.
 
     Source: Mann and Whitney 1947, U over the number of pairs.
     """
@@ -132,14 +124,9 @@ def agreeing_rate(
     are right, the share that falls to the first sampler is hypergeometric. The sum over problems
     is exact, whatever the number of samples.
 
-    Args:
-        first: Right samples and samples of each problem.
-        second: The same of the other sampler, in the same order.
-        level: Coverage of the interval.
-
-    Returns:
-        Interval of the first sampler's rate over all its samples, and the two-sided p-value of
-        what was found: the chance of a sum that is at most as likely.
+    Either side is right samples and samples of each problem, in the same order. Returns the
+    interval of the first sampler's rate over all its samples, and the two-sided p-value of what was
+    found: the chance of a sum that is at most as likely.
 
     Source: exact conditional test of stratified 2 x 2 tables, Agresti 2013, section 7.3.
     """

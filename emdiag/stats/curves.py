@@ -72,13 +72,10 @@ def best_temperature(curves: NDArray[np.float64], temperatures: Sequence[float])
 
 
 def slope_weights(places: Sequence[float]) -> NDArray[np.float64]:
-    """What the values at these places are weighted with to give a slope, `[places]`.
+    """What the values at places, of which two differ, are weighted with for a slope, `[places]`.
 
     The least-squares line through (x, y) has slope sum w y with w = (x - mean x) / sum (x - mean
     x)^2. On a full grid of two axes the slope along one with the other held is the same sum.
-
-    Args:
-        places: At least two different ones; one may occur several times.
 
     Raises:
         ValueError: All places are one.
@@ -97,14 +94,8 @@ def place_of(value: float, curve: Mapping[float, float]) -> float | None:
     """Where a measured curve takes `value`, between its first and its last place.
 
     Between measured places the curve is interpolated without overshooting, so that a curve that
-    only rises takes each value once; of several places the first one is given.
-
-    Args:
-        value: Looked for.
-        curve: Place to measured value; at least two places.
-
-    Returns:
-        None where the curve nowhere takes the value.
+    only rises takes each value once; of several places the first one is given. None where the curve
+    (at least two places with their values) nowhere takes the value.
 
     Source: Fritsch and Carlson 1980, SIAM Journal on Numerical Analysis 17(2), by scipy.
     """

@@ -66,13 +66,10 @@ def shares_over_problems(
 
 
 def of_differences(differences: NDArray[np.float64]) -> Interval | None:
-    """Interval of the mean of one paired difference per problem, each between -1 and 1.
+    """Interval of the mean of paired differences, `[problems]`, each between -1 and 1.
 
     Where no problem differs, resampling would claim certainty; then the interval reaches as far
     either way as Wilson's does for no flips among so many problems. None below two problems.
-
-    Args:
-        differences: `[problems]`.
     """
     if differences.size < 2:
         return None
@@ -85,10 +82,7 @@ def of_differences(differences: NDArray[np.float64]) -> Interval | None:
 
 
 def bootstrap_of_means(clusters: Sequence[NDArray[np.float64]]) -> Interval:
-    """Percentile bootstrap of the mean over benchmarks of the mean over problems.
-
-    Args:
-        clusters: For each benchmark, one value per problem, `[problems]`; at least two each.
+    """Percentile bootstrap of the mean over benchmarks of the mean over problems, two or more each.
 
     Source: Efron and Tibshirani 1993, chapter 13, by scipy.
     """

@@ -59,11 +59,7 @@ class PooledShape:
 
 
 def pooled_shape(parts: Sequence[Moments] | Sequence[Sequence[Moments]]) -> PooledShape:
-    """Shape of the whole with pseudo-values for each part.
-
-    Args:
-        parts: Moments of each problem; or for each seed those of each problem, as many problems
-            for every seed.
+    """Shape of the whole with pseudo-values for each part: of each problem, or seed by seed.
 
     Parts are left out through their sums of powers, taken about the mean of the whole in units of
     its standard deviation, where little cancels.
@@ -105,12 +101,8 @@ def ratio_shape(
 ) -> Jackknifed | None:
     """The ratio of two sums with pseudo-values for each part.
 
-    Args:
-        numerators: `[problems]` or `[seeds, problems]`.
-        denominators: Of the same shape, such as the tokens of each problem; none below 0.
-
-    Returns:
-        None where the denominators add up to 0.
+    Both are `[problems]` or `[seeds, problems]`, denominators none below 0. None where these add up
+    to 0.
     """
     assert numerators.shape == denominators.shape, "one denominator for each numerator"
     if not denominators.any():

@@ -31,12 +31,6 @@ class MomentColumns:
     m3: NDArray[np.float64]
     m4: NDArray[np.float64]
 
-    def __post_init__(self) -> None:
-        assert self.count.ndim == 1, "columns have one value per position"
-        assert all(
-            column.shape == self.count.shape for column in (self.mean, self.m2, self.m3, self.m4)
-        ), "columns of one length"
-
     def __len__(self) -> int:
         return len(self.count)
 
@@ -149,13 +143,7 @@ class MomentColumns:
 
 
 def histogram_of(values: NDArray[np.floating], *, low: float, width: float, bins: int) -> Histogram:
-    """Counts of the values of an array of any shape between fixed edges.
-
-    Args:
-        values: Any float dtype; infinite values lie below or above.
-        low: First edge.
-        width: Of each bin.
-        bins: How many.
+    """Counts of the values of an array of any shape and float dtype between fixed edges.
 
     Raises:
         ValueError: A value is nan.

@@ -46,10 +46,7 @@ def best_over_worst(
     None below two seeds or four problems, or where a seed is never right on a half; no interval
     where problems drawn anew leave the ratio as it is, since that shows too little to say how sure.
 
-    Args:
-        rates: `[seeds, problems]`, each between 0 and 1.
-        draws: Resamples.
-        seed: Equal seeds give equal halves and intervals.
+    Rates are `[seeds, problems]`, each between 0 and 1.
 
     Source: Chernozhukov et al. 2018, Econometrics Journal 21(1), section 3 (cross-fitting);
     Efron and Tibshirani 1993, chapter 13 (percentile interval).

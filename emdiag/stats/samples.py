@@ -10,15 +10,11 @@ from math import comb, log
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     """Unbiased estimate of the chance that at least one of `k` samples is right.
 
-    Args:
-        samples: Samples drawn of one problem, n.
-        correct: How many of them are right, c.
-        k: Between 1 and n.
-
     Raises:
         ValueError: `correct` or `k` lies outside its range.
 
-    Source: Chen et al. 2021, arXiv:2107.03374, equation 1: 1 - C(n - c, k) / C(n, k).
+    Source: Chen et al. 2021, arXiv:2107.03374, equation 1: 1 - C(n - c, k) / C(n, k), with c of n
+    samples of one problem right.
     """
     if not (0 <= correct <= samples and 1 <= k <= samples):
         msg = f"pass@{k} of {correct} right among {samples} samples is not defined"
@@ -29,12 +25,8 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 def outcome_variance(samples: int, correct: int) -> float | None:
     """Unbiased estimate of the variance of one sample being right, between 0 and 1/2.
 
-    The sample variance of the 0/1 outcomes, c (n - c) / (n (n - 1)), which estimates p (1 - p).
-    None below two samples, where it is not defined.
-
-    Args:
-        samples: Samples drawn of one problem, n.
-        correct: How many of them are right, c.
+    The sample variance of the 0/1 outcomes of one problem, c (n - c) / (n (n - 1)), which estimates
+    p (1 - p). None below two samples, where it is not defined.
 
     Raises:
         ValueError: `correct` lies outside its range.
@@ -50,11 +42,7 @@ def outcome_variance(samples: int, correct: int) -> float | None:
 def agreement(counts: Sequence[int]) -> float | None:
     """Unbiased estimate of the chance that two more samples give the same answer, in [0, 1].
 
-    Args:
-        counts: Samples in each class of equal answers; none below 0.
-
-    Returns:
-        None below two samples, where no pair exists.
+    From the samples in each class of equal answers. None below two, where no pair exists.
 
     Raises:
         ValueError: A count is negative.
@@ -72,13 +60,8 @@ def answer_entropy(counts: Sequence[int]) -> float | None:
 
     The plug-in estimate: it is too low by about (classes - 1) / (2 samples) where every class has
     been seen (Miller 1955), and by more where answers are still unseen. It ranks problems of one
-    number of samples; it is no estimate of the model's own entropy over answers.
-
-    Args:
-        counts: Samples in each class of equal answers; none below 0.
-
-    Returns:
-        None without a sample.
+    number of samples; it is no estimate of the model's own entropy over answers. None without a
+    sample.
 
     Raises:
         ValueError: A count is negative.

@@ -16,6 +16,7 @@ from emdiag.grading.parse.extract import extract
 from emdiag.store.journal import JournalWriter, read_journal
 
 _WRITTEN, _GREEDY = 0, 1
+_SEED = 0
 
 
 class HeldOut:
@@ -24,16 +25,11 @@ class HeldOut:
     Entropies are read along the starting checkpoint's texts, drawn once at temperature 1: the
     same tokens at every update, so that a difference is a difference of distributions. They are
     kept in `held_out.jsonl`, so that a continued run measures on the same tokens.
-
-    Args:
-        prompts: Held out from training.
-        sampling: Limits and end tokens; temperature, top-p, top-k and penalty are not used.
-        seed: Of the texts; the same for every training seed.
+    Of the sampling, limits and end tokens are used; the texts are the same for every training seed.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], *, sampling: SamplingParams, seed: int) -> None:
+    def __init__(self, prompts: Sequence[Prompt], *, sampling: SamplingParams) -> None:
         self._prompts = tuple(prompts)
-        self._seed = seed
         self._sampling = sampling
         self._texts: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self._answers: list[str | None] = []
@@ -79,14 +75,14 @@ class HeldOut:
                 problem_id=prompt.problem_id,
                 sample_index=which,
                 token_ids=prompt.token_ids,
-                seed=derive_seed(self._seed, "held-out", prompt.problem_id, which),
+                seed=derive_seed(_SEED, "held-out", prompt.problem_id, which),
             )
             for prompt in self._prompts
         ]
         params = SamplingParams(
             temperature=0.0 if which == _GREEDY else 1.0,
             max_tokens=self._sampling.max_tokens,
-            seed=self._seed,
+            seed=_SEED,
             stop=self._sampling.stop,
             stop_token_ids=self._sampling.stop_token_ids,
         )

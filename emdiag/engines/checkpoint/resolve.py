@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from emdiag.core.checkpoints import CheckpointRef, Stage
+from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
-from emdiag.engines.checkpoint.fingerprints import file_sha256, files_digest, weights_digest
+from emdiag.core.files import write_atomically
 from emdiag.resources import lab_weights
+
+logger = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"^[\w][\w.-]*(/[\w][\w.-]*)?(@[\w./-]+)?$")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -20,6 +25,8 @@ _TOKENIZER_FILES = (
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
     *("merges.txt", "vocab.txt", "*.model", "*.tiktoken", "chat_template*"),
 )
+CACHE_NAME = "fingerprints.json"
+_IGNORED_CONFIG = frozenset({"_name_or_path", "_commit_hash", "transformers_version"})
 
 
 def resolve_checkpoint(
@@ -51,7 +58,9 @@ def resolve_checkpoint(
         ref=ref,
         path=str(path.resolve()) if revision is None else str(path),
         digest=weights_digest(path / "config.json", [*weights, *code], home=home),
-        tokenizer_digest=files_digest(tokenizer_files(path)),
+        tokenizer_digest=digest(
+            [[file.name, file_sha256(file, home=None)] for file in tokenizer_files(path)]
+        ),
         revision=revision,
         **_origin(path / "emdiag.json"),
     )
@@ -95,6 +104,38 @@ def check_folder(folder: Path) -> list[Path]:
 def tokenizer_files(folder: Path) -> list[Path]:
     """Every file of a checkpoint folder that turns text into token ids and back, by name."""
     return _matching(folder, _TOKENIZER_FILES)
+
+
+def file_sha256(path: Path, *, home: Path | None) -> str:
+    """SHA-256 of a file in hexadecimal; a link is followed, so that a hub's copies are hashed once.
+
+    `fingerprints.json` in the home, if there is one, remembers results by size and modification
+    time. Where it is damaged or cannot be written that costs time, never the result.
+    """
+    real = path.resolve()
+    status = real.stat()
+    cache = _read_cache(home) if home else {}
+    state = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    match cache.get(str(real)):
+        case {"sha256": str(value), **rest} if rest == state:
+            return value
+    with real.open("rb") as file:
+        value = hashlib.file_digest(file, "sha256").hexdigest()
+    if home:
+        # Read again: another process may have added entries while this one was hashing.
+        _write_cache(home, {**_read_cache(home), str(real): {**state, "sha256": value}})
+    return value
+
+
+def weights_digest(config: Path, weights: Iterable[Path], *, home: Path | None) -> str:
+    """SHA-256 over a model's configuration and the content of its weight files, by name.
+
+    Left out of the configuration is what says where it came from and which library wrote it.
+    """
+    content = json.loads(config.read_bytes())
+    kept = {name: value for name, value in content.items() if name not in _IGNORED_CONFIG}
+    files = [[path.name, file_sha256(path, home=home)] for path in sorted(weights)]
+    return digest({"config": json.dumps(kept, sort_keys=True), "weights": files})
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -211,3 +252,23 @@ def _origin(path: Path) -> dict[str, Any]:
 def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
     files = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
     return sorted(files)
+
+
+def _read_cache(home: Path) -> dict[str, Any]:
+    path = home / CACHE_NAME
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        logger.warning("%s cannot be read and is rebuilt: %s", path, error)
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_cache(home: Path, content: dict[str, Any]) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        write_atomically(home / CACHE_NAME, json.dumps(content).encode())
+    except OSError as error:
+        logger.warning("fingerprints are not remembered: %s", error)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from emdiag.core.errors import EngineError
 from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
@@ -61,9 +61,10 @@ class DecodingBatch:
         self._chooser = chooser
         self._params = params
         self._decode = decode
-        self._cache: RowCache | DynamicCache | None = None
+        self._cache: Cache | None = None
         self._accepts = set(inspect.signature(model.forward).parameters)
 
+    @torch.inference_mode()
     def admit(self, rows: Sequence[BatchRow]) -> list[BatchRow]:
         """Read the prompts of new rows and draw their first tokens; rows already finished.
 
@@ -73,11 +74,13 @@ class DecodingBatch:
         prompts = list(dict.fromkeys(row.request.token_ids for row in rows))
         place = {prompt: index for index, prompt in enumerate(prompts)}
         which = [place[row.request.token_ids] for row in rows]
-        logits, cache = self._read(prompts)
+        batch = pad_rows(prompts, side="left", device=self._model.device)
+        cache = RowCache() if self.takes_rows_midway else DynamicCache(config=self._model.config)
+        logits = self._forward(batch.token_ids, batch.is_token, batch.positions, cache)
         self._draw(rows, logits[torch.tensor(which, device=logits.device)])
         going_on = [number for number, row in enumerate(rows) if row.finish_reason is None]
         if going_on:
-            _keep(cache, [which[number] for number in going_on])
+            cache.reorder_cache(torch.LongTensor([which[number] for number in going_on]))
             if self.rows:
                 assert isinstance(self._cache, RowCache)
                 assert isinstance(cache, RowCache)
@@ -104,7 +107,7 @@ class DecodingBatch:
             self.rows = [self.rows[number] for number in going_on]
             if going_on:
                 assert self._cache is not None
-                _keep(self._cache, going_on)
+                self._cache.reorder_cache(torch.LongTensor(going_on))
                 self._trim()
             else:
                 self._cache = None
@@ -116,16 +119,7 @@ class DecodingBatch:
         assert self._cache is not None
         return self._cache.get_seq_length()
 
-    @torch.inference_mode()
-    def _read(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, RowCache | DynamicCache]:
-        """Logits after each prompt, `[prompts, vocab]`, and the cache that holds them."""
-        batch = pad_rows(prompts, side="left", device=self._model.device)
-        cache = RowCache() if self.takes_rows_midway else DynamicCache(config=self._model.config)
-        return self._forward(batch.token_ids, batch.is_token, batch.positions, cache), cache
-
-    def _forward(
-        self, ids: Tensor, mask: Tensor, positions: Tensor, cache: RowCache | DynamicCache | None
-    ) -> Tensor:
+    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache | None) -> Tensor:
         """Logits of the last position, `[rows, vocab]` float32."""
         optional: dict[str, Any] = {"position_ids": positions, "logits_to_keep": 1}
         output = self._model(
@@ -138,7 +132,6 @@ class DecodingBatch:
         logits: Tensor = output.logits[:, -1].to(torch.float32)
         return logits
 
-    @torch.inference_mode()
     def _draw(self, rows: Sequence[BatchRow], logits: Tensor) -> None:
         usable = logits.amax(dim=-1).isfinite()
         if not usable.all():
@@ -163,7 +156,6 @@ class DecodingBatch:
             return "stop"
         return "length" if len(tokens) >= self._params.max_tokens else None
 
-    @torch.inference_mode()
     def _trim(self) -> None:
         """Drop padding that all rows share: the newest token of a row is not in the cache yet."""
         if isinstance(self._cache, RowCache):
@@ -179,11 +171,3 @@ def has_plain_cache(model: PreTrainedModel) -> bool:
     """
     plain = (DynamicLayer, DynamicSlidingWindowLayer)
     return all(type(layer) in plain for layer in DynamicCache(config=model.config).layers)
-
-
-@torch.inference_mode()
-def _keep(cache: RowCache | DynamicCache, index: list[int]) -> None:
-    if isinstance(cache, RowCache):
-        cache.keep_rows(index)
-    else:
-        cache.reorder_cache(cast("torch.LongTensor", torch.tensor(index)))

@@ -48,9 +48,7 @@ class TokenChooser:
     def scores(self, logits: Tensor, contexts: Sequence[Sequence[int]]) -> Tensor:
         """Processed logits, `[rows, vocab]` float32; minus infinity for tokens left out.
 
-        Args:
-            logits: `[rows, vocab]`, any float dtype; processed in float32.
-            contexts: Prompt and completion so far of each row, which the penalty looks at.
+        Contexts are prompt and completion so far of each row, which the penalty looks at.
         """
         scores = logits.to(torch.float32)
         if self._penalty is not None:
@@ -71,12 +69,9 @@ class TokenChooser:
         contexts: Sequence[Sequence[int]],
         generators: Sequence[torch.Generator],
     ) -> list[int]:
-        """One token id for each row.
+        """One token id for each row of raw logits, `[rows, vocab]`, and contexts as of `scores`.
 
-        Args:
-            logits: `[rows, vocab]`, raw.
-            contexts: Prompt and completion so far of each row.
-            generators: One for each row, on the device of the logits; untouched when greedy.
+        Each row has its generator, on the device of the logits; it is untouched when greedy.
         """
         scores = self.scores(logits, contexts)
         if not self.is_greedy:

@@ -218,13 +218,8 @@ def read_entropies(
 ) -> Iterator[list[float]]:
     """For each text, the entropy of every distribution that its completion tokens were drawn from.
 
-    Args:
-        reader: Of the checkpoint.
-        texts: Prompt and completion; every completion holds at least one token.
-        temperature: Divides the raw logits; above 0.
-
-    Yields:
-        One value for each completion token, in nats, between 0 and log(vocab).
+    One value for each completion token, in nats, between 0 and log(vocab). The temperature divides
+    the raw logits; above 0.
     """
     for text in reader.read(texts):
         entropies: list[float] = []
@@ -235,11 +230,9 @@ def read_entropies(
 
 
 def entropy(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
-    """Shannon entropy of softmax(logits / temperature), in nats, `[...]`.
+    """Shannon entropy of softmax(logits / temperature), in nats, `[...]`, at T > 0.
 
-    Args:
-        logits: `[..., vocab]`, raw; reduced in float32 or better.
-        temperature: Above 0.
+    Raw logits are `[..., vocab]`, reduced in float32 or better.
     """
     precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
     log_p = torch.log_softmax(precise / temperature, dim=-1)

@@ -42,8 +42,7 @@ class OutputHead:
     def logits(self, hidden: Tensor) -> Tensor:
         """Raw logits in float32 (float64 for float64 weights), `[..., vocab]`.
 
-        Args:
-            hidden: Last hidden states, `[..., hidden]`, in the dtype of the weight.
+        The last hidden states are `[..., hidden]`, in the dtype of the weight.
         """
         logits = nn.functional.linear(hidden, self.weight, self.bias)
         logits = logits.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
@@ -65,7 +64,7 @@ def find_head(model: PreTrainedModel) -> OutputHead | None:
     logits that the whole model gives.
     """
     layer = model.get_output_embeddings()  # type: ignore[no-untyped-call] # not annotated
-    if not isinstance(layer, nn.Linear) or network_below(model) is None:
+    if not isinstance(layer, nn.Linear) or model.base_model is model:
         return None
     config = model.config.get_text_config()
     head = OutputHead(
@@ -77,20 +76,12 @@ def find_head(model: PreTrainedModel) -> OutputHead | None:
     return head if _agrees(model, head) else None
 
 
-def network_below(model: PreTrainedModel) -> Any:
-    """The part of a model that ends in the last hidden state; None where it has no name."""
-    below = model.base_model
-    return below if below is not model else None
-
-
 def hidden_states(model: PreTrainedModel, **inputs: Tensor) -> Tensor:
     """Last hidden states, `[batch, position, hidden]`; `find_head` says whether they can be used.
 
     The inputs are `input_ids`, and `attention_mask` and `position_ids` where wanted.
     """
-    below = network_below(model)
-    assert below is not None
-    states: Tensor = below(**inputs, use_cache=False).last_hidden_state
+    states: Tensor = model.base_model(**inputs, use_cache=False).last_hidden_state
     return states
 
 

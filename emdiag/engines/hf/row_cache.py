@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
@@ -38,11 +37,11 @@ class RowLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library's 
         self._end += count
         return self._show()
 
-    def keep_rows(self, index: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep these rows, in this order; a row may be named several times."""
-        if self._buffers:
-            self._buffers = [buffer.index_select(0, index) for buffer in self._buffers]
-            self._show()
+        index = beam_idx.to(self.device)
+        self._buffers = [buffer.index_select(0, index) for buffer in self._buffers]
+        self._show()
 
     def drop_left(self, count: int) -> None:
         """Forget the first `count` positions of every row."""
@@ -92,11 +91,6 @@ class RowCache(Cache):
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=RowLayer)
-
-    def keep_rows(self, index: list[int]) -> None:
-        """Keep these rows, in this order; a row may be named several times."""
-        for layer in self._row_layers:
-            layer.keep_rows(torch.tensor(index, device=layer.device))
 
     def drop_left(self, count: int) -> None:
         """Forget the first `count` positions of every row."""

@@ -98,7 +98,10 @@ class TransformersSampler:
         """
         check_requests(requests, params=params, max_context=max_context(self._model.config))
         self._plan_memory(requests, params)
-        queue = deque(sorted(requests, key=_longest_first))
+        # Longest first; equal prompts stand side by side, so that they are read once.
+        queue = deque(
+            sorted(requests, key=lambda r: (-len(r.token_ids), r.problem_id, r.sample_index))
+        )
         chooser = TokenChooser(params)
         batch = self._new_batch(chooser, params)
         while queue or batch.rows:
@@ -221,8 +224,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         sign in text
         for sign in ("out of memory", "not enough memory", "can't allocate", "cannot allocate")
     )
-
-
-def _longest_first(request: SampleRequest) -> tuple[int, str, int]:
-    # Equal prompts stand side by side, so that they are read once.
-    return (-len(request.token_ids), request.problem_id, request.sample_index)

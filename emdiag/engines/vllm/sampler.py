@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -25,8 +24,6 @@ from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
 from emdiag.engines.vllm.environment import Watchdog, prepare_environment, stdout_to_stderr
-
-logger = logging.getLogger(__name__)
 
 CPU_KV_CACHE_BYTES = 2 * 1024**3
 """Room for keys and values on a CPU, where vLLM would otherwise take most of the machine;

@@ -59,13 +59,10 @@ def holds_parts(accelerator: Accelerator) -> bool:
 
 @torch.no_grad()
 def refresh(whole: nn.Module, accelerator: Accelerator, module: nn.Module) -> None:
-    """Copy the weights that learn, which lie in parts on all processes, into a whole model.
+    """Copy the weights of a wrapped module, in parts on all processes, into a whole model on each.
 
-    Args:
-        whole: On this process; processes sample from it at their own pace, which a model in parts
-            does not allow: each of its layers waits for all processes.
-        accelerator: Of this process; every process calls this at the same time.
-        module: What learns, as accelerate wrapped it.
+    Processes sample from it at their own pace, which a model in parts does not allow: each of its
+    layers waits for all processes. Every process calls this at the same time.
     """
     targets = dict(whole.named_parameters())
     with _gathered(accelerator, module):

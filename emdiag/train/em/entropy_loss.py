@@ -42,14 +42,9 @@ class LossTerms:
 def weighted_loss(hidden: Tensor, head: OutputHead, terms: LossTerms) -> tuple[Tensor, Tensor]:
     """Sum of weighted entropies and log-probabilities, and every position's entropy.
 
-    Args:
-        hidden: Last hidden states of the counted positions, `[positions, hidden]`.
-        head: Of the model.
-        terms: Of the same positions.
-
-    Returns:
-        The loss, a scalar that can be differentiated by hidden states, weight and bias, and the
-        entropies in nats, `[positions]`, without gradient.
+    Last hidden states are those of the counted positions, `[positions, hidden]`. The loss is a
+    scalar that can be differentiated by them, by weight and bias; the entropies are in nats,
+    `[positions]`, without gradient.
 
     Source: Gao et al. 2025, arXiv:2505.20282, for the entropy; the gradient is derived above.
     """
@@ -60,13 +55,9 @@ def weighted_loss(hidden: Tensor, head: OutputHead, terms: LossTerms) -> tuple[T
 
 
 def whole_loss(logits: Tensor, terms: LossTerms) -> tuple[Tensor, Tensor]:
-    """The same from logits that are all there, differentiated by autograd.
+    """The same from raw logits, `[positions, vocab]`, differentiated by autograd.
 
     For models without a plain linear head; its memory grows with vocabulary x positions.
-
-    Args:
-        logits: Raw, of the counted positions, `[positions, vocab]`.
-        terms: Of the same positions.
     """
     log_p = torch.log_softmax(logits.to(terms.dtype) / terms.temperature, dim=-1)
     entropies = -(log_p.exp() * log_p).sum(dim=-1)

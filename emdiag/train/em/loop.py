@@ -103,7 +103,7 @@ class _Trainer:
         # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
         self.whole = self._load() if holds_parts(accelerator) else self.model
         self.sampler = TransformersSampler(self.whole, self.tokenizer, options=job.plan.engine)
-        self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
+        self.held_out = HeldOut(job.held_out, sampling=job.sampling)
         self.started = now()
 
     def train(self) -> None:

@@ -115,7 +115,7 @@ class CellTrainer(TrainerCallback):
             self.tokenizer,
             options=msgspec.structs.replace(job.plan.engine, dtype="auto"),
         )
-        self.held_out = HeldOut(job.held_out, sampling=job.sampling, seed=0)
+        self.held_out = HeldOut(job.held_out, sampling=job.sampling)
         self.golds = {p.id: gold_of(p, job.problems.card.grader) for p in job.problems.problems}
         self.rows = schedule(
             len(job.prompts), rows=job.recipe.updates * job.recipe.groups, seed=job.seed

@@ -28,7 +28,7 @@ def test_any_sequence_of_changes_matches_concatenation(data: st.DataObject) -> N
             plain = torch.cat([plain, keys], dim=2) if number else keys
         elif kind == "keep":
             index = data.draw(st.lists(st.integers(0, rows - 1), min_size=1, max_size=5))
-            layer.keep_rows(torch.tensor(index))
+            layer.reorder_cache(torch.tensor(index))
             plain = plain[index]
         elif kind == "drop":
             count = data.draw(st.integers(0, plain.shape[2] - 1))
@@ -55,7 +55,7 @@ def test_every_layer_of_a_cache_changes_alike() -> None:
     for layer in range(3):
         cache.update(*states(2, 4, 10.0 * layer), layer)
         other.update(*states(1, 2, 50.0 * layer), layer)
-    cache.keep_rows([1])
+    cache.reorder_cache(torch.tensor([1]))
     cache.join(other)
     cache.drop_left(1)
     shapes = {tuple(layer.keys.shape) for layer in cache.layers}  # type: ignore[union-attr]
