@@ -50,7 +50,8 @@ def load_template(name: str) -> PromptTemplate:
     """
     if name.endswith(".toml"):
         return _read_template(Path(name).expanduser())
-    files = _template_files()
+    folder = resources.data_dir("benchmarks") / "templates"
+    files = {file.stem: file for file in sorted(folder.glob("*.toml"))}
     if name not in files:
         raise BenchmarkError(
             f"there is no prompt template named {name!r}",
@@ -73,11 +74,6 @@ def fill(template: PromptTemplate, problem: Problem) -> FilledPrompt:
         plain=template.plain.replace(PLACE, problem.statement),
         template_sha256=template.sha256,
     )
-
-
-def _template_files() -> dict[str, Path]:
-    folder = resources.data_dir("benchmarks") / "templates"
-    return {file.stem: file for file in sorted(folder.glob("*.toml"))}
 
 
 def _read_template(file: Path) -> PromptTemplate:

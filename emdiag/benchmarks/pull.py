@@ -83,22 +83,20 @@ def _snapshot(card: BenchmarkCard) -> Path:
                 allow_patterns=[f"*{wanted}*{suffix}" for suffix in SUFFIXES],
             )
         )
-    except errors.GatedRepoError as error:
-        message = "the hub gives this data set to registered users only"
-        hint = (
-            f"accept its terms on the hub and log in with `hf auth login`, or {_import_hint(card)}"
-        )
-        raise BenchmarkError(message, **facts, hint=hint) from error
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        message = "the hub holds no such data set or revision, or hides it"
-        raise BenchmarkError(message, **facts, hint=_import_hint(card)) from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        message = "the hub cannot be reached, and its cache does not hold this data set"
-        raise BenchmarkError(message, **facts, hint=_import_hint(card)) from error
     except (errors.HfHubHTTPError, HTTPError, OSError) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        message = f"the hub did not deliver the data set: {reason}"
-        raise BenchmarkError(message, **facts, hint=_import_hint(card)) from error
+        hint = _import_hint(card)
+        match error:
+            case errors.GatedRepoError():
+                message = "the hub gives this data set to registered users only"
+                hint = f"accept its terms on the hub and log in with `hf auth login`, or {hint}"
+            case errors.RepositoryNotFoundError() | errors.RevisionNotFoundError():
+                message = "the hub holds no such data set or revision, or hides it"
+            case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled():
+                message = "the hub cannot be reached, and its cache does not hold this data set"
+            case _:
+                reason = str(error).strip().split("\n")[0] or type(error).__name__
+                message = f"the hub did not deliver the data set: {reason}"
+        raise BenchmarkError(message, **facts, hint=hint) from error
 
 
 def _import_hint(card: BenchmarkCard) -> str:

@@ -19,17 +19,15 @@ class EngineOptions(Record, frozen=True, kw_only=True):
     """Set-up of an engine; None leaves the choice to the engine, which states what it chose.
 
     Attributes:
-        engine: Its name; `auto` is resolved for each checkpoint.
+        engine: `auto` is resolved for each checkpoint.
         dtype: Number format of weights and activations. `auto`: transformers takes bfloat16 on
             CUDA and float32 elsewhere, vLLM takes bfloat16.
         device: `auto`, or a torch device such as `cpu`, `cuda` or `cuda:1`. `auto` takes CUDA
             where there is a device. vLLM uses what it was built for.
         batch_size: Samples drawn side by side at most. None: transformers 16 on a CPU and 64 on
             another device, vLLM its own default. Halved where memory runs out.
-        tensor_parallel_size: Devices one vLLM model is spread over.
-        gpu_memory_utilization: Share of the device's memory vLLM may take, in (0, 1].
-        max_model_len: Longest prompt plus completion in tokens, for vLLM; None derives it.
-        trust_remote_code: Whether code shipped with the checkpoint may run.
+        gpu_memory_utilization: In (0, 1].
+        max_model_len: Of prompt plus completion, in tokens.
         threads: CPU threads of torch; None is one for a model of under 20 million parameters, and
             torch's own choice otherwise.
     """

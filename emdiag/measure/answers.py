@@ -1,4 +1,4 @@
-"""Completions and grades of one run to its scores."""
+"""Completions and grades of one run to its scores, and how far a text repeats itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from emdiag.core.results import GroupScore, Interval, Metric, ProblemScore
 from emdiag.core.sampling import Completion
 from emdiag.stats.intervals import intervals_of, shares_over_problems, wilson
 from emdiag.stats.samples import pass_at_k
+
+REPEATED_ABOVE = 0.5
+_GRAM = 4
+_FEWEST_GRAMS = 20
 
 Values = NDArray[np.float64]
 """One value for each problem, `[problems]`, or `[seeds, problems]`."""
@@ -97,6 +101,20 @@ def by_group(
         GroupScore(group=name, problems=len(members), metric=average(members))
         for name, members in sorted(groups.items())
     )
+
+
+def repeated_share(text: str) -> float:
+    """Share of word 4-grams that occur earlier in the text, in [0, 1).
+
+    0 for texts of fewer than 20 such 4-grams, where a repeat says nothing.
+
+    Source: seq-rep-4 of Welleck et al. 2019, arXiv:1908.04319, on words instead of tokens.
+    """
+    words = text.split()
+    grams = list(zip(*(words[start:] for start in range(_GRAM)), strict=False))
+    if len(grams) < _FEWEST_GRAMS:
+        return 0.0
+    return 1 - len(set(grams)) / len(grams)
 
 
 def _mean(rows: Values) -> float:

@@ -13,7 +13,7 @@ import torch
 from emdiag.core.sampling import Completion
 from emdiag.core.training import UpdateRecord
 from emdiag.grading.parse.extract import extract
-from emdiag.measure.texts import REPEATED_ABOVE, repeated_share
+from emdiag.measure.answers import REPEATED_ABOVE, repeated_share
 
 
 def described(record: UpdateRecord, completions: Sequence[Completion]) -> UpdateRecord:

@@ -6,8 +6,7 @@ from emdiag.core.grades import Grade, Verdict
 from emdiag.core.problems import Problem
 from emdiag.core.results import ProblemScore
 from emdiag.core.sampling import Completion, FinishReason
-from emdiag.measure.answers import average, by_group, metrics, score_problem, shares
-from emdiag.measure.texts import repeated_share
+from emdiag.measure.answers import average, by_group, metrics, repeated_share, score_problem, shares
 from emdiag.stats.intervals import wilson
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.results import TextRates
-from emdiag.measure.answers import score_problem
-from emdiag.measure.texts import REPEATED_ABOVE, repeated_share
+from emdiag.measure.answers import REPEATED_ABOVE, repeated_share, score_problem
 from emdiag.store.run_store import Run
 
 if TYPE_CHECKING:

@@ -20,22 +20,17 @@ class EMRecipe(Recipe, frozen=True, kw_only=True):
     """Everything that shapes the weights, beside the prompt, the seed and the parent.
 
     Attributes:
-        updates: Optimiser updates; micro-batches of one process where `step` says so.
-        samples: Completions an update learns from, over all devices.
-        temperature: Of sampling.
+        updates: Of the optimiser; micro-batches of one process where `step` says so.
+        samples: Over all devices.
         loss_temperature: Divides the logits in the loss; None for the temperature of sampling, so
             that the loss is the entropy of the distributions the tokens were drawn from.
-        max_tokens: New tokens at most; None for what the benchmark's card says.
-        learning_rate: Of AdamW, constant.
-        weight_decay: Of AdamW, on every weight.
+        learning_rate, weight_decay: Of AdamW, on every weight.
         gradient_clip: Largest L2 norm of the gradient; 0 does not clip.
-        objective: What is minimised.
         top_p, top_k, repetition_penalty: Of sampling only; the loss knows none of them.
         template, chat: Of the prompt; None for the benchmark's template and what it says.
         step: What is counted as a step. `micro-batch`: one of `micro_batch` rows on each of
             `processes`, so that an update happens once in samples / (micro_batch x processes).
-        processes: Devices that are imitated where micro-batches matter.
-        micro_batch: Rows of a micro-batch where micro-batches matter.
+        processes, micro_batch: Imitated devices and their rows, where micro-batches matter.
         mask: Which distributions count. `producers`: those that the completion tokens, the end
             token included, were drawn from. `positions`: those at the completion tokens' own
             positions, which leaves the first out and takes one that nothing was drawn from.

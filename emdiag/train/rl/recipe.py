@@ -20,15 +20,9 @@ class RLRecipe(Recipe, frozen=True, kw_only=True):
 
     Attributes:
         updates: Optimiser updates; each learns once from samples of its own.
-        completions: Samples an update learns from.
-        group_size: Samples of one problem, beside whose mean each reward counts; at least 2.
         micro_batch: Samples whose gradient is taken at a time; None for all of an update. It
             changes memory and speed only, up to rounding and the `grpo` loss.
-        temperature: Of sampling, and divides the logits in the loss.
-        max_tokens: New tokens at most; None for what the benchmark's card says.
-        reward: What a sample is rewarded for.
-        learning_rate: Of AdamW, constant.
-        weight_decay: Of AdamW.
+        learning_rate, weight_decay: Of AdamW.
         gradient_clip: Largest L2 norm of the gradient; 0 does not clip.
         beta: Weight of the divergence from the parent (KL) in the loss; 0 loads no second model.
         loss_type: How token losses are averaged. `dapo`: over all tokens of an update; `grpo`:
