@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -10,10 +10,8 @@ from typing import ClassVar, TypeVar
 import msgspec
 
 from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.digest import prompts_digest
 from emdiag.core.errors import PlanError, RunMismatchError
 from emdiag.core.recipes import Recipe
-from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import Prompt, SamplingParams
 from emdiag.core.training import (
     Method,
@@ -27,7 +25,6 @@ from emdiag.core.training import (
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.store.files import read_record
 from emdiag.store.locks import held
-from emdiag.store.provenance import start_session
 from emdiag.store.training_folder import (
     MANIFEST_FILE,
     checkpoint_name,
@@ -89,48 +86,6 @@ class TrainJob:
         kept = all((self.folder / checkpoint_name(update)).is_dir() for update in self.saved)
         unfinished = (self.folder / self.state).exists()
         return kept and not unfinished and bool(records) and records[-1].update == self.updates
-
-    def manifest(
-        self,
-        update: int,
-        *,
-        engine: EngineInfo,
-        started: str,
-        settings: Mapping[str, object] | None = None,
-        notes: Iterable[str] = (),
-        provenance: Mapping[str, str] | None = None,
-    ) -> TrainManifest:
-        """What the checkpoint of an update says of itself.
-
-        The session began when it `started`; `settings` take the place of fields of the recipe.
-        """
-        session = start_session(self.checkpoint, engine, command=self.command)
-        return TrainManifest(
-            stage=next_stage(self.checkpoint.stage, self.method),
-            recipe=self.recipe.name,
-            train_seed=self.seed,
-            update=update,
-            method=self.method,
-            parent=self.checkpoint.ref,
-            parent_digest=self.checkpoint.digest,
-            parent_stage=self.checkpoint.stage or "base",
-            settings=msgspec.structs.asdict(self.recipe) | dict(settings or {}),
-            prompts_sha256=prompts_digest(self.prompts),
-            problem_ids=tuple(prompt.problem_id for prompt in self.prompts[:100]),
-            notes=(*self.notes, *notes),
-            provenance={
-                **session.versions,
-                **session.settings,
-                "emdiag": session.emdiag_version,
-                "commit": session.emdiag_commit or "",
-                "device": session.device,
-                "dtype": self.dtype,
-                **(provenance or {}),
-                "command": " ".join(session.command),
-                "started": started,
-                "finished": session.started,
-            },
-        )
 
 
 J = TypeVar("J", bound=TrainJob)

@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 import torch
 from accelerate import Accelerator
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.files import remove_partial
 from emdiag.core.protocols import Progress, ProgressStage
 from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.core.training import Method, UpdateRecord
-from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.hf.model_loading import load_model
-from emdiag.engines.hf.sampler import TransformersSampler
-from emdiag.store.journal import JournalWriter
-from emdiag.store.provenance import now
-from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
-from emdiag.train.checkpoints import save_checkpoint
+from emdiag.store.training_folder import read_updates
+from emdiag.train.cell import OpenCell
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.em.learner import Learner
 from emdiag.train.em.objectives import Sampled, weigh
@@ -34,9 +29,8 @@ from emdiag.train.em.optimizer import STATE_FILE, load_state, save_state
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.em.rows import form_rows
-from emdiag.train.held_out import HeldOut
 from emdiag.train.jobs import TrainJob
-from emdiag.train.sample_statistics import described, peak_memory_bytes
+from emdiag.train.sample_statistics import described
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
 """Rows of one forward pass, where the plan names none."""
@@ -89,8 +83,6 @@ class _Trainer:
     def __init__(self, job: EMJob, accelerator: Accelerator, *, progress: Progress) -> None:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.progress = progress
-        path, trusted = job.checkpoint.path, job.plan.engine.trust_remote_code
-        self.tokenizer: PreTrainedTokenizerBase = open_tokenizer(path, trust_remote_code=trusted)
         self.model = self._load()
         self.learner = Learner(
             self.model,
@@ -102,14 +94,12 @@ class _Trainer:
         )
         # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
         self.whole = self._load() if holds_parts(accelerator) else self.model
-        self.sampler = TransformersSampler(self.whole, self.tokenizer, options=job.plan.engine)
-        self.held_out = HeldOut(job.held_out, sampling=job.sampling)
-        self.started = now()
+        self.cell = OpenCell(job, self.whole, options=job.plan.engine)
 
     def train(self) -> None:
         """Every update that is missing."""
         if self.accelerator.is_main_process:
-            self.held_out.start(self.sampler, self.job.folder / "held_out.jsonl")
+            self.cell.start()
         can_continue = not is_sharded(self.accelerator)
         done = load_state(self.job.folder, self.learner.optimizer) if can_continue else 0
         title = f"em {self.job.checkpoint.label} {self.job.name.removeprefix('.')}".strip()
@@ -128,7 +118,7 @@ class _Trainer:
 
     def close(self) -> None:
         """Free the weights."""
-        self.sampler.close()
+        self.cell.sampler.close()
         if self.accelerator.device.type == "cuda":  # wrappers hold weights in circles
             self.accelerator.free_memory()
 
@@ -145,7 +135,7 @@ class _Trainer:
             completions,
             {prompt.problem_id: prompt.token_ids for prompt in self.job.prompts},
             recipe=self.recipe,
-            pad_id=self.tokenizer.pad_token_id,
+            pad_id=self.cell.tokenizer.pad_token_id,
         )
         samples = Sampled(
             completions=completions, rows=rows, entropy_of=lambda: self.learner.entropies(rows)
@@ -185,28 +175,13 @@ class _Trainer:
         ]
         own_requests = requests[self.accelerator.process_index :: self.accelerator.num_processes]
         self._mode(learning=False)
-        drawn = list(self.sampler.sample(own_requests, params=self.job.sampling))
+        drawn = list(self.cell.sampler.sample(own_requests, params=self.job.sampling))
         return gather(drawn, self.accelerator)
 
     def _record(self, stage: ProgressStage, record: UpdateRecord) -> None:
         """Measure the held-out prompts and write the update down."""
-        began = time.perf_counter()
-        entropy = flips = None
-        self.whole.train(mode=False)
         if self.accelerator.is_main_process:
-            entropy = self.held_out.entropy(self.whole)
-            flips = self.held_out.flips(self.sampler)
-        record = msgspec.structs.replace(
-            record,
-            held_out_entropy_nats=entropy,
-            answer_flips_frac=flips,
-            measuring_s=time.perf_counter() - began,
-            peak_memory_bytes=peak_memory_bytes(self.accelerator.device),
-        )
-        if self.accelerator.is_main_process:
-            journal: JournalWriter[UpdateRecord] = JournalWriter(self.job.folder / UPDATES_FILE)
-            with journal:
-                journal.append(record)
+            record = self.cell.write_down(record)
             stage.status(_line(record))
             numbers = {
                 name: float(value)
@@ -220,19 +195,8 @@ class _Trainer:
         if update not in self.job.saved:
             return
         if self.accelerator.is_main_process:
-            save_checkpoint(
-                self.job.folder / checkpoint_name(update),
-                self.whole,
-                parent=Path(self.job.checkpoint.path),
-                manifest=self.job.manifest(
-                    update,
-                    engine=self.sampler.info,
-                    started=self.started,
-                    notes=self.learner.notes,
-                    provenance={"train_processes": str(self.accelerator.num_processes)},
-                ),
-                trust_remote_code=self.job.plan.engine.trust_remote_code,
-            )
+            processes = {"train_processes": str(self.accelerator.num_processes)}
+            self.cell.save(update, notes=self.learner.notes, provenance=processes)
         self.accelerator.wait_for_everyone()
 
     def _keep_state(self, update: int) -> None:

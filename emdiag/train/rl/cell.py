@@ -29,16 +29,12 @@ from emdiag.core.problems import gold_of
 from emdiag.core.protocols import Grader, Progress, ProgressStage
 from emdiag.core.sampling import Completion, Prompt, SampleRequest
 from emdiag.core.training import Method, UpdateRecord
-from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
+from emdiag.engines.checkpoint.tokenizers import decode
 from emdiag.engines.hf.model_loading import load_model, pick_device
-from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.engines.texts import completion_of
 from emdiag.store.files import read_record
-from emdiag.store.journal import JournalWriter
-from emdiag.store.provenance import now
-from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name, read_updates
-from emdiag.train.checkpoints import save_checkpoint
-from emdiag.train.held_out import HeldOut
+from emdiag.store.training_folder import read_updates
+from emdiag.train.cell import OpenCell
 from emdiag.train.jobs import TrainJob
 from emdiag.train.rl.first_reward import (
     Counts,
@@ -60,7 +56,7 @@ from emdiag.train.rl.trainer import (
     state_folder,
     whole_state,
 )
-from emdiag.train.sample_statistics import described, peak_memory_bytes
+from emdiag.train.sample_statistics import described
 
 FIRST_REWARD_FILE = "first_reward.json"
 STATE_FOLDER = "state-rl"
@@ -102,20 +98,16 @@ class CellTrainer(TrainerCallback):
 
     def __init__(self, job: RLJob, grader: Grader, *, progress: Progress) -> None:
         self.job, self.grader, self.progress = job, grader, progress
-        path, trusted = job.checkpoint.path, job.plan.engine.trust_remote_code
-        self.device = pick_device(job.plan.engine.device)
-        self.tokenizer = open_tokenizer(path, trust_remote_code=trusted)
+        options = job.plan.engine
         self.model: PreTrainedModel = load_model(
-            path, dtype="float32", device=self.device, trust_remote_code=trusted
+            job.checkpoint.path,
+            dtype="float32",
+            device=pick_device(options.device),
+            trust_remote_code=options.trust_remote_code,
         )
         self.config = copy.deepcopy(self.model.config)  # TRL writes a pad token into it
         self.start = [w.detach().to("cpu", copy=True) for w in self.model.parameters()]
-        self.sampler = TransformersSampler(
-            self.model,
-            self.tokenizer,
-            options=msgspec.structs.replace(job.plan.engine, dtype="auto"),
-        )
-        self.held_out = HeldOut(job.held_out, sampling=job.sampling)
+        self.cell = OpenCell(job, self.model, options=options)
         self.golds = {p.id: gold_of(p, job.problems.card.grader) for p in job.problems.problems}
         self.rows = schedule(
             len(job.prompts), rows=job.recipe.updates * job.recipe.groups, seed=job.seed
@@ -123,8 +115,6 @@ class CellTrainer(TrainerCallback):
         self.base: dict[str, Counts] = {}
         self.began = self.rewarded = self.ended = time.perf_counter()
         self.update = UpdateRecord(update=0, method="rl")
-        self.started = now()
-        self.journal: JournalWriter[UpdateRecord] = JournalWriter(job.folder / UPDATES_FILE)
         self.stage: ProgressStage | None = None
 
     def train(self) -> None:
@@ -132,27 +122,27 @@ class CellTrainer(TrainerCallback):
         job, recipe = self.job, self.job.recipe
         state = job.folder / STATE_FOLDER
         done = whole_state(state)
-        self.held_out.start(self.sampler, job.folder / "held_out.jsonl")
+        self.cell.start()
         if done == 0 and all(problem.answer for problem in job.problems.problems):
             self.base = base_counts(
                 [job.prompts[number] for number in self.rows[: recipe.groups]],
                 self.golds,
-                sampler=self.sampler,
+                sampler=self.cell.sampler,
                 grader=self.grader,
                 params=job.sampling,
                 samples=job.plan.check_samples,
             )
-        texts = texts_for_trl(job.prompts, self.tokenizer)
+        texts = texts_for_trl(job.prompts, self.cell.tokenizer)
         trainer = build_trainer(
             self.model,
-            self.tokenizer,
+            self.cell.tokenizer,
             [texts[number] for number in self.rows],
             reward=self.reward,
             config=grpo_config(
                 recipe,
                 job.sampling,
                 folder=state,
-                device=self.device,
+                device=self.model.device,
                 bfloat16=job.dtype == "bfloat16",
                 state_every=job.plan.state_every,
             ),
@@ -160,7 +150,7 @@ class CellTrainer(TrainerCallback):
         )
         trainer.add_callback(self)
         title = f"rl {job.checkpoint.label} seed {job.seed}"
-        with self.journal, self.progress.stage(title, total=recipe.updates, done=done) as stage:
+        with self.progress.stage(title, total=recipe.updates, done=done) as stage:
             self.stage = stage
             if done == 0:
                 self._record(self.update)
@@ -170,7 +160,7 @@ class CellTrainer(TrainerCallback):
 
     def close(self) -> None:
         """Free the weights."""
-        self.sampler.close()
+        self.cell.sampler.close()
 
     def reward(
         self,
@@ -288,7 +278,7 @@ class CellTrainer(TrainerCallback):
             request,
             ids,
             "stop" if ids and ids[-1] in params.stop_token_ids else "length",
-            decode=lambda ids: decode(self.tokenizer, ids, skip_special_tokens=True),
+            decode=lambda ids: decode(self.cell.tokenizer, ids, skip_special_tokens=True),
             params=params,
         )
 
@@ -299,24 +289,12 @@ class CellTrainer(TrainerCallback):
         write_atomically(self.job.folder / FIRST_REWARD_FILE, encode(first) + b"\n")
 
     def _record(self, record: UpdateRecord) -> None:
-        interval = self.job.plan.held_out_every
-        wanted = record.update % interval == 0 or record.update == self.job.recipe.updates
-        began = time.perf_counter()
-        was_training = self.model.training
-        self.model.train(mode=False)
-        entropy = self.held_out.entropy(self.model) if wanted else None
-        flips = self.held_out.flips(self.sampler) if wanted and record.update else None
-        self.model.train(mode=was_training)
-        self.journal.append(
-            msgspec.structs.replace(
-                record,
-                weight_distance=self._distance() if record.update else 0.0,
-                held_out_entropy_nats=entropy,
-                answer_flips_frac=flips,
-                measuring_s=time.perf_counter() - began,
-                peak_memory_bytes=peak_memory_bytes(self.device),
-            )
+        update = record.update
+        is_wanted = update % self.job.plan.held_out_every == 0 or update == self.job.updates
+        record = msgspec.structs.replace(
+            record, weight_distance=self._distance() if update else 0.0
         )
+        self.cell.write_down(record, entropy=is_wanted, flips=is_wanted and update > 0)
 
     @torch.no_grad()
     def _distance(self) -> float:
@@ -331,19 +309,11 @@ class CellTrainer(TrainerCallback):
         used = self.model.config
         self.model.config = self.config
         try:
-            save_checkpoint(
-                self.job.folder / checkpoint_name(update),
-                self.model,
-                parent=Path(self.job.checkpoint.path),
-                manifest=self.job.manifest(
-                    update,
-                    engine=self.sampler.info,
-                    started=self.started,
-                    settings={"max_tokens": self.job.sampling.max_tokens},
-                    notes=cell_notes(self.job.folder),
-                    provenance={"trl": metadata.version("trl")},
-                ),
-                trust_remote_code=self.job.plan.engine.trust_remote_code,
+            self.cell.save(
+                update,
+                settings={"max_tokens": self.job.sampling.max_tokens},
+                notes=cell_notes(self.job.folder),
+                provenance={"trl": metadata.version("trl")},
             )
         finally:
             self.model.config = used

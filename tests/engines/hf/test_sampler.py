@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from emdiag.core.errors import CheckpointError, EngineError, EngineMissingError
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.hf import batch
 from emdiag.engines.hf.batch import DecodingBatch
 from emdiag.engines.hf.sampler import (
     TransformersSampler,
@@ -184,13 +185,13 @@ def test_equal_prompts_are_read_once(
     tiny: CheckpointRef, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
-    plain = DecodingBatch._read
+    plain = batch.pad_rows
 
-    def seen(batch: DecodingBatch, prompts: Any) -> Any:
+    def seen(prompts: Any, **named: Any) -> Any:
         read.append(len(prompts))
-        return plain(batch, prompts)
+        return plain(prompts, **named)
 
-    monkeypatch.setattr(DecodingBatch, "_read", seen)
+    monkeypatch.setattr(batch, "pad_rows", seen)
     draw(engine(tiny, batch_size=12), ask("a", "bcd", samples=6), temperature=1.0)
     assert read == [2]
 
