@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from emdiag.core.sampling import Completion
-from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.open import effective_dtype
 from emdiag.engines.options import EngineOptions
 from emdiag.train.em.devices import open_accelerator
 from emdiag.train.em.learner import Learner
-from emdiag.train.em.objectives import Sampled, weigh
+from emdiag.train.em.objectives import Sampled, form_rows, weigh
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import form_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +136,4 @@ class Plain:
 def read_model(path: str, dtype: str) -> PreTrainedModel:
     options = EngineOptions(dtype=dtype)
     named = effective_dtype("transformers", options=options)
-    return load_model(
-        path, dtype=named, device=pick_device(options.device), trust_remote_code=False
-    )
+    return load_model(path, dtype=named, options=options)

@@ -16,7 +16,7 @@ import torch
 from engine_work import arguments, figures, read_work, report, timed
 
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
-from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.open import effective_dtype, open_sampler
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ def main() -> None:
     checkpoint, requests, params, options = read_work(args, "transformers")
     longest = max(len(request.token_ids) for request in requests) + params.max_tokens
     sampler = open_sampler("transformers", checkpoint, options=options, longest_tokens=longest)
-    device = pick_device(options.device)
     dtype = effective_dtype("transformers", options=options)
-    model = load_model(checkpoint.path, dtype=dtype, device=device, trust_remote_code=False)
+    model = load_model(checkpoint.path, dtype=dtype, options=options)
     pad = open_tokenizer(checkpoint.path).pad_token_id or 0
     warm = requests[: args.batch_size]
     list(sampler.sample(warm[:2], params=params))

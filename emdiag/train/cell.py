@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,12 +21,12 @@ from emdiag.engines.hf.logit_reader import ModelReader, read_entropies
 from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.engines.options import EngineOptions
 from emdiag.grading.parse.extract import extract
+from emdiag.measure.answers import REPEATED_ABOVE, repeated_share
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.provenance import now, start_session
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name
 from emdiag.train.checkpoints import save_checkpoint
 from emdiag.train.jobs import TrainJob
-from emdiag.train.sample_statistics import peak_memory_bytes
 
 _WRITTEN, _GREEDY = 0, 1
 _SEED = 0
@@ -172,3 +175,36 @@ class OpenCell:
             stop_token_ids=self.job.sampling.stop_token_ids,
         )
         return list(self.sampler.sample(requests, params=params))
+
+
+def described(record: UpdateRecord, completions: Sequence[Completion]) -> UpdateRecord:
+    """The record with what the samples of the update decide; at least one.
+
+    Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
+    where most samples give none its share is small.
+    """
+    extractions = [extract(completion.text) for completion in completions]
+    answers: dict[str, Counter[str]] = {}
+    for completion, extraction in zip(completions, extractions, strict=True):
+        if extraction.answer is not None:
+            answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
+    count = len(completions)
+    lengths = [len(completion.token_ids) for completion in completions]
+    return msgspec.structs.replace(
+        record,
+        samples=count,
+        mean_tokens=sum(lengths) / count,
+        longest_tokens=max(lengths),
+        truncated_frac=sum(c.finish_reason == "length" for c in completions) / count,
+        repeated_frac=sum(repeated_share(c.text) > REPEATED_ABOVE for c in completions) / count,
+        boxed_frac=sum(extraction.boxed for extraction in extractions) / count,
+        majority_frac=sum(max(counts.values()) for counts in answers.values()) / count,
+    )
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Highest use of memory so far: of a CUDA device, else of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -57,7 +57,7 @@ def find_problems(names: Sequence[str], *, home: Path) -> ProblemSource:
             f"{card.name} has no problem {missing[0]!r}",
             known=f"{len(ids)} problems, {ids[0]} to {ids[-1]}",
         )
-    return _source(card, [by_id[name] for name in dict.fromkeys(names)], list(by_id.values()))
+    return source_of(card, [by_id[name] for name in dict.fromkeys(names)], list(by_id.values()))
 
 
 def read_prompt_file(path: Path, *, prompts: int) -> ProblemSource:
@@ -73,7 +73,7 @@ def read_prompt_file(path: Path, *, prompts: int) -> ProblemSource:
                 f"{prompts} training prompts are asked for, the file holds {len(problems)}",
                 file=path,
             )
-        return _source(card, problems[:prompts], problems)
+        return source_of(card, problems[:prompts], problems)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -102,7 +102,7 @@ def read_benchmark(
     held_out = spread(problems, leave_out=leave_out, count=count)
     if not held_out:
         raise BenchmarkError(f"{card.name} holds no problem that is not trained on")
-    return _source(card, held_out, problems)
+    return source_of(card, held_out, problems)
 
 
 def spread(
@@ -131,9 +131,10 @@ def encode_source(
     return encoder.encode(filled, chat=prompt_template.chat if chat is None else chat)
 
 
-def _source(
-    card: BenchmarkCard, problems: Sequence[Problem], benchmark_problems: Sequence[Problem]
+def source_of(
+    card: BenchmarkCard, problems: Sequence[Problem], benchmark_problems: Sequence[Problem] = ()
 ) -> ProblemSource:
+    """Problems as the benchmark of a card asks them."""
     return ProblemSource(
         problems=tuple(problems),
         template=card.template,

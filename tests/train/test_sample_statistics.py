@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from emdiag.core.sampling import Completion, FinishReason
 from emdiag.core.training import UpdateRecord
-from emdiag.train.sample_statistics import described
+from emdiag.train.cell import described
 
 START = UpdateRecord(update=1, method="em")
 

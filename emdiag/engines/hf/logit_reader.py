@@ -20,7 +20,7 @@ from emdiag.core.errors import EngineError
 from emdiag.core.protocols import LogitReader, Text
 from emdiag.core.runs import EngineInfo
 from emdiag.engines.checkpoint.tokenizers import max_context
-from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.sampler import collect_memory, engine_info, is_out_of_memory, limit_threads
@@ -204,12 +204,7 @@ def load_reader(checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions
         CheckpointError: The weights cannot be loaded.
         EngineMissingError: The device is not there.
     """
-    model = load_model(
-        checkpoint.path,
-        dtype=dtype,
-        device=pick_device(options.device),
-        trust_remote_code=options.trust_remote_code,
-    )
+    model = load_model(checkpoint.path, dtype=dtype, options=options)
     return ModelReader(model, threads=options.threads)
 
 

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from emdiag.core.errors import CheckpointError, EngineMissingError
 from emdiag.engines.checkpoint.tokenizers import quiet_transformers, split_gguf
+from emdiag.engines.options import EngineOptions
 
 
 def pick_device(name: str) -> torch.device:
@@ -38,14 +39,16 @@ def auto_dtype(device: torch.device) -> str:
 
 
 def load_model(
-    path: str, *, dtype: str, device: torch.device, trust_remote_code: bool
+    path: str, *, dtype: str, options: EngineOptions, device: torch.device | None = None
 ) -> PreTrainedModel:
-    """The model of a folder or `.gguf` file, in evaluation mode on its device.
+    """The model of a folder or `.gguf` file, in evaluation mode on a device, or the options' own.
 
     Raises:
+        EngineMissingError: The device is not there.
         CheckpointError: The weights cannot be read, do not fit the configuration, or lack
             tensors, which transformers would fill with random numbers.
     """
+    device = device or pick_device(options.device)
     folder, gguf = split_gguf(path)
     loader: Any = AutoModelForCausalLM  # its stub knows one of two kinds of result
     try:
@@ -54,7 +57,7 @@ def load_model(
                 folder,
                 dtype=getattr(torch, dtype),
                 use_safetensors=True,
-                trust_remote_code=trust_remote_code,
+                trust_remote_code=options.trust_remote_code,
                 local_files_only=True,
                 output_loading_info=True,
                 **gguf,

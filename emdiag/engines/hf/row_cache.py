@@ -94,17 +94,13 @@ class RowCache(Cache):
 
     def drop_left(self, count: int) -> None:
         """Forget the first `count` positions of every row."""
-        for layer in self._row_layers:
+        for layer in cast("list[RowLayer]", self.layers):
             layer.drop_left(count)
 
     def join(self, other: RowCache) -> None:
         """Take over the rows of `other` below one's own."""
-        for layer, other_layer in zip(self._row_layers, other._row_layers, strict=True):
-            layer.join(other_layer)
-
-    @property
-    def _row_layers(self) -> list[RowLayer]:
-        return cast("list[RowLayer]", self.layers)
+        for layer, other_layer in zip(self.layers, other.layers, strict=True):
+            cast("RowLayer", layer).join(cast("RowLayer", other_layer))
 
 
 def _slack(length: int) -> int:

@@ -21,7 +21,7 @@ from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_token
 from emdiag.engines.hf.batch import BatchRow, DecodingBatch, has_plain_cache
 from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.memory import rows_that_fit
-from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
@@ -47,12 +47,7 @@ def load_sampler(
         CheckpointError: Weights or tokenizer cannot be loaded.
         EngineMissingError: The device is not there.
     """
-    model = load_model(
-        checkpoint.path,
-        dtype=dtype,
-        device=pick_device(options.device),
-        trust_remote_code=options.trust_remote_code,
-    )
+    model = load_model(checkpoint.path, dtype=dtype, options=options)
     tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
     return TransformersSampler(model, tokenizer, options=options)
 

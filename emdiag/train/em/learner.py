@@ -20,10 +20,9 @@ from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.options import PaddingSide
 from emdiag.train.em.devices import is_sharded
 from emdiag.train.em.entropy_loss import LossTerms, weighted_loss, whole_loss
-from emdiag.train.em.objectives import TokenWeights
+from emdiag.train.em.objectives import TokenWeights, TrainRow
 from emdiag.train.em.optimizer import MasterAdamW
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import TrainRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -185,8 +184,7 @@ class Learner:
         width = batch.token_ids.shape[1]
         starts = [width - len(r.token_ids) if self._padding == "left" else 0 for r in rows]
         is_attended = batch.is_token.clone()
-        for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
-            is_attended[number, start : start + len(row.token_ids)] = torch.tensor(row.is_attended)
+        is_attended[batch.is_token] = torch.tensor([a for row in rows for a in row.is_attended])
         where = [
             (number, start + position)
             for number, (row, start) in enumerate(zip(rows, starts, strict=True))

@@ -21,16 +21,14 @@ from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.core.training import Method, UpdateRecord
 from emdiag.engines.hf.model_loading import load_model
 from emdiag.store.training_folder import read_updates
-from emdiag.train.cell import OpenCell
+from emdiag.train.cell import OpenCell, described
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.em.learner import Learner
-from emdiag.train.em.objectives import Sampled, weigh
+from emdiag.train.em.objectives import Sampled, form_rows, weigh
 from emdiag.train.em.optimizer import STATE_FILE, load_state, save_state
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import form_rows
 from emdiag.train.jobs import TrainJob
-from emdiag.train.sample_statistics import described
 
 CPU_ROWS, DEVICE_ROWS = 8, 4
 """Rows of one forward pass, where the plan names none."""
@@ -223,8 +221,8 @@ class _Trainer:
         return load_model(
             self.job.checkpoint.path,
             dtype=self.job.dtype,
+            options=self.job.plan.engine,
             device=self.accelerator.device,
-            trust_remote_code=self.job.plan.engine.trust_remote_code,
         )
 
 

@@ -17,9 +17,7 @@ import torch
 from transformers import (
     PreTrainedModel,
     TrainerCallback,
-    TrainerControl,
     TrainerState,
-    TrainingArguments,
 )
 
 from emdiag.core.codec import encode
@@ -30,11 +28,11 @@ from emdiag.core.protocols import Grader, Progress, ProgressStage
 from emdiag.core.sampling import Completion, Prompt, SampleRequest
 from emdiag.core.training import Method, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import decode
-from emdiag.engines.hf.model_loading import load_model, pick_device
+from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.texts import completion_of
 from emdiag.store.files import read_record
 from emdiag.store.training_folder import read_updates
-from emdiag.train.cell import OpenCell
+from emdiag.train.cell import OpenCell, described
 from emdiag.train.jobs import TrainJob
 from emdiag.train.rl.first_reward import (
     Counts,
@@ -56,7 +54,6 @@ from emdiag.train.rl.trainer import (
     state_folder,
     whole_state,
 )
-from emdiag.train.sample_statistics import described
 
 FIRST_REWARD_FILE = "first_reward.json"
 STATE_FOLDER = "state-rl"
@@ -100,10 +97,7 @@ class CellTrainer(TrainerCallback):
         self.job, self.grader, self.progress = job, grader, progress
         options = job.plan.engine
         self.model: PreTrainedModel = load_model(
-            job.checkpoint.path,
-            dtype="float32",
-            device=pick_device(options.device),
-            trust_remote_code=options.trust_remote_code,
+            job.checkpoint.path, dtype="float32", options=options
         )
         self.config = copy.deepcopy(self.model.config)  # TRL writes a pad token into it
         self.start = [w.detach().to("cpu", copy=True) for w in self.model.parameters()]
@@ -217,9 +211,9 @@ class CellTrainer(TrainerCallback):
 
     def on_log(
         self,
-        args: TrainingArguments,
+        args: object,
         state: TrainerState,
-        control: TrainerControl,
+        control: object,
         logs: dict[str, float] | None = None,
         **_kwargs: object,
     ) -> None:
@@ -228,7 +222,6 @@ class CellTrainer(TrainerCallback):
         Raises:
             TrainingError: The loss or the gradient is not a number.
         """
-        del args, control
         if logs is None or "loss" not in logs:  # the summary at the end
             return
         update, loss, norm = state.global_step, logs["loss"], logs.get("grad_norm")
@@ -254,17 +247,10 @@ class CellTrainer(TrainerCallback):
         self.stage.status(f"reward {record.reward:.3f}, {record.mean_tokens:.0f} tokens")
         self.stage.advance(tokens=record.tokens)
 
-    def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **_kwargs: object,
-    ) -> None:
+    def on_save(self, args: object, state: TrainerState, control: object, **_: object) -> None:
         """Mark a state as whole."""
-        del control
-        assert args.output_dir is not None
-        (state_folder(args.output_dir, state.global_step) / STATE_COMPLETE).touch()
+        folder = state_folder(self.job.folder / STATE_FOLDER, state.global_step)
+        (folder / STATE_COMPLETE).touch()
 
     def _completion(self, ids: Sequence[int], *, prompt: Prompt, index: int) -> Completion:
         params = self.job.sampling

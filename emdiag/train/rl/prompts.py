@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.custom import is_problems_file
 from emdiag.benchmarks.open import open_benchmark
-from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import PromptEncoder
 from emdiag.core.sampling import Prompt
 from emdiag.engines.requests import check_room
+from emdiag.train.prompts import encode_source, source_of
 from emdiag.train.rl.plan import RLPlan
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
     labelled = plan.recipe.reward == "correct"
     card, problems, _ = open_benchmark(plan.benchmark, home=home, require_answers=labelled)
     problems = problems[: plan.limit]
-    template = load_template(plan.recipe.template or card.template)
-    chat = template.chat if plan.recipe.chat is None else plan.recipe.chat
-    prompts = encoder.encode([fill(template, problem) for problem in problems], chat=chat)
+    prompts = encode_source(
+        source_of(card, problems), encoder, template=plan.recipe.template, chat=plan.recipe.chat
+    )
     kept_out = _held_out(problems, wanted=plan.held_out)
     max_tokens = plan.recipe.max_tokens or card.max_tokens
     check_room(prompts, max_tokens=max_tokens, max_context=encoder.max_context)

@@ -194,9 +194,9 @@ def whole_state(folder: Path) -> int:
     return max((number for number, path in updates.items() if path.is_dir()), default=0)
 
 
-def state_folder(folder: str | Path, update: int) -> Path:
+def state_folder(folder: Path, update: int) -> Path:
     """Where TRL keeps what it needs to continue after an update."""
-    return Path(folder) / f"checkpoint-{update}"
+    return folder / f"checkpoint-{update}"
 
 
 def _check_sampling(trainer: GRPOTrainer, stop_token_ids: Sequence[int]) -> None:

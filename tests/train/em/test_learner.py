@@ -19,9 +19,15 @@ from transformers import (
 from emdiag.core.errors import PlanError, TrainingError
 from emdiag.core.sampling import Completion
 from emdiag.train.em.learner import Learner
-from emdiag.train.em.objectives import Sampled, TokenWeights, token_entropy, weigh
+from emdiag.train.em.objectives import (
+    Sampled,
+    TokenWeights,
+    TrainRow,
+    form_rows,
+    token_entropy,
+    weigh,
+)
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import TrainRow, form_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

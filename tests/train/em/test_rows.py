@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from emdiag.core.sampling import Completion
-from emdiag.train.em.objectives import Sampled, token_entropy
+from emdiag.train.em.objectives import Sampled, TrainRow, form_rows, token_entropy
 from emdiag.train.em.recipes import EMRecipe
-from emdiag.train.em.rows import TrainRow, form_rows
 
 PAD = 9
 LONG, SHORT = (1, 2, 3, 4, 5), (6, 7)
