@@ -38,7 +38,6 @@ class Defect(Record, frozen=True, kw_only=True):
     Attributes:
         ids: Problem ids without the benchmark's name.
         tag: Carried by those problems.
-        reason: What is wrong, for a reader.
     """
 
     ids: tuple[str, ...]

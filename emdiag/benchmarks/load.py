@@ -27,11 +27,9 @@ class ImportNote(Record, frozen=True, kw_only=True):
     Attributes:
         source: File name, or hub id with revision.
         source_sha256: Of the files that were read, one after another.
-        layout: Name of the layout of their rows.
         copy: `main`, or the name of the alternative on the card that the rows equal.
         sha256: Of `problems.jsonl`.
         imported: UTC, ISO 8601.
-        solutions: How many problems have a written solution.
         solutions_sha256: Of `solutions.jsonl`; None where there is none.
     """
 
@@ -68,7 +66,14 @@ def load_problems(card: BenchmarkCard, *, home: Path) -> list[Problem]:
     note = read_note(file.parent)
     if note and note.sha256 != hashlib.sha256(content).hexdigest():
         raise _changed("problems", card, file)
-    hint = _row_keys() if card.shipped else absence_hint(card)
+    if not card.shipped:
+        return parse_records(content, Problem, file=file, hint=absence_hint(card))
+    fields = msgspec.structs.fields(Problem)
+    needed, optional = (
+        ", ".join(field.name for field in fields if field.required is required)
+        for required in (True, False)
+    )
+    hint = f"a line of a shipped set holds {needed} and, if wanted, {optional}"
     return parse_records(content, Problem, file=file, hint=hint)
 
 
@@ -170,14 +175,6 @@ def parse_records(content: bytes, kind: type[R], *, file: Path, hint: str | None
             message = f"line {number} is not a {kind.__name__.lower()}: {error}"
             raise BenchmarkError(message, file=file, hint=hint) from error
     return records
-
-
-def _row_keys() -> str:
-    """What a line of a shipped set holds."""
-    fields = msgspec.structs.fields(Problem)
-    needed = ", ".join(field.name for field in fields if field.required)
-    optional = ", ".join(field.name for field in fields if not field.required)
-    return f"a line of a shipped set holds {needed} and, if wanted, {optional}"
 
 
 def _changed(what: str, card: BenchmarkCard, file: Path) -> BenchmarkError:

@@ -59,7 +59,6 @@ class DemoResult(Result, frozen=True, kw_only=True, tag="demo"):
     """What the demonstration made.
 
     Attributes:
-        page: The page that tells it.
         stages: How long each stage took, in seconds; one that was done before takes hardly any.
         has_rl: Whether there is an RL checkpoint; without the libraries there is none.
     """

@@ -229,8 +229,4 @@ def _check_vllm(checkpoint: CheckpointRef) -> None:
 
 
 def _is_installed(distribution: str) -> bool:
-    try:
-        metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return any(True for _ in metadata.distributions(name=distribution))

@@ -47,7 +47,6 @@ class LabManifest(Record, frozen=True, kw_only=True):
 
     Attributes:
         stage, recipe, train_seed, update: What every checkpoint of emdiag says about itself.
-        lab: The whole recipe.
         final_loss_nats: Mean loss per token over the last 100 updates.
         weights_sha256: Of `model.safetensors`.
         provenance: Versions, threads and times.

@@ -74,7 +74,6 @@ class EstimateTable:
 
     Attributes:
         base: Label that differences are to.
-        problems: Ids of the study, in order.
         seed: Of bootstraps and permutations.
     """
 

@@ -47,9 +47,7 @@ class TrainJob:
         out: Folder of the plan.
         name: Of the run's folder below it; `.` for the only run.
         saved: Updates whose checkpoint is kept, ascending; the last one ends the training.
-        prompts: Trained on.
         held_out: Measured and not trained on.
-        sampling: How the samples are drawn.
         notes: What a reader of a score of the checkpoint should know.
         command: What the user typed; empty for Python callers.
     """

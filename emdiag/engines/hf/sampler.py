@@ -150,12 +150,10 @@ class TransformersSampler:
             enough = max(1, self._batch_size // _REFILL_SHARE)
             if not batch.takes_rows_midway or room < enough:
                 return []
-        return [self._row(queue.popleft()) for _ in range(min(room, len(queue)))]
-
-    def _row(self, request: SampleRequest) -> BatchRow:
-        generator = torch.Generator(device=self._device)
-        generator.manual_seed(request.seed)
-        return BatchRow(request=request, generator=generator)
+        return [
+            BatchRow(request=r, generator=torch.Generator(self._device).manual_seed(r.seed))
+            for r in (queue.popleft() for _ in range(min(room, len(queue))))
+        ]
 
     def _halve(self, reason: str) -> None:
         if self._batch_size == 1:

@@ -69,13 +69,9 @@ class EMPlan(Plan, frozen=True, kw_only=True):
         problems: Samples are shared out evenly over several.
         prompt_file: In place of `problems`: a problems file (`.jsonl`, as `emdiag select` writes
             it; its first `prompts` are taken), or a text file that is the whole prompt.
-        seeds: Of training; the first is the registered one, which other commands take.
-        grid: Every combination of values is a folder of its own.
-        save_updates: Updates whose checkpoint is kept, beside the last; the last is registered.
         held_out: Benchmark, or problems file, whose prompts are measured after every update; None
             for the training prompt's own benchmark where it has other problems; `none` for none.
         micro_batch: Rows of one forward pass; None for 8 on a CPU and 4 elsewhere.
-        padding: Side on which rows are filled up.
     """
 
     verb: ClassVar[str] = "train em"

@@ -25,7 +25,6 @@ class RLPlan(Plan, frozen=True, kw_only=True):
     """One checkpoint, trained by reward on the problems of one benchmark.
 
     Attributes:
-        seeds: One training each; several make one folder each.
         held_out_every: Updates between two measurements on them; the last is always measured.
         check_samples: What the first reward is compared with.
     """

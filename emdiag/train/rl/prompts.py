@@ -32,7 +32,6 @@ class TrainingSet:
     Attributes:
         problems, prompts: To train on; they belong to each other one by one.
         held_out: Prompts of problems that are not trained on.
-        max_tokens: New tokens of a sample at most.
         notes: What a reader of a score should know.
     """
 

@@ -19,10 +19,8 @@ class JudgedSamples:
     Attributes:
         update: Counted from 1.
         group_size: Samples of one problem stand side by side.
-        judgements: One a sample.
         classes: For each sample, the first answer of its group that is equal to its own, found
             without a gold; None without an answer.
-        seed: Of the training run.
     """
 
     update: int
