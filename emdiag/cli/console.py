@@ -30,6 +30,7 @@ from rich.text import Text
 
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import EmdiagError
+from emdiag.findings.remarks import worded
 from emdiag.resources import default_home
 
 PLAIN_PROGRESS_EVERY_S = 15.0
@@ -62,8 +63,8 @@ class Out:
         return self._results.width
 
     def result(self, value: object) -> None:
-        """Print a record, or any plain value, as one line of JSON on stdout."""
-        sys.stdout.buffer.write(msgspec.json.encode(to_plain(value)) + b"\n")
+        """Print a record, or any plain value, as one line of JSON on stdout; remarks in words."""
+        sys.stdout.buffer.write(msgspec.json.encode(worded(to_plain(value))) + b"\n")
         sys.stdout.buffer.flush()
 
     def table(self, table: Table) -> None:

@@ -116,6 +116,7 @@ def export(
 ) -> None:
     """Write one row per sample: problem, completion, verdict and extracted answer."""
     with console.command() as out:
+        from emdiag.findings.remarks import words_of
         from emdiag.store.run_store import RunStore
         from emdiag.studies.stored.export import export_run
         from emdiag.studies.stored.find_runs import require_run
@@ -123,5 +124,5 @@ def export(
         stored = require_run(run, store=RunStore(store))
         rows, notes = export_run(stored, file, home=out.home)
         for note in notes:
-            out.say(note)
+            out.say(words_of(note))
         out.say(f"{rows} samples written to {file}")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Interval
+from emdiag.core.results import Interval, Remark
 
 ClaimVerdict = Literal["holds", "fails", "undecided"]
 """By the claim's own rule; `undecided` also where it was not measured."""
 
-Unit = Literal["points", "points per unit of T", "nats", "share", "ratio", "skewness", "count"]
+Unit = Literal[
+    "points", "points per unit of T", "nats", "share", "skewness", "count", "times", "AUROC",
+    "rank correlation", "standard errors",
+]  # fmt: skip
 """`points` are hundredths of a share; figures of shares are stored between 0 and 1 all the same."""
+
+UNIT_OF_SLOPES: Final = "points per unit of T"
 
 Role = Literal["base", "em", "rl", "em_rl", "rl_em", "em_maximised"]
 """What part a checkpoint plays: its stage, or the control that was trained to maximise entropy."""
@@ -85,11 +90,11 @@ class ClaimFigure(Record, frozen=True, kw_only=True):
     """One number that a verdict rests on.
 
     Attributes:
-        name: What it is, such as `EM minus base on chain, greedy`.
+        name: What it is; in words such as `em minus base on chain, greedy`.
         value: In shares of 1 where the unit is points; None where it could not be measured.
     """
 
-    name: str
+    name: Remark
     value: float | None
     interval: Interval | None
     unit: Unit
@@ -104,7 +109,7 @@ class ClaimResult(Record, frozen=True, kw_only=True):
         figures: The one that decides first.
         published: What the paper says, in its own figures; None where it gives none.
         rule: When it holds, in words.
-        why: The verdict in one sentence, with its figure.
+        why: Reasons for the verdict, the figure first.
         would_decide: What to run for a verdict; None where there is one.
     """
 
@@ -116,8 +121,8 @@ class ClaimResult(Record, frozen=True, kw_only=True):
     figures: tuple[ClaimFigure, ...]
     published: str | None
     rule: str
-    why: str
-    would_decide: str | None
+    why: tuple[Remark, ...]
+    would_decide: Remark | None
 
 
 class ClaimsResult(Result, frozen=True, kw_only=True, tag="claims"):
@@ -128,5 +133,5 @@ class ClaimsResult(Result, frozen=True, kw_only=True, tag="claims"):
     """
 
     claims: tuple[ClaimResult, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
     store: str

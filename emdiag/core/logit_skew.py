@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from emdiag.core.checkpoints import Arm
 from emdiag.core.moments import Histogram
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Direction, Interval
+from emdiag.core.results import Direction, Interval, Remark
 
 StatisticKind = Literal["per_token", "pooled"]
 """`per_token`: found at every position, averaged over positions, then over problems; `pooled`: of
@@ -68,7 +68,7 @@ class LogitEstimate(Record, frozen=True, kw_only=True):
     problems: int
     seeds: int
     difference: LogitDifference | None = None
-    note: str | None = None
+    note: Remark | None = None
 
 
 class TextInfo(Record, frozen=True, kw_only=True):
@@ -248,6 +248,6 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     flows: tuple[TopTokenFlow, ...]
     histograms: tuple[NamedHistogram, ...]
     published: PublishedFigure | None
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
     store: str
     figures: tuple[str, ...] = ()

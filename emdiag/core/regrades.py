@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emdiag.core.grades import Verdict
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Interval, Metric
+from emdiag.core.results import Interval, Metric, Remark
 
 
 class Disagreement(Record, frozen=True, kw_only=True):
@@ -65,5 +65,5 @@ class RegradeResult(Result, frozen=True, kw_only=True, tag="regrade"):
     """
 
     runs: tuple[RegradedRun, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
     store: str

@@ -1,4 +1,4 @@
-"""Numbers, each with what it needs to be believed."""
+"""Numbers, each with what it needs to be believed, and remarks: facts that `findings` words."""
 
 from __future__ import annotations
 
@@ -50,6 +50,56 @@ class Metric(Record, frozen=True, kw_only=True):
     name: str
     value: float
     interval: Interval | None
+
+
+class Amount(Record, frozen=True):
+    """A number that a remark or a statement rests on; None where it is not defined."""
+
+    value: float | None
+    interval: Interval | None = None
+
+
+RemarkValue = str | int | float | bool | Amount | tuple["str | float | Remark", ...] | None
+"""A fact of a remark."""
+
+
+class Remark(Record, frozen=True, kw_only=True):
+    """What a reader should know, as facts; `findings.remarks.words` says it in English.
+
+    Attributes:
+        code: What is remarked, such as `cut-off`; `findings/remark_words.py` has them all.
+        values: By name, such as `share` and `limit`.
+    """
+
+    code: str
+    values: dict[str, RemarkValue]
+
+    def __hash__(self) -> int:
+        return hash((self.code, frozenset(self.values)))
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{name} {_plainly(value)}" for name, value in self.values.items())
+        return f"{self.code}: {facts}" if facts else self.code
+
+
+def remark(code: str, /, **values: RemarkValue) -> Remark:
+    """The remark of this code; a guard holds its values against the words for it."""
+    return Remark(code=code, values=values)
+
+
+def as_given(text: str) -> Remark:
+    """Words that somebody else chose: of a card, a tokenizer, or a file of claims."""
+    return remark("as-given", text=text)
+
+
+def _plainly(value: RemarkValue) -> str:
+    if isinstance(value, Amount):
+        interval = value.interval
+        ends = "" if interval is None else f" [{interval.low:.4g}, {interval.high:.4g}]"
+        return f"{_plainly(value.value)}{ends}"
+    if isinstance(value, tuple):
+        return " and ".join(_plainly(v) if not isinstance(v, Remark) else str(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class ProblemScore(Record, frozen=True, kw_only=True):
@@ -142,7 +192,7 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
     tokens_per_s: float | None
     detectable_gain: float | None
     groups: tuple[GroupScore, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
     per_problem: tuple[ProblemScore, ...] = ()
     metrics: tuple[Metric, ...] = ()
 
@@ -193,7 +243,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     right_to_wrong: tuple[str, ...]
     margin: float
     conclusion: Conclusion
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
 
 
 class CompareResult(Result, frozen=True, kw_only=True, tag="comparison"):

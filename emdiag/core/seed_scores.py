@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Direction, Interval, Metric
+from emdiag.core.results import Direction, Interval, Metric, Remark
 
 
 class SeedScore(Record, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ class BenchmarkSeeds(Record, frozen=True, kw_only=True):
     oracle: SeedScore
     candidates: int
     base: Metric | None
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
 
 
 class SeedScoresResult(Result, frozen=True, kw_only=True, tag="seeds"):

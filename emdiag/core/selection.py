@@ -6,7 +6,7 @@ from typing import Literal
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Interval
+from emdiag.core.results import Interval, Remark
 
 Criterion = Literal[
     "outcome-variance", "answer-entropy", "agreement", "token-entropy", "majority"
@@ -62,7 +62,7 @@ class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):
         labelled: Problems that have an answer to compare with.
         by: The criterion that ranked them.
         best: Which end of the criterion comes first.
-        meaning: Of that end, in words.
+        meaning: Of that end.
         used_labels: Whether the ranking used labels.
         ranked: Every prompt, the best first; equal ones in the order of the pool, and those on
             which the criterion is not defined last.
@@ -85,9 +85,9 @@ class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):
     run_key: str
     by: Criterion
     best: Literal["highest", "lowest"]
-    meaning: str
+    meaning: Remark
     used_labels: bool
     ranked: tuple[PromptStatistics, ...]
     tied: int
     file: str
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Direction, Interval, Metric
+from emdiag.core.results import Direction, Interval, Metric, Remark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,6 +184,6 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     slopes: tuple[Slope, ...]
     slope_differences: tuple[SlopeDifference, ...]
     controls: tuple[CoolingControl, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
     store: str
     figures: tuple[str, ...] = ()

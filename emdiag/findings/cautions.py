@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emdiag.findings.numbers import count, listed, percent
+from emdiag.findings.remarks import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from emdiag.core.checkpoints import Arm
-    from emdiag.core.results import BenchmarkScore
+    from emdiag.core.results import BenchmarkScore, Remark
 
 FEW_PROBLEMS: Final = 30
 """Below this, intervals of a bootstrap are too narrow and single problems weigh much."""
@@ -27,7 +28,11 @@ def score_cautions(scores: Sequence[BenchmarkScore]) -> tuple[str, ...]:
             *_mixed(scores),
             *template_caution(scores),
             *one_seed([(score.label, score.checkpoint.stage, 1) for score in scores]),
-            *(as_sentence(note) for score in scores for note in score.notes),
+            *(
+                note
+                for score in scores
+                for note in note_sentences(score.notes, without=("partial",))
+            ),
         ]
     )
 
@@ -129,8 +134,13 @@ def distinct(sentences: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
+def note_sentences(notes: Iterable[Remark], *, without: Collection[str] = ()) -> list[str]:
+    """Notes as sentences, but for those of codes that a caution is about already."""
+    return [as_sentence(words_of(note)) for note in notes if note.code not in without]
+
+
 def as_sentence(note: str) -> str:
-    """A record's note with a capital letter and a full stop; names such as `em` keep their case."""
+    """A note with a capital letter and a full stop; names such as `em` keep their case."""
     text = note.strip()
     first = text.split(" ", 1)[0].rstrip(":,")
     if first.isalpha() and first.islower() and len(first) > 3:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from emdiag.findings.cautions import as_sentence, distinct
+from emdiag.findings.cautions import as_sentence, distinct, note_sentences
 from emdiag.findings.numbers import (
     NOTHING,
     change,
@@ -18,6 +18,7 @@ from emdiag.findings.numbers import (
     true_minus,
 )
 from emdiag.findings.page import Cell, Findings, Statement, statement, table_of
+from emdiag.findings.remarks import all_words, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +81,9 @@ def verdicts_statement(result: ClaimsResult) -> Statement:
 
 
 def _verdict(claim: ClaimResult) -> Statement:
-    words = f"{claim_name(claim)} {_VERBS[claim.verdict][0]}: {claim.why}"
+    sentence = f"{claim_name(claim)} {_VERBS[claim.verdict][0]}: {all_words(claim.why)}"
     first = claim.figures[0] if claim.figures else None
-    return statement(words, claim.verdict, claim.id, of=first, tone=_TONES[claim.verdict])
+    return statement(sentence, claim.verdict, claim.id, of=first, tone=_TONES[claim.verdict])
 
 
 def claims_table(result: ClaimsResult, *, has_plans: bool = True) -> Table:
@@ -114,20 +115,20 @@ def claims_table(result: ClaimsResult, *, has_plans: bool = True) -> Table:
 
 
 def _verdict_cell(claim: ClaimResult) -> Cell:
-    return Cell(text=claim.verdict, tone=_TONES[claim.verdict], hint=claim.why)
+    return Cell(text=claim.verdict, tone=_TONES[claim.verdict], hint=all_words(claim.why))
 
 
 def _decisive(claim: ClaimResult) -> Cell:
     """The number that decides."""
     if not claim.figures:
         return Cell(text=NOTHING)
-    return Cell(text=measured(claim.figures[0]), hint=claim.figures[0].name)
+    return Cell(text=measured(claim.figures[0]), hint=words_of(claim.figures[0].name))
 
 
 def _would_decide(claim: ClaimResult) -> str | None:
     if claim.verdict != "undecided" or not claim.would_decide:
         return None
-    return f"What would decide it: {claim.would_decide}"
+    return f"What would decide it: {words_of(claim.would_decide)}"
 
 
 def claims_detail_tables(result: ClaimsResult) -> tuple[Table, ...]:
@@ -142,7 +143,7 @@ def claims_detail_tables(result: ClaimsResult) -> tuple[Table, ...]:
                 ("claim", claim_name),
                 ("verdict", lambda claim: replace(_verdict_cell(claim), hint=None)),
                 ("rule", lambda claim: claim.rule),
-                ("why", lambda claim: claim.why),
+                ("why", lambda claim: all_words(claim.why)),
             ),
             is_prose=True,
         ),
@@ -151,7 +152,7 @@ def claims_detail_tables(result: ClaimsResult) -> tuple[Table, ...]:
             "Numbers behind the verdicts",
             (
                 ("claim", lambda row: claim_name(row[0])),
-                ("statistic", lambda row: row[1].name),
+                ("statistic", lambda row: words_of(row[1].name)),
                 ("value", lambda row: measured(row[1])),
                 ("unit", lambda row: row[1].unit),
                 ("interval by", lambda row: row[1].interval.method if row[1].interval else NOTHING),
@@ -162,22 +163,23 @@ def claims_detail_tables(result: ClaimsResult) -> tuple[Table, ...]:
 
 def measured(figure: ClaimFigure) -> str:
     """The value in its unit with its interval; shares in percent, their differences in points."""
-    if figure.value is None:
+    value, interval, unit = figure.value, figure.interval, figure.unit
+    if value is None:
         return "not measured"
-    match figure.unit:
+    match unit:
         case "points" | "points per unit of T":
-            words = f"{points_cell(figure.value, figure.interval)} {figure.unit}"
+            number = f"{points_cell(value, interval)} {unit}"
         case "share":
-            words = f"{percent_cell(figure.value, figure.interval)} %"
-        case "nats":
-            words = f"{statistic(figure.value, figure.interval)} nats"
+            number = f"{percent_cell(value, interval)} %"
+        case "nats" | "times" | "standard errors":
+            number = f"{statistic(value, interval)} {unit}"
         case "skewness":
-            words = change(figure.value, figure.interval)
+            number = change(value, interval)
         case "count":
-            words = quantity(figure.value, figure.interval)
-        case "ratio":
-            words = statistic(figure.value, figure.interval)
-    return words
+            number = quantity(value, interval)
+        case "AUROC" | "rank correlation":
+            number = f"{unit} {statistic(value, interval)}"
+    return number
 
 
 def claim_name(claim: ClaimResult) -> str:
@@ -188,8 +190,8 @@ def claim_name(claim: ClaimResult) -> str:
 def claims_cautions(result: ClaimsResult) -> tuple[str, ...]:
     """The notes, and what would settle the open verdicts."""
     undecided = [
-        f"{claim_name(claim)} is undecided; it would take: {claim.would_decide}"
+        f"{claim_name(claim)} is undecided; it would take: {words_of(claim.would_decide)}"
         for claim in result.claims
         if claim.verdict == "undecided" and claim.would_decide
     ]
-    return distinct(as_sentence(note) for note in (*result.notes, *undecided))
+    return distinct([*note_sentences(result.notes), *map(as_sentence, undecided)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from emdiag.core.results import CompareResult, Comparison, Conclusion, Direction
-from emdiag.findings.cautions import as_sentence, distinct, few_problems
+from emdiag.core.results import Amount, CompareResult, Comparison, Conclusion, Direction
+from emdiag.findings.cautions import distinct, few_problems, note_sentences
 from emdiag.findings.numbers import (
     NOTHING,
     count,
@@ -20,7 +20,6 @@ from emdiag.findings.numbers import (
     span,
 )
 from emdiag.findings.page import (
-    Amount,
     Cell,
     Findings,
     Statement,
@@ -204,7 +203,7 @@ def comparison_cautions(result: CompareResult) -> tuple[str, ...]:
                 f"{row.benchmark}: {row.left} has {count(row.left_samples, 'sample')} of each "
                 f"problem and {row.right} has {row.right_samples}."
             )
-        cautions += [f"{row.benchmark}: {as_sentence(note)}" for note in row.notes]
+        cautions += [f"{row.benchmark}: {note}" for note in note_sentences(row.notes)]
     cautions.append(
         "One run of each checkpoint: another training seed could move the difference by more "
         "than its interval."

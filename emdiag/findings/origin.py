@@ -34,16 +34,6 @@ def not_closed(label: str, run: str) -> str:
     return f"a session of {label} ({run}) was not closed"
 
 
-def not_scored(samples: int) -> str:
-    """Of samples that scores leave out."""
-    return f"{samples} samples lie outside of what is scored, or have no grade"
-
-
-def size_unknown(benchmark: str) -> str:
-    """Of a benchmark whose problems are not here."""
-    return f"how many problems {benchmark} holds is not known on this machine"
-
-
 def unfinished(runs: int, of: int) -> str:
     """Of training runs that go on, or were stopped."""
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from emdiag.core.page_samples import PageSamples
 from emdiag.core.results import Direction, Interval
@@ -207,13 +207,6 @@ Row = list[Cell | str]
 """A row of a table in the making."""
 
 R = TypeVar("R")
-
-
-class Amount(NamedTuple):
-    """A number that a statement rests on, where its record calls it otherwise than `value`."""
-
-    value: float | None
-    interval: Interval | None = None
 
 
 class Estimate(Protocol):

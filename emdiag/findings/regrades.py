@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from emdiag.core.regrades import RegradedRun, RegradeResult
-from emdiag.findings.cautions import as_sentence, distinct
+from emdiag.core.results import Amount
+from emdiag.findings.cautions import distinct, note_sentences
 from emdiag.findings.numbers import NOTHING, at_temperature, metric_cell, points, points_cell
-from emdiag.findings.page import Amount, Findings, Statement, Table, one_line, statement, table_of
+from emdiag.findings.page import Findings, Statement, Table, one_line, statement, table_of
 
 SHOWN: Final = 20
 """Disagreements of a run."""
@@ -23,7 +24,7 @@ def regrade_findings(result: RegradeResult, *, top: int = SHOWN) -> Findings:
     return Findings(
         tables=(graders_table(result), *disagreements),
         statements=tuple(map(regrade_statement, result.runs)),
-        cautions=distinct(as_sentence(note) for note in result.notes),
+        cautions=distinct(note_sentences(result.notes)),
     )
 
 

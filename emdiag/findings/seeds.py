@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Final
 
+from emdiag.core.results import Amount
 from emdiag.core.seed_scores import (
     BenchmarkSeeds,
     SeedDifference,
@@ -13,7 +14,7 @@ from emdiag.core.seed_scores import (
     SeedScore,
     SeedScoresResult,
 )
-from emdiag.findings.cautions import as_sentence, distinct, few_problems, truncation
+from emdiag.findings.cautions import distinct, few_problems, note_sentences, truncation
 from emdiag.findings.numbers import (
     NOTHING,
     count,
@@ -28,7 +29,6 @@ from emdiag.findings.numbers import (
 )
 from emdiag.findings.page import (
     TONES,
-    Amount,
     Cell,
     Findings,
     Row,
@@ -201,7 +201,8 @@ def seeds_cautions(result: SeedScoresResult) -> tuple[str, ...]:
         )
         seeds = [seed for group in of.groups for seed in group.seeds]
         cautions += truncation({place(seed): seed.truncated_frac for seed in seeds})
-        cautions += [f"{of.benchmark}: {as_sentence(note)}" for note in of.notes]
+        notes = note_sentences(of.notes, without=("partial",))
+        cautions += [f"{of.benchmark}: {note}" for note in notes]
     return distinct(cautions)
 
 

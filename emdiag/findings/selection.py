@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from emdiag.core.results import Amount
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
-from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
+from emdiag.findings.cautions import MUCH_TRUNCATED, distinct, note_sentences
 from emdiag.findings.numbers import count, percent, percent_cell, short
 from emdiag.findings.page import (
-    Amount,
     Cell,
     Findings,
     Statement,
@@ -18,6 +18,7 @@ from emdiag.findings.page import (
     statement,
     table_of,
 )
+from emdiag.findings.remarks import words_of
 
 UNCERTAIN: Final = (
     "A high outcome variance or entropy says that the model is uncertain on a prompt. It does not "
@@ -71,7 +72,7 @@ def selection_statements(result: SelectResult) -> tuple[Statement, ...]:
     labels = "with labels" if result.used_labels else "without labels"
     words = f"First prompt: {first.problem_id}: {one_line(first.statement, _STATEMENT_CHARACTERS)}"
     statements = [statement(words, "first prompt", first.problem_id)]
-    words = f"Ranked {labels} by {result.by}, {result.best} first ({result.meaning})"
+    words = f"Ranked {labels} by {result.by}, {result.best} first ({words_of(result.meaning)})"
     statements.append(statement(words, "criterion", result.by))
     if result.tied > 1:
         tied = "All" if result.tied == result.problems else f"{result.tied:,}"
@@ -79,7 +80,7 @@ def selection_statements(result: SelectResult) -> tuple[Statement, ...]:
         statements.append(statement(words, "ties", result.by, of=Amount(float(result.tied))))
     if first.pass_rate is not None:
         rate = Amount(first.pass_rate, first.pass_rate_interval)
-        share = percent(*rate)
+        share = percent(rate.value, rate.interval)
         words = f"{result.label} answers the first prompt correctly in {share} of its samples"
         subject = f"{result.label} on {first.problem_id}"
         statements.append(statement(words, "pass rate", subject, of=rate))
@@ -147,4 +148,4 @@ def selection_cautions(result: SelectResult) -> tuple[str, ...]:
         cautions.append(
             f"{percent_cell(cut)} % of all samples were cut off at the limit of new tokens."
         )
-    return distinct([*cautions, *(as_sentence(note) for note in result.notes)])
+    return distinct([*cautions, *note_sentences(result.notes, without=("partial",))])

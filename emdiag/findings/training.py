@@ -10,11 +10,11 @@ from statistics import mean
 from typing import Final, Literal
 
 from emdiag.core.checkpoints import Stage
+from emdiag.core.results import Amount
 from emdiag.core.training import Method, TrainResult, UpdateRecord
 from emdiag.findings.cautions import MUCH_TRUNCATED, as_sentence, distinct
 from emdiag.findings.numbers import NOTHING, count, fixed, from_to, percent_cell, short, span
 from emdiag.findings.page import (
-    Amount,
     Cell,
     Findings,
     Row,

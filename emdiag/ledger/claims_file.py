@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import msgspec
 
 from emdiag import resources
-from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, Decision
+from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Unit
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
-from emdiag.findings.numbers import fixed
+from emdiag.core.results import Interval, Remark, as_given, remark
+from emdiag.findings.page import Estimate
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
-
-    from emdiag.core.claims import ClaimVerdict, Role
-    from emdiag.core.results import Interval
-
-ROLE_WORDS: dict[Role, str] = {
-    "base": "the base",
-    "em": "EM",
-    "rl": "RL",
-    "em_rl": "EM then RL",
-    "rl_em": "RL then EM",
-    "em_maximised": "entropy maximised",
-}
 _MOST = 1_000
 
 
@@ -91,12 +78,12 @@ def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name an
     claim: Claim,
     verdict: ClaimVerdict,
     *,
-    why: str,
+    why: Sequence[Remark],
     arms: Sequence[str] = (),
     benchmarks: Sequence[str] = (),
     figures: Sequence[ClaimFigure] = (),
-    lacks: str | None = None,
-    would_decide: str | None = None,
+    lacks: Sequence[Remark] = (),
+    would_decide: Remark | None = None,
 ) -> ClaimResult:
     """The claim with its verdict.
 
@@ -104,8 +91,9 @@ def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name an
     `would_decide` is kept only where nothing is decided.
     """
     if lacks:
-        verdict, why = "undecided", f"{why}; the rule asks for {lacks}"
-        would_decide = f"{lacks}: {claim.to_measure}"
+        verdict, why = "undecided", [*why, remark("rule-asks", lacks=tuple(lacks))]
+        would_decide = remark("lacking", lacks=tuple(lacks), plan=claim.to_measure)
+    open_until = (would_decide or as_given(claim.to_measure)) if verdict == "undecided" else None
     return ClaimResult(
         id=claim.id,
         statement=claim.statement,
@@ -115,37 +103,34 @@ def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name an
         figures=tuple(figures),
         published=claim.published,
         rule=claim.rule,
-        why=why,
-        would_decide=(would_decide or claim.to_measure) if verdict == "undecided" else None,
+        why=tuple(why),
+        would_decide=open_until,
     )
 
 
-def missing(
-    claim: Claim, what: str, *, arms: Sequence[str] = (), would_decide: str | None = None
-) -> ClaimResult:
+def missing(claim: Claim, what: Remark, *, arms: Sequence[str] = ()) -> ClaimResult:
     """A claim whose evidence is not stored: undecided, without figures."""
-    why = f"not measured: {what}"
-    return concluded(claim, "undecided", why=why, arms=arms, would_decide=would_decide)
+    return concluded(claim, "undecided", why=[what], arms=arms)
 
 
-def points_figure(name: str, value: float | None, interval: Interval | None) -> ClaimFigure:
-    """A difference of shares."""
-    return ClaimFigure(name=name, value=value, interval=interval, unit="points")
+def figure_of(name: Remark, of: Estimate, unit: Unit = "points") -> ClaimFigure:
+    """A number under its name; a difference of shares unless the unit says otherwise."""
+    return ClaimFigure(name=name, value=of.value, interval=of.interval, unit=unit)
 
 
-def more_needed(figure: ClaimFigure, decision: Decision, *, of: str) -> str:
+def more_needed(figure: ClaimFigure, decision: Decision, *, of: str) -> Remark:
     """How much more would bring the interval off the bound, if the value stays where it is.
 
     Half-widths shrink with the square root of what they are over.
     """
     interval, value = figure.interval, figure.value
     if interval is None or value is None:
-        return f"more {of}: nothing varies enough for an interval"
+        return remark("more-to-vary", of=of)
     ends = (-decision.bound, decision.bound) if decision.side == "within" else (decision.bound,)
     end = min(ends, key=lambda end: abs(value - end))
     gap = abs(value - end)
     reach = interval.high - value if value < end else value - interval.low
     factor = (reach / gap) ** 2 if gap else _MOST
     if factor >= _MOST:
-        return f"far more {of}: the value lies on the bound"
-    return f"about {fixed(max(factor, 1.1), 1)} times as many {of}, if the value stays as it is"
+        return remark("far-more", of=of)
+    return remark("times-as-many", times=max(factor, 1.1), of=of)

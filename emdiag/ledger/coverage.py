@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from emdiag.findings.numbers import points
-from emdiag.ledger.claims_file import concluded, decide, more_needed
-from emdiag.ledger.gains import difference_figure, for_each_pair, measured_on, short_of
-from emdiag.ledger.rates import pair_under
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimResult
+from emdiag.core.results import remark
+from emdiag.ledger.claims_file import concluded, decide, figure_of, more_needed
+from emdiag.ledger.evidence import Evidence
+from emdiag.ledger.fairness import Verdicts
+from emdiag.ledger.gains import for_each_pair, short_of
+from emdiag.ledger.rates import Pair, pair_under
 from emdiag.stats.samples import pass_at_k
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.fairness import Verdicts
-    from emdiag.ledger.rates import Pair
 
 
 def coverage(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -48,29 +43,36 @@ def _judge(claim: Claim, left: Arm, right: Arm, pair: Pair, evidence: Evidence) 
         for k in ks
     }
     figures = [
-        difference_figure(
-            by_k[k], f"pass@{k}, {right.label} minus {left.label} on {measured_on(pair)}"
+        figure_of(
+            remark(
+                "pass-at-k-difference", k=k, right=right.label, left=left.label,
+                benchmark=pair.benchmark, temperature=pair.temperature,
+            ),
+            by_k[k].difference,
         )
         for k in sorted({ks[-1], 1}, reverse=True)
-    ]
+    ]  # fmt: skip
     lacks = short_of(claim, pair)
     if pair.samples < wanted:
-        lacks = f"{wanted} samples of each problem ({pair.samples} drawn)"
-    at_most, figure = ks[-1], figures[0]
-    why = f"pass@{at_most} {points(by_k[at_most].difference, by_k[at_most].interval)}"
-    why += f", checkpoints: {len(pair.left)} of {left.label}, {len(pair.right)} of {right.label}"
+        lacks = [remark("samples-short", needed=wanted, drawn=pair.samples)]
+    why = [
+        remark(
+            "pass-at-k", k=ks[-1], gain=by_k[ks[-1]].difference, left=left.label,
+            right=right.label, left_seeds=len(pair.left), right_seeds=len(pair.right),
+        )
+    ]  # fmt: skip
     crossing = _crossing(by_k)
     if crossing is not None:
-        why += f"; the base passes {right.label} between k = {crossing[0]} and {crossing[1]}"
+        why.append(remark("base-passes", label=right.label, low=crossing[0], high=crossing[1]))
     return concluded(
         claim,
-        decide(figure.interval, claim.decision),
+        decide(figures[0].interval, claim.decision),
         why=why,
         arms=(left.label, right.label),
-        benchmarks=(pair.setting.benchmark,),
+        benchmarks=(pair.benchmark,),
         figures=figures,
         lacks=lacks,
-        would_decide=more_needed(figure, claim.decision, of="problems"),
+        would_decide=more_needed(figures[0], claim.decision, of="problems"),
     )
 
 
@@ -80,10 +82,10 @@ def _crossing(by_k: dict[int, Pair]) -> tuple[int, int] | None:
     None where it never leads, always does, or noise could make the two.
     """
     ks = sorted(by_k)
-    ends = [(by_k[k].interval, k) for k in ks]
+    ends = [(by_k[k].difference.interval, k) for k in ks]
     leads = [k for interval, k in ends if interval is not None and interval.low > 0]
     trails = [k for interval, k in ends if interval is not None and interval.high < 0]
     if not leads or not trails or max(leads) > min(trails):
         return None
-    last = max(k for k in ks if by_k[k].difference > 0 and k < min(trails))
+    last = max(k for k in ks if (by_k[k].difference.value or 0) > 0 and k < min(trails))
     return last, min(k for k in ks if k > last)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import commonprefix
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast, get_args
+from typing import NamedTuple, cast, get_args
 
 import msgspec
 
 from emdiag.core.checkpoints import Arm, Stage
+from emdiag.core.claims import Role
 from emdiag.core.errors import JournalError, PlanError, StoreError
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.results import EvaluateResult
+from emdiag.core.sampling import SamplingParams
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
 from emdiag.store.files import read_result
@@ -22,12 +24,6 @@ from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.stored.find_runs import graded, main_grading, require_run
 from emdiag.studies.stored.outcomes import Outcomes
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from emdiag.core.claims import Role
-    from emdiag.core.sampling import SamplingParams
 
 AnyResult = EvaluateResult | LogitSkewResult | TemperatureSweepResult
 _RECORDS: tuple[type[AnyResult], ...] = (EvaluateResult, LogitSkewResult, TemperatureSweepResult)

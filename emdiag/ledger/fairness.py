@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from emdiag.findings.numbers import count
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import ClaimResult
-    from emdiag.ledger.evidence import Evidence, Setting
-    from emdiag.store.run_store import Run
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import ClaimResult
+from emdiag.core.results import Remark, remark
+from emdiag.ledger.evidence import Evidence, Setting
+from emdiag.store.run_store import Run
 
 _PROBLEM_IDS_KEPT = 100
 """Training problems that a manifest names at most."""
@@ -25,11 +22,11 @@ class Fairness:
 
     Attributes:
         left_out: Label, benchmark and id of every problem left out, since it was trained on.
-        differences: On what the sides differ, in words.
+        differences: On what the sides differ.
     """
 
     left_out: frozenset[tuple[str, str, str]]
-    differences: tuple[str, ...]
+    differences: tuple[Remark, ...]
 
 
 class Verdicts(NamedTuple):
@@ -52,13 +49,18 @@ def fairness_of(
         list(evidence.measured_of(arm)[setting].values())
         for arm, setting in zip(arms, settings, strict=True)
     ]
-    engines = [" and ".join(sorted({_engine(outcomes.run) for outcomes in side})) for side in sides]
+    engines = [tuple(sorted({_engine(outcomes.run) for outcomes in side})) for side in sides]
     prompts = [{outcomes.run.spec.prompts_sha256 for outcomes in side} for side in sides]
-    where = f"{arms[0].label} and {arms[1].label} on {benchmark}"
+    left, right = (arm.label for arm in arms)
     if engines[0] != engines[1]:
-        differences.append(f"{where}: engine differs: {engines[0]} against {engines[1]}")
+        differences.append(
+            remark(
+                "other-engine", left=left, right=right, benchmark=benchmark,
+                left_engines=engines[0], right_engines=engines[1],
+            )
+        )  # fmt: skip
     if prompts[0] != prompts[1]:
-        differences.append(f"{where}: prompts differ")
+        differences.append(remark("other-prompts", left=left, right=right, benchmark=benchmark))
     return Fairness(
         left_out=frozenset(
             (arm.label, benchmark, problem)
@@ -69,35 +71,34 @@ def fairness_of(
     )
 
 
-def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[str]:
+def fairness_notes(evidence: Evidence, fairness: Iterable[Fairness]) -> list[Remark]:
     """Notes on problems that were left out and on sides that were run differently, sorted."""
     left_out: dict[tuple[str, str], set[str]] = {}
-    differences: set[str] = set()
+    differences: set[Remark] = set()
     for comparison in fairness:
         differences.update(comparison.differences)
         for label, benchmark, problem in comparison.left_out:
             left_out.setdefault((label, benchmark), set()).add(problem)
     notes = [
-        f"{label} was trained on {count(len(problems), 'problem')} of {benchmark} "
-        "that it was measured on: left out where scores are compared, kept in sweeps and studies "
-        "of logits; a checkpoint names the first 100 problems it was trained on"
+        remark(
+            "trained-on-measured", label=label, problems=len(problems), benchmark=benchmark,
+            named=_PROBLEM_IDS_KEPT,
+        )
         for (label, benchmark), problems in sorted(left_out.items())
-    ]
+    ]  # fmt: skip
+    manifests = evidence.manifests
     labels = sorted(
         arm.label
         for arm in evidence.arms
         if any(
-            len(evidence.manifests[d].problem_ids) >= _PROBLEM_IDS_KEPT
-            for d in arm.digests
-            if d in evidence.manifests
+            len(manifests[digest].problem_ids) >= _PROBLEM_IDS_KEPT
+            for digest in arm.digests
+            if digest in manifests
         )
     )
     if labels:
-        notes.append(
-            f"trained on {_PROBLEM_IDS_KEPT} problems or more, of which checkpoints name only the "
-            f"first {_PROBLEM_IDS_KEPT}, so that others may be measured on: {', '.join(labels)}"
-        )
-    return [*notes, *sorted(differences)]
+        notes.append(remark("trained-on-more", named=_PROBLEM_IDS_KEPT, labels=tuple(labels)))
+    return [*notes, *sorted(differences, key=str)]
 
 
 def _engine(run: Run) -> str:

@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict
 from emdiag.core.errors import StoreError
-from emdiag.findings.numbers import count, points
-from emdiag.ledger.claims_file import (
-    ROLE_WORDS,
-    concluded,
-    decide,
-    missing,
-    more_needed,
-    points_figure,
-)
+from emdiag.core.results import Remark, remark
+from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import Evidence
 from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.rates import mean_difference, of_checkpoint, pairs
+from emdiag.ledger.rates import Pair, mean_difference, of_checkpoint, pairs
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
 from emdiag.store.training_folder import is_training_folder, read_folder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Pair
-
-    Judge = Callable[[Claim, Arm, Arm, Sequence[Pair]], ClaimResult]
+Judge = Callable[[Claim, Arm, Arm, Sequence[Pair]], ClaimResult]
 
 ALPHA = 0.05
 ALIKE = ("updates", "learning_rate", "samples", "temperature")
 """Settings that make a trained arm and its control comparable."""
-_MORE = "problems, and seeds where they are few"
-
-
-def gain_by_benchmark(claim: Claim, evidence: Evidence) -> Verdicts:
-    """The registered checkpoint benchmark by benchmark, and the mean over seeds."""
-    return for_each_pair(claim, evidence, judge=_by_benchmark)
-
-
-def gain(claim: Claim, evidence: Evidence) -> Verdicts:
-    """The mean over benchmarks, seeds and problems."""
-    return for_each_pair(claim, evidence, judge=_on_the_mean)
-
-
-def gain_at_equal_updates(claim: Claim, evidence: Evidence) -> Verdicts:
-    """As `gain`, between arms that were trained alike but for what they train towards."""
-    return for_each_pair(claim, evidence, judge=_on_the_mean, must_be_alike=True)
+_MORE = "problems and seeds"
 
 
 def for_each_pair(
     claim: Claim, evidence: Evidence, *, judge: Judge, must_be_alike: bool = False
 ) -> Verdicts:
-    """One result for each right arm beside each left one; one that says what is missing if none."""
+    """One result for each right arm beside each left one; one that says what is missing if none.
+
+    Args:
+        claim: Which sides are compared.
+        evidence: What was gathered.
+        judge: Gives the result of two arms.
+        must_be_alike: Only arms that were trained alike but for what they train towards.
+    """
     rights = evidence.of(claim.right)
     if not rights or not evidence.of(claim.left):
         absent = claim.right if not rights else claim.left
-        what = f"no checkpoint of {ROLE_WORDS[absent]} was named in a result"
-        return Verdicts([missing(claim, what)])
+        return Verdicts([missing(claim, remark("no-checkpoint", roles=(absent,)))])
     results, fairness = [], []
     for right in rights:
         for left in evidence.opposite(claim.left, right):
@@ -74,69 +53,65 @@ def for_each_pair(
             if measured:
                 results.append(judge(claim, left, right, measured))
             else:
-                what = (
-                    "no run of both sides at this temperature, under equal settings and golds, on "
-                    "problems that neither was trained on"
-                )
-                results.append(missing(claim, what, arms=labels))
-    what = "no two arms were trained for as many updates, at one rate, on the same prompts"
-    return Verdicts(results or [missing(claim, what)], fairness)
+                results.append(missing(claim, remark("no-equal-runs"), arms=labels))
+    return Verdicts(results or [missing(claim, remark("none-trained-alike"))], fairness)
 
 
-def short_of(claim: Claim, pair: Pair) -> str | None:
+def short_of(claim: Claim, pair: Pair) -> list[Remark]:
     """What a pair lacks of the fewest seeds and problems that the rule asks for."""
     wanted = claim.decision
-    lacks = []
-    for role, rates in ((claim.left, pair.left), (claim.right, pair.right)):
-        if role != "base" and len(rates) < wanted.seeds:
-            lacks.append(
-                f"{wanted.seeds} training seeds of {ROLE_WORDS[role]} ({len(rates)} measured)"
-            )
+    lacks = [
+        remark("seeds-of-role", needed=wanted.seeds, role=role, measured=len(rates))
+        for role, rates in ((claim.left, pair.left), (claim.right, pair.right))
+        if role != "base" and len(rates) < wanted.seeds
+    ]
     if len(pair.problems) < wanted.problems:
-        lacks.append(f"{wanted.problems} problems ({len(pair.problems)} measured)")
-    return " and ".join(lacks) or None
+        lacks.append(remark("problems-short", needed=wanted.problems, measured=len(pair.problems)))
+    return lacks
 
 
-def measured_on(pair: Pair) -> str:
-    """On what a difference was found, in words."""
-    sampling = pair.setting.sampling
-    how = "greedy" if sampling.temperature == 0 else f"T {sampling.temperature:g}"
-    return f"{pair.setting.benchmark}, {how}"
-
-
-def difference_figure(pair: Pair, name: str) -> ClaimFigure:
-    """Right minus left of one pair."""
-    return points_figure(name, pair.difference, pair.interval)
-
-
-def _by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
-    value, interval = mean_difference(measured)
-    name = f"{right.label} minus {left.label}"
-    mean = points_figure(f"{name}, mean over seeds on {_benchmarks(measured)}", value, interval)
+def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
+    """The registered checkpoint benchmark by benchmark, and the mean over seeds."""
+    benchmarks = tuple(pair.benchmark for pair in measured)
+    difference = mean_difference(measured)
+    name = remark("mean-over-seeds", right=right.label, left=left.label, benchmarks=benchmarks)
+    mean = figure_of(name, difference)
     digest, is_registered = _registered_digest(right)
-    which = "registered checkpoint" if is_registered else "first named checkpoint"
     ones = [of_checkpoint(pair, digest) for pair in measured]
-    figures = [difference_figure(pair, f"{name}, {which} on {measured_on(pair)}") for pair in ones]
+    figures = [
+        figure_of(
+            remark(
+                "one-checkpoint", right=right.label, left=left.label, is_registered=is_registered,
+                benchmark=pair.benchmark, temperature=pair.temperature,
+            ),
+            pair.difference,
+        )
+        for pair in ones
+    ]  # fmt: skip
     corrected = holm([_p_value(pair) for pair in ones])
     verdicts = [
         "undecided" if p >= ALPHA else decide(figure.interval, claim.decision)
         for figure, p in zip(figures, corrected, strict=True)
     ]
     needed = ceil(claim.decision.benchmarks_share * len(measured))
-    verdict = _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision))
-    lacks = next((text for pair in measured if (text := short_of(claim, pair))), None)
+    lacks = _short_of_all(claim, measured)
     if any(digest not in pair.right_digests for pair in measured):
-        lacks = f"the {which} of {right.label}, which was not run"
-    held = verdicts.count("holds")
-    why = f"the {which} holds on {held} of {len(measured)} benchmarks, {needed} needed"
+        lacks = [remark("not-run", is_registered=is_registered, label=right.label)]
+    why = [
+        remark("mean-gain", seeds=len(measured[0].right), gain=difference),
+        remark(
+            "benchmarks-held", is_registered=is_registered, held=verdicts.count("holds"),
+            measured=len(measured), needed=needed,
+        ),
+    ]  # fmt: skip
     if len(measured) < claim.decision.benchmarks:
-        why += f"; measured on {_benchmarks(measured)} only, and said of no other benchmark"
+        why.append(remark("few-benchmarks", benchmarks=benchmarks))
     return concluded(
         claim,
-        verdict,
-        why=f"mean over {count(len(measured[0].right), 'seed')} {points(value, interval)}; {why}",
+        _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision)),
+        why=why,
         arms=(left.label, right.label),
-        benchmarks=[pair.setting.benchmark for pair in measured],
+        benchmarks=benchmarks,
         figures=[mean, *figures],
         lacks=lacks,
         would_decide=more_needed(mean, claim.decision, of=_MORE),
@@ -152,28 +127,43 @@ def _of_benchmarks(
     return "holds" if of_mean == "holds" and verdicts.count("holds") >= needed else "undecided"
 
 
-def _on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
-    value, interval = mean_difference(measured)
-    name = f"{right.label} minus {left.label}"
-    mean = points_figure(f"{name} on {_benchmarks(measured)}", value, interval)
-    lacks = next((text for pair in measured if (text := short_of(claim, pair))), None)
-    figures = [mean]
-    if len(measured) > 1:
-        figures += [difference_figure(pair, f"{name} on {measured_on(pair)}") for pair in measured]
-    seeds = ", ".join(
-        f"{len(rates)} of {len(arm.digests)} of {arm.label}"
-        for arm, rates in ((left, measured[0].left), (right, measured[0].right))
-    )
+def on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
+    """The mean over benchmarks, seeds and problems."""
+    benchmarks = tuple(pair.benchmark for pair in measured)
+    difference = mean_difference(measured)
+    name = remark("difference", right=right.label, left=left.label, benchmarks=benchmarks)
+    mean = figure_of(name, difference)
+    figures = [
+        figure_of(
+            remark(
+                "difference-on", right=right.label, left=left.label, benchmark=pair.benchmark,
+                temperature=pair.temperature,
+            ),
+            pair.difference,
+        )
+        for pair in measured
+        if len(measured) > 1
+    ]  # fmt: skip
+    why = remark(
+        "gain", gain=difference, benchmarks=benchmarks, left=left.label, right=right.label,
+        left_seeds=len(measured[0].left), left_checkpoints=len(left.digests),
+        right_seeds=len(measured[0].right), right_checkpoints=len(right.digests),
+    )  # fmt: skip
     return concluded(
         claim,
-        decide(interval, claim.decision),
-        why=f"{points(value, interval)} on {_benchmarks(measured)}, checkpoints: {seeds}",
+        decide(mean.interval, claim.decision),
+        why=[why],
         arms=(left.label, right.label),
-        benchmarks=[pair.setting.benchmark for pair in measured],
-        figures=figures,
-        lacks=lacks,
+        benchmarks=benchmarks,
+        figures=[mean, *figures],
+        lacks=_short_of_all(claim, measured),
         would_decide=more_needed(mean, claim.decision, of=_MORE),
     )
+
+
+def _short_of_all(claim: Claim, measured: Sequence[Pair]) -> list[Remark]:
+    """What the first benchmark lacks that lacks anything."""
+    return next((lacks for pair in measured if (lacks := short_of(claim, pair))), [])
 
 
 def _p_value(pair: Pair) -> float:
@@ -221,7 +211,3 @@ def _is_chosen(place: Path) -> bool:
     except (OSError, StoreError):
         return False
     return folder is not None and chosen is not None and place == folder / chosen
-
-
-def _benchmarks(measured: Sequence[Pair]) -> str:
-    return ", ".join(pair.setting.benchmark for pair in measured)

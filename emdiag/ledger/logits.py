@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from emdiag.core.claims import ClaimFigure
-from emdiag.core.logit_skew import OWN
-from emdiag.findings.logits.rows import AUROC, SKEWNESS, LogitRows, amount
-from emdiag.findings.logits.statements import difference_statement
-from emdiag.findings.numbers import change, count
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, Role
+from emdiag.core.logit_skew import OWN, LogitEstimate, LogitSkewResult
+from emdiag.core.results import Amount, Remark, remark
+from emdiag.findings.logits.rows import AUROC, SKEWNESS, LogitRows, difference_remark
+from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import Evidence
 from emdiag.ledger.fairness import Verdicts
-
-if TYPE_CHECKING:
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult, Role
-    from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
-    from emdiag.ledger.evidence import Evidence
 
 
 def skewness(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -33,8 +26,7 @@ def skewness(claim: Claim, evidence: Evidence) -> Verdicts:
         estimate = LogitRows(study).find(arm.label, study.base, SKEWNESS)
         if estimate is not None and estimate.difference is not None:
             results.append(_skewness(claim, study, arm, estimate))
-    what = "no study of logits read the base's texts with such an arm"
-    return Verdicts(results or [missing(claim, what)])
+    return Verdicts(results or [missing(claim, remark("no-readings"))])
 
 
 def entropy_auroc(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -44,43 +36,37 @@ def entropy_auroc(claim: Claim, evidence: Evidence) -> Verdicts:
         estimate = LogitRows(study).find(arm.label, OWN, AUROC)
         if estimate is not None:
             results.append(_entropy(claim, study, arm, estimate))
-    what = "no study of logits has right and wrong answers of a problem"
-    return Verdicts(results or [missing(claim, what)])
+    return Verdicts(results or [missing(claim, remark("no-right-and-wrong"))])
 
 
 def _skewness(
     claim: Claim, study: LogitSkewResult, arm: Arm, estimate: LogitEstimate
 ) -> ClaimResult:
     difference = estimate.difference
-    statement = difference_statement(LogitRows(study), arm.label, study.base, SKEWNESS)
+    reason = difference_remark(LogitRows(study), arm.label, study.base, SKEWNESS)
     assert difference is not None
-    assert statement is not None
-    figure = ClaimFigure(
-        name=f"skewness of {arm.label} minus {study.base}, per token, raw, on the base's texts",
-        value=difference.value, interval=difference.interval, unit="skewness",
-    )  # fmt: skip
+    assert reason is not None
+    name = remark("skewness-difference", label=arm.label, base=study.base)
+    figures = [figure_of(name, difference, "skewness")]
+    why = [reason, remark("seeds", seeds=estimate.seeds)]
     published = _as_published(study, arm.label)
-    verdict = decide(difference.interval, claim.decision)
-    why = f"{statement.words} ({count(estimate.seeds, 'seed')})"
     if published is not None and published.value is not None:
-        why += f"; as published {change(published.value, published.interval)}"
-        if decide(published.interval, claim.decision) != verdict:
-            why += ", which would say something else"
-    return _judged(claim, study, arm, estimate, figures=[figure, published], why=why)
+        amount = Amount(published.value, published.interval)
+        differs = decide(published.interval, claim.decision) != decide(
+            difference.interval, claim.decision
+        )
+        why.append(remark("as-published", change=amount, differs=differs))
+        figures.append(published)
+    return _judged(claim, study, arm, estimate, figures=figures, why=why)
 
 
 def _entropy(
     claim: Claim, study: LogitSkewResult, arm: Arm, estimate: LogitEstimate
 ) -> ClaimResult:
-    figure = ClaimFigure(
-        name=f"AUROC of entropy within problems, {arm.label}",
-        value=estimate.value, interval=estimate.interval, unit="share",
-    )  # fmt: skip
-    why = (
-        f"{amount(estimate)} over {count(estimate.problems, 'problem')} with a right and a wrong "
-        "answer"
-    )
-    return _judged(claim, study, arm, estimate, figures=[figure], why=why)
+    figure = figure_of(remark("auroc-of", label=arm.label), estimate, "AUROC")
+    value = Amount(estimate.value, estimate.interval)
+    why = remark("auroc", value=value, problems=estimate.problems)
+    return _judged(claim, study, arm, estimate, figures=[figure], why=[why])
 
 
 def _judged(
@@ -89,26 +75,24 @@ def _judged(
     arm: Arm,
     estimate: LogitEstimate,
     *,
-    figures: list[ClaimFigure | None],
-    why: str,
+    figures: list[ClaimFigure],
+    why: list[Remark],
 ) -> ClaimResult:
     """The verdict of the first figure, if enough problems bear it."""
-    figure, fewest = figures[0], claim.decision.problems
-    assert figure is not None
-    is_enough = estimate.problems >= fewest
-    verdict = decide(figure.interval, claim.decision) if is_enough else "undecided"
-    helps = more_needed(figure, claim.decision, of="problems (`emdiag logits-skew --limit`)")
-    if not is_enough:
-        why += f"; the rule asks for {fewest} problems"
-        helps = f"{fewest} problems instead of {estimate.problems}: {claim.to_measure}"
+    needed, measured = claim.decision.problems, estimate.problems
     return concluded(
         claim,
-        verdict,
+        decide(figures[0].interval, claim.decision),
         why=why,
         arms=(study.base, arm.label),
         benchmarks=(study.benchmark,),
-        figures=[figure for figure in figures if figure is not None],
-        would_decide=helps,
+        figures=figures,
+        lacks=[remark("problems-short", needed=needed, measured=measured)]
+        if measured < needed
+        else (),
+        would_decide=more_needed(
+            figures[0], claim.decision, of="problems (`emdiag logits-skew --limit`)"
+        ),
     )
 
 
@@ -131,7 +115,5 @@ def _as_published(study: LogitSkewResult, label: str) -> ClaimFigure | None:
     value = first.value_of(label)
     if value is None or value.change is None:
         return None
-    return ClaimFigure(
-        name=f"skewness of {label} minus {study.base}, {first.name}",
-        value=value.change, interval=value.change_interval, unit="skewness",
-    )  # fmt: skip
+    name = remark("published-difference", label=label, base=study.base, step=first.name)
+    return figure_of(name, Amount(value.change, value.change_interval), "skewness")

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from emdiag.findings.numbers import points
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role
+from emdiag.core.results import as_given, remark
 from emdiag.ledger.claims_file import (
-    ROLE_WORDS,
     all_of,
     concluded,
     decide,
+    figure_of,
     missing,
     more_needed,
-    points_figure,
 )
+from emdiag.ledger.evidence import Evidence
 from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.rates import mean_difference, pairs
-
-if TYPE_CHECKING:
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.rates import Pair
+from emdiag.ledger.rates import Pair, mean_difference, pairs
 
 
 def order(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -34,10 +28,9 @@ def order(claim: Claim, evidence: Evidence) -> Verdicts:
     """
     alone, also = evidence.of(claim.left), claim.also
     assert also is not None, "the order of training needs a third side"
-    absent = [ROLE_WORDS[role] for role in (claim.left, claim.right, also) if not evidence.of(role)]
+    absent = tuple(role for role in (claim.left, claim.right, also) if not evidence.of(role))
     if not alone or len(absent) > 1:
-        what = f"no checkpoint of {' or '.join(absent)} was named in a result"
-        return Verdicts([missing(claim, what)])
+        return Verdicts([missing(claim, remark("no-checkpoint", roles=absent))])
     judged = [_judge(claim, arm, also, evidence) for arm in alone]
     return Verdicts(
         [result for result, _ in judged], [pair.fairness for _, of in judged for pair in of]
@@ -54,36 +47,48 @@ def _judge(
     )
     figures: list[ClaimFigure] = []
     verdicts: list[ClaimVerdict] = []
-    arms, all_pairs, helps, seeds = [alone.label], [], [], []
+    why, helps, arms, all_pairs = [], [], [alone.label], []
     for role, decision in sides:
         chain, measured = _chain(claim, alone, role, evidence)
-        name = f"{ROLE_WORDS[role]} minus {ROLE_WORDS[claim.left]}"
-        value, interval = mean_difference(measured) if measured else (None, None)
-        figure = points_figure(name, value, interval)
-        verdict = decide(interval, decision)
-        lacks = _seeds_short(measured, decision)
-        if lacks:
-            verdict = "undecided"
         if chain is not None:
             arms.append(chain.label)
         if not measured:
-            helps.append(claim.to_measure)
-        elif lacks:
-            helps.append(f"{name}: {lacks}; {claim.to_measure}")
+            why.append(remark("order-not-measured", right=role, left=claim.left))
+            verdicts.append("undecided")
+            helps.append(as_given(claim.to_measure))
+            continue
+        gain = mean_difference(measured)
+        figure = figure_of(remark("order-difference", right=role, left=claim.left), gain)
+        verdict = decide(figure.interval, decision)
+        seeds = [len(side) for pair in measured for side in (pair.right, pair.left)]
+        if min(seeds) < decision.seeds:
+            verdict = "undecided"
+            helps.append(
+                remark(
+                    "order-seeds", right=role, left=claim.left, needed=decision.seeds,
+                    measured=min(seeds), plan=claim.to_measure,
+                )
+            )  # fmt: skip
         elif verdict == "undecided":
-            helps.append(f"{name}: {more_needed(figure, decision, of='problems and seeds')}")
-        seeds.append(_seeds(measured))
-        all_pairs += measured
+            needed = more_needed(figure, decision, of="problems and seeds")
+            helps.append(remark("order-needs", right=role, left=claim.left, needed=(needed,)))
+        why.append(
+            remark(
+                "order-gain", right=role, left=claim.left, gain=gain, right_seeds=seeds[0],
+                left_seeds=seeds[1],
+            )
+        )  # fmt: skip
         figures.append(figure)
         verdicts.append(verdict)
+        all_pairs += measured
     result = concluded(
         claim,
         all_of(verdicts),
-        why="; ".join(_spoken(part) + of for part, of in zip(figures, seeds, strict=True)),
+        why=why,
         arms=arms,
-        benchmarks=[pair.setting.benchmark for pair in all_pairs],
-        figures=[figure for figure in figures if figure.value is not None],
-        would_decide="; ".join(dict.fromkeys(helps)),
+        benchmarks=[pair.benchmark for pair in all_pairs],
+        figures=figures,
+        would_decide=remark("all-of", parts=tuple(dict.fromkeys(helps))),
     )
     return result, all_pairs
 
@@ -107,26 +112,6 @@ def _may_follow(chain: Arm, alone: Arm, evidence: Evidence) -> bool:
     return not parents or not parents.isdisjoint(alone.digests)
 
 
-def _seeds_short(measured: list[Pair], decision: Decision) -> str | None:
-    fewest = min((len(side) for pair in measured for side in (pair.left, pair.right)), default=0)
-    if not measured or fewest >= decision.seeds:
-        return None
-    return f"{decision.seeds} training seeds on either side ({fewest} measured)"
-
-
-def _seeds(measured: list[Pair]) -> str:
-    """How many seeds of the chain and of the other side were measured, in words."""
-    if not measured:
-        return ""
-    return f" ({len(measured[0].right)} and {len(measured[0].left)} seeds)"
-
-
 def _mirrored(decision: Decision) -> Decision:
     side = "below" if decision.side == "above" else "above"
     return msgspec.structs.replace(decision, side=side, bound=-decision.bound)
-
-
-def _spoken(figure: ClaimFigure) -> str:
-    if figure.value is None:
-        return f"{figure.name} is not measured"
-    return f"{figure.name} {points(figure.value, figure.interval)}"

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.ledger.evidence import Setting
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Decision
+from emdiag.core.results import Amount
+from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.fairness import Fairness, fairness_of
 from emdiag.stats.intervals import bootstrap_of_means, of_differences, of_two_arms
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Decision
-    from emdiag.core.results import Interval
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.studies.stored.outcomes import Outcomes
+from emdiag.studies.stored.outcomes import Outcomes
 
 Rates = NDArray[np.float64]
 """Shares of right samples, `[seeds, problems]`."""
@@ -48,14 +44,19 @@ class Pair:
     fairness: Fairness
 
     @property
-    def difference(self) -> float:
-        """Right minus left, in shares of 1."""
-        return float(self.right.mean() - self.left.mean())
+    def benchmark(self) -> str:
+        """Its name."""
+        return self.setting.benchmark
 
     @property
-    def interval(self) -> Interval | None:
-        """Of the difference, over problems and over seeds where a side has several."""
-        return difference_interval(self.left, self.right)
+    def temperature(self) -> float:
+        """Of sampling."""
+        return self.setting.sampling.temperature
+
+    @cached_property
+    def difference(self) -> Amount:
+        """Right minus left, in shares of 1; see `difference_of`."""
+        return difference_of(self.left, self.right)
 
 
 def pairs(
@@ -109,15 +110,19 @@ def pair_under(
     return pair
 
 
-def difference_interval(left: Rates, right: Rates) -> Interval | None:
-    """Of the mean of `right` minus the mean of `left`, `[seeds, problems]` each."""
-    if len(left) == len(right) == 1:
-        return of_differences(right[0] - left[0])
-    both = of_two_arms(right, left)
-    return both or of_differences(right.mean(axis=0) - left.mean(axis=0))
+def difference_of(left: Rates, right: Rates) -> Amount:
+    """Mean of `right` minus mean of `left`, `[seeds, problems]` each.
+
+    The interval is over problems, and over seeds where a side has several.
+    """
+    interval = of_two_arms(right, left) if len(left) > 1 or len(right) > 1 else None
+    return Amount(
+        value=float(right.mean() - left.mean()),
+        interval=interval or of_differences(right.mean(axis=0) - left.mean(axis=0)),
+    )
 
 
-def mean_difference(of_benchmarks: Sequence[Pair]) -> tuple[float, Interval | None]:
+def mean_difference(of_benchmarks: Sequence[Pair]) -> Amount:
     """Mean over benchmarks of right minus left, each benchmark counted once.
 
     Several benchmarks count by the checkpoints measured on all of them. With several seeds,
@@ -125,13 +130,15 @@ def mean_difference(of_benchmarks: Sequence[Pair]) -> tuple[float, Interval | No
     over benchmarks; that counts how benchmarks differ as well, so it is rather too wide.
     """
     if len(of_benchmarks) == 1:
-        return of_benchmarks[0].difference, of_benchmarks[0].interval
+        return of_benchmarks[0].difference
     left, right = _common(of_benchmarks, "left"), _common(of_benchmarks, "right")
     value = float(np.mean([r.mean() - b.mean() for b, r in zip(left, right, strict=True)]))
     if len(left[0]) == len(right[0]) == 1:
         gaps = [r[0] - b[0] for b, r in zip(left, right, strict=True)]
-        return value, bootstrap_of_means(gaps) if all(gap.size > 1 for gap in gaps) else None
-    return value, of_two_arms(_weighted(right), _weighted(left))
+        interval = bootstrap_of_means(gaps) if all(gap.size > 1 for gap in gaps) else None
+    else:
+        interval = of_two_arms(_weighted(right), _weighted(left))
+    return Amount(value, interval)
 
 
 def of_checkpoint(pair: Pair, digest: str) -> Pair:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 import numpy as np
 
-from emdiag.core.claims import ClaimFigure
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimResult
 from emdiag.core.digest import digest
 from emdiag.core.grades import is_second_grader
-from emdiag.findings.numbers import points, statistic
-from emdiag.ledger.claims_file import all_of, concluded, decide, missing, more_needed, points_figure
-from emdiag.ledger.evidence import setting_of
+from emdiag.core.results import Amount, Interval, direction_of, remark
+from emdiag.ledger.claims_file import all_of, concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import Evidence, Setting, setting_of
 from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.rates import difference_interval
+from emdiag.ledger.rates import difference_of
 from emdiag.stats.intervals import of_differences, wilson
+from emdiag.store.run_store import Run
 from emdiag.studies.stored.find_runs import graded, main_grading
-from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
-
-if TYPE_CHECKING:
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.core.results import Interval
-    from emdiag.ledger.evidence import Evidence, Setting
-    from emdiag.store.run_store import Run
-    from emdiag.studies.stored.outcomes import Outcomes
+from emdiag.studies.stored.outcomes import Outcomes, on_shared_samples, outcomes_of
 
 Gaps = dict[str, float]
 """Problem to the main grader's share of right samples minus the second one's."""
@@ -46,7 +38,7 @@ def two_graders(claim: Claim, evidence: Evidence) -> Verdicts:
                 for sides in both
                 if len(shared := _shared(sides)) > 1
             ]
-    what = f"no runs of both sides on {claim.benchmark} were graded twice"
+    what = remark("none-graded-twice", benchmark=claim.benchmark)
     return Verdicts(results or [missing(claim, what)])
 
 
@@ -65,7 +57,7 @@ def repeats(claim: Claim, evidence: Evidence) -> Verdicts:
     ]
     drawn_twice = [_repeated(claim, first, second, evidence) for first, second in again]
     results = [result for result in drawn_twice if result is not None]
-    return Verdicts(results or [missing(claim, "no run was drawn in two of the stores")])
+    return Verdicts(results or [missing(claim, remark("none-drawn-twice"))])
 
 
 def _drawn_again(runs: list[Run]) -> Run | None:
@@ -89,32 +81,32 @@ def _two_graders(
     of_base, of_arm = (
         np.array([[gaps[problem] for problem in shared] for gaps in side]) for side in sides
     )
+    gains = [
+        Amount(value=float(gaps.mean()), interval=of_differences(gaps.mean(axis=0)))
+        for gaps in (of_base, of_arm)
+    ]
     figures = [
-        points_figure(
-            f"main minus second grader, {side.label}",
-            float(gaps.mean()),
-            of_differences(gaps.mean(axis=0)),
-        )
-        for side, gaps in ((base, of_base), (arm, of_arm))
+        figure_of(remark("main-minus-second", label=side.label), gain)
+        for side, gain in zip((base, arm), gains, strict=True)
     ]
-    name = f"the same, {arm.label} minus {base.label}"
-    shift, bounds = float(of_arm.mean() - of_base.mean()), difference_interval(of_base, of_arm)
-    counts = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
-    spoken = [
-        f"{side.label} gains {points(float(gaps.mean()), figure.interval)}"
-        for side, gaps, figure in zip((base, arm), (of_base, of_arm), figures, strict=True)
+    shift = difference_of(of_base, of_arm)
+    name = remark("graders-shift", right=arm.label, left=base.label)
+    changed = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
+    why = [
+        remark("gains", label=side.label, gain=gain)
+        for side, gain in zip((base, arm), gains, strict=True)
     ]
-    comparison = "which of the two gains more is undecided"
-    if bounds is not None and not bounds.low <= 0 <= bounds.high:
-        comparison = "the two do not change alike"
+    why += [
+        remark("problems-changed", left=changed[0], right=changed[1], problems=len(shared)),
+        remark("gains-apart", direction=direction_of(shift.interval), shift=shift),
+    ]
     return concluded(
         claim,
         all_of([decide(figure.interval, claim.decision) for figure in figures]),
-        why=f"{'; '.join(spoken)}; {counts[0]} and {counts[1]} problems of {len(shared)} change; "
-        f"{comparison} ({points(shift, bounds)})",
+        why=why,
         arms=(base.label, arm.label),
         benchmarks=[claim.benchmark] if claim.benchmark else [],
-        figures=[*figures, points_figure(name, shift, bounds)],
+        figures=[*figures, figure_of(name, shift)],
         would_decide=more_needed(figures[0], claim.decision, of="problems or samples"),
     )
 
@@ -148,20 +140,20 @@ def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimRe
     interval = of_differences(gaps)
     answers = zip(first.grades, second.grades, strict=True)
     flips, samples = sum(a.extracted != b.extracted for a, b in answers), len(first.grades)
-    shift = points_figure(f"score of {label}, drawn again", float(gaps.mean()), interval)
-    share = ClaimFigure(
-        name="answers that differ", value=flips / samples,
-        interval=wilson(flips, samples), unit="share",
-    )  # fmt: skip
-    figures, verdict = [shift, share], decide(None, claim.decision)
-    why = f"{points(float(gaps.mean()), interval)}; {flips} of {samples} answers differ"
+    shift = Amount(value=float(gaps.mean()), interval=interval)
+    share = Amount(flips / samples, wilson(flips, samples))
+    figures = [
+        figure_of(remark("drawn-again", label=label), shift),
+        figure_of(remark("answers-differ"), share, "share"),
+    ]
+    why = [remark("repeated", change=shift, flips=flips, samples=samples)]
+    verdict, helps = decide(None, claim.decision), remark("mixed-problems-needed")
     if error > 0:
-        errors = ClaimFigure(
-            name="change of the score over its standard error",
-            value=float(gaps.mean()) / error, interval=_scaled(interval, error), unit="ratio",
-        )  # fmt: skip
-        figures, verdict = [errors, *figures], decide(errors.interval, claim.decision)
-        why = f"{statistic(errors.value or 0.0, errors.interval)} standard errors, {why}"
+        scaled = Amount(value=float(gaps.mean()) / error, interval=_scaled(interval, error))
+        figures.insert(0, figure_of(remark("change-over-error"), scaled, "standard errors"))
+        why.insert(0, remark("standard-errors", change=scaled))
+        verdict = decide(scaled.interval, claim.decision)
+        helps = more_needed(figures[0], claim.decision, of="problems")
     return concluded(
         claim,
         verdict,
@@ -169,9 +161,7 @@ def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimRe
         arms=(label,),
         benchmarks=(run.spec.benchmark,),
         figures=figures,
-        would_decide=more_needed(figures[0], claim.decision, of="problems")
-        if error > 0
-        else "problems of which some are right and some wrong: the score has no standard error",
+        would_decide=helps,
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from emdiag.core.claims import ClaimsResult
+from emdiag.core.claims import Claim, ClaimResult, ClaimsResult
+from emdiag.core.results import Remark, remark
 from emdiag.ledger.claims_file import ledger_file, read_ledger
 from emdiag.ledger.coverage import coverage
-from emdiag.ledger.evidence import gather
-from emdiag.ledger.fairness import fairness_notes
-from emdiag.ledger.gains import gain, gain_at_equal_updates, gain_by_benchmark
+from emdiag.ledger.evidence import Evidence, gather
+from emdiag.ledger.fairness import Fairness, Verdicts, fairness_notes
+from emdiag.ledger.gains import by_benchmark, for_each_pair, on_the_mean
 from emdiag.ledger.logits import entropy_auroc, skewness
 from emdiag.ledger.orders import order
 from emdiag.ledger.repeats import repeats, two_graders
@@ -18,21 +20,14 @@ from emdiag.ledger.seeds import seed_spread, variance_and_gain
 from emdiag.ledger.sweeps import cooled_base, slopes
 from emdiag.ledger.templates import best_template
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.ledger.evidence import Evidence
-    from emdiag.ledger.fairness import Fairness, Verdicts
-
 STATISTICS: dict[str, Callable[[Claim, Evidence], Verdicts]] = {
     "best_template": best_template,
     "cooled_base": cooled_base,
     "coverage": coverage,
     "entropy_auroc": entropy_auroc,
-    "gain": gain,
-    "gain_at_equal_updates": gain_at_equal_updates,
-    "gain_by_benchmark": gain_by_benchmark,
+    "gain": partial(for_each_pair, judge=on_the_mean),
+    "gain_at_equal_updates": partial(for_each_pair, judge=on_the_mean, must_be_alike=True),
+    "gain_by_benchmark": partial(for_each_pair, judge=by_benchmark),
     "order": order,
     "repeats": repeats,
     "seed_spread": seed_spread,
@@ -74,7 +69,7 @@ def claims(
     )
 
 
-def judge(wanted: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult], list[str]]:
+def judge(wanted: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult], list[Remark]]:
     """Results in the order of the claims, and notes on all of them.
 
     Raises:
@@ -85,13 +80,12 @@ def judge(wanted: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult
     return results, _notes(evidence, [fair for verdict in verdicts for fair in verdict.fairness])
 
 
-def _notes(evidence: Evidence, fairness: Sequence[Fairness]) -> list[str]:
-    unknown = [arm.label for arm in evidence.arms if evidence.role(arm) is None]
-    notes = ["verdicts are not corrected for the number of claims and of arms looked at"]
-    notes += fairness_notes(evidence, fairness)
+def _notes(evidence: Evidence, fairness: Sequence[Fairness]) -> list[Remark]:
+    unknown = tuple(arm.label for arm in evidence.arms if evidence.role(arm) is None)
+    notes = [remark("not-corrected"), *fairness_notes(evidence, fairness)]
     if unknown:
-        notes.append(f"left out, since nothing says what they are: {', '.join(unknown)}")
-    benchmarks = sorted({run.spec.benchmark for run in evidence.runs})
+        notes.append(remark("roles-unknown", labels=unknown))
+    benchmarks = tuple(sorted({run.spec.benchmark for run in evidence.runs}))
     if benchmarks:
-        notes.append(f"measured on {', '.join(benchmarks)}; nothing is said of other problems")
+        notes.append(remark("measured-on", benchmarks=benchmarks))
     return notes

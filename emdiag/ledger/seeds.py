@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emdiag.core.claims import ClaimFigure
-from emdiag.findings.numbers import count, percent_cell, short, statistic
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimResult
+from emdiag.core.results import Amount, remark
+from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.gains import measured_on
-from emdiag.ledger.rates import mean_difference, pairs
+from emdiag.ledger.rates import Pair, mean_difference, pairs
 from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
 from emdiag.stats.samples import outcome_variance
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.ledger.evidence import Evidence, Setting
-    from emdiag.ledger.rates import Pair
 
 _DRAWN = 5
 """Seeds that the expected best one is of, where there are more."""
@@ -38,7 +30,7 @@ def seed_spread(claim: Claim, evidence: Evidence) -> Verdicts:
     ]
     results = [_spread(claim, arm, pair) for arm, pair in measured if len(pair.right) > 1]
     return Verdicts(
-        results or [missing(claim, "no arm has several seeds that were run so")],
+        results or [missing(claim, remark("no-seeds"))],
         [pair.fairness for _, pair in measured],
     )
 
@@ -57,7 +49,7 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> Verdicts:
         if prompt is not None and measured:
             variance = outcome_variance(len(outcomes[prompt]), sum(outcomes[prompt]))
             assert variance is not None, "a rule that asks for one sample has no variance"
-            rows[arm.label] = (prompt, variance, mean_difference(measured)[0])
+            rows[arm.label] = (prompt, variance, mean_difference(measured).value or 0.0)
     return Verdicts([_variance_and_gain(claim, rows)], fairness)
 
 
@@ -66,25 +58,21 @@ def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) 
     wanted = claim.decision.prompts
     prompts = {prompt for prompt, _, _ in rows.values()}
     if len(prompts) < wanted:
-        what = (
-            f"{len(prompts)} training prompts have both a gain and {claim.decision.samples} "
-            f"samples of the base, {wanted} are asked for"
+        what = remark(
+            "prompts-short", prompts=len(prompts), samples=claim.decision.samples, needed=wanted
         )
         return missing(claim, what, arms=list(rows))
     variances = _by_prompt([(prompt, variance) for prompt, variance, _ in rows.values()])
     gains = _by_prompt([(prompt, gain) for prompt, _, gain in rows.values()])
     correlated = rank_correlation(variances, gains)
     if correlated is None:
-        return missing(claim, "all prompts have one variance, or one gain", arms=list(rows))
-    rho, interval = correlated
-    figure = ClaimFigure(
-        name="rank correlation of outcome variance and gain",
-        value=rho, interval=interval, unit="ratio",
-    )  # fmt: skip
+        return missing(claim, remark("prompts-alike"), arms=list(rows))
+    correlation = Amount(correlated[0], correlated[1])
+    figure = figure_of(remark("variance-and-gain"), correlation, "rank correlation")
     return concluded(
         claim,
-        decide(interval, claim.decision),
-        why=f"{statistic(rho, interval)} over {count(len(prompts), 'prompt')}",
+        decide(figure.interval, claim.decision),
+        why=[remark("correlation", correlation=correlation, prompts=len(prompts))],
         arms=list(rows),
         figures=[figure],
         would_decide=more_needed(figure, claim.decision, of="training prompts"),
@@ -104,29 +92,33 @@ def _spread(claim: Claim, arm: Arm, pair: Pair) -> ClaimResult:
     ratio = best_over_worst(pair.right)
     n = min(_DRAWN, len(means))
     best = expected_best(means.tolist(), n) - float(means.mean())
-    figures, why = [], "a seed is never right on half of the problems, so no ratio is defined"
+    figures, why = [], [remark("never-right")]
     if ratio is not None:
-        name = f"best over worst of {len(means)} seeds of {arm.label} on {measured_on(pair)}"
-        figures = [ClaimFigure(name=name, value=ratio[0], interval=ratio[1], unit="ratio")]
-        why = (
-            f"{statistic(*ratio)}, best and worst chosen on other problems; as seen, which is "
-            f"too large, {short(means.max() / means.min())}, from {percent_cell(means.min())} to "
-            f"{percent_cell(means.max())} percent, standard deviation "
-            f"{percent_cell(means.std(ddof=1))} points; the best of {n} of these seeds is "
-            f"{percent_cell(best)} points above their mean"
-        )
-    is_enough = len(means) >= wanted
-    verdict = decide(figures[0].interval, claim.decision) if is_enough and figures else "undecided"
-    helps = claim.to_measure
-    if not is_enough:
-        why += f"; the rule asks for {wanted} seeds"
-        helps = f"{wanted - len(means)} more seeds: {claim.to_measure}"
-    elif figures:
-        helps = more_needed(figures[0], claim.decision, of="problems")
+        name = remark(
+            "best-over-worst-of", seeds=len(means), label=arm.label, benchmark=pair.benchmark,
+            temperature=pair.temperature,
+        )  # fmt: skip
+        amount = Amount(ratio[0], ratio[1])
+        figures = [figure_of(name, amount, "times")]
+        why = [
+            remark("best-over-worst", ratio=amount),
+            remark(
+                "seeds-as-measured", ratio=float(means.max() / means.min()),
+                worst=float(means.min()), best=float(means.max()),
+                deviation=float(means.std(ddof=1)), drawn=n, expected_gain=best,
+            ),
+        ]  # fmt: skip
+    lacks = [remark("seeds-short", needed=wanted, measured=len(means))]
     return concluded(
-        claim, verdict, why=why, arms=(arm.label,), benchmarks=(pair.setting.benchmark,),
-        figures=figures, would_decide=helps,
-    )  # fmt: skip
+        claim,
+        decide(figures[0].interval, claim.decision) if figures else "undecided",
+        why=why,
+        arms=(arm.label,),
+        benchmarks=(pair.benchmark,),
+        figures=figures,
+        lacks=lacks if len(means) < wanted else (),
+        would_decide=more_needed(figures[0], claim.decision, of="problems") if figures else None,
+    )
 
 
 def _measured_prompt(

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from emdiag.core.claims import ClaimFigure
-from emdiag.findings.numbers import count, listed, setting
-from emdiag.findings.sweep.statements import baseline, slope_difference, trend
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, points_figure
+from emdiag.core.claims import UNIT_OF_SLOPES, Claim, ClaimFigure, ClaimResult, ClaimVerdict, Role
+from emdiag.core.results import Amount, Direction, Interval, Remark, remark
+from emdiag.core.temperature_sweep import (
+    CoolingControl,
+    Slope,
+    SlopeDifference,
+    TemperatureSweepResult,
+)
+from emdiag.findings.sweep.statements import baseline_remark, slope_remark, trend_remark
+from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import Evidence
 from emdiag.ledger.fairness import Verdicts
 
-if TYPE_CHECKING:
-    from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict, Role
-    from emdiag.core.results import Direction, Interval
-    from emdiag.core.temperature_sweep import (
-        CoolingControl,
-        Slope,
-        SlopeDifference,
-        TemperatureSweepResult,
-    )
-    from emdiag.ledger.evidence import Evidence
-
 _AXIS: Final = "temperature"
-_UNIT: Final = "points per unit of T"
 _REVERSED: Final[dict[Direction, Direction]] = {
     "higher": "lower",
     "lower": "higher",
@@ -41,8 +36,7 @@ def slopes(claim: Claim, evidence: Evidence) -> Verdicts:
             if pair.axis == _AXIS and right_minus_left is not None:
                 key = (pair.benchmark, right_minus_left.left, right_minus_left.right)
                 results[key] = _slopes(claim, right_minus_left, sweep)
-    what = "no sweep of the temperature has both sides"
-    return Verdicts(list(results.values()) or [missing(claim, what)])
+    return Verdicts(list(results.values()) or [missing(claim, remark("no-sweep-of-both"))])
 
 
 def cooled_base(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -63,64 +57,53 @@ def cooled_base(claim: Claim, evidence: Evidence) -> Verdicts:
                 of_sweep.setdefault(key, []).append(control)
         controls |= of_sweep
     results = [_baseline(claim, of_arm) for of_arm in controls.values()]
-    what = "no sweep has an entropy-matched baseline of such an arm"
-    return Verdicts(results or [missing(claim, what)])
+    return Verdicts(results or [missing(claim, remark("no-baseline"))])
 
 
 def _slopes(claim: Claim, pair: SlopeDifference, sweep: TemperatureSweepResult) -> ClaimResult:
     """By the slope of the claim's right side minus that of its left side."""
     right, left = pair.left, pair.right
-    difference = ClaimFigure(
-        name=f"slope of {right} minus slope of {left} on {pair.benchmark}",
-        value=pair.value,
-        interval=pair.interval,
-        unit=_UNIT,
-    )
+    name = remark("slopes-apart", right=right, left=left, benchmark=pair.benchmark)
+    difference = figure_of(name, pair, UNIT_OF_SLOPES)
     sides = {label: _slope(sweep, label, pair.benchmark) for label in (right, left)}
     of_difference = decide(pair.interval, claim.decision)
     if pair.p_holm >= claim.decision.p_value and claim.decision.p_value < 1:
         of_difference = "undecided"
-    verdict = _by_signs(of_difference, right=sides[right], left=sides[left])
-    lacks = _sweep_short(claim, [*sides.values()], sweep)
     own = [slope for slope in sides.values() if slope is not None]
     checkpoints = [
-        f"{count(len(arm.digests), 'checkpoint')} of {arm.label}"
+        remark("checkpoints-of", checkpoints=len(arm.digests), label=arm.label)
         for arm in sweep.arms
         if arm.label in sides
     ]
-    reasons = [
-        *(trend(slope).words for slope in own),
-        slope_difference(pair).words,
-        listed(checkpoints),
-    ]
     return concluded(
         claim,
-        verdict,
-        why="; ".join(reasons),
+        _by_signs(of_difference, right=sides[right], left=sides[left]),
+        why=[
+            *(trend_remark(slope) for slope in own),
+            slope_remark(pair),
+            remark("measured-checkpoints", sides=tuple(checkpoints)),
+        ],
         arms=(right, left),
         benchmarks=(pair.benchmark,),
         figures=[difference, *(_figure(slope) for slope in own)],
-        lacks=lacks,
+        lacks=_sweep_short(claim, own, sweep),
         would_decide=more_needed(difference, claim.decision, of="problems or samples"),
     )
 
 
-def _sweep_short(
-    claim: Claim, own: list[Slope | None], sweep: TemperatureSweepResult
-) -> str | None:
+def _sweep_short(claim: Claim, slopes: list[Slope], sweep: TemperatureSweepResult) -> list[Remark]:
     """What a sweep lacks of the temperatures and problems that the rule asks for."""
-    slopes = [slope for slope in own if slope is not None]
     (low, high), lacks = claim.decision.reach, []
-    if len(slopes) < len(own):
-        lacks.append("a slope of either side")
+    if len(slopes) < 2:
+        lacks.append(remark("slopes-short"))
     elif max(slope.low for slope in slopes) > low or min(s.high for s in slopes) < high:
-        lacks.append(f"a sweep from T {low:g} or less to {high:g} or more")
+        lacks.append(remark("reach-short", low=low, high=high))
     sides = {(slope.checkpoint, slope.benchmark) for slope in slopes}
     points = [p for p in sweep.points if (p.checkpoint, p.benchmark) in sides and not p.is_control]
     problems = min((point.problems for point in points), default=0)
     if problems < claim.decision.problems:
-        lacks.append(f"{claim.decision.problems} problems ({problems} measured)")
-    return " and ".join(lacks) or None
+        lacks.append(remark("problems-short", needed=claim.decision.problems, measured=problems))
+    return lacks
 
 
 def _by_signs(
@@ -143,24 +126,22 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
     ranked = sorted(controls, key=lambda control: (outside(control), control.temperature))
     first, *rest = ranked
     figures = [_baseline_figure(control) for control in ranked]
-    why = baseline(first).words
     verdict: ClaimVerdict = "undecided"
+    lacks = [remark("temperature-short", temperatures=(low, high))] if outside(first) > 0 else []
     if first.is_matched:
-        verdict = decide(first.interval, claim.decision)
         helps = more_needed(figures[0], claim.decision, of="problems")
+        if not lacks:
+            verdict = decide(first.interval, claim.decision)
     else:
-        helps = "a temperature of the base between those tried: `emdiag temp-sweep` looks for it"
-    if outside(first) > 0:
-        verdict, helps = "undecided", claim.to_measure
-        to = "" if low == high else f" to {setting(high)}"
-        why += f"; the rule asks for T {setting(low)}{to}"
+        helps = remark("find-equal-entropy")
     different = sorted(
         control.temperature
         for control in rest
         if control.is_matched and decide(control.interval, claim.decision) != verdict
     )
+    why = [baseline_remark(first)]
     if different:
-        why += f"; another verdict at T {listed([setting(value) for value in different])}"
+        why.append(remark("other-verdict-at", temperatures=tuple(different)))
     return concluded(
         claim,
         verdict,
@@ -168,18 +149,18 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
         arms=(first.base, first.checkpoint),
         benchmarks=(first.benchmark,),
         figures=figures,
+        lacks=lacks,
         would_decide=helps,
     )
 
 
 def _baseline_figure(control: CoolingControl) -> ClaimFigure:
-    name = (
-        f"{control.checkpoint} at T {setting(control.temperature)} minus {control.base} at "
-        f"T {setting(control.base_temperature)}"
-    )
-    if not control.is_matched:
-        name += ", entropies differ"
-    return points_figure(name, control.difference, control.interval)
+    name = remark(
+        "equal-entropy", checkpoint=control.checkpoint, temperature=control.temperature,
+        base=control.base, base_temperature=control.base_temperature,
+        is_matched=control.is_matched,
+    )  # fmt: skip
+    return figure_of(name, Amount(control.difference, control.interval))
 
 
 def _turned(
@@ -210,12 +191,8 @@ def _slope(sweep: TemperatureSweepResult, label: str, benchmark: str) -> Slope |
 
 
 def _figure(slope: Slope) -> ClaimFigure:
-    return ClaimFigure(
-        name=f"slope of {slope.checkpoint}, T {slope.low:g} to {slope.high:g}",
-        value=slope.value,
-        interval=slope.interval,
-        unit=_UNIT,
-    )
+    name = remark("slope", label=slope.checkpoint, low=slope.low, high=slope.high)
+    return figure_of(name, slope, UNIT_OF_SLOPES)
 
 
 def _negative(interval: Interval | None) -> Interval | None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from emdiag.findings.numbers import points
-from emdiag.ledger.claims_file import concluded, decide, missing, more_needed, points_figure
-from emdiag.ledger.fairness import Verdicts, fairness_of
-from emdiag.ledger.rates import difference_interval
-from emdiag.studies.stored.outcomes import rates_by_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.claims import Claim, ClaimResult
-    from emdiag.ledger.evidence import BySetting, Evidence
-    from emdiag.ledger.fairness import Fairness
-    from emdiag.studies.stored.outcomes import Outcomes
+from emdiag.core.checkpoints import Arm
+from emdiag.core.claims import Claim, ClaimResult
+from emdiag.core.results import remark
+from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import BySetting, Evidence
+from emdiag.ledger.fairness import Fairness, Verdicts, fairness_of
+from emdiag.ledger.rates import difference_of
+from emdiag.studies.stored.outcomes import Outcomes, rates_by_seed
 
 
 def best_template(claim: Claim, evidence: Evidence) -> Verdicts:
@@ -42,8 +36,7 @@ def best_template(claim: Claim, evidence: Evidence) -> Verdicts:
                 )
                 results.append(result)
                 fairness += fair
-    what = "no greedy run of base and EM on one benchmark"
-    return Verdicts(results or [missing(claim, what)], fairness)
+    return Verdicts(results or [missing(claim, remark("no-greedy-run-of-both"))], fairness)
 
 
 def _fitting(claim: Claim, arm: Arm, evidence: Evidence) -> BySetting:
@@ -72,44 +65,43 @@ def _judge(
     }
     templates = sorted({setting.template for setting in whole})
     wanted = claim.decision.templates
+    labels = (base.label, arm.label)
     if len(templates) < wanted:
-        lacks = missing(
-            claim,
-            f"the base was run under {len(templates)} of {wanted} templates on {benchmark} "
-            f"({', '.join(templates) or 'none'}), counting those with equal golds on all "
-            f"{len(measured)} problems of {arm.label}",
-            arms=(base.label, arm.label),
-        )
-        return lacks, []
+        lacks = remark(
+            "templates-short", measured=len(templates), needed=wanted, benchmark=benchmark,
+            templates=tuple(templates), problems=len(measured), label=arm.label,
+        )  # fmt: skip
+        return missing(claim, lacks, arms=labels), []
     shared = sorted(measured - evidence.trained_on((base, arm)))
     if len(shared) < 2:
-        what = f"no two problems that {arm.label} was not trained on"
-        return missing(claim, what, arms=(base.label, arm.label)), []
+        return missing(claim, remark("no-untrained-problems", label=arm.label), arms=labels), []
     rates = {setting: rates_by_seed(list(by.values()), shared) for setting, by in whole.items()}
     best = max(rates, key=lambda setting: (rates[setting].mean(), repr(setting)))
     right = rates_by_seed(list(of_arm[under].values()), shared)
-    fairness = fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)
-    value = float(right.mean() - rates[best].mean())
-    interval = difference_interval(rates[best], right)
-    name = (
-        f"{arm.label} ({under.template}) minus {base.label} under its best template "
-        f"({best.template}) on {benchmark}"
-    )
-    figure = points_figure(name, value, interval)
+    difference = difference_of(rates[best], right)
+    name = remark(
+        "best-template-difference", right=arm.label, right_template=under.template,
+        left=base.label, left_template=best.template, benchmark=benchmark,
+    )  # fmt: skip
+    figure = figure_of(name, difference)
+    why = remark(
+        "best-template", gain=difference, template=best.template, templates=len(templates),
+        seeds=len(right), checkpoints=len(arm.digests), label=arm.label,
+    )  # fmt: skip
     seeds = claim.decision.seeds
-    is_enough = len(right) >= seeds
-    helps = more_needed(figure, claim.decision, of="problems and seeds")
     result = concluded(
         claim,
-        decide(interval, claim.decision) if is_enough else "undecided",
-        why=f"{points(value, interval)} against {best.template}, the best of "
-        f"{len(templates)}; {len(right)} of {len(arm.digests)} of {arm.label}",
-        arms=(base.label, arm.label),
+        decide(figure.interval, claim.decision),
+        why=[why],
+        arms=labels,
         benchmarks=(benchmark,),
         figures=[figure],
-        would_decide=helps if is_enough else f"{seeds} training seeds ({len(right)} measured)",
+        lacks=[remark("seeds-short", needed=seeds, measured=len(right))]
+        if len(right) < seeds
+        else (),
+        would_decide=more_needed(figure, claim.decision, of="problems and seeds"),
     )
-    return result, [fairness]
+    return result, [fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)]
 
 
 def _shared_by(all_outcomes: Iterable[Outcomes]) -> int:

@@ -15,7 +15,7 @@ from emdiag.core.logit_skew import (
     TopTokenFlow,
 )
 from emdiag.core.moments import COOLING_TEMPERATURES, Histogram
-from emdiag.core.results import Interval
+from emdiag.core.results import Interval, remark
 from emdiag.measure.logit_estimates import EstimateTable
 from emdiag.measure.logit_rows import ArmReadings, Mask, RowMaker, paired, spread_out
 from emdiag.measure.logit_statistics import texts_to_problems
@@ -52,7 +52,7 @@ def decomposition(table: EstimateTable, arm: ArmReadings) -> Decomposition | Non
         spread=None if best.temperature is None else logs,
         value=best.temperature,
         log_scale=True,
-        note=None if best.temperature else "no temperature from 1/8 to 4 comes closest",
+        note=None if best.temperature else remark("no-closest-temperature"),
     )
     of_positions = np.stack(
         [member.by_problem(pair.log_temperatures) for member, pair in paired(arm)]
@@ -67,7 +67,7 @@ def decomposition(table: EstimateTable, arm: ArmReadings) -> Decomposition | Non
     if means[0] > UNCHANGED_NATS:
         share = ratio_shape((kl - left)[:, is_read], kl[:, is_read])
     value, spread = spread_out(share, is_read, len(arm.members))
-    note = None if share else f"the KL is below {UNCHANGED_NATS:g} nats: there is nothing to share"
+    note = None if share else remark("nothing-to-share", nats=UNCHANGED_NATS)
     rows.add("cooling_share", spread=spread, value=value, note=note)
     return Decomposition(
         checkpoint=arm.label,

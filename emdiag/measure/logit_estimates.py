@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import LogitDifference, LogitEstimate, LogitSource, StatisticKind
-from emdiag.core.results import Interval, direction_of
+from emdiag.core.results import Interval, Remark, direction_of, remark
 from emdiag.stats.comparisons import holm, sign_flip
 from emdiag.stats.intervals import intervals_of
 
@@ -49,7 +49,7 @@ class EstimateRow:
     value: float | None = None
     base_spread: SpreadValues | None = None
     log_scale: bool = False
-    note: str | None = None
+    note: Remark | None = None
 
     @property
     def mean(self) -> float | None:
@@ -166,7 +166,7 @@ def _estimate(
         problems=counted,
         seeds=row.seeds,
         difference=difference,
-        note=row.note or (None if value is not None else "not defined on these texts"),
+        note=row.note or (None if value is not None else remark("not-defined")),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import OWN, LogitSource
 from emdiag.core.moments import RANK_BUCKETS, Moments
+from emdiag.core.results import Remark
 from emdiag.measure.logit_estimates import EstimateRow, EstimateTable
 from emdiag.measure.logit_statistics import (
     Floats,
@@ -184,7 +185,7 @@ class RowMaker:
         is_pooled: bool = False,
         tokens: int | None = None,
         log_scale: bool = False,
-        note: str | None = None,
+        note: Remark | None = None,
     ) -> None:
         """One row; see `EstimateRow` for what its sides are."""
         self._table.rows.append(

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.results import BenchmarkScore, Interval, Metric, direction_of
+from emdiag.core.results import BenchmarkScore, Interval, Metric, Remark, direction_of, remark
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
 from emdiag.stats.intervals import interval_of, of_differences, over_problems
 
@@ -117,17 +117,15 @@ def _seed_score(trained: Trained) -> SeedScore:
 
 def _notes(
     trained: Sequence[Trained], groups: Sequence[SeedGroup], base: BenchmarkScore | None
-) -> tuple[str, ...]:
+) -> tuple[Remark, ...]:
     scores = [member.score for member in trained] + ([base] if base else [])
-    notes = []
-    if any(len(group.seeds) == 1 for group in groups):
-        notes.append("one seed alone does not say how much seeds differ: train more with --seeds")
-    elif any(len(group.seeds) == 2 for group in groups):
-        notes.append("95 % intervals over only two seeds cover about 88 %")
+    fewest, notes = min(len(group.seeds) for group in groups), []
+    if fewest == 1:
+        notes.append(remark("one-seed"))
+    elif fewest == 2:
+        notes.append(remark("two-seeds"))
     if base is not None and len(groups) > 1:
-        notes.append(
-            f"intervals of the {len(groups)} differences are not corrected for their number"
-        )
+        notes.append(remark("differences-not-corrected", differences=len(groups)))
     if len({score.checkpoint.digest for score in scores}) < len(scores):
-        notes.append("some of these checkpoints have the same weights")
+        notes.append(remark("some-same-weights"))
     return (*notes, *dict.fromkeys(note for score in scores for note in score.notes))

@@ -8,6 +8,7 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.runs import Provenance
 from emdiag.findings import origin
 from emdiag.findings.page import Context, Fact
+from emdiag.findings.remarks import words_of
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
 from emdiag.publish.samples import SampledRun, page_samples
 from emdiag.publish.sources import Sources, checkpoint_of
@@ -44,9 +45,9 @@ def page_context(sources: Sources, session: Session) -> Context:
         checkpoint for column in sources.runs if (checkpoint := checkpoint_of(column)) is not None
     )
     by_label = _by_label(checkpoints)
-    absent = [problems.note for problems in benchmarks.values() if problems.note]
+    absent = [words_of(problems.note) for problems in benchmarks.values() if problems.note]
     cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints), *absent]
-    noted = " ".join(sources.notes)
+    noted = " ".join(map(words_of, sources.notes))
     described = {
         f"checkpoint {label}": ["; ".join(map(_described, seeds))]
         for label, seeds in by_label.items()
@@ -197,7 +198,7 @@ def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) 
         if any(session.finished is None for session in sessions[column.run.key])
     ]
     together = [session for of_run in sessions.values() for session in of_run]
-    notes += [f"samples were drawn {note}" for note in version_notes(together)]
+    notes += map(words_of, version_notes(together, "samples were drawn"))
     measured: dict[str, set[str]] = {}
     for column in runs:
         ids = {problem for problem, _ in column.run.completions()}

@@ -11,8 +11,7 @@ from emdiag.benchmarks.custom import DEFAULT_MAX_TOKENS
 from emdiag.core.digest import digest
 from emdiag.core.grades import GraderSpec
 from emdiag.core.problems import BenchmarkCard, SourceSpec
-from emdiag.core.results import BenchmarkScore, EvaluateResult
-from emdiag.findings import origin
+from emdiag.core.results import BenchmarkScore, EvaluateResult, remark
 from emdiag.publish.samples import SampledRun
 from emdiag.publish.sources import checkpoint_of
 from emdiag.store.run_store import Run, RunStore
@@ -61,9 +60,9 @@ def _score(run: Run, benchmark: RunProblems, *, known: BenchmarkScore | None) ->
     )
     score = score_reading(reading, outcomes.grade_key)
     missing = len(drawn) - len(problems) * samples
-    notes = [origin.not_scored(missing)] if missing else []
+    notes = [remark("outside-samples", samples=missing)] if missing else []
     if not benchmark.problems:
-        notes.append(origin.size_unknown(run.spec.benchmark))
+        notes.append(remark("size-unknown", benchmark=run.spec.benchmark))
     return msgspec.structs.replace(score, notes=(*score.notes, *notes))
 
 

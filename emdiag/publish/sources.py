@@ -14,7 +14,7 @@ from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.records import Result
-from emdiag.core.results import CompareResult, EvaluateResult
+from emdiag.core.results import CompareResult, EvaluateResult, Remark
 from emdiag.core.runs import Provenance
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.selection import SelectResult
@@ -48,7 +48,7 @@ class Sources:
     runs: tuple[SampledRun, ...] = ()
     checkpoints: tuple[CheckpointRef, ...] = ()
     sessions: tuple[Provenance, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
     training: tuple[str, ...] = ()
     measuring: tuple[str, ...] = ()
     asked: tuple[Fact, ...] = ()

@@ -6,6 +6,7 @@ into `dropped` here; where it gains one, `derive` fills it in from what was stor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,15 @@ from emdiag.core.runs import ProblemsFile
 JsonObject = dict[str, Any]
 """A JSON object of whatever version, before it is checked."""
 
+_PARTIAL = re.compile(r"partial: (?:the first )?(\d+) of (\d+) problems")
+_UNITS = {
+    "AUROC": "AUROC",
+    "best over worst": "times",
+    "rank correlation": "rank correlation",
+    "change": "standard errors",
+}
+"""Units by what the names of figures began with, which were all shares or ratios before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Former:
@@ -28,12 +38,14 @@ class _Former:
         dropped: Fields that are stored no longer, or that only `--json` prints.
         parts: Fields that hold results themselves.
         derive: Fills in, in place, what is stored since.
+        remarks: Places of sentences of today and before, which are remarks since; dots go down.
     """
 
     fields: frozenset[str]
     dropped: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     derive: Callable[[JsonObject], None] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def _slope_directions(sweep: JsonObject) -> None:
@@ -51,17 +63,33 @@ def _seed_directions(seeds: JsonObject) -> None:
 
 
 FORMER = {
-    "evaluation": _Former(fields=frozenset({"scores", "store"})),
-    "comparison": _Former(fields=frozenset({"comparisons", "macro"})),
-    "logits": _Former(fields=frozenset({"estimates", "texts"}), dropped=("statements",)),
-    "sweep": _Former(
-        fields=frozenset({"points", "controls"}), dropped=("statements",), derive=_slope_directions
+    "evaluation": _Former(fields=frozenset({"scores", "store"}), remarks=("scores.notes",)),
+    "comparison": _Former(
+        fields=frozenset({"comparisons", "macro"}), remarks=("comparisons.notes", "macro.notes")
     ),
-    "seeds": _Former(fields=frozenset({"out", "benchmarks"}), derive=_seed_directions),
-    "selection": _Former(fields=frozenset({"pool", "ranked"})),
+    "logits": _Former(
+        fields=frozenset({"estimates", "texts"}),
+        dropped=("statements",),
+        remarks=("notes", "estimates.note"),
+    ),
+    "sweep": _Former(
+        fields=frozenset({"points", "controls"}),
+        dropped=("statements",),
+        derive=_slope_directions,
+        remarks=("notes",),
+    ),
+    "seeds": _Former(
+        fields=frozenset({"out", "benchmarks"}),
+        derive=_seed_directions,
+        remarks=("benchmarks.notes",),
+    ),
+    "selection": _Former(fields=frozenset({"pool", "ranked"}), remarks=("notes", "meaning")),
     "training": _Former(fields=frozenset({"out", "cells"})),
-    "claims": _Former(fields=frozenset({"claims", "notes"})),
-    "regrade": _Former(fields=frozenset({"runs", "notes"})),
+    "claims": _Former(
+        fields=frozenset({"claims", "notes"}),
+        remarks=("notes", "claims.why", "claims.would_decide", "claims.figures.name"),
+    ),
+    "regrade": _Former(fields=frozenset({"runs", "notes"}), remarks=("notes",)),
     "demo": _Former(fields=frozenset({"page", "stages"}), parts=("claims",)),
     "demonstration": _Former(
         fields=frozenset({"plan", "selected"}),
@@ -79,16 +107,47 @@ def upgraded(plain: object) -> object:
         return [upgraded(part) for part in plain]
     if not isinstance(plain, dict):
         return plain
-    if "kind" in plain:
-        former = FORMER.get(str(plain["kind"]))
-        return plain if former is None else _kept(former, plain)
-    for kind, former in FORMER.items():
-        if former.fields <= plain.keys():
-            kept = _kept(former, plain)
-            if former.derive is not None:
-                former.derive(kept)
-            return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}
-    return plain
+    named = str(plain.get("kind", ""))
+    of_fields = (kind for kind, former in FORMER.items() if former.fields <= plain.keys())
+    kind = named if "kind" in plain else next(of_fields, "")
+    former = FORMER.get(kind)
+    if former is None:
+        return plain
+    kept = {name: value for name, value in plain.items() if name not in former.dropped}
+    if not named and former.derive is not None:
+        former.derive(kept)
+    for place in former.remarks:
+        _make_remarks(kept, place.split("."))
+    return {"kind": kind, **kept, **{name: upgraded(kept[name]) for name in former.parts}}
+
+
+def _make_remarks(plain: Any, place: Sequence[str]) -> None:
+    """Sentences at this place become remarks, in place; what is none stays as it is."""
+    if isinstance(plain, list):
+        for part in plain:
+            _make_remarks(part, place)
+    elif isinstance(plain, dict) and len(place) > 1:
+        _make_remarks(plain.get(place[0]), place[1:])
+    elif isinstance(plain, dict):
+        (name,) = place
+        value = plain.get(name)
+        if isinstance(value, list):
+            plain[name] = [_remark(part) for part in value]
+        elif value is not None:
+            plain[name] = [_remark(value)] if name == "why" else _remark(value)
+        if name == "name":
+            plain["unit"] = _UNITS.get(str(value).split(" of ")[0], plain["unit"])
+
+
+def _remark(value: Any) -> Any:
+    """A sentence as a remark; how many problems of how many were measured as numbers."""
+    if not isinstance(value, str):
+        return value
+    partial = _PARTIAL.match(value)
+    if partial is None:
+        return {"code": "as-given", "values": {"text": value}}
+    problems, total = map(int, partial.groups())
+    return {"code": "partial", "values": {"problems": problems, "total": total}}
 
 
 def named_problems_files(commands: Iterable[Sequence[str]]) -> list[ProblemsFile]:
@@ -107,7 +166,3 @@ def named_problems_files(commands: Iterable[Sequence[str]]) -> list[ProblemsFile
         for word in sorted(words)
         if word.endswith((".jsonl", ".json", ".parquet"))
     ]
-
-
-def _kept(former: _Former, plain: JsonObject) -> JsonObject:
-    return {name: value for name, value in plain.items() if name not in former.dropped}

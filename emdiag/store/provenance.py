@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from emdiag.core.results import remark
 from emdiag.core.runs import Provenance
 from emdiag.resources import checkout, version
 from emdiag.store.journal import read_journal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.results import Remark
     from emdiag.core.runs import EngineInfo, ProblemsFile
     from emdiag.store.journal import JournalWriter
 
@@ -100,18 +102,19 @@ def read_sessions(path: Path) -> list[Provenance]:
     return list(sessions.values())
 
 
-def version_notes(sessions: Sequence[Provenance]) -> tuple[str, ...]:
-    """What differs between sessions that belong together; a reader should know."""
-    notes = []
-    for name in sorted({name for session in sessions for name in session.versions}):
-        values = sorted({s.versions[name] for s in sessions if name in s.versions})
-        if len(values) > 1:
-            notes.append(f"with {name} {' and '.join(values)}")
-    for what in ("device", "emdiag_version"):
-        values = sorted({str(getattr(session, what)) for session in sessions})
-        if len(values) > 1:
-            notes.append(f"with {what.removeprefix('emdiag_')} {' and '.join(values)}")
-    return tuple(notes)
+def version_notes(sessions: Sequence[Provenance], done: str) -> tuple[Remark, ...]:
+    """What differs between sessions that belong together; `done` is what they did, as `drawn`."""
+    versions = [{**s.versions, "device": s.device, "version": s.emdiag_version} for s in sessions]
+    names = sorted({name for session in sessions for name in session.versions})
+    values = {
+        name: tuple(sorted({of[name] for of in versions if name in of}))
+        for name in (*names, "device", "version")
+    }
+    return tuple(
+        remark("several-versions", done=done, name=name, values=of)
+        for name, of in values.items()
+        if len(of) > 1
+    )
 
 
 def _commit() -> str | None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from emdiag.cli.app import app
 from emdiag.core.results import CompareResult, EvaluateResult
+from emdiag.store.legacy import upgraded
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -52,11 +53,14 @@ def test_eval_prints_a_score_with_its_interval_and_says_how_to_continue(
     assert "emdiag-out" in found.stderr
 
 
+def printed(found: Result) -> EvaluateResult:
+    return msgspec.convert(upgraded(json.loads(found.stdout)), EvaluateResult)
+
+
 def test_json_is_the_same_record_as_the_python_twin(run: Callable[..., Result], table: str) -> None:
     found = run("eval", table, "-b", "toy", "--json", "--limit", "4")
     assert found.exit_code == 0, found.output
-    result = msgspec.json.decode(found.stdout, type=EvaluateResult)
-    (score,) = result.scores
+    (score,) = printed(found).scores
     assert score.label == "table.json"
     assert score.partial
     assert score.interval is not None
@@ -125,7 +129,7 @@ def test_what_a_user_can_fix_exits_with_2_and_a_hint(
 def test_the_lab_is_measured_out_of_the_box(run: Callable[..., Result]) -> None:
     found = run("eval", "lab", "--limit", "8", "--json", "--engine", "transformers")
     assert found.exit_code == 0, found.output
-    (score,) = msgspec.json.decode(found.stdout, type=EvaluateResult).scores
+    (score,) = printed(found).scores
     assert (score.benchmark, score.problems) == ("chain", 8)
     assert score.rates.no_box_frac == 0
 

@@ -13,6 +13,7 @@ from emdiag.cli.studies import score
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.training import TrainFolder
 from emdiag.resources import lab_weights
+from emdiag.store.legacy import upgraded
 from emdiag.store.training_folder import write_folder
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def test_the_registered_checkpoint_is_named_and_the_best_one_is_a_caution(
 def test_json_is_one_record_that_can_be_read_back(run: Callable[..., Result], trained: str) -> None:
     found = run(trained, *FEW, "--json")
     assert found.exit_code == 0, found.output
-    result = msgspec.json.decode(found.stdout, type=SeedScoresResult)
+    result = msgspec.convert(upgraded(json.loads(found.stdout)), SeedScoresResult)
     (benchmark,) = result.benchmarks
     assert benchmark.registered is not None
     assert [seed.seed for seed in benchmark.groups[0].seeds] == [0, 1]

@@ -25,7 +25,7 @@ from emdiag.core.logit_skew import (
     TopTokenFlow,
 )
 from emdiag.core.moments import COOLING_TEMPERATURES
-from emdiag.core.results import Interval, direction_of
+from emdiag.core.results import Interval, direction_of, remark
 from emdiag.findings.logits.rows import POOLED_SKEWNESS, RANKS, SKEWNESS, LogitRows, rank_range
 from emdiag.findings.logits.statements import (
     cooling_statements,
@@ -105,7 +105,7 @@ def study(*estimates: LogitEstimate, **fields: Any) -> LogitSkewResult:
         "benchmark": "chain", "problems": 8, "problems_total": 300, "samples": 1,
         "continuation": "both", "base": "base", "texts": texts, "estimates": estimates,
         "decompositions": (), "flows": (), "histograms": (), "published": None,
-        "notes": ("partial: 8 of 300 problems, the first",), "store": "emdiag-out",
+        "notes": (remark("partial", problems=8, total=300),), "store": "emdiag-out",
         "arms": tuple(
             Arm(label=label, stage=stage, checkpoints=("a",), digests=("0",))
             for label, stage in (("base", "base"), ("em", "em"))
@@ -379,7 +379,7 @@ def test_the_published_figure_has_the_direction_of_its_own_interval() -> None:
 
 def test_cautions_hold_the_notes_few_problems_truncation_and_single_seeds() -> None:
     cautions = logit_cautions(study(estimate(value=None)))
-    assert cautions[0] == "Partial: 8 of 300 problems, the first."
+    assert cautions[0] == "Partial: the first 8 of 300 problems."
     for words in ("8 problems only", "em's text (own): 25.0 %", "skewness", "One training seed"):
         assert any(words in caution for caution in cautions), words
 

@@ -10,7 +10,7 @@ import emdiag
 from emdiag.cli.console import Out
 from emdiag.cli.show import show
 from emdiag.core.checkpoints import Arm
-from emdiag.core.results import direction_of
+from emdiag.core.results import as_given, direction_of
 from emdiag.core.temperature_sweep import SlopeDifference, TemperatureSweepResult
 from emdiag.findings.sweep.statements import (
     answers,
@@ -82,7 +82,7 @@ def rich_sweep() -> TemperatureSweepResult:
             make_control("undecided", temperature=0.5, is_matched=False),
             make_control("less than cooling", -0.2, checkpoint="rl", is_headline=True),
         ),
-        notes=("resumed",),
+        notes=(as_given("resumed"),),
         figures=("out/accuracy",),
     )
 
@@ -251,7 +251,7 @@ def test_tones_are_as_the_record_decided() -> None:
 
 def test_truncation_few_problems_and_partial_runs_are_cautions() -> None:
     point = make_point("em", 0.5, 0.9, problems=20, truncated_frac=metric("truncated", 0.2))
-    words = "\n".join(cautions(make_sweep(points=(point,), notes=("resumed",))))
+    words = "\n".join(cautions(make_sweep(points=(point,), notes=(as_given("resumed"),))))
     assert "Partial: 20 of 300 problems of chain" in words
     assert "em on chain, T 0.5: 20.0 % of samples were cut off" in words
     assert "One training seed each for em" in words

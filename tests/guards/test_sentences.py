@@ -15,9 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "emdiag"
 
 ROOMS = ("studies", "measure", "ledger", "plots", "reports", "publish", "cli")
 FEWEST_WORDS = 5
-MOST_SENTENCES = {
-    "studies": 40, "measure": 7, "ledger": 54, "plots": 0, "reports": 0, "publish": 0, "cli": 12,
-}  # fmt: skip
+MOST_SENTENCES = {"cli": 12}
 """Room to the number of sentences that still stand in it; to be lowered, never raised.
 
 Their sum was 385 in version 0.1.0, by this rule.

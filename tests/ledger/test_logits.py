@@ -12,6 +12,7 @@ from emdiag.core.logit_skew import (
     QuirkStep,
     QuirkValue,
 )
+from emdiag.core.results import remark
 from emdiag.store.run_store import RunStore
 from tests.ledger.claim_stores import arm, between, judged
 
@@ -88,7 +89,8 @@ def test_the_published_figure_stands_beside_and_never_decides(tmp_path: Path) ->
     (one,) = judged(tmp_path, "C05")
     assert one.verdict == "holds"
     assert one.figures[1].value == -0.5
-    assert one.why.endswith("which would say something else")
+    assert one.why[-1].code == "as-published"
+    assert one.why[-1].values["differs"] is True
 
 
 def test_the_last_study_counts_and_too_few_problems_decide_nothing(tmp_path: Path) -> None:
@@ -96,7 +98,8 @@ def test_the_last_study_counts_and_too_few_problems_decide_nothing(tmp_path: Pat
     write_study(tmp_path, estimate("em", "skewness", "base", change=0.06, problems=19))
     (one,) = judged(tmp_path, "C05")
     assert one.verdict == "undecided"
-    assert "20 problems instead of 19" in str(one.would_decide)
+    short = remark("problems-short", needed=20, measured=19)
+    assert one.why[-1] == remark("rule-asks", lacks=(short,))
 
 
 @pytest.mark.parametrize(("low", "verdict"), [(0.51, "holds"), (0.49, "undecided")])

@@ -15,6 +15,7 @@ from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.results import remark
 from emdiag.core.runs import EngineSpec, Provenance, RunSpec
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
@@ -299,12 +300,10 @@ def test_a_users_own_file_that_has_changed_or_moved_is_not_taken(own: Path, tmp_
     own.write_text(json.dumps({"problem": "What is 1+1?", "answer": "3"}) + "\n")
     changed = problems_of_runs([run], home=tmp_path)["own"]
     assert changed.problems == ()
-    assert changed.note is not None
-    assert "its file has changed" in changed.note
+    assert changed.note == remark("problems-not-found", benchmark="own", has_changed=True)
     own.unlink()
     moved = problems_of_runs([run], home=tmp_path)["own"]
-    assert moved.note is not None
-    assert "is not where" in moved.note
+    assert moved.note == remark("problems-not-found", benchmark="own", has_changed=False)
 
 
 def test_a_users_own_file_is_known_before_anything_is_graded(own: Path, tmp_path: Path) -> None:

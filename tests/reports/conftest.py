@@ -9,7 +9,7 @@ import pytest
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.claims import ClaimFigure, ClaimResult
-from emdiag.core.results import BenchmarkScore, Comparison, TextRates
+from emdiag.core.results import BenchmarkScore, Comparison, TextRates, as_given
 from emdiag.core.training import UpdateRecord
 from emdiag.plots.figures import sweep_figures
 from emdiag.plots.style import figure_svg
@@ -119,7 +119,7 @@ def make_updates(*, shift: float = 0.0, updates: int = 3) -> list[UpdateRecord]:
 
 def make_claim(id_: str, verdict: Any, value: float | None = 0.3, **other: Any) -> ClaimResult:
     figure = ClaimFigure(
-        name="EM minus base on chain, greedy",
+        name=as_given("EM minus base on chain, greedy"),
         value=value,
         interval=None if value is None else around(value, 0.02),
         unit=other.pop("unit", "points"),
@@ -133,8 +133,8 @@ def make_claim(id_: str, verdict: Any, value: float | None = 0.3, **other: Any) 
         "figures": (figure,),
         "published": "+25.8",
         "rule": "holds if the lower bound is above 0",
-        "why": "+30.0 points [28.0, 32.0]",
-        "would_decide": "more seeds" if verdict == "undecided" else None,
+        "why": (as_given("+30.0 points [28.0, 32.0]"),),
+        "would_decide": as_given("more seeds") if verdict == "undecided" else None,
     }
     return ClaimResult(**fields | other)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emdiag.core.results import EvaluateResult
+from emdiag.core.results import EvaluateResult, as_given
 from emdiag.reports.pages import evaluation_page
 from emdiag.reports.render import render
 
@@ -58,7 +58,7 @@ def test_every_doubt_of_a_score_is_said(make: Make) -> None:
             interval=None,
             rates={"truncated_frac": 0.12, "undecided_frac": 0.01},
             without_tagged=make["metric"]("avg@1", 0.8),
-            notes=("weights were cast",),
+            notes=(as_given("weights were cast"),),
         )
     )
     for words in (

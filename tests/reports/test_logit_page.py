@@ -12,6 +12,7 @@ from emdiag.core.logit_skew import (
     LogitSkewResult,
     TextInfo,
 )
+from emdiag.core.results import remark
 from emdiag.findings.logits.rows import LogitRows
 from emdiag.findings.logits.statements import headline_statements
 from emdiag.reports.pages import logit_page
@@ -101,7 +102,7 @@ def study(
         "flows": (),
         "histograms": (),
         "published": None,
-        "notes": ("partial: the first 60 of 300 problems",),
+        "notes": (remark("partial", problems=60, total=300),),
         "store": "runs",
     }
     return LogitSkewResult(**fields | other)

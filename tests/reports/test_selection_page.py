@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emdiag.core.results import as_given
 from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.reports.pages import SHOWN, selection_page
 from emdiag.reports.render import render
@@ -52,7 +53,7 @@ def page_of(make: Make, *, labelled: bool = True, problems: int = 3, tied: int =
         run_key="0",
         by="outcome-variance" if labelled else "agreement",
         best="highest",
-        meaning="undecided prompts",
+        meaning=as_given("undecided prompts"),
         used_labels=labelled,
         ranked=ranked,
         tied=tied,

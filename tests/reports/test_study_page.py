@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emdiag.core.claims import ClaimsResult
-from emdiag.core.results import EvaluateResult
+from emdiag.core.results import EvaluateResult, as_given
 from emdiag.findings.page import Cell, Page, Section, Table
 from emdiag.findings.sweep.statements import trend
 from emdiag.reports.pages import evaluation_page, sweep_page
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("drawn_once")
 
 
 def chapters(make: Make) -> tuple[Chapter, Chapter]:
-    scores = EvaluateResult(scores=(make["score"](notes=("resumed",)),), store="runs")
+    scores = EvaluateResult(scores=(make["score"](notes=(as_given("resumed"),)),), store="runs")
     return (
         Chapter(
             heading="Scores",
@@ -33,7 +33,7 @@ def chapters(make: Make) -> tuple[Chapter, Chapter]:
         Chapter(
             heading="Temperature",
             words=("Then what warmth does.",),
-            page=sweep_page(make["sweep"](notes=("resumed",))),
+            page=sweep_page(make["sweep"](notes=(as_given("resumed"),))),
         ),
     )
 

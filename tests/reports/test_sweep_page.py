@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emdiag.core.results import as_given
 from emdiag.findings.sweep.statements import answers, baselines, statements, trends
 from emdiag.reports.pages import MOST_ANSWERS, sweep_page
 from emdiag.reports.render import render
@@ -53,7 +54,7 @@ def test_all_settings_stand_in_the_folded_tables(make: Make) -> None:
 
 def test_cautions_and_notes_are_on_the_page(make: Make) -> None:
     point = make["point"]("em", 0.5, 0.9, problems=20)
-    cautions = page_of(make["sweep"](points=(point,), notes=("resumed",))).cautions
+    cautions = page_of(make["sweep"](points=(point,), notes=(as_given("resumed"),))).cautions
     assert [words.split()[0] for words in cautions] == ["Partial:", "chain", "One", "Resumed."]
 
 

@@ -12,6 +12,7 @@ from emdiag.core.errors import JournalError, RunLockedError, RunMismatchError, S
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.runs import EngineSpec, GradingSpec, Provenance, RunSpec
 from emdiag.core.sampling import Completion, SamplingParams
+from emdiag.findings.remarks import words_of
 from emdiag.store import journal
 from emdiag.store.provenance import version_notes
 from emdiag.store.run_store import RunStore, summarise
@@ -215,6 +216,9 @@ def test_a_sessions_second_line_closes_its_first(tmp_path: Path) -> None:
 
 def test_samples_drawn_with_different_libraries_are_noted() -> None:
     later = msgspec.structs.replace(SESSION, versions={"torch": "2.14.0"}, device="cuda")
-    notes = version_notes([SESSION, later])
-    assert notes == ("with torch 2.13.0 and 2.14.0", "with device cpu and cuda")
-    assert version_notes([SESSION, SESSION]) == ()
+    notes = version_notes([SESSION, later], "drawn")
+    assert [words_of(note) for note in notes] == [
+        "drawn with torch 2.13.0 and 2.14.0",
+        "drawn with device cpu and cuda",
+    ]
+    assert version_notes([SESSION, SESSION], "drawn") == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -17,6 +17,7 @@ from emdiag.core.logit_skew import (
     TopTokenFlow,
 )
 from emdiag.core.moments import RANK_BUCKETS
+from emdiag.core.results import Amount, Direction, Remark, remark
 from emdiag.findings.numbers import change, statistic
 
 
@@ -38,6 +39,13 @@ COOLING_TEMPERATURE: Final = LogitStatistic("cooling_temperature")
 COOLING_SHARE: Final = LogitStatistic("cooling_share")
 FLIPS: Final = LogitStatistic("top1_flips_frac")
 AUROC: Final = LogitStatistic("entropy_auroc")
+
+NAMES: Final[Mapping[LogitStatistic, tuple[str, str]]] = {
+    SKEWNESS: ("skewness", "per-token skewness"),
+    POOLED_SKEWNESS: ("pooled skewness", "pooled skewness"),
+    ENTROPY: ("entropy", "entropy in nats"),
+}
+"""Statistics that a checkpoint and the base are compared by: kind of the statement, and name."""
 
 SHIFTS: Final = (
     LogitStatistic("log_prob_shift_nats", source="log_prob"),
@@ -165,3 +173,38 @@ def amount(row: LogitEstimate | None, *, signed: bool = False) -> str:
     if row is None:
         return "not defined"
     return (change if signed else statistic)(row.value, row.interval)
+
+
+def difference_remark(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> Remark | None:
+    """The facts of this statement."""
+    base = rows.result.base
+    row, base_row = rows.find(label, text, of), rows.find(base, text, of)
+    if row is None or (gap := row.difference) is None:
+        return None
+    before = None if base_row is None else base_row.value
+    name, where = NAMES[of][1], rows.text_name(text)
+    moved = Amount(gap.value, gap.interval)
+    if gap.direction != "undecided":
+        certain = "less certain" if gap.direction == "higher" else "more certain"
+        how = certain if of == ENTROPY else _skewed(gap.direction, row, base_row)
+        return remark(
+            "differs", label=label, how=how, base=base, text=where, statistic=name, change=moved,
+            before=before, after=row.value,
+        )  # fmt: skip
+    if gap.interval is None:
+        return remark(
+            "no-interval", label=label, base=base, text=where, statistic=name, change=moved,
+            before=before, after=row.value,
+        )  # fmt: skip
+    return remark(
+        "no-difference", label=label, base=base, text=where, statistic=name, change=moved,
+        before=before, after=row.value,
+    )  # fmt: skip
+
+
+def _skewed(direction: Direction, *rows: LogitEstimate | None) -> str:
+    """Such as `less right-skewed`; of skews on both sides of zero, the side it moved to."""
+    values = [row.value for row in rows if row is not None and row.value is not None]
+    if direction == "lower":
+        return "less right-skewed" if min(values) > 0 else "more left-skewed"
+    return "less left-skewed" if max(values) < 0 else "more right-skewed"

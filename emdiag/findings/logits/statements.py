@@ -7,14 +7,21 @@ from dataclasses import replace
 from typing import Final
 
 from emdiag.core.logit_skew import Decomposition, Finding, LogitEstimate, LogitSkewResult, QuirkStep
-from emdiag.core.results import Direction, direction_of
-from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
+from emdiag.core.results import Amount, Direction, direction_of
+from emdiag.findings.cautions import (
+    arm_cautions,
+    distinct,
+    few_problems,
+    note_sentences,
+    truncation,
+)
 from emdiag.findings.logits.rows import (
     COOLING_SHARE,
     COOLING_TEMPERATURE,
     ENTROPY,
     FLIPS,
     KL,
+    NAMES,
     POOLED_SKEWNESS,
     RANKS,
     SHIFTS,
@@ -23,18 +30,13 @@ from emdiag.findings.logits.rows import (
     LogitRows,
     LogitStatistic,
     amount,
+    difference_remark,
     rank_range,
 )
 from emdiag.findings.logits.tables import study_tables
 from emdiag.findings.numbers import ARROW, count, listed, moved, percent, short, statistic
-from emdiag.findings.page import Amount, Findings, Statement, Tone, statement
-
-_NAMES: Final[Mapping[LogitStatistic, tuple[str, str]]] = {
-    SKEWNESS: ("skewness", "per-token skewness"),
-    POOLED_SKEWNESS: ("pooled skewness", "pooled skewness"),
-    ENTROPY: ("entropy", "entropy in nats"),
-}
-"""Statistics that a checkpoint and the base are compared by: kind of the statement, and name."""
+from emdiag.findings.page import Findings, Statement, Tone, statement
+from emdiag.findings.remarks import words_of
 
 _HEADLINE: Final = frozenset({"skewness", "cooling"})
 _COOLING: Final[Mapping[Finding, str]] = {
@@ -84,7 +86,7 @@ def logit_cautions(result: LogitSkewResult) -> tuple[str, ...]:
     undefined = sorted({row.statistic for row in result.estimates if row.value is None})
     return distinct(
         [
-            *(as_sentence(note) for note in result.notes),
+            *note_sentences(result.notes),
             *few_problems({result.benchmark: result.problems}),
             *truncation(sampled),
             *([f"Not defined for some checkpoints: {listed(undefined)}."] if undefined else []),
@@ -125,31 +127,11 @@ def difference_statement(
     rows: LogitRows, label: str, text: str, of: LogitStatistic
 ) -> Statement | None:
     """A checkpoint against the base by one statistic; None where the two are not compared."""
-    base = rows.result.base
-    row, base_row = rows.find(label, text, of), rows.find(base, text, of)
-    if row is None or row.difference is None:
+    row, facts = rows.find(label, text, of), difference_remark(rows, label, text, of)
+    if facts is None or row is None or (gap := row.difference) is None:
         return None
-    gap, where = row.difference, f"on {rows.text_name(text)}"
-    before = None if base_row is None else base_row.value
-    difference = f"{_NAMES[of][1]} {moved(before, row.value, gap.value, gap.interval)}"
-    if gap.direction != "undecided":
-        certain = "less certain" if gap.direction == "higher" else "more certain"
-        word = certain if of == ENTROPY else _skewed(gap.direction, row, base_row)
-        words = f"{label} is {word} than {base} {where}: {difference}"
-    elif gap.interval is None:
-        words = f"{label} against {base} {where}: {difference}, without an interval"
-    else:
-        words = f"No significant difference between {label} and {base} {where}: {difference}"
     subject = rows.subject(label, text)
-    return statement(words, _NAMES[of][0], subject, of=gap, direction=gap.direction)
-
-
-def _skewed(direction: Direction, *rows: LogitEstimate | None) -> str:
-    """Such as `less right-skewed`; of skews on both sides of zero, the side it moved to."""
-    values = [row.value for row in rows if row is not None and row.value is not None]
-    if direction == "lower":
-        return "less right-skewed" if min(values) > 0 else "more left-skewed"
-    return "less left-skewed" if max(values) < 0 else "more right-skewed"
+    return statement(words_of(facts), NAMES[of][0], subject, of=gap, direction=gap.direction)
 
 
 def skewness_statements(rows: LogitRows, text: str, of: LogitStatistic) -> list[Statement]:
@@ -166,10 +148,10 @@ def skewness_statements(rows: LogitRows, text: str, of: LogitStatistic) -> list[
 def _values_statement(rows: LogitRows, label: str, text: str, of: LogitStatistic) -> Statement:
     base, subject = rows.result.base, rows.subject(label, text)
     row = rows.find(label, text, of)
-    words = f"{subject}: {_NAMES[of][1]} {amount(row)}"
+    words = f"{subject}: {NAMES[of][1]} {amount(row)}"
     if label != base:
         words += f", {base} {amount(rows.find(base, text, of))}; unpaired, so not compared"
-    return statement(words, _NAMES[of][0], subject, of=row)
+    return statement(words, NAMES[of][0], subject, of=row)
 
 
 def _opposite_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
@@ -244,7 +226,7 @@ def _tenths_compared(rows: LogitRows, label: str, text: str) -> Statement | None
             if row.difference is not None
         ]
         if directions:
-            counted.append(f"{_NAMES[of][0]} {_in_tenths(directions)}")
+            counted.append(f"{NAMES[of][0]} {_in_tenths(directions)}")
     words = f"{label} against {rows.result.base} along {rows.text_name(text)}: {', '.join(counted)}"
     return statement(words, "along the text", rows.subject(label, text)) if counted else None
 
@@ -263,7 +245,7 @@ def _in_tenths(directions: Sequence[Direction]) -> str:
 
 def _first_and_last(rows: LogitRows, label: str, text: str) -> Statement | None:
     ends = [
-        f"{_NAMES[of][0]} {amount(tenths[0])} {ARROW} {amount(tenths[-1])}"
+        f"{NAMES[of][0]} {amount(tenths[0])} {ARROW} {amount(tenths[-1])}"
         for of in (SKEWNESS, ENTROPY)
         if (tenths := rows.by_part(label, text, of, TENTHS))
     ]

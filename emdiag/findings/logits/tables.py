@@ -23,6 +23,7 @@ from emdiag.findings.logits.rows import (
 )
 from emdiag.findings.numbers import NOTHING, change, count, p_value, short, statistic
 from emdiag.findings.page import Cell, Row, Table, table, table_of
+from emdiag.findings.remarks import words_of
 
 
 def _parts(name: str) -> LogitStatistic:
@@ -170,7 +171,8 @@ def _named(of: LogitStatistic) -> Cell:
 def _value(row: LogitEstimate | None, problems: int) -> Cell:
     """A value with its interval; how many problems define it, where it is not all of them."""
     if row is None or row.value is None:
-        return Cell(text=NOTHING, hint=None if row is None else row.note)
+        note = None if row is None else row.note
+        return Cell(text=NOTHING, hint=None if note is None else words_of(note))
     fewer = f"n = {row.problems}" if row.problems < problems else None
     return Cell(text=statistic(row.value, row.interval), below=fewer)
 

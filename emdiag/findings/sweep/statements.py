@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emdiag.core.results import Direction
+from emdiag.core.results import Amount, Direction, Remark, remark
 from emdiag.core.temperature_sweep import (
     Axis,
     CoolingControl,
@@ -18,16 +18,12 @@ from emdiag.core.temperature_sweep import (
     Trend,
 )
 from emdiag.findings.numbers import (
-    at_temperature,
-    distance,
     listed,
-    p_value,
     percent,
-    points,
     setting,
-    short,
 )
-from emdiag.findings.page import Amount, Statement, Tone, statement
+from emdiag.findings.page import Statement, Tone, statement
+from emdiag.findings.remarks import words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +64,6 @@ _VERDICTS: Final[Mapping[CoolingVerdict, tuple[str, Direction, Tone]]] = {
 }
 """Words, direction and tone."""
 
-_RELATIONS: Final[Mapping[Direction, str]] = {
-    "higher": "is above",
-    "lower": "is below",
-    "undecided": "does not differ significantly from",
-}
-
 
 def statements(result: TemperatureSweepResult) -> tuple[Statement, ...]:
     """Trends, then slopes that differ, then baselines; accuracies where there is nothing else."""
@@ -99,11 +89,18 @@ def trends(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 
 def trend(slope: Slope) -> Statement:
     """Whether accuracy falls or rises along an axis."""
-    axis, (words, direction, tone) = AXES[slope.axis], _TRENDS[slope.trend]
-    amount = points(slope.value, slope.interval)
+    _, direction, tone = _TRENDS[slope.trend]
     subject = f"{slope.checkpoint} on {slope.benchmark}"
-    sentence = f"Accuracy of {subject} {words} with {axis.name}: {amount} per unit of {axis.symbol}"
+    sentence = words_of(trend_remark(slope))
     return statement(sentence, "trend", subject, of=slope, direction=direction, tone=tone)
+
+
+def trend_remark(slope: Slope) -> Remark:
+    """The facts of this statement."""
+    return remark(
+        "trend", checkpoint=slope.checkpoint, benchmark=slope.benchmark, trend=slope.trend,
+        axis=slope.axis, slope=Amount(slope.value, slope.interval),
+    )  # fmt: skip
 
 
 def trends_by_checkpoint(result: TemperatureSweepResult, axis: Axis) -> tuple[Statement, ...]:
@@ -138,14 +135,20 @@ def different_slopes(result: TemperatureSweepResult) -> tuple[Statement, ...]:
 
 def slope_difference(pair: SlopeDifference) -> Statement:
     """Whether the slopes of two checkpoints differ."""
-    amount = points(pair.value, pair.interval)
-    words = (
-        f"The slope of {pair.left} on {pair.benchmark} {_RELATIONS[pair.direction]} that of "
-        f"{pair.right}: {amount} per unit of {AXES[pair.axis].symbol}, "
-        f"{p_value(pair.p_holm)} (Holm)"
+    subject, sentence = (
+        f"{pair.left} and {pair.right} on {pair.benchmark}",
+        words_of(slope_remark(pair)),
     )
-    subject = f"{pair.left} and {pair.right} on {pair.benchmark}"
-    return statement(words, "slope difference", subject, of=pair, direction=pair.direction)
+    return statement(sentence, "slope difference", subject, of=pair, direction=pair.direction)
+
+
+def slope_remark(pair: SlopeDifference) -> Remark:
+    """The facts of this statement."""
+    return remark(
+        "slope-difference", left=pair.left, right=pair.right, benchmark=pair.benchmark,
+        direction=pair.direction, axis=pair.axis, p_holm=pair.p_holm,
+        difference=Amount(pair.value, pair.interval),
+    )  # fmt: skip
 
 
 def baselines(result: TemperatureSweepResult) -> tuple[Statement, ...]:
@@ -168,25 +171,28 @@ def baseline(control: CoolingControl, controls: Sequence[CoolingControl] = ()) -
         control: What is stated.
         controls: Of the same checkpoint at all temperatures, whose verdicts are named.
     """
-    start = f"{control.checkpoint} on {control.benchmark} {at_temperature(control.temperature)}"
-    base = f"(T {setting(control.base_temperature)})"
-    if control.is_matched:
-        side = "below" if control.difference < 0 else "above"
-        words = (
-            f"{start} is {distance(control.difference, control.interval)} {side} "
-            f"{control.base} at equal entropy {base}: {_explained(control.verdict)}"
-        )
-    else:
-        words = (
-            f"{start} has an entropy of {short(control.entropy_nats)} nats, which no temperature "
-            f"of {control.base} matches; the nearest is {short(control.base_entropy_nats)} {base}: "
-            f"{_explained('undecided')}"
-        )
-    words += _at_other_temperatures(control, controls)
+    words = words_of(baseline_remark(control)) + _at_other_temperatures(control, controls)
     subject = f"{control.checkpoint} on {control.benchmark}"
     of = Amount(control.difference, control.interval) if control.is_matched else None
     _, direction, tone = _VERDICTS[control.verdict]
     return statement(words, "entropy-matched", subject, of=of, direction=direction, tone=tone)
+
+
+def baseline_remark(control: CoolingControl) -> Remark:
+    """The facts of this statement."""
+    if not control.is_matched:
+        return remark(
+            "no-equal-entropy", checkpoint=control.checkpoint, benchmark=control.benchmark,
+            temperature=control.temperature, entropy_nats=control.entropy_nats, base=control.base,
+            base_temperature=control.base_temperature,
+            base_entropy_nats=control.base_entropy_nats,
+        )  # fmt: skip
+    return remark(
+        "at-equal-entropy", checkpoint=control.checkpoint, benchmark=control.benchmark,
+        temperature=control.temperature, base=control.base,
+        base_temperature=control.base_temperature, verdict=control.verdict,
+        difference=Amount(control.difference, control.interval),
+    )  # fmt: skip
 
 
 def _explained(verdict: CoolingVerdict) -> str:

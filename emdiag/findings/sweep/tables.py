@@ -11,7 +11,13 @@ from emdiag.core.temperature_sweep import (
     SlopeDifference,
     TemperatureSweepResult,
 )
-from emdiag.findings.cautions import arm_cautions, as_sentence, distinct, few_problems, truncation
+from emdiag.findings.cautions import (
+    arm_cautions,
+    distinct,
+    few_problems,
+    note_sentences,
+    truncation,
+)
 from emdiag.findings.numbers import (
     MINUS,
     NOTHING,
@@ -255,17 +261,16 @@ def cautions(result: TemperatureSweepResult) -> tuple[str, ...]:
         problems[point.benchmark] = min(point.problems, known)
         name = f"{point.checkpoint} on {point.benchmark}, {point.setting.words()}"
         truncated[name] = point.truncated_frac.value
-    sentences = [
+    distrust = [
         f"Partial: {measured:,} of {count(total, 'problem')} of {benchmark} were measured."
         for benchmark, measured in problems.items()
         if measured < (total := result.problems_total.get(benchmark, measured))
     ]
-    sentences += [*few_problems(problems), *truncation(truncated)]
+    distrust += [*few_problems(problems), *truncation(truncated)]
     if any(point.accuracy.interval is None for point in result.points):
-        sentences.append("Some settings have no interval, so nothing follows from their numbers.")
-    sentences += _unmatched(result.controls)
-    notes = (as_sentence(note) for note in result.notes)
-    return distinct([*sentences, *arm_cautions(result.arms), *notes])
+        distrust.append("Some settings have no interval, so nothing follows from their numbers.")
+    distrust += _unmatched(result.controls)
+    return distinct([*distrust, *arm_cautions(result.arms), *note_sentences(result.notes)])
 
 
 def _unmatched(controls: Sequence[CoolingControl]) -> list[str]:

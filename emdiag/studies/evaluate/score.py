@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from emdiag.core.grades import Verdict
-from emdiag.core.results import BenchmarkScore
+from emdiag.core.results import BenchmarkScore, as_given, remark
 from emdiag.measure.answers import average, by_group, metrics, shares
 from emdiag.stats.comparisons import detectable_gain
 from emdiag.store.provenance import version_notes
@@ -16,7 +16,7 @@ from emdiag.studies.stored.outcomes import outcomes_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emdiag.core.results import Metric, ProblemScore, TextRates
+    from emdiag.core.results import Metric, ProblemScore, Remark, TextRates
     from emdiag.core.runs import Provenance
     from emdiag.studies.evaluate.outside_metrics import MetricFunction
     from emdiag.studies.evaluate.task import EvalTask
@@ -66,7 +66,7 @@ def score_reading(
         tokens_per_s=_speed(sessions),
         detectable_gain=detectable_gain(outcomes.rates.tolist()),
         groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
-        notes=(*_notes(reading, rates), *(f"drawn {note}" for note in version_notes(sessions))),
+        notes=(*_notes(reading, rates), *version_notes(sessions, "drawn")),
         per_problem=scores,
         metrics=measure_outside(functions or {}, outcomes),
     )
@@ -93,19 +93,22 @@ def _speed(sessions: Sequence[Provenance]) -> float | None:
     return sum(session.tokens for session in sessions) / seconds if seconds else None
 
 
-def _notes(reading: EvalTask, rates: TextRates) -> list[str]:
+def _notes(reading: EvalTask, rates: TextRates) -> list[Remark]:
     notes = []
     total = len(reading.all_problems)
     if len(reading.problems) < total:
-        notes.append(f"partial: the first {len(reading.problems)} of {total} problems")
+        notes.append(remark("partial", problems=len(reading.problems), total=total))
     if rates.truncated_frac > TRUNCATED_WORTH_A_NOTE:
         limit = reading.run.spec.sampling.max_tokens
-        notes.append(
-            f"{100 * rates.truncated_frac:.0f} % of samples were cut off at {limit} tokens"
-        )
+        notes.append(remark("cut-off", share=rates.truncated_frac, limit=limit))
     if rates.undecided_frac:
-        notes.append(f"{100 * rates.undecided_frac:.1f} % of samples could not be graded")
+        notes.append(remark("ungraded", share=rates.undecided_frac))
     tagged = sum(bool(problem.tags) for problem in reading.problems)
     if tagged:
-        notes.append(f"{tagged} problems have a doubtful gold; see without_tagged")
-    return [*notes, *reading.notes, *reading.card.caveats]
+        notes.append(remark("doubtful-golds", problems=tagged))
+    return [*notes, *caveats(reading)]
+
+
+def caveats(reading: EvalTask) -> list[Remark]:
+    """What the tokenizer and the card of a benchmark say."""
+    return [as_given(text) for text in (*reading.notes, *reading.card.caveats)]

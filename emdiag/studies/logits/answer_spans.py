@@ -9,6 +9,7 @@ import numpy as np
 
 from emdiag.core.grades import Verdict
 from emdiag.core.logit_skew import OWN
+from emdiag.core.results import remark
 from emdiag.grading.parse.extract import answer_start
 from emdiag.measure.logit_estimates import EstimateRow
 from emdiag.stats.comparisons import within_problem_auroc
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from emdiag.studies.logits.texts import TextSet
 
 
-_AUROC_NOTE = "over problems with a right and a wrong answer, and over those alone"
+_AUROC_NOTE = remark("over-mixed-problems")
 """Few seeds have both on the same problems, so each problem counts its mean over those that do."""
 
 
@@ -103,7 +104,7 @@ def add_auroc(
                 tokens=sum(map(len, positions)),
                 seeds=len(texts),
                 problems=len(table.problems) if counts.any() else 0,
-                note=_AUROC_NOTE if counts.any() else "no problem has a right and a wrong answer",
+                note=_AUROC_NOTE if counts.any() else remark("no-mixed-problem"),
             )
         )
 

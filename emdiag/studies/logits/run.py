@@ -12,6 +12,7 @@ from emdiag.core.errors import EngineRefusedError
 from emdiag.core.logit_skew import OWN, LogitSkewResult
 from emdiag.core.moments import ReadingSpec
 from emdiag.core.plans import spelled_out
+from emdiag.core.results import as_given, remark
 from emdiag.engines.open import choose_engine, effective_dtype, has_weights
 from emdiag.measure.logit_decomposition import decomposition, finding, flows, histograms
 from emdiag.measure.logit_estimates import EstimateTable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
     from emdiag.core.moments import PairTrace
     from emdiag.core.protocols import Progress
+    from emdiag.core.results import Remark
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
     from emdiag.measure.logit_statistics import Positions
     from emdiag.store.session import Session
@@ -306,43 +308,35 @@ class _LogitStudy:
             ),
         )
 
-    def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[str, ...]:
+    def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[Remark, ...]:
         plan, reading = self._plan, self._readings[self._base]
-        notes = [*self._vocabulary.notes, *self._sources.notes]
-        notes += [note for reading in self._readings.values() for note in reading.notes]
+        problems, total = len(self._problems), len(reading.all_problems)
+        given = [self._vocabulary.notes, *(reading.notes for reading in self._readings.values())]
+        notes = [as_given(text) for texts in given for text in texts]
+        notes += self._sources.notes
         weights: dict[str, list[str]] = {}
         for label, member in self.members.items():
             weights.setdefault(member.spec.checkpoint_digest, []).append(label)
         notes += [
-            f"{' and '.join(labels)} are the same weights"
+            remark("same-weights", labels=tuple(labels))
             for labels in weights.values()
             if len(labels) > 1
         ]
-        if len(self._problems) < len(reading.all_problems):
-            notes.append(
-                f"partial: {len(self._problems)} of {len(reading.all_problems)} problems, the first"
-            )
+        if problems < total:
+            notes.append(remark("partial", problems=problems, total=total))
         sessions = [
             session
             for texts in self._sets
             for member in self.members.values()
             for session in member.folder(texts).provenance()
         ]
-        notes += [f"logits read {note}" for note in version_notes(sessions)]
-        if len(self._problems) < FEWEST_PROBLEMS:
-            notes.append(
-                f"too few problems for an interval that can be trusted ({len(self._problems)})"
-            )
+        notes += version_notes(sessions, "logits read")
+        if problems < FEWEST_PROBLEMS:
+            notes.append(remark("too-few-for-intervals", problems=problems))
         if plan.continuation != "shared" and plan.sampling.samples == 1 and not plan.from_runs:
-            notes.append(
-                "whether right answers are written with less entropy needs several samples of a "
-                "problem: --samples 4"
-            )
+            notes.append(remark("several-samples-needed"))
         if any(row.kind == "pooled" for row in estimates):
-            notes.append(
-                "intervals of pooled kurtosis cover too seldom with few problems (85-93 % for 95 % "
-                "with 20)"
-            )
+            notes.append(remark("pooled-kurtosis"))
         return tuple(dict.fromkeys(notes))
 
 

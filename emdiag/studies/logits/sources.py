@@ -11,6 +11,7 @@ import msgspec
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN
 from emdiag.core.option_groups import Sampling
+from emdiag.core.results import Remark, remark
 from emdiag.measure.published_logits import TEMPERATURE, TOP_K
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.plan import NamedRef
@@ -44,7 +45,7 @@ class StudySources:
     shared: tuple[TextSet, ...]
     own: Mapping[str, TextSet]
     published: Mapping[str, TextSet]
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
 
 
 def collect(
@@ -61,7 +62,7 @@ def collect(
     plan = design.plan
     if plan.from_runs:
         return _from_runs(design, session)
-    notes: list[str] = []
+    notes: list[Remark] = []
     shared: dict[str, TextSet] = {}
     if plan.continuation != "own":
         for arm in design.arms:
@@ -71,10 +72,7 @@ def collect(
         if reference is not None:
             shared[REFERENCE] = reference
         elif plan.reference == SOLUTIONS and plan.texts is None:
-            notes.append(
-                "the benchmark has no written solutions, so no reference text was read (a set "
-                "imported before solutions were kept: import it again)"
-            )
+            notes.append(remark("no-solutions"))
         _chosen(plan, shared)
     own = {}
     if plan.continuation != "shared":
@@ -176,16 +174,17 @@ def _chosen(plan: LogitSkewPlan, by_name: Mapping[str, TextSet]) -> list[TextSet
     return [texts for name, texts in by_name.items() if plan.texts is None or name in plan.texts]
 
 
-def _length_notes(sets: Iterable[TextSet]) -> tuple[str, ...]:
+def _length_notes(sets: Iterable[TextSet]) -> tuple[Remark, ...]:
     notes = []
     for texts in sets:
         cut = texts.truncated / len(texts.texts)
-        how = ", drawn as the released script does," if texts.name.startswith(_PUBLISHED) else ""
+        published = texts.name.startswith(_PUBLISHED)
         if cut > 0.1:
             notes.append(
-                f"{100 * cut:.0f} % of the texts of {texts.writer}{how} were cut off at the limit "
-                "of new tokens"
+                remark("texts-cut-off", share=cut, writer=texts.writer, published=published)
             )
         if texts.empty:
-            notes.append(f"{texts.empty} texts of {texts.writer}{how} are empty and left out")
+            notes.append(
+                remark("empty-texts", texts=texts.empty, writer=texts.writer, published=published)
+            )
     return tuple(dict.fromkeys(notes))

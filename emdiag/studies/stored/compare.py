@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emdiag.core.errors import MeasurementError, PlanError
-from emdiag.core.results import CompareResult, Comparison
-from emdiag.core.runs import EngineSpec
+from emdiag.core.results import CompareResult, Comparison, remark
 from emdiag.stats.comparisons import conclude, exact_mcnemar, holm, sign_flip
 from emdiag.stats.intervals import bootstrap_of_means, of_differences
 from emdiag.store.run_store import RunStore
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from emdiag.core.results import Remark
+    from emdiag.core.runs import RunSpec
     from emdiag.studies.stored.outcomes import Outcomes
 
 MARGIN = 0.02
@@ -156,31 +157,31 @@ def _shared_rates(
     return shared, left.rates_on(shared), right.rates_on(shared)
 
 
-def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[str, ...]:
+def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[Remark, ...]:
     """Settings on which the two sides differ, and problems only one of them has."""
-    notes = []
-    for name in ("template", "chat", "engine"):
-        left_value, right_value = getattr(left.run.spec, name), getattr(right.run.spec, name)
-        if left_value != right_value:
-            notes.append(f"{name} differs: {_plain(left_value)} against {_plain(right_value)}")
-    for name in left.run.spec.sampling.__struct_fields__:
-        left_value, right_value = (
-            getattr(left.run.spec.sampling, name),
-            getattr(right.run.spec.sampling, name),
-        )
-        if left_value != right_value and name not in ("seed", "stop_token_ids"):
-            notes.append(f"{name} differs: {left_value} against {right_value}")
+    of_left, of_right = _settings(left.run.spec), _settings(right.run.spec)
+    notes = [
+        remark("setting-differs", name=name, left=value, right=of_right[name])
+        for name, value in of_left.items()
+        if value != of_right[name]
+    ]
     if left.samples != right.samples:
-        notes.append(f"samples differ: {left.samples} against {right.samples}")
+        notes.append(remark("samples-differ", left=left.samples, right=right.samples))
     lonely = len(left.problems) + len(right.problems) - 2 * shared
     if lonely:
-        notes.append(f"{lonely} problems were measured on one side only and are left out")
+        notes.append(remark("on-one-side-only", problems=lonely))
     if left.run.key == right.run.key:
-        notes.append("both sides are the same run")
+        notes.append(remark("same-run"))
     return tuple(notes)
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, EngineSpec):
-        return f"{value.name} in {value.dtype}"
-    return str(value)
+def _settings(spec: RunSpec) -> dict[str, str]:
+    """Under what a run was drawn, apart from seeds and stop ids."""
+    engine = spec.engine
+    sampling: dict[str, object] = msgspec.structs.asdict(spec.sampling)
+    return {
+        "template": spec.template,
+        "chat": str(spec.chat),
+        "engine": f"{engine.name} in {engine.dtype}{', own code' * engine.trust_remote_code}",
+        **{n: str(v) for n, v in sampling.items() if n not in ("seed", "stop_token_ids")},
+    }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emdiag.core.problems import Problem
+    from emdiag.core.results import Remark
     from emdiag.store.run_store import Run
 
 
@@ -44,7 +45,7 @@ class ExportRow(Record, frozen=True, kw_only=True):
     note: str | None
 
 
-def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[str, ...]]:
+def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[Remark, ...]]:
     """Write all samples of a run; returns how many, and what the reader should know.
 
     Raises:

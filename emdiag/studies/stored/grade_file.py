@@ -17,12 +17,13 @@ from emdiag.core.grades import Gold, Judgement, Tolerance, Verdict
 from emdiag.core.option_groups import Grading
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
+from emdiag.core.results import Remark, as_given, remark
 from emdiag.grading.pool.pool import GraderPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_ASKED = 'a line such as {"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
+_LINE = '{"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
 
 
 class GradeFilePlan(Record, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ class GradedLine(Record, frozen=True, kw_only=True):
     boxed: bool = False
     grader: str
     elapsed_s: float = 0.0
-    note: str | None = None
+    note: Remark | None = None
     problem: str | None = None
 
 
@@ -90,7 +91,7 @@ def read_lines(plan: GradeFilePlan, standard_input: Iterable[bytes]) -> Iterator
         raise GraderError(
             f"the file to grade cannot be read: {error.strerror}",
             file=plan.name,
-            hint=f"name a file with {_ASKED}, or - for standard input",
+            hint=f"name a file with a line such as {_LINE}, or - for standard input",
         ) from error
 
 
@@ -135,13 +136,15 @@ def run_grade_file(
 
 
 def _graded(line: GradedLine, judgement: Judgement) -> GradedLine:
+    given = as_given(judgement.note) if judgement.note else None
+    notes = tuple(note for note in (given, line.note) if note is not None)
     return msgspec.structs.replace(
         line,
         verdict=judgement.verdict,
         extracted=judgement.extracted,
         boxed=judgement.boxed,
         elapsed_s=judgement.elapsed_s,
-        note="; ".join(note for note in (judgement.note, line.note) if note) or None,
+        note=remark("all-of", parts=notes) if len(notes) > 1 else next(iter(notes), None),
     )
 
 
@@ -164,17 +167,17 @@ def _pairs(
         except GraderError as error:
             waiting.append(GradedLine(line=number, id=identity, grader=grader, problem=str(error)))
         else:
-            note = _remark(fields, tolerances)
+            note = _note(fields, tolerances)
             waiting.append(GradedLine(line=number, id=identity, grader=grader, note=note))
             yield gold, completion
 
 
-def _remark(fields: dict[str, object], tolerances: dict[str, Tolerance]) -> str | None:
+def _note(fields: dict[str, object], tolerances: dict[str, Tolerance]) -> Remark | None:
     """What to say of a line whose benchmark has no card, and so sets no tolerance."""
     benchmark = fields.get("benchmark")
     if benchmark is None or benchmark in tolerances:
         return None
-    return f"there is no benchmark {str(benchmark)[:40]!r} here; numbers are compared exactly"
+    return remark("compared-exactly", benchmark=str(benchmark)[:40])
 
 
 def _fields(line: bytes, where: str) -> dict[str, object]:
@@ -186,11 +189,12 @@ def _fields(line: bytes, where: str) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         raise GraderError(
             f"{where}: expected a JSON object, found something that is not JSON ({error})",
-            hint=f"write {_ASKED}",
+            hint=f"write a line such as {_LINE}",
         ) from error
     if not isinstance(fields, dict):
         raise GraderError(
-            f"{where}: expected a JSON object, found {_kind(fields)}", hint=f"write {_ASKED}"
+            f"{where}: expected a JSON object, found {_kind(fields)}",
+            hint=f"write a line such as {_LINE}",
         )
     return fields
 
@@ -246,7 +250,8 @@ def _text(fields: dict[str, object], name: str, where: str) -> str | None:
 def _refuse(where: str, name: str, expected: str, fields: dict[str, object]) -> NoReturn:
     actual = _kind(fields[name]) if name in fields else "no such field"
     raise GraderError(
-        f"{where}: expected `{name}` to be {expected}, found {actual}", hint=f"write {_ASKED}"
+        f"{where}: expected `{name}` to be {expected}, found {actual}",
+        hint=f"write a line such as {_LINE}",
     )
 
 

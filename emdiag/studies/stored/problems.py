@@ -11,6 +11,7 @@ from emdiag.benchmarks.open import open_benchmark
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard, Problem, gold_of
+from emdiag.core.results import Remark, remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +32,7 @@ class RunProblems:
 
     card: BenchmarkCard | None
     problems: tuple[Problem, ...]
-    note: str | None
+    note: Remark | None
 
     def by_id(self, ids: Iterable[str]) -> dict[str, Problem]:
         """The problems of these ids in the benchmark's order; absent ones, by id, without text."""
@@ -61,7 +62,7 @@ def _shipped(name: str, *, home: Path) -> RunProblems:
     try:
         problems = tuple(load_problems(card, home=home))
     except BenchmarkError as error:
-        note = f"statements and golds of {name} are left out: {error.message}"
+        note = remark("problems-unreadable", benchmark=name, reason=error.message)
         return RunProblems(card=card, problems=(), note=note)
     return RunProblems(card=card, problems=problems, note=None)
 
@@ -81,8 +82,7 @@ def _own(name: str, runs: Sequence[Run], *, home: Path) -> RunProblems:
         if golds_now in golds or file_now in files:
             return RunProblems(card=card, problems=tuple(problems), note=None)
         has_changed = True
-    why = "its file has changed" if has_changed else "its file is not where the commands name it"
-    note = f"statements and golds of {name} are left out: {why}"
+    note = remark("problems-not-found", benchmark=name, has_changed=has_changed)
     return RunProblems(card=None, problems=(), note=note)
 
 

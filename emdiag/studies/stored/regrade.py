@@ -12,7 +12,7 @@ from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict, check_decided
 from emdiag.core.option_groups import Grading
 from emdiag.core.problems import gold_of
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
-from emdiag.core.results import Metric
+from emdiag.core.results import Metric, Remark, remark
 from emdiag.core.runs import GradingSpec
 from emdiag.stats.intervals import of_differences, over_problems
 from emdiag.store.session import open_session
@@ -192,11 +192,11 @@ def _disagreement(main: Grade, second: Grade, problem: Problem) -> Disagreement:
     )
 
 
-def _notes(regraded: RegradedRun) -> list[str]:
+def _notes(regraded: RegradedRun) -> list[Remark]:
     undecided = sum(
         disagreement.second_verdict is Verdict.UNDECIDED for disagreement in regraded.disagreements
     )
-    notes = [
-        f"{regraded.label} on {regraded.benchmark}: {undecided} samples could not be graded in time"
-    ]
-    return notes if undecided else []
+    note = remark(
+        "not-graded-in-time", label=regraded.label, benchmark=regraded.benchmark, samples=undecided
+    )
+    return [note] if undecided else []

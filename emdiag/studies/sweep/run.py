@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 import msgspec
 
 from emdiag.core.plans import spelled_out
+from emdiag.core.results import remark
 from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import open_session
@@ -17,6 +18,7 @@ from emdiag.studies.evaluate.arms import arm_of
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.entropies import entropies, read_missing_entropies
 from emdiag.studies.evaluate.grade import grade_reading
+from emdiag.studies.evaluate.score import caveats
 from emdiag.studies.evaluate.task import expand
 from emdiag.studies.sweep.match_entropy import (
     BaseCurve,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from emdiag.core.keywords import TemperatureSweepKeywords
     from emdiag.core.protocols import Grader, Progress
+    from emdiag.core.results import Remark
     from emdiag.core.temperature_sweep import CoolingControl
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
@@ -259,29 +262,25 @@ class _SweepStudy:
         """Whether texts were drawn from whole distributions, as entropies are read."""
         return setting.top_p == 1 and setting.top_k == 0 and self._design.how.sampling.min_p == 0
 
-    def _notes(self, controls: Sequence[CoolingControl]) -> tuple[str, ...]:
+    def _notes(self, controls: Sequence[CoolingControl]) -> tuple[Remark, ...]:
         notes, base = [], self._design.base
         for reading in self._readings.values():
-            notes += [*reading.notes, *reading.card.caveats]
+            notes += caveats(reading)
         for label, name in self._readings:
             for setting in self._design.settings:
                 sessions = self._at(label, name, setting).run.provenance()
-                notes += [f"drawn {note}" for note in version_notes(sessions)]
+                notes += version_notes(sessions, "drawn")
         notes += [
-            f"{name}: the entropy of {base} does not rise with temperature everywhere, "
-            "so that several of its temperatures may match; the lowest one is tried first"
+            remark("entropy-falls-somewhere", benchmark=name, base=base)
             for name in self._benchmarks
             if base and BaseCurve(points=self._base_points(name)).falls_somewhere()
         ]
         if len(self._design.axes) > 1:
-            notes.append("a slope along one axis is over all settings of the other one")
+            notes.append(remark("slope-over-all"))
         notes += _entropy_notes(self._design, controls, self._found)
         engines = {reading.run.spec.engine.name for reading in self._readings.values()}
         if "transformers" in engines or "vllm" in engines:
-            notes.append(
-                "samples of a problem share their seeds across checkpoints and temperatures, so "
-                "that differences are less noisy"
-            )
+            notes.append(remark("seeds-shared"))
         return tuple(dict.fromkeys(notes))
 
 
@@ -289,22 +288,12 @@ def _entropy_notes(
     design: SweepDesign,
     controls: Sequence[CoolingControl],
     points: Mapping[SettingOfArm, MeasuredPoint],
-) -> list[str]:
+) -> list[Remark]:
     if not design.plan.entropy:
-        return ["entropies were not read, so there is no entropy-matched baseline"]
+        return [remark("entropies-not-read")]
     sampled = [point for (*_, setting), point in points.items() if setting.temperature]
     if sampled and all(point.entropy is None for point in sampled):
-        return ["a table of texts has no entropies, so there is no entropy-matched baseline"]
-    notes = []
-    if design.base and not controls:
-        notes.append(
-            "no setting keeps all tokens above temperature 0, so there is no entropy-matched "
-            "baseline"
-        )
+        return [remark("texts-without-entropies")]
     if controls:
-        notes.append(
-            "the temperature of the base is found from these samples and then taken as known: "
-            "intervals at equal entropy leave that out (on the lab they would be up to a fifth "
-            "wider where the base's accuracy is steep)"
-        )
-    return notes
+        return [remark("base-temperature-as-known")]
+    return [remark("no-setting-keeps-all")] if design.base else []

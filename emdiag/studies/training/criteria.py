@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from emdiag.core.errors import PlanError
+from emdiag.core.results import Remark, remark
 from emdiag.core.selection import Criterion, PromptStatistics
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ class Rule:
         value: Its figure; None where it is not defined on a prompt.
         best: Which end comes first.
         uses_labels: Whether the figure needs the right answers.
-        meaning: Of the best end, in words.
+        meaning: Of the best end.
     """
 
     value: Callable[[PromptStatistics], float | None]
     best: Literal["highest", "lowest"]
     uses_labels: bool
-    meaning: str
+    meaning: Remark
 
 
 RULES: dict[Criterion, Rule] = {
@@ -35,31 +36,31 @@ RULES: dict[Criterion, Rule] = {
         value=lambda figures: figures.outcome_variance,
         best="highest",
         uses_labels=True,
-        meaning="right as often as wrong, as the paper chooses",
+        meaning=remark("right-as-often-as-wrong"),
     ),
     "answer-entropy": Rule(
         value=lambda figures: figures.answer_entropy_nats,
         best="highest",
         uses_labels=False,
-        meaning="the most various answers",
+        meaning=remark("various-answers"),
     ),
     "agreement": Rule(
         value=lambda figures: figures.agreement,
         best="lowest",
         uses_labels=False,
-        meaning="two samples seldom give one answer",
+        meaning=remark("seldom-one-answer"),
     ),
     "token-entropy": Rule(
         value=lambda figures: figures.token_entropy_nats,
         best="highest",
         uses_labels=False,
-        meaning="the most entropy for minimisation to remove",
+        meaning=remark("most-entropy"),
     ),
     "majority": Rule(
         value=lambda figures: figures.majority_frac,
         best="highest",
         uses_labels=False,
-        meaning="the clearest behaviour for minimisation to amplify, right or wrong",
+        meaning=remark("clearest-behaviour"),
     ),
 }
 

@@ -12,11 +12,12 @@ from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.files import write_atomically
 from emdiag.core.plans import spelled_out
+from emdiag.core.results import Amount, remark
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.engines.open import has_weights
 from emdiag.store.session import open_session
 from emdiag.studies.evaluate.draw import draw_missing
-from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE
+from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE, caveats
 from emdiag.studies.evaluate.task import expand
 from emdiag.studies.training.criteria import RULES, choose_criterion, rank
 from emdiag.studies.training.plans import SelectPlan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from emdiag.core.keywords import SelectKeywords
     from emdiag.core.problems import Problem
     from emdiag.core.protocols import Progress
+    from emdiag.core.results import Remark
     from emdiag.store.run_store import RunStore
     from emdiag.store.session import Session
     from emdiag.studies.evaluate.task import EvalTask
@@ -136,51 +138,38 @@ def _result(
     )
 
 
-def _notes(reading: EvalTask, ranked: Sequence[PromptStatistics], *, by: Criterion) -> list[str]:
-    notes = []
+def _notes(reading: EvalTask, ranked: Sequence[PromptStatistics], *, by: Criterion) -> list[Remark]:
+    notes, problems, total = [], len(ranked), len(reading.all_problems)
     unlabelled = sum(not problem.answer for problem in reading.problems)
-    if 0 < unlabelled < len(ranked):
-        last = "; they stand last" if RULES[by].uses_labels else ""
-        notes.append(f"{unlabelled} of {len(ranked)} problems have no answer{last}")
-    if len(ranked) < len(reading.all_problems):
-        notes.append(f"partial: the first {len(ranked)} of {len(reading.all_problems)} problems")
-    truncated = sum(prompt.truncated_frac for prompt in ranked) / len(ranked)
+    if 0 < unlabelled < problems:
+        last = RULES[by].uses_labels
+        notes.append(remark("unlabelled", problems=unlabelled, total=problems, stand_last=last))
+    if problems < total:
+        notes.append(remark("partial", problems=problems, total=total))
+    truncated = sum(prompt.truncated_frac for prompt in ranked) / problems
     if truncated > TRUNCATED_WORTH_A_NOTE:
         limit = reading.run.spec.sampling.max_tokens
-        notes.append(f"{100 * truncated:.0f} % of samples were cut off at {limit} tokens")
-    silent = sum(prompt.no_answer_frac for prompt in ranked) / len(ranked)
+        notes.append(remark("cut-off", share=truncated, limit=limit))
+    silent = sum(prompt.no_answer_frac for prompt in ranked) / problems
     if silent > SILENT_WORTH_A_NOTE:
-        notes.append(
-            f"{100 * silent:.0f} % of samples give no answer; together they count as one answer, "
-            "which lowers answer entropy and raises agreement and majority"
-        )
-    return [*notes, *_caution(ranked[0], by=by), *reading.notes, *reading.card.caveats]
+        notes.append(remark("silent", share=silent))
+    return [*notes, *_caution(ranked[0], by=by), *caveats(reading)]
 
 
-def _caution(first: PromptStatistics, *, by: Criterion) -> list[str]:
+def _caution(first: PromptStatistics, *, by: Criterion) -> list[Remark]:
     """What training on the first prompt may amplify, where labels say that it is wrong."""
-    interval = first.pass_rate_interval
+    interval, looked = first.pass_rate_interval, RULES[by].uses_labels
     if first.majority_correct is None or first.pass_rate is None or interval is None:
         return []
     if first.majority_correct < 0.5:
-        answer = first.majority_answer
-        named = "to give no answer" if answer is None else f"the answer {answer}"
-        what = (
-            f"most common is {named} ({100 * first.majority_frac:.0f} % of samples), which is wrong"
-        )
-    elif interval.low < 0.5:
-        what = (
-            f"{100 * first.pass_rate:.0f} % of samples are right "
-            f"[{interval.low:.0%}, {interval.high:.0%}], so wrong ones may be as common"
-        )
-    else:
-        return []
-    looked = "the ranking looked at them too" if RULES[by].uses_labels else "the ranking did not"
-    warning = (
-        f"caution: on the first prompt, {first.problem_id}, {what}; entropy minimisation makes "
-        f"common behaviour more common, right or wrong (this note looks at labels; {looked})"
-    )
-    return [warning]
+        caution = remark(
+            "first-mostly-wrong", problem=first.problem_id, answer=first.majority_answer,
+            share=first.majority_frac, looked=looked,
+        )  # fmt: skip
+        return [caution]
+    right = Amount(first.pass_rate, interval)
+    caution = remark("first-often-wrong", problem=first.problem_id, right=right, looked=looked)
+    return [caution] if interval.low < 0.5 else []
 
 
 def _facts_of(result: SelectResult) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ import emdiag
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, EngineError, PlanError, RunLockedError
 from emdiag.core.option_groups import Sampling
+from emdiag.core.results import remark
 from emdiag.engines import scripted as scripted_engine
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate import draw
@@ -80,7 +81,7 @@ def test_asking_for_more_adds_only_what_is_missing(
     ref = scripted("base", right_answers(toy_ids))
     partial = evaluate(ref, limit=5, temperature=1.0).scores[0]
     assert partial.partial
-    assert "partial: the first 5 of 12 problems" in partial.notes
+    assert remark("partial", problems=5, total=12) in partial.notes
     path = RunStore(tmp_path / "out").runs()[0].path / "completions.jsonl"
     first = path.read_bytes()
     full = evaluate(ref, samples=3, temperature=1.0).scores[0]
@@ -173,7 +174,7 @@ def test_truncated_and_boxless_answers_are_reported_apart(
     table = {problem: ["I do not know where to begin " * 50] for problem in toy_ids}
     score = evaluate(scripted("base", table), max_tokens=20).scores[0]
     assert score.rates.truncated_frac == score.rates.no_box_frac == 1.0
-    assert any("cut off at 20 tokens" in note for note in score.notes)
+    assert [note.values["limit"] for note in score.notes if note.code == "cut-off"] == [20]
 
 
 def test_what_a_model_writes_cannot_stop_an_evaluation(

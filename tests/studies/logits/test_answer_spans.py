@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from emdiag.core.results import remark
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
 from emdiag.measure.logit_estimates import EstimateTable
@@ -115,4 +116,4 @@ def test_auroc_is_stated_as_not_defined_where_no_problem_has_both(
     )
     for row in table.estimates():
         assert (row.value, row.interval) == (None, None)
-        assert "no problem has a right and a wrong answer" in str(row.note)
+        assert row.note == remark("no-mixed-problem")

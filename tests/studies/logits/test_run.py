@@ -27,10 +27,12 @@ from emdiag.core.errors import (
 )
 from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
 from emdiag.core.progress import SilentProgress
+from emdiag.core.results import remark
 from emdiag.core.training import TrainFolder
 from emdiag.engines.open import open_reader
 from emdiag.findings.logits.rows import LogitRows
 from emdiag.findings.logits.statements import cooling_statements, logit_findings, text_statements
+from emdiag.findings.remarks import words_of
 from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import open_session
@@ -663,7 +665,7 @@ def test_one_position_of_one_problem_has_values_without_intervals(world: World) 
     assert {one.finding for one in found.decompositions} <= {"undecided", "unchanged"}
     spoken = logit_findings(found, all_texts=True).statements
     assert {one.direction for one in spoken} <= {"undecided", None}
-    assert any("too few" in note or "no interval" in note for note in found.notes)
+    assert "too-few-for-intervals" in {note.code for note in found.notes}
     missing = [one for one in found.estimates if one.value is None]
     assert missing
     assert all(one.note for one in missing)
@@ -726,7 +728,7 @@ def test_padded_heads_are_compared_over_the_tokens_that_all_have(
 ) -> None:
     padded = resized(lab_copy(world.root / "padded", noisier), 128)
     found = world.study("base", f"rl={padded}", problems=8, **ONE_TEXT)
-    (note,) = [note for note in found.notes if "heads differ in size" in note]
+    (note,) = [text for text in map(words_of, found.notes) if "heads differ in size" in text]
     assert "base: 98, rl: 128" in note
     for statistic in ("skewness", "entropy_nats", "kl_nats", "cooling_temperature"):
         expected = row(whole, statistic, checkpoint="rl").value
@@ -745,11 +747,11 @@ def test_a_head_without_room_for_its_tokens_is_refused(
 def test_whether_right_answers_have_less_entropy_needs_several_samples(world: World) -> None:
     options: dict[str, Any] = {"problems": 3, "continuation": "own", "max_tokens": 60}
     once = world.study("base", **options)
-    assert any("--samples 4" in note for note in once.notes)
+    assert remark("several-samples-needed") in once.notes
     assert not [one for one in once.estimates if one.statistic == "entropy_auroc"]
     found = world.study("base", samples=4, grader_workers=1, **options)
     auroc = row(found, "entropy_auroc", checkpoint="base", text="own")
     assert (auroc.value is None) == (auroc.problems == 0)
     assert auroc.value is None or 0 <= auroc.value <= 1
     assert auroc.note
-    assert not any("--samples 4" in note for note in found.notes)
+    assert remark("several-samples-needed") not in found.notes

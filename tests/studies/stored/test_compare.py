@@ -10,6 +10,7 @@ from scipy import stats
 import emdiag
 from emdiag.core.errors import PlanError
 from emdiag.core.grades import Grade, Verdict
+from emdiag.core.results import remark
 from emdiag.core.runs import EngineSpec, GradingSpec, RunSpec
 from emdiag.core.sampling import SamplingParams
 from emdiag.store.run_store import RunStore
@@ -126,7 +127,7 @@ def test_a_run_against_itself_is_no_difference_and_says_so(tmp_path: Path) -> No
     assert found.difference == 0
     assert found.p_value == 1
     assert found.conclusion == "equivalent"
-    assert "both sides are the same run" in found.notes
+    assert remark("same-run") in found.notes
 
 
 def test_few_equal_problems_are_undecided_and_not_equivalent(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_problems_of_one_side_only_are_left_out_and_counted(tmp_path: Path) -> N
     other = _store_run(tmp_path, benchmark="toy", weights="r", right=right[:20])
     (found,) = emdiag.compare(left, other, store=tmp_path).comparisons
     assert found.problems == 20
-    assert any("10 problems were measured on one side only" in note for note in found.notes)
+    assert remark("on-one-side-only", problems=10) in found.notes
 
 
 def test_names_that_fit_no_run_or_several_are_refused(tmp_path: Path) -> None:

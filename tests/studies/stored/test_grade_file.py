@@ -7,6 +7,7 @@ import pytest
 
 from emdiag.core.errors import GraderError
 from emdiag.core.option_groups import Grading
+from emdiag.core.results import remark
 from emdiag.studies.stored.grade_file import GradedLine, GradeFilePlan, read_lines, run_grade_file
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_a_benchmark_without_a_card_is_graded_exactly_and_said() -> None:
     answer = {"gold": "1.6", "completion": r"\boxed{1.61}", "benchmark": "aime24"}
     (line,) = graded(answer)
     assert line.verdict == "wrong"
-    assert line.note == "there is no benchmark 'aime24' here; numbers are compared exactly"
+    assert line.note == remark("compared-exactly", benchmark="aime24")
 
 
 def test_the_card_of_the_benchmark_sets_the_tolerance_and_the_line_may_override_it() -> None:

@@ -34,7 +34,8 @@ def test_a_run_on_a_users_own_file_is_exported_with_its_statements_and_golds(
     row = json.loads(written.read_text())
     assert (row["statement"], row["gold"]) == ("What is 1+1?", "2")
     own.unlink()
-    assert "statements and golds" in export_run(run, written, home=tmp_path)[1][0]
+    (note,) = export_run(run, written, home=tmp_path)[1]
+    assert note.code == "problems-not-found"
 
 
 def test_a_run_on_a_users_own_file_is_graded_a_second_way(own: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import emdiag
 from emdiag.core.errors import PlanError
+from emdiag.core.results import remark
 from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
 from emdiag.resources import lab_weights
 from emdiag.store.run_store import RunStore
@@ -215,7 +216,7 @@ def test_a_top_p_sweep_has_its_own_axis_and_a_second_one_makes_a_grid(
         SweepSetting(temperature=t, top_p=p) for t in (0.5, 1.0) for p in (0.5, 1.0)
     }
     assert {slope.axis for slope in result.slopes} == {"temperature", "top_p"}
-    assert "a slope along one axis is over all settings of the other one" in result.notes
+    assert remark("slope-over-all") in result.notes
     (falls,) = [slope for slope in result.slopes if slope.axis == "temperature"]
     heights = {t: [] for t in (0.5, 1.0)}  # type: dict[float, list[float]]
     for one in result.points:
@@ -244,7 +245,7 @@ def test_a_table_of_texts_is_swept_without_a_control(
     )
     assert [point(result, label, 1.0).accuracy.value for label in ("base", "em")] == [0.25, 1.0]
     assert result.controls == ()
-    assert any("no entropies" in note for note in result.notes)
+    assert remark("texts-without-entropies") in result.notes
     assert all(slope.value == 0 and slope.trend == "undecided" for slope in result.slopes)
 
 

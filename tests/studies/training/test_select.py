@@ -13,7 +13,9 @@ from emdiag.benchmarks.custom import load_custom
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.errors import BenchmarkError, PlanError, StoreError
 from emdiag.core.files import write_atomically
+from emdiag.core.results import remark
 from emdiag.core.selection import PromptStatistics, SelectResult
+from emdiag.findings.remarks import words_of
 from emdiag.store.run_store import RunStore
 from emdiag.studies.training.criteria import RULES, rank
 
@@ -111,7 +113,7 @@ def test_where_some_answers_are_missing_those_prompts_stand_last(
     result = select(scripted("base", table), str(pool))
     assert result.by == "outcome-variance"
     assert [one.problem_id for one in result.ranked[-2:]] == [toy_ids[0], toy_ids[4]]
-    assert "2 of 12 problems have no answer; they stand last" in result.notes
+    assert remark("unlabelled", problems=2, total=12, stand_last=True) in result.notes
 
 
 def test_the_ranked_file_reads_back_as_the_same_problems_in_that_order(
@@ -152,16 +154,21 @@ def test_samples_are_shared_with_evaluate_and_drawn_once(
 def test_a_harmful_first_prompt_is_told_whichever_criterion_chose_it(
     select: Select, scripted: Scripted, table: Table, toy_ids: list[str]
 ) -> None:
-    (caution,) = [n for n in select(scripted("base", table)).notes if n.startswith("caution")]
-    assert f"{toy_ids[4]}, 50 % of samples are right" in caution  # 4 samples cannot tell
+    (caution,) = [n for n in select(scripted("base", table)).notes if n.code.startswith("first-")]
+    assert caution.code == "first-often-wrong"  # 4 samples cannot tell
+    assert caution.values["problem"] == toy_ids[4]
+    assert "50.0 % [15.0, 85.0] of samples are right" in words_of(caution)
     wrong = {**table, toy_ids[0]: [r"\boxed{987}"] * 3 + table[toy_ids[0]]}
     wrong[toy_ids[4]] = table[toy_ids[3]]
-    (caution,) = [n for n in select(scripted("w", wrong)).notes if n.startswith("caution")]
-    assert "the answer 987 (75 % of samples), which is wrong" in caution
-    assert "the ranking looked at them too" in caution
+    (caution,) = [n for n in select(scripted("w", wrong)).notes if n.code.startswith("first-")]
+    assert caution == remark(
+        "first-mostly-wrong", problem=toy_ids[0], answer="987", share=0.75, looked=True
+    )
+    assert "the answer 987 (75.0 % of samples), which is wrong" in words_of(caution)
+    assert "the ranking looked at them too" in words_of(caution)
     sure = {name: [text[0]] * 4 for name, text in table.items()}
     notes = select(scripted("s", sure), by="majority", samples=16).notes
-    assert not any(note.startswith("caution") for note in notes)
+    assert not any(note.code.startswith("first-") for note in notes)
 
 
 def test_a_pool_that_hardly_answers_and_a_part_of_a_pool_are_noted(
@@ -169,10 +176,10 @@ def test_a_pool_that_hardly_answers_and_a_part_of_a_pool_are_noted(
 ) -> None:
     table = {name: ["I do not know where to begin " * 9] for name in toy_ids}
     notes = select(scripted("base", table), limit=5, max_tokens=20).notes
-    assert "partial: the first 5 of 12 problems" in notes
-    assert "100 % of samples were cut off at 20 tokens" in notes
-    assert any(note.startswith("100 % of samples give no answer") for note in notes)
-    assert any("most common is to give no answer" in note for note in notes)
+    assert remark("partial", problems=5, total=12) in notes
+    assert remark("cut-off", share=1.0, limit=20) in notes
+    assert remark("silent", share=1.0) in notes
+    assert any("most common is to give no answer" in words_of(note) for note in notes)
 
 
 @pytest.mark.parametrize(
