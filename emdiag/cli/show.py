@@ -41,11 +41,12 @@ _SIGNS: Final = {"better": " ▲", "worse": " ▼", "undecided": "", "plain": ""
 
 def show(findings: Findings, out: Out) -> None:
     """Tables, statements and cautions on stdout; what comes next on stderr."""
-    for table in findings.tables:
+    tables = [table for table in findings.tables if table.rows]
+    for table in tables:
         show_table(table, out)
     lines = [statement.words for statement in findings.statements]
     lines += [f"note: {caution}" for caution in findings.cautions]
-    if lines and findings.tables:
+    if lines and tables:
         out.line("")
     for line in (*lines, *findings.files):
         _show_line(line, out)

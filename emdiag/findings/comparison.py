@@ -46,7 +46,7 @@ FLIPS_SHOWN: Final = 60
 def comparison_findings(result: CompareResult) -> Findings:
     """Differences by benchmark, and the problems whose answer changed."""
     return Findings(
-        tables=(differences_table(result), *flips_tables(result)),
+        tables=(differences_table(result), flips_table(result)),
         statements=comparison_statements(result),
         cautions=comparison_cautions(result),
     )
@@ -168,8 +168,8 @@ def _flips(row: Comparison) -> Cell:
     return Cell(text=flips, hint="problems that became right / that became wrong")
 
 
-def flips_tables(result: CompareResult) -> tuple[Table, ...]:
-    """Which problems became right, and which wrong; empty where none did."""
+def flips_table(result: CompareResult) -> Table:
+    """Which problems became right, and which wrong."""
     rows = []
     for row in result.comparisons:
         for direction, flips in (
@@ -180,16 +180,13 @@ def flips_tables(result: CompareResult) -> tuple[Table, ...]:
                 more = len(flips) - FLIPS_SHOWN
                 ids = ", ".join(flips[:FLIPS_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
                 rows.append([row.benchmark, direction, f"{len(flips):,}", ids])
-    if not rows:
-        return ()
-    flipped = table(
+    return table(
         "Problems whose answer changed",
         ("benchmark", "direction", "problems", "ids"),
         rows=rows,
         is_prose=True,
         note="With several samples a problem counts as right where more than half of them are.",
     )
-    return (flipped,)
 
 
 def comparison_cautions(result: CompareResult) -> tuple[str, ...]:

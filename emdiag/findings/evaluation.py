@@ -74,7 +74,7 @@ def evaluation_findings(result: EvaluateResult) -> Findings:
     return Findings(
         tables=(
             scores_table(scores),
-            *metric_tables(scores),
+            metrics_table(scores),
             completions_table(scores),
             *part_tables(scores),
         ),
@@ -167,15 +167,15 @@ def _detectable_gain(score: BenchmarkScore) -> Cell:
     )
 
 
-def metric_tables(scores: Scores) -> tuple[Table, ...]:
-    """A row for each score and a column for each metric of the user's own; none without any."""
+def metrics_table(scores: Scores) -> Table:
+    """A row for each score and a column for each metric of the user's own; no rows without any."""
     names = list(dict.fromkeys(metric.name for score in scores for metric in score.metrics))
     rows = []
-    for score in scores:
+    for score in scores if names else ():
         cells = {metric.name: statistic(metric.value, metric.interval) for metric in score.metrics}
         rows.append([score.label, score.benchmark, *(cells.get(name, NOTHING) for name in names)])
     title = "Metrics of your own, in their own units"
-    return (table(title, ["checkpoint", "benchmark", *names], rows=rows),) if names else ()
+    return table(title, ["checkpoint", "benchmark", *names], rows=rows)
 
 
 def completions_table(scores: Scores) -> Table:
@@ -211,10 +211,9 @@ def part_tables(scores: Scores) -> list[Table]:
             [part, f"{problems:,}", *(metric_cell(of_score.get(part)) for of_score in metrics)]
             for part, problems in parts.items()
         ]
-        if rows:
-            labels = [score.label for score in columns]
-            title = f"{benchmark} by part, in percent"
-            tables.append(table(title, ("part", "problems", *labels), rows=rows))
+        labels = [score.label for score in columns]
+        title = f"{benchmark} by part, in percent"
+        tables.append(table(title, ("part", "problems", *labels), rows=rows))
     return tables
 
 
@@ -228,19 +227,17 @@ def verdicts_table(scores: Scores) -> Table:
     return table("Samples by verdict", ["checkpoint", "benchmark", *verdicts], rows=rows)
 
 
-def coverage_tables(scores: Scores) -> list[Table]:
+def coverage_table(scores: Scores) -> Table:
     """Pass@k for every k, where there are several samples."""
     several = [score for score in scores if len(score.pass_at_k) > 1]
-    if not several:
-        return []
-    ks = range(1, max(len(score.pass_at_k) for score in several) + 1)
+    most = max((len(score.pass_at_k) for score in several), default=0)
     rows = [
         [score.label, score.benchmark, *map(metric_cell, score.pass_at_k)]
-        + [NOTHING] * (len(ks) - len(score.pass_at_k))
+        + [NOTHING] * (most - len(score.pass_at_k))
         for score in several
     ]
-    columns = ["checkpoint", "benchmark", *(f"pass@{k}" for k in ks)]
-    return [table("Coverage in percent, unbiased", columns, rows=rows)]
+    columns = ["checkpoint", "benchmark", *(f"pass@{k}" for k in range(1, most + 1))]
+    return table("Coverage in percent, unbiased", columns, rows=rows)
 
 
 def _names(scores: Scores) -> tuple[list[str], list[str]]:

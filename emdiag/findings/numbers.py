@@ -61,7 +61,7 @@ def distance(value: float, interval: Interval | None) -> str:
 
 def statistic(value: float | None, interval: Interval | None = None) -> str:
     """A value with its interval, such as `2.24 [2.19, 2.30]`."""
-    return _statistic(value, interval, signed=False)
+    return _cell(value, interval, scale=1, decimals=None)
 
 
 def quantity(value: float, interval: Interval | None = None) -> str:
@@ -69,8 +69,7 @@ def quantity(value: float, interval: Interval | None = None) -> str:
     numbers = (value, interval.low, interval.high) if interval is not None else (value,)
     if any(number != round(number) for number in numbers):
         return statistic(value, interval)
-    words = _plain(value, 0)
-    return words if interval is None else f"{words} {_ends(interval, scale=1, decimals=0)}"
+    return _cell(value, interval, scale=1, decimals=0)
 
 
 def true_minus(words: str) -> str:
@@ -80,7 +79,7 @@ def true_minus(words: str) -> str:
 
 def change(value: float | None, interval: Interval | None = None) -> str:
     """A difference of statistics with its interval, such as `+0.31 [0.28, 0.33]`."""
-    return _statistic(value, interval, signed=True)
+    return _cell(value, interval, scale=1, decimals=None, signed=True)
 
 
 def short(value: float | None) -> str:
@@ -186,19 +185,22 @@ def _with_unit(
     return f"{words} {_ends(interval, scale=100, decimals=1)}"
 
 
-def _cell(value: float | None, interval: Interval | None, *, signed: bool = False) -> str:
+def _cell(
+    value: float | None,
+    interval: Interval | None,
+    *,
+    scale: float = 100,
+    decimals: int | None = 1,
+    signed: bool = False,
+) -> str:
+    """Without a number of decimals, on the scale of the interval."""
     if value is None:
         return NOTHING
-    words = _plain(100 * value, 1, signed=signed)
-    return words if interval is None else f"{words} {_ends(interval, scale=100, decimals=1)}"
-
-
-def _statistic(value: float | None, interval: Interval | None, *, signed: bool) -> str:
-    if value is None:
-        return NOTHING
-    decimals = _decimals_of(value, interval)
-    words = _plain(value, decimals, signed=signed)
-    return words if interval is None else f"{words} {_ends(interval, scale=1, decimals=decimals)}"
+    decimals = _decimals_of(value, interval) if decimals is None else decimals
+    words = _plain(scale * value, decimals, signed=signed)
+    if interval is None:
+        return words
+    return f"{words} {_ends(interval, scale=scale, decimals=decimals)}"
 
 
 def _decimals_of(value: float, interval: Interval | None) -> int:

@@ -100,7 +100,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under columns; the first column names the row.
+    """Rows under columns; the first column names the row. Without rows it is not shown.
 
     Attributes:
         title: What is in it, with the unit.

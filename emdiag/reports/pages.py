@@ -43,7 +43,7 @@ def evaluation_page(result: EvaluateResult) -> Page:
     details = (
         evaluation.verdicts_table(scores),
         *evaluation.part_tables(scores),
-        *evaluation.coverage_tables(scores),
+        evaluation.coverage_table(scores),
     )
     return Page(
         kind="evaluation",
@@ -56,7 +56,7 @@ def evaluation_page(result: EvaluateResult) -> Page:
                 heading="Scores",
                 words=(evaluation.COMPARE,) if is_compared else (),
                 pictures=_pictures(figures, evaluation.CAPTIONS, answers),
-                tables=(evaluation.scores_table(scores), *evaluation.metric_tables(scores)),
+                tables=(evaluation.scores_table(scores), evaluation.metrics_table(scores)),
             ),
             Section(heading=evaluation.COMPLETIONS, tables=(evaluation.completions_table(scores),)),
             Section(heading=evaluation.DETAILS, tables=details, is_detail=True),
@@ -70,7 +70,7 @@ def comparison_page(result: CompareResult) -> Page:
     answers = comparison.comparison_statements(result)
     figures = {"differences": difference_figure(result)}
     captions = {"differences": comparison.comparison_caption(result)}
-    flips = comparison.flips_tables(result)
+    flips = (comparison.flips_table(result),)
     return Page(
         kind="comparison",
         title=comparison.comparison_title(result),
@@ -110,7 +110,7 @@ def logit_page(result: LogitSkewResult) -> Page:
                 heading="Cooling, or more",
                 words=(logit_captions.COOLED,),
                 pictures=_pictures(figures, logit_captions.COOLING, answers),
-                tables=logit_tables.decomposition_tables(rows),
+                tables=(logit_tables.decomposition_table(rows),),
             ),
             Section(
                 heading="As published",
@@ -121,7 +121,7 @@ def logit_page(result: LogitSkewResult) -> Page:
             Section(
                 heading=ALL_FINDINGS,
                 words=everything if len(everything) > len(answers) else (),
-                tables=logit_tables.text_choice_tables(rows),
+                tables=(logit_tables.text_choice_table(rows),),
                 is_detail=True,
             ),
             Section(
@@ -147,7 +147,10 @@ def sweep_page(result: TemperatureSweepResult) -> Page:
                 Section(
                     heading=f"Accuracy over {sweep_tables.axes(result)}",
                     pictures=_pictures(figures, sweep_captions.ALONG_AN_AXIS, along),
-                    tables=sweep_tables.slope_tables(result),
+                    tables=(
+                        sweep_tables.slope_table(result),
+                        sweep_tables.difference_table(result),
+                    ),
                 ),
                 Section(
                     heading="Entropy-matched baseline",
@@ -155,7 +158,7 @@ def sweep_page(result: TemperatureSweepResult) -> Page:
                     pictures=_pictures(
                         figures, sweep_captions.AT_EQUAL_ENTROPY, sweep.baselines(result)
                     ),
-                    tables=sweep_tables.baseline_tables(result),
+                    tables=(sweep_tables.baseline_table(result),),
                 ),
                 Section(
                     heading="Other metrics",
@@ -207,16 +210,15 @@ def selection_page(result: SelectResult) -> Page:
     """Which prompt to train on, what ranked it, and whether that used labels."""
     first = selection.ranking_table(result, result.ranked[:SHOWN], start=1)
     rest = selection.ranking_table(result, result.ranked[SHOWN:], start=SHOWN + 1)
-    folded = Section(heading="The other prompts", tables=(rest,), is_detail=True)
     return Page(
         kind="selection",
         title=selection.selection_title(result),
         chapter=selection.selection_chapter(result),
         question=selection.selection_question(result),
         answers=selection.selection_statements(result),
-        sections=(
+        sections=_not_empty(
             Section(heading="The ranking", words=(selection.UNCERTAIN,), tables=(first,)),
-            *([folded] if rest.rows else []),
+            Section(heading="The other prompts", tables=(rest,), is_detail=True),
         ),
         cautions=selection.selection_cautions(result),
     )
@@ -281,7 +283,7 @@ def claims_sections(result: ClaimsResult) -> tuple[Section, ...]:
 
 
 def _not_empty(*sections: Section) -> tuple[Section, ...]:
-    return tuple(section for section in sections if section.pictures or section.tables)
+    return tuple(s for s in sections if s.pictures or any(table.rows for table in s.tables))
 
 
 def _picture(name: str, figure: Drawn, caption: str, *, alt: str) -> Picture:

@@ -102,7 +102,7 @@ def _pictures(sections: Sequence[Section]) -> tuple[Picture, ...]:
 
 
 def _tables(sections: Sequence[Section]) -> list[Table]:
-    return [table for section in sections for table in section.tables]
+    return [table for section in sections for table in section.tables if table.rows]
 
 
 def _first_and_named(ranking: Sequence[Table], words: str) -> list[Table]:

@@ -23,7 +23,7 @@ from emdiag.findings.sweep.statements import (
     trends,
     trends_by_checkpoint,
 )
-from emdiag.findings.sweep.tables import cautions, question, slope_tables, sweep_findings
+from emdiag.findings.sweep.tables import cautions, difference_table, question, sweep_findings
 from tests.findings.sweeps import (
     around,
     make_control,
@@ -245,7 +245,7 @@ def test_some_statements_of_each_kind_are_answers() -> None:
 
 def test_tones_are_as_the_record_decided() -> None:
     weak = make_sweep(slope_differences=(pair(0.1, p_holm=0.2), pair(0.1)))
-    _, differences = slope_tables(weak)
+    differences = difference_table(weak)
     assert [row[2].tone for row in differences.rows] == ["undecided", "plain"]
 
 

@@ -97,10 +97,10 @@ class LogitRows:
         row = self.row(label, text, statistic)
         return row if row is not None and row.value is not None else None
 
-    def decomposition(self, label: str, text: str) -> Decomposition | None:
-        """Where the KL of a checkpoint from the base comes from; None where it was not read."""
-        by_name = {(parts.checkpoint, parts.text): parts for parts in self.result.decompositions}
-        return by_name.get((label, text))
+    @cached_property
+    def decompositions(self) -> dict[tuple[str, str], Decomposition]:
+        """Where the KL from the base comes from, by checkpoint and text, where both were read."""
+        return {(parts.checkpoint, parts.text): parts for parts in self.result.decompositions}
 
     def flows(self, label: str, text: str) -> list[TopTokenFlow]:
         """Where the most likely token changed, the most frequent change first."""

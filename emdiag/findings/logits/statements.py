@@ -174,7 +174,7 @@ def _opposite_statement(rows: LogitRows, label: str, text: str) -> Statement | N
 
 def cooling_statement(rows: LogitRows, label: str, text: str) -> Statement | None:
     """How much of the change one temperature explains; None where nothing was decomposed."""
-    parts = rows.decomposition(label, text)
+    parts = rows.decompositions.get((label, text))
     if parts is None:
         return None
     base, where = rows.result.base, f"on {rows.text_name(text)}"

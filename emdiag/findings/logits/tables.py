@@ -96,12 +96,8 @@ def study_tables(rows: LogitRows, *, all_statistics: bool) -> tuple[Table, ...]:
             rows, text, [*_NAMES, *_other_entropies(rows, text)] if all_statistics else _MAIN
         )
     ]
-    return (
-        *tables,
-        *text_choice_tables(rows),
-        *decomposition_tables(rows),
-        *quirk_tables(rows)[: None if all_statistics else 1],
-    )
+    quirks = quirk_tables(rows)[: None if all_statistics else 1]
+    return (*tables, text_choice_table(rows), decomposition_table(rows), *quirks)
 
 
 def main_tables(rows: LogitRows) -> tuple[Table, ...]:
@@ -189,36 +185,30 @@ def _difference(row: LogitEstimate | None) -> Cell:
     )
 
 
-def text_choice_tables(rows: LogitRows) -> tuple[Table, ...]:
-    """The same differences on every text: what depends on who wrote it."""
+def text_choice_table(rows: LogitRows) -> Table:
+    """The same differences on every text, of several: what depends on who wrote it."""
     statistics = (SKEWNESS, POOLED_SKEWNESS, ENTROPY)
-    if len(rows.texts) < 2 or not rows.compared:
-        return ()
     names = [_name(of)[0] for of in statistics]
     cells: list[Row] = [
         [text, label, *(_difference(rows.row(label, text, of)) for of in statistics)]
         for text in rows.texts
         for label in rows.compared
     ]
-    return (
-        table(
-            f"Differences from {rows.result.base} on every text",
-            ["text", "checkpoint", *names],
-            rows=cells,
-            secondary=names[:0:-1],
-        ),
+    return table(
+        f"Differences from {rows.result.base} on every text",
+        ["text", "checkpoint", *names],
+        rows=cells if len(rows.texts) > 1 else [],
+        secondary=names[:0:-1],
     )
 
 
-def decomposition_tables(rows: LogitRows) -> tuple[Table, ...]:
+def decomposition_table(rows: LogitRows) -> Table:
     """Where the KL of each checkpoint from the base comes from, on every text."""
-    if not rows.result.decompositions:
-        return ()
 
     def value(of: LogitStatistic) -> Callable[[Decomposition], Cell]:
         return lambda parts: _value(rows.row(parts.checkpoint, parts.text, of), 0)
 
-    decompositions = table_of(
+    return table_of(
         rows.result.decompositions,
         f"KL from {rows.result.base} in nats per token: cooling, re-ranking and the rest",
         (
@@ -234,7 +224,6 @@ def decomposition_tables(rows: LogitRows) -> tuple[Table, ...]:
         ),
         secondary=("rest", "cooling", "re-ranking", "best temperature", "KL"),
     )
-    return (decompositions,)
 
 
 def quirk_tables(rows: LogitRows) -> tuple[Table, ...]:

@@ -41,8 +41,9 @@ def sweep_findings(result: TemperatureSweepResult) -> Findings:
         tables=(
             *accuracy_tables(result),
             point_table(result),
-            *slope_tables(result),
-            *baseline_tables(result),
+            slope_table(result),
+            difference_table(result),
+            baseline_table(result),
         ),
         statements=statements(result),
         cautions=cautions(result),
@@ -71,14 +72,6 @@ def question(result: TemperatureSweepResult) -> str:
     return (
         f"{start}, and {verb} {listed(trained)} more accurate than {result.base or 'the base'} at "
         "equal entropy?"
-    )
-
-
-def slope_tables(result: TemperatureSweepResult) -> tuple[Table, ...]:
-    """Slopes and their differences, as far as there are any."""
-    return (
-        *((_slope_table(result),) if result.slopes else ()),
-        *((_difference_table(result),) if result.slope_differences else ()),
     )
 
 
@@ -141,7 +134,7 @@ def point_table(result: TemperatureSweepResult) -> Table:
     )
 
 
-def _slope_table(result: TemperatureSweepResult) -> Table:
+def slope_table(result: TemperatureSweepResult) -> Table:
     """A row for each checkpoint, benchmark and axis."""
 
     def toned(slope: Slope, text: str) -> Cell:
@@ -164,7 +157,7 @@ def _slope_table(result: TemperatureSweepResult) -> Table:
     )
 
 
-def _difference_table(result: TemperatureSweepResult) -> Table:
+def difference_table(result: TemperatureSweepResult) -> Table:
     """A row for each pair of checkpoints."""
     return table_of(
         result.slope_differences,
@@ -191,12 +184,10 @@ def _corrected_p(pair: SlopeDifference) -> Cell:
     return Cell(text=p_cell(pair.p_holm), hint=hint)
 
 
-def baseline_tables(result: TemperatureSweepResult) -> tuple[Table, ...]:
+def baseline_table(result: TemperatureSweepResult) -> Table:
     """A row for each checkpoint and temperature, with its entropy-matched baseline, if any."""
-    if not result.controls:
-        return ()
     base = result.base or "base"
-    baselines = table_of(
+    return table_of(
         result.controls,
         f"Entropy-matched baseline{_at_one_benchmark(result)}: entropies in nats per token, "
         "accuracy in percent, differences in points",
@@ -224,7 +215,6 @@ def baseline_tables(result: TemperatureSweepResult) -> tuple[Table, ...]:
         "between them; undecided: it holds one of them, or the entropies are not equal.",
         secondary=(f"{base}'s entropy", "entropy", f"{base}'s accuracy", "accuracy"),
     )
-    return (baselines,)
 
 
 def _base_temperature(control: CoolingControl) -> Cell:

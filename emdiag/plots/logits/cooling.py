@@ -34,10 +34,14 @@ def cooling_figure(study: DrawnStudy) -> Figure | None:
 
     None where no checkpoint was compared with the base.
     """
-    texts = study.rows.in_order(parts.text for parts in study.result.decompositions)[:MOST_TEXTS]
+    known = study.rows.decompositions
+    texts = study.rows.in_order(text for _, text in known)[:MOST_TEXTS]
     if not texts:
         return None
-    by_text = {text: _by_label(study, text) for text in texts}
+    by_text = {
+        text: {label: known[label, text] for label in study.looks if (label, text) in known}
+        for text in texts
+    }
     rows = [row for text in texts for row in study.rows.of_all(text, KL)]
     figure, pairs = _panels(
         cooling_statements(study.rows, texts[0]),
@@ -70,11 +74,6 @@ def _panels(
     shared: dict[str, Any] = {"shape": (2, texts), "height_ratios": ratios, "sharey": "row"}
     figure, grid = sheet(finding, quiet, height=sum(ratios) + 0.7, **shared)
     return figure, list(zip(grid[0], grid[1], strict=True))
-
-
-def _by_label(study: DrawnStudy, text: str) -> dict[str, Decomposition]:
-    parts = {label: study.rows.decomposition(label, text) for label in study.looks}
-    return {label: known for label, known in parts.items() if known is not None}
 
 
 def _curves(axes: Axes, study: DrawnStudy, parts_of: Mapping[str, Decomposition]) -> None:
