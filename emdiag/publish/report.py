@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.records import Result
+from emdiag.core.training import TrainResult
 from emdiag.findings import origin
 from emdiag.findings.page import Page
 from emdiag.publish.context import page_context
@@ -137,9 +138,10 @@ def _results(targets: Sequence[Target], *, home: Path) -> list[StudyPart]:
 
 
 def _default_path(targets: Sequence[Target], *, store: RunStore) -> Path:
-    """`reports/NAME.html` in the store of what is reported, after its name."""
+    """`reports/NAME.html`, after what is reported, in its store; trainings lie in none."""
     names = [target.name for target in targets]
     name = names[0] if len(names) == 1 else f"study-of-{len(names)}"
-    holders = {target.store.root.resolve(): target.store for target in targets}
+    measured = (target for target in targets if not isinstance(target.subject, TrainResult))
+    holders = {target.store.root.resolve(): target.store for target in measured}
     holder = next(iter(holders.values())) if len(holders) == 1 else store
     return holder.root / "reports" / f"{name}.html"

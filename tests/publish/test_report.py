@@ -141,7 +141,7 @@ def test_a_page_is_written_into_the_store_that_holds_what_it_reports(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     runs = sorted((measured / "runs").iterdir())
-    for named in ([measured], runs[:1], runs):
+    for named in ([measured], runs[:1], runs, [_training(tmp_path / "em"), *runs]):
         page = emdiag.report(*named, home=tmp_path)
         assert page.parent == measured / "reports"
     assert not list(elsewhere.iterdir())
@@ -252,24 +252,30 @@ def test_training_on_what_is_measured_is_said(tmp_path: Path) -> None:
     assert training_leaks([_checkpoint(tmp_path)], {"toy": {"toy/0001"}}) == []
 
 
-def test_a_training_folder_is_reported_as_far_as_it_went(tmp_path: Path) -> None:
-    out = tmp_path / "em"
-    cells = ("seed-0", "seed-1")
+def _training(out: Path) -> Path:
+    """A training folder of two seeds, of which one has made an update."""
     chosen = f"seed-0/{checkpoint_name(1)}"
+    cells = ("seed-0", "seed-1")
     write_folder(
         out, TrainFolder(key="k", method="em", chosen=chosen, cells=cells, saved_updates=(1,))
     )
-    with pytest.raises(StoreError, match="no update"):
-        find_targets([str(out)], store=RunStore(tmp_path))
     _manifest(out / chosen, ["toy/0001"])
     with JournalWriter[UpdateRecord](out / "seed-0" / "updates.jsonl") as journal:
         for update in (0, 1):
             journal.append(
                 UpdateRecord(update=update, method="em", loss=0.5, held_out_entropy_nats=0.2)
             )
+    return out
+
+
+def test_a_training_folder_is_reported_as_far_as_it_went(tmp_path: Path) -> None:
+    out = _training(tmp_path / "em")
     text = emdiag.report(out, out=tmp_path / "page.html", home=tmp_path).read_text()
     assert "emdiag train em lab --out x" in text
     assert "1 of 2 training runs are not finished" in text
+    (out / "seed-0" / "updates.jsonl").unlink()
+    with pytest.raises(StoreError, match="no update"):
+        find_targets([str(out)], store=RunStore(tmp_path))
 
 
 @pytest.fixture

@@ -115,20 +115,16 @@ def histogram_note(text: str, rows: Sequence[LogitEstimate], *, outside: int) ->
 
 def tenths_note(text: str, whole: Sequence[LogitEstimate], tenths: Sequence[LogitEstimate]) -> str:
     """Below the title of the curves along the text."""
-    return (
-        f"Read on {text}, each text cut into ten parts of equal length; {sizes(whole)}. "
-        f"{_bars(tenths, 'Bands')}."
-    )
+    start = f"Read on {text}, each text cut into ten parts of equal length"
+    return f"{start}; {sizes(whole)}. {_bars(tenths, 'Bands')}."
 
 
 def shift_note(
     base: str, text: str, first: Sequence[LogitEstimate], ranks: Sequence[LogitEstimate]
 ) -> str:
     """Below the title of the shifts by rank."""
-    return (
-        f"Checkpoint minus {base} at the same positions of {text}; {sizes(first)}. "
-        f"{_bars(ranks, 'Bands')}."
-    )
+    start = f"Checkpoint minus {base} at the same positions of {text}"
+    return f"{start}; {sizes(first)}. {_bars(ranks, 'Bands')}."
 
 
 def cooling_note(base: str, text: str, rows: Sequence[LogitEstimate], *, texts: int) -> str:
