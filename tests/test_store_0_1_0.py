@@ -22,6 +22,7 @@ from emdiag.core.regrades import RegradeResult
 from emdiag.core.results import EvaluateResult
 from emdiag.demonstration.plan import FILE, DemoMeasurements
 from emdiag.demonstration.run import DemoResult
+from emdiag.findings.remarks import worded
 from emdiag.publish.context import page_context
 from emdiag.publish.kinds import RECORDS, kind_of
 from emdiag.publish.runs import evaluation_of_runs
@@ -91,6 +92,27 @@ def test_each_kind_is_read_with_its_numbers_and_written_with_its_kind(
     assert json.loads(file.read_text())["kind"] == kind
     assert read_result(file, *EVERY_KIND) == result
     assert len(result_files(stored)) == 5
+
+
+@pytest.mark.parametrize("kind", PRINTED)
+def test_what_json_prints_today_is_read_back_with_its_words(kind: str, stored: RunStore) -> None:
+    file = stored.root.resolve().parent / f"{kind}.json"
+    result = read_result(file, *EVERY_KIND)
+    printed = worded(to_plain(result))
+    file.write_text(json.dumps(printed))
+    again = read_result(file, *EVERY_KIND)
+    assert worded(to_plain(again)) == printed
+    assert same_numbers(again, printed)
+
+
+def test_reasons_of_claims_are_stored_as_facts_and_printed_as_words(stored: RunStore) -> None:
+    result, file = emdiag.claims(store=stored.root), stored.root / "claims.json"
+    file.write_bytes(encode(result))
+    assert read_result(file, *EVERY_KIND) == result
+    printed = worded(to_plain(result))
+    assert all(isinstance(claim["why"], str) for claim in printed["claims"])
+    file.write_text(json.dumps(printed))
+    assert worded(to_plain(read_result(file, *EVERY_KIND))) == printed
 
 
 def test_what_is_of_no_kind_or_of_another_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ FEW_PROBLEMS: Final = 30
 MUCH_TRUNCATED: Final = 0.05
 """Above this share, a score says as much about the limit of new tokens as about the model."""
 
+_CAUTIONED: Final = ("partial", "ungraded")
+"""Codes of notes that the cautions of a score are about already."""
+
 
 def score_cautions(scores: Sequence[BenchmarkScore]) -> tuple[str, ...]:
     """Of an evaluation, each a sentence: the gravest first, then the notes of the scores."""
@@ -28,11 +31,7 @@ def score_cautions(scores: Sequence[BenchmarkScore]) -> tuple[str, ...]:
             *_mixed(scores),
             *template_caution(scores),
             *one_seed([(score.label, score.checkpoint.stage, 1) for score in scores]),
-            *(
-                note
-                for score in scores
-                for note in note_sentences(score.notes, without=("partial",))
-            ),
+            *(note for score in scores for note in note_sentences(score.notes, without=_CAUTIONED)),
         ]
     )
 
