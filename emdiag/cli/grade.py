@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.findings.numbers import NOTHING, count, percent_cell
-from emdiag.findings.page import table
-
-if TYPE_CHECKING:
-    from emdiag.findings.page import Table
+from emdiag.findings.page import Table, table
 
 
 def grade(

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from emdiag.cli import console
+from emdiag.cli.console import Out
 from emdiag.core.errors import PlanError
 from emdiag.core.options import renaming
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.cli.console import Out
-    from emdiag.core.records import Result
-    from emdiag.findings.page import Findings
-    from emdiag.store.session import Session
+from emdiag.core.records import Result
+from emdiag.findings.page import Findings
+from emdiag.store.session import Session
 
 Figures = Annotated[
     Path | None, typer.Option(help="Folder of the plots; below --store by default.")

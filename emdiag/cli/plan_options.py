@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_origin
+from typing import Annotated, Any, Generic, TypeVar, get_origin
 
 import typer
 
@@ -16,11 +16,9 @@ from emdiag.cli import console, options
 from emdiag.core.errors import PlanError
 from emdiag.core.options import REQUIRED, Field, fields_of
 from emdiag.core.plans import Plan, read_plan_file
+from emdiag.core.records import Result
+from emdiag.findings.page import Findings
 from emdiag.store.session import Session
-
-if TYPE_CHECKING:
-    from emdiag.core.records import Result
-    from emdiag.findings.page import Findings
 
 P = TypeVar("P", bound=Plan)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,13 +19,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from emdiag.core.codec import to_plain
+from emdiag.core.records import Result
+from emdiag.findings.page import Cell, Findings, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from emdiag.cli.console import Out
-    from emdiag.core.records import Result
-    from emdiag.findings.page import Cell, Findings, Table
 
 _GAP: Final = 2
 _SENTENCE: Final = 20

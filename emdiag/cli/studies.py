@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emdiag.cli import options
 from emdiag.cli.plan_options import Call, plan_command
 from emdiag.core.progress import SilentProgress
+from emdiag.core.training import TrainResult
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.sweep.plan import TemperatureSweepPlan
 from emdiag.studies.training.plans import SeedScoresPlan, SelectPlan
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.rl.plan import RLPlan
-
-if TYPE_CHECKING:
-    from emdiag.core.training import TrainResult
 
 train = typer.Typer(
     help="Entropy minimisation, reinforcement learning, and scores of what they made.",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 FieldRule = tuple[str, bool, str]
 """A field, whether its value is allowed, and what it must be: `("samples", n >= 1, ">= 1")`."""

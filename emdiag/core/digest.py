@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from emdiag.core.codec import to_plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from emdiag.core.sampling import Prompt
+from emdiag.core.sampling import Prompt
 
 
 def canonical_json(value: object) -> bytes:

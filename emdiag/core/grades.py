@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from emdiag.core.errors import GraderError
 from emdiag.core.outside import names_object
 from emdiag.core.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from emdiag.core.sampling import Completion
+from emdiag.core.sampling import Completion
 
 Tolerance = Literal["exact", "significant-digits"]
 """How close a number must come: to the digits written, or within the gold's significant digits

@@ -6,19 +6,14 @@ import re
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
-from emdiag.core.errors import PlanError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from emdiag.core.errors import EmdiagError
+from emdiag.core.errors import EmdiagError, PlanError
 
 _SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

@@ -7,9 +7,10 @@ import json
 import logging
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -25,10 +26,6 @@ from emdiag.core.options import (
 )
 from emdiag.core.recipes import SETTINGS
 from emdiag.core.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from emdiag.core.grades import Gold, Judgement
-    from emdiag.core.runs import EngineInfo
-    from emdiag.core.sampling import (
-        Completion,
-        FilledPrompt,
-        Prompt,
-        SampleRequest,
-        SamplingParams,
-    )
-
+from emdiag.core.grades import Gold, Judgement
+from emdiag.core.runs import EngineInfo
+from emdiag.core.sampling import Completion, FilledPrompt, Prompt, SampleRequest, SamplingParams
 
 _Array_co = TypeVar("_Array_co", covariant=True)
 """An array of the library that an engine computes with."""

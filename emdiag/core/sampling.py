@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from emdiag.core.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 FinishReason = Literal["stop", "length"]
 """`stop`: the model ended its answer (an end token or a stop string); `length`: it was cut off."""

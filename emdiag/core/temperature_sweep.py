@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.records import Record, Result
 from emdiag.core.results import Direction, Interval, Metric, Remark
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Axis = Literal["temperature", "top_p", "top_k"]
 """What a sweep varies."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
+from emdiag.core.checkpoints import Arm
+from emdiag.core.results import BenchmarkScore, Remark
 from emdiag.findings.numbers import count, listed, percent
 from emdiag.findings.remarks import words_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from emdiag.core.checkpoints import Arm
-    from emdiag.core.results import BenchmarkScore, Remark
 
 FEW_PROBLEMS: Final = 30
 """Below this, intervals of a bootstrap are too narrow and single problems weigh much."""

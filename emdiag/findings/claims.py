@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from emdiag.core.claims import ClaimFigure, ClaimResult, ClaimsResult, ClaimVerdict
 from emdiag.findings.cautions import as_sentence, distinct, note_sentences
 from emdiag.findings.numbers import (
     NOTHING,
@@ -17,14 +19,8 @@ from emdiag.findings.numbers import (
     statistic,
     true_minus,
 )
-from emdiag.findings.page import Cell, Findings, Statement, statement, table_of
+from emdiag.findings.page import Cell, Findings, Statement, Table, Tone, statement, table_of
 from emdiag.findings.remarks import all_words, words_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from emdiag.core.claims import ClaimFigure, ClaimResult, ClaimsResult, ClaimVerdict
-    from emdiag.findings.page import Table, Tone
 
 TITLE: Final = "Claims of the paper, measured"
 QUESTION: Final = "Which claims about entropy minimisation hold on these checkpoints?"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -11,9 +12,6 @@ from emdiag.core.errors import RunMismatchError, StoreError
 from emdiag.core.files import write_atomically
 from emdiag.core.records import Record, Result
 from emdiag.store.legacy import upgraded
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 R = TypeVar("R", bound=Record)
 ResultT = TypeVar("ResultT", bound=Result)

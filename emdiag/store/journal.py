@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from pathlib import Path
+from typing import BinaryIO, Generic, Self, TypeVar
 
 import msgspec
 
@@ -13,11 +15,6 @@ from emdiag.core.grades import Grade
 from emdiag.core.records import Record
 from emdiag.core.runs import SampleEntropy
 from emdiag.core.sampling import Completion
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-    from typing import BinaryIO, Self
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", Completion, Grade, SampleEntropy)

@@ -5,26 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
-from emdiag.core.results import remark
-from emdiag.core.runs import Provenance
+from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.results import Remark, remark
+from emdiag.core.runs import EngineInfo, ProblemsFile, Provenance
 from emdiag.resources import checkout, version
-from emdiag.store.journal import read_journal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from emdiag.core.checkpoints import CheckpointRef
-    from emdiag.core.results import Remark
-    from emdiag.core.runs import EngineInfo, ProblemsFile
-    from emdiag.store.journal import JournalWriter
+from emdiag.store.journal import JournalWriter, read_journal
 
 
 @dataclass(kw_only=True)

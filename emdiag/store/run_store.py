@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.errors import StoreError
 from emdiag.core.files import write_atomically
 from emdiag.core.grades import Grade, is_second_grader
-from emdiag.core.records import Record
+from emdiag.core.records import Record, Result
 from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import (
     EntropySpec,
@@ -29,12 +31,6 @@ from emdiag.store.journal import JournalWriter, SampleJournal
 from emdiag.store.legacy import named_problems_files
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from emdiag.core.records import Result
 
 _T = TypeVar("_T", bound=Record)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emdiag.core.progress import SilentProgress
 from emdiag.core.protocols import Progress
 from emdiag.resources import default_home
 from emdiag.store.run_store import RunStore
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, kw_only=True)

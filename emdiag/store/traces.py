@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
 from emdiag.core.files import write_atomically
 from emdiag.core.moments import LogitTrace, PairSpec, PairTrace, ReadingSpec
 from emdiag.core.records import Record
+from emdiag.core.runs import Provenance
 from emdiag.store.files import settle_spec
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from emdiag.core.runs import Provenance
-    from emdiag.store.run_store import Sample
+from emdiag.store.run_store import Sample
 
 _KEY_SHOWN = 12
 

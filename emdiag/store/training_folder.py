@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import StoreError
@@ -12,9 +12,6 @@ from emdiag.core.records import Record
 from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
 from emdiag.store.files import read_record
 from emdiag.store.journal import read_journal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FOLDER_FILE = "training.json"
 UPDATES_FILE = "updates.jsonl"

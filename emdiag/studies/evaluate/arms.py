@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
-from emdiag.core.checkpoints import Arm, Stage
+from emdiag.core.checkpoints import Arm, CheckpointRef, Stage
 from emdiag.core.errors import PlanError
 from emdiag.core.options import Option
 from emdiag.core.records import Record
 from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
 from emdiag.studies.evaluate.plan import NamedRef
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.checkpoints import CheckpointRef
 
 SeedChoice = Literal["registered", "all"]
 """Which checkpoints a training folder stands for: the one registered before training, or the last

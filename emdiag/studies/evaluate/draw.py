@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from emdiag.core.errors import naming
+from emdiag.core.protocols import Sampler
+from emdiag.core.sampling import SampleRequest
 from emdiag.engines.open import open_sampler
 from emdiag.engines.requests import one_for_each
 from emdiag.store.provenance import start_session, working
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.protocols import Sampler
-    from emdiag.core.sampling import SampleRequest
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.evaluate.task import EvalTask
+from emdiag.store.session import Session
+from emdiag.studies.evaluate.plan import EvaluatePlan
+from emdiag.studies.evaluate.task import EvalTask
 
 
 def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Session) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emdiag.core.errors import naming
+from emdiag.core.protocols import Progress
 from emdiag.core.runs import EntropySpec, SampleEntropy
+from emdiag.core.sampling import Completion
 from emdiag.engines.open import effective_dtype, has_weights, open_reader
+from emdiag.engines.options import EngineOptions
+from emdiag.store.run_store import Sample
+from emdiag.studies.evaluate.task import EvalTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.protocols import Progress
-    from emdiag.core.sampling import Completion
     from emdiag.engines.hf.logit_reader import ModelReader
-    from emdiag.engines.options import EngineOptions
-    from emdiag.store.run_store import Sample
-    from emdiag.studies.evaluate.task import EvalTask
 
 
 def entropy_spec(reading: EvalTask, *, options: EngineOptions) -> EntropySpec | None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from emdiag.core.digest import digest
-from emdiag.core.grades import Grade, check_decided
-from emdiag.core.problems import gold_of
+from emdiag.core.grades import Grade, Judgement, check_decided
+from emdiag.core.problems import Problem, gold_of
+from emdiag.core.protocols import Grader, Progress
 from emdiag.core.runs import GradingSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.grades import Judgement
-    from emdiag.core.problems import Problem
-    from emdiag.core.protocols import Grader, Progress
-    from emdiag.core.sampling import Completion
-    from emdiag.store.run_store import Sample
-    from emdiag.studies.evaluate.task import EvalTask
+from emdiag.core.sampling import Completion
+from emdiag.store.run_store import Sample
+from emdiag.studies.evaluate.task import EvalTask
 
 _PROBLEMS_AT_ONCE = 32
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from unicodedata import category
 
 import msgspec
@@ -13,9 +13,6 @@ from emdiag.core.errors import MeasurementError
 from emdiag.core.outside import load_object, outside_code
 from emdiag.core.results import Interval, Metric
 from emdiag.studies.stored.outcomes import Outcomes
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 MetricFunction = Callable[[Outcomes], Metric]
 """One number of a checkpoint on a benchmark."""

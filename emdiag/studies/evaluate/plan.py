@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import Grading, Sampling, Targets
@@ -13,9 +14,6 @@ from emdiag.core.plans import Plan
 from emdiag.core.records import Record
 from emdiag.core.typed_lists import texts
 from emdiag.engines.options import EngineOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 
 class NamedRef(Record, frozen=True, kw_only=True):

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
 
+from emdiag.core.keywords import EvaluateKeywords
 from emdiag.core.plans import spelled_out
+from emdiag.core.protocols import Progress
 from emdiag.core.results import EvaluateResult
-from emdiag.store.session import open_session
+from emdiag.store.session import Session, open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.grade import grade_reading
-from emdiag.studies.evaluate.outside_metrics import load_metrics, name_of
+from emdiag.studies.evaluate.outside_metrics import MetricFunction, load_metrics, name_of
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.score import score_reading
 from emdiag.studies.evaluate.task import expand
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.core.keywords import EvaluateKeywords
-    from emdiag.core.protocols import Progress
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.outside_metrics import MetricFunction
 
 
 @spelled_out(EvaluatePlan)

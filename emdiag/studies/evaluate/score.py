@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from emdiag.core.grades import Verdict
-from emdiag.core.results import BenchmarkScore, as_given, remark
+from emdiag.core.results import (
+    BenchmarkScore,
+    Metric,
+    ProblemScore,
+    Remark,
+    TextRates,
+    as_given,
+    remark,
+)
+from emdiag.core.runs import Provenance
 from emdiag.measure.answers import average, by_group, metrics, shares
 from emdiag.stats.comparisons import detectable_gain
 from emdiag.store.provenance import version_notes
-from emdiag.studies.evaluate.outside_metrics import measure_outside
-from emdiag.studies.stored.outcomes import outcomes_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.results import Metric, ProblemScore, Remark, TextRates
-    from emdiag.core.runs import Provenance
-    from emdiag.studies.evaluate.outside_metrics import MetricFunction
-    from emdiag.studies.evaluate.task import EvalTask
-    from emdiag.studies.stored.outcomes import Outcomes
+from emdiag.studies.evaluate.outside_metrics import MetricFunction, measure_outside
+from emdiag.studies.evaluate.task import EvalTask
+from emdiag.studies.stored.outcomes import Outcomes, outcomes_of
 
 TRUNCATED_WORTH_A_NOTE = 0.05
 

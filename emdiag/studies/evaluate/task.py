@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
+from emdiag.core.protocols import PromptEncoder
 from emdiag.core.runs import EngineSpec, ProblemsFile, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
 from emdiag.engines.requests import check_room
-from emdiag.store.run_store import Run
+from emdiag.store.run_store import Run, RunStore
+from emdiag.store.session import Session
 from emdiag.store.training_folder import followed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from emdiag.core.protocols import PromptEncoder
-    from emdiag.store.run_store import RunStore
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
+from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 
 
 @dataclass(frozen=True, kw_only=True)

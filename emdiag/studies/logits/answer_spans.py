@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emdiag.core.grades import Verdict
 from emdiag.core.logit_skew import OWN
+from emdiag.core.protocols import Grader, Progress
 from emdiag.core.results import remark
 from emdiag.grading.parse.extract import answer_start
-from emdiag.measure.logit_estimates import EstimateRow
+from emdiag.measure.logit_estimates import EstimateRow, EstimateTable
+from emdiag.measure.logit_rows import Mask
+from emdiag.measure.logit_statistics import Floats, Positions
 from emdiag.stats.comparisons import within_problem_auroc
 from emdiag.stats.moments import DECILES
+from emdiag.store.run_store import Sample
 from emdiag.studies.evaluate.grade import grade_reading
+from emdiag.studies.logits.texts import TextSet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.protocols import Grader, Progress
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
-    from emdiag.measure.logit_estimates import EstimateTable
-    from emdiag.measure.logit_rows import Mask
-    from emdiag.measure.logit_statistics import Floats, Positions
-    from emdiag.store.run_store import Sample
-    from emdiag.studies.logits.texts import TextSet
 
 
 _AUROC_NOTE = remark("over-mixed-problems")

@@ -8,30 +8,29 @@ positions at a time.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import naming
 from emdiag.core.moments import LogitTrace, PairTrace, ReadingSpec
+from emdiag.core.runs import Provenance
 from emdiag.engines.hf.memory import available_bytes
 from emdiag.engines.open import open_reader, state_bytes
+from emdiag.engines.options import EngineOptions
 from emdiag.store.journal import JournalWriter
 from emdiag.store.provenance import Work, start_session, working
+from emdiag.store.run_store import Sample
+from emdiag.store.session import Session
 from emdiag.store.traces import TraceFolder
 from emdiag.studies.logits.texts import TextSet, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from emdiag.core.runs import Provenance
     from emdiag.engines.hf.logit_reader import KeptText, ModelReader, ReadText
-    from emdiag.engines.options import EngineOptions
     from emdiag.measure.logits import TracedText
-    from emdiag.store.run_store import Sample
-    from emdiag.store.session import Session
 
     TextKey = tuple[Path, Sample]
     """Folder of the traces of a set of texts, and the text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -9,40 +10,36 @@ from typing import TYPE_CHECKING, Unpack
 import msgspec
 
 from emdiag.core.errors import EngineRefusedError
-from emdiag.core.logit_skew import OWN, LogitSkewResult
-from emdiag.core.moments import ReadingSpec
+from emdiag.core.keywords import LogitSkewKeywords
+from emdiag.core.logit_skew import (
+    OWN,
+    Decomposition,
+    LogitEstimate,
+    LogitSkewResult,
+    PublishedFigure,
+)
+from emdiag.core.moments import PairTrace, ReadingSpec
 from emdiag.core.plans import spelled_out
-from emdiag.core.results import as_given, remark
+from emdiag.core.protocols import Progress
+from emdiag.core.results import Remark, as_given, remark
 from emdiag.engines.open import choose_engine, effective_dtype, has_weights
 from emdiag.measure.logit_decomposition import decomposition, finding, flows, histograms
 from emdiag.measure.logit_estimates import EstimateTable
 from emdiag.measure.logit_rows import ArmReadings, add_rows
-from emdiag.measure.logit_statistics import pair_statistics, positions_of
+from emdiag.measure.logit_statistics import Positions, pair_statistics, positions_of
 from emdiag.measure.published_logits import PublishedReadings, published_figure
 from emdiag.store.provenance import version_notes
-from emdiag.store.session import open_session
+from emdiag.store.session import Session, open_session
 from emdiag.studies.evaluate.arms import arm_of
-from emdiag.studies.evaluate.task import expand
+from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
-from emdiag.studies.logits.plan import LogitSkewPlan, logit_design
+from emdiag.studies.logits.plan import LogitSkewDesign, LogitSkewPlan, logit_design
 from emdiag.studies.logits.read import Job, StudyCheckpoint, read_missing
-from emdiag.studies.logits.sources import collect
+from emdiag.studies.logits.sources import StudySources, collect
+from emdiag.studies.logits.texts import TextSet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.keywords import LogitSkewKeywords
-    from emdiag.core.logit_skew import Decomposition, LogitEstimate, PublishedFigure
-    from emdiag.core.moments import PairTrace
-    from emdiag.core.protocols import Progress
-    from emdiag.core.results import Remark
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
-    from emdiag.measure.logit_statistics import Positions
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.task import EvalTask
-    from emdiag.studies.logits.plan import LogitSkewDesign
-    from emdiag.studies.logits.sources import StudySources
-    from emdiag.studies.logits.texts import TextSet
 
     Right = Mapping[str, Mapping[tuple[str, int], bool]]
     """Label of a member to which of its own texts, by problem and sample, are right."""

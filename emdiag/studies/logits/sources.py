@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,15 @@ from emdiag.core.logit_skew import OWN
 from emdiag.core.option_groups import Sampling
 from emdiag.core.results import Remark, remark
 from emdiag.measure.published_logits import TEMPERATURE, TOP_K
+from emdiag.store.session import Session
 from emdiag.studies.evaluate.draw import draw_missing
-from emdiag.studies.evaluate.plan import NamedRef
+from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 from emdiag.studies.evaluate.task import EvalTask, expand
-from emdiag.studies.logits.plan import REFERENCE, SOLUTIONS
+from emdiag.studies.logits.plan import REFERENCE, SOLUTIONS, LogitSkewDesign, LogitSkewPlan
 from emdiag.studies.logits.texts import TextSet, drawn_texts, run_texts, solution_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.logits.plan import LogitSkewDesign, LogitSkewPlan
 
 
 _PUBLISHED = "published "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +18,15 @@ from emdiag.core.option_groups import Sampling
 from emdiag.core.progress import SilentProgress
 from emdiag.core.protocols import Text
 from emdiag.core.runs import ReferenceSpec
-from emdiag.studies.evaluate.plan import EvaluatePlan
+from emdiag.core.sampling import Prompt
+from emdiag.store.run_store import Sample
+from emdiag.store.session import Session
+from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.stored.find_runs import require_run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from emdiag.core.sampling import Prompt
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
-    from emdiag.store.run_store import Sample
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.plan import NamedRef
 
 
 @dataclass(frozen=True, kw_only=True)

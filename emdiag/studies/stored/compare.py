@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from emdiag.core.errors import MeasurementError, PlanError
-from emdiag.core.results import CompareResult, Comparison, remark
+from emdiag.core.results import CompareResult, Comparison, Remark, remark
+from emdiag.core.runs import RunSpec
 from emdiag.stats.comparisons import conclude, exact_mcnemar, holm, sign_flip
 from emdiag.stats.intervals import bootstrap_of_means, of_differences
 from emdiag.store.run_store import RunStore
 from emdiag.studies.stored.find_runs import find_pairs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import Remark
-    from emdiag.core.runs import RunSpec
-    from emdiag.studies.stored.outcomes import Outcomes
+from emdiag.studies.stored.outcomes import Outcomes
 
 MARGIN = 0.02
 """Two points: the zone counted as no difference, unless the user says otherwise."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError
 from emdiag.core.files import replacing
+from emdiag.core.problems import Problem
 from emdiag.core.records import Record
+from emdiag.core.results import Remark
+from emdiag.store.run_store import Run
 from emdiag.studies.stored.problems import problems_of_runs
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from emdiag.core.problems import Problem
-    from emdiag.core.results import Remark
-    from emdiag.store.run_store import Run
 
 
 class ExportRow(Record, frozen=True, kw_only=True):

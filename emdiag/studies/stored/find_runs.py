@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.grades import is_outside_grader, is_second_grader
-from emdiag.store.run_store import Run
+from emdiag.core.runs import GradingSpec
+from emdiag.store.run_store import Run, RunStore
 
 if TYPE_CHECKING:
-    from emdiag.core.runs import GradingSpec
-    from emdiag.store.run_store import RunStore
     from emdiag.studies.stored.outcomes import Outcomes
 
 _FEWEST_KEY_DIGITS = 4

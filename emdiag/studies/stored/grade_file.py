@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, get_args
+from typing import NoReturn, get_args
 
 import msgspec
 
@@ -19,9 +20,6 @@ from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
 from emdiag.core.results import Remark, as_given, remark
 from emdiag.grading.pool.pool import GraderPool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _LINE = '{"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
 

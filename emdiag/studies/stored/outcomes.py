@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdiag.core.grades import Grade, Verdict
-from emdiag.core.results import TextRates
+from emdiag.core.results import ProblemScore, TextRates
+from emdiag.core.sampling import Completion
 from emdiag.measure.answers import REPEATED_ABOVE, repeated_share, score_problem
-from emdiag.store.run_store import Run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import ProblemScore
-    from emdiag.core.sampling import Completion
-    from emdiag.store.run_store import Sample
+from emdiag.store.run_store import Run, Sample
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

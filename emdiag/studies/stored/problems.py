@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from emdiag.benchmarks.cards import card_names, load_card
 from emdiag.benchmarks.load import load_problems
@@ -12,12 +13,7 @@ from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard, Problem, gold_of
 from emdiag.core.results import Remark, remark
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from emdiag.store.run_store import Run
+from emdiag.store.run_store import Run
 
 
 @dataclass(frozen=True, kw_only=True)

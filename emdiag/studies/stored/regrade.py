@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.digest import digest
 from emdiag.core.errors import BenchmarkError, StoreError
-from emdiag.core.grades import PLAIN_GRADER, Gold, Grade, Verdict, check_decided, is_outside_grader
+from emdiag.core.grades import (
+    PLAIN_GRADER,
+    Gold,
+    Grade,
+    GraderSpec,
+    Verdict,
+    check_decided,
+    is_outside_grader,
+)
 from emdiag.core.option_groups import Grading
-from emdiag.core.problems import gold_of
+from emdiag.core.problems import BenchmarkCard, Problem, gold_of
+from emdiag.core.protocols import Grader, Progress
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
 from emdiag.core.results import Metric, Remark, remark
 from emdiag.core.runs import GradingSpec
 from emdiag.stats.intervals import of_differences, over_problems
-from emdiag.store.session import open_session
+from emdiag.store.run_store import Run
+from emdiag.store.session import Session, open_session
 from emdiag.studies.stored.find_runs import main_grading, runs_named
 from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
 from emdiag.studies.stored.problems import problems_of_runs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from emdiag.core.grades import GraderSpec
-    from emdiag.core.problems import BenchmarkCard, Problem
-    from emdiag.core.protocols import Grader, Progress
-    from emdiag.store.run_store import Run
-    from emdiag.store.session import Session
 
 
 def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name

@@ -7,18 +7,13 @@ a gold that equals itself only as text is one the grader cannot read.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from emdiag.benchmarks.golds import members
 from emdiag.core.grades import Verdict
-from emdiag.core.problems import gold_of
+from emdiag.core.problems import BenchmarkCard, Problem, gold_of
+from emdiag.core.protocols import Grader
 from emdiag.core.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.problems import BenchmarkCard, Problem
-    from emdiag.core.protocols import Grader
 
 # Relations, number bases, percent, degrees and matrices: not values one may multiply.
 _SPECIAL = re.compile(r"[=<>%]|\\(?:[gl]eq?(?:slant)?|in|circ|begin)\b|\d_\{?\d")

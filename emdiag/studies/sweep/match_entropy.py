@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from emdiag.core.results import Interval
 from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
 from emdiag.stats.curves import place_of
 from emdiag.stats.intervals import of_differences, of_two_arms
 from emdiag.studies.sweep.plan import MARGIN
 from emdiag.studies.sweep.points import MeasuredPoint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import Interval
 
 TOLERANCE_FRAC, LEAST_TOLERANCE_NATS = 0.02, 0.0005
 """Two entropies are equal within this share of them, or within this many nats if that is more."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -17,11 +16,7 @@ from emdiag.stats.samples import agreement
 from emdiag.store.run_store import Sample
 from emdiag.studies.evaluate.score import reading_outcomes
 from emdiag.studies.evaluate.task import EvalTask
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.studies.stored.outcomes import Outcomes
+from emdiag.studies.stored.outcomes import Outcomes
 
 _COUNTED = ("distinct_answers", "entropy_nats", "mean_tokens")
 """Statistics that are no shares, so that nothing bounds them."""

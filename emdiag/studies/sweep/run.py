@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 import msgspec
 
+from emdiag.core.keywords import TemperatureSweepKeywords
 from emdiag.core.plans import spelled_out
-from emdiag.core.results import remark
-from emdiag.core.temperature_sweep import SweepSetting, TemperatureSweepResult
+from emdiag.core.protocols import Grader, Progress
+from emdiag.core.results import Remark, remark
+from emdiag.core.temperature_sweep import CoolingControl, SweepSetting, TemperatureSweepResult
 from emdiag.store.provenance import version_notes
-from emdiag.store.session import open_session
+from emdiag.store.session import Session, open_session
 from emdiag.studies.evaluate.arms import arm_of
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.entropies import entropies, read_missing_entropies
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.score import caveats
-from emdiag.studies.evaluate.task import expand
+from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.sweep.match_entropy import (
     BaseCurve,
+    EntropyTarget,
     control_of,
     match_entropies,
     target_of,
     with_headlines,
 )
-from emdiag.studies.sweep.plan import TemperatureSweepPlan, plan_at, sweep_design
-from emdiag.studies.sweep.points import SweepRun, measure_point
+from emdiag.studies.sweep.plan import SweepDesign, TemperatureSweepPlan, plan_at, sweep_design
+from emdiag.studies.sweep.points import MeasuredPoint, SweepRun, measure_point
 from emdiag.studies.sweep.slopes import sweep_slopes
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from emdiag.core.keywords import TemperatureSweepKeywords
-    from emdiag.core.protocols import Grader, Progress
-    from emdiag.core.results import Remark
-    from emdiag.core.temperature_sweep import CoolingControl
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.task import EvalTask
-    from emdiag.studies.sweep.match_entropy import EntropyTarget
-    from emdiag.studies.sweep.plan import SweepDesign
-    from emdiag.studies.sweep.points import MeasuredPoint
-
-    SettingOfArm = tuple[str, str, SweepSetting]
-    """Label of an arm, benchmark, setting."""
+SettingOfArm = tuple[str, str, SweepSetting]
+"""Label of an arm, benchmark, setting."""
 
 
 @spelled_out(TemperatureSweepPlan)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emdiag.core.results import direction_of
-from emdiag.core.temperature_sweep import Slope, SlopeDifference, SweepSetting
+from emdiag.core.results import Direction, direction_of
+from emdiag.core.temperature_sweep import Axis, Slope, SlopeDifference, SweepSetting, Trend
 from emdiag.stats.comparisons import holm, sign_flip
 from emdiag.stats.curves import slope_weights
 from emdiag.stats.intervals import interval_of, of_two_arms
+from emdiag.studies.sweep.points import MeasuredPoint
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from emdiag.core.results import Direction
-    from emdiag.core.temperature_sweep import Axis, Trend
-    from emdiag.studies.sweep.points import MeasuredPoint
-
-    Curve = Mapping[SweepSetting, NDArray[np.float64]]
-    """Setting to the share of right samples, `[seeds, problems]`."""
+Curve = Mapping[SweepSetting, NDArray[np.float64]]
+"""Setting to the share of right samples, `[seeds, problems]`."""
 
 _TRENDS: Final[Mapping[Direction, Trend]] = {
     "higher": "rises",

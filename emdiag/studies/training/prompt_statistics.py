@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from emdiag.core.grades import Verdict
+from emdiag.core.protocols import Grader, Progress
+from emdiag.core.sampling import Completion
+from emdiag.core.selection import PromptStatistics
 from emdiag.engines.open import has_weights, read_text_entropies
 from emdiag.grading.parse.extract import extract
 from emdiag.grading.parse.latex import tidy, unboxed
 from emdiag.measure.prompts import prompt_statistics
 from emdiag.studies.evaluate.grade import grade_reading
+from emdiag.studies.evaluate.plan import EvaluatePlan
+from emdiag.studies.evaluate.task import EvalTask
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from emdiag.core.grades import Verdict
-    from emdiag.core.protocols import Grader, Progress
-    from emdiag.core.sampling import Completion
-    from emdiag.core.selection import PromptStatistics
-    from emdiag.studies.evaluate.plan import EvaluatePlan
-    from emdiag.studies.evaluate.task import EvalTask
-
-    DrawnSamples = Mapping[str, Sequence[Completion]]
-    """Completions of each problem, by sample index."""
+DrawnSamples = Mapping[str, Sequence[Completion]]
+"""Completions of each problem, by sample index."""
 
 MAX_ANSWER = 4096
 """Characters of an answer that are compared."""

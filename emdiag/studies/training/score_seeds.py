@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from emdiag.core.errors import PlanError, StoreError
+from emdiag.core.keywords import SeedScoresKeywords
 from emdiag.core.plans import spelled_out
+from emdiag.core.protocols import Progress
 from emdiag.core.seed_scores import SeedScoresResult
+from emdiag.core.training import TrainFolder
 from emdiag.measure.seed_summary import Trained, summarise_seeds
-from emdiag.store.session import open_session
+from emdiag.store.session import Session, open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
 from emdiag.studies.evaluate.plan import NamedRef
 from emdiag.studies.evaluate.run import run_evaluate
 from emdiag.studies.training.plans import SeedScoresPlan
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from emdiag.core.keywords import SeedScoresKeywords
-    from emdiag.core.protocols import Progress
-    from emdiag.core.training import TrainFolder
-    from emdiag.store.session import Session
 
 
 @spelled_out(SeedScoresPlan)

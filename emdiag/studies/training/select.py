@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.files import write_atomically
+from emdiag.core.keywords import SelectKeywords
 from emdiag.core.plans import spelled_out
-from emdiag.core.results import Amount, remark
+from emdiag.core.problems import Problem
+from emdiag.core.protocols import Progress
+from emdiag.core.results import Amount, Remark, remark
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.engines.open import has_weights
-from emdiag.store.session import open_session
+from emdiag.store.run_store import RunStore
+from emdiag.store.session import Session, open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE, caveats
-from emdiag.studies.evaluate.task import expand
+from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.training.criteria import RULES, choose_criterion, rank
 from emdiag.studies.training.plans import SelectPlan
 from emdiag.studies.training.prompt_statistics import measure_prompts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdiag.core.keywords import SelectKeywords
-    from emdiag.core.problems import Problem
-    from emdiag.core.protocols import Progress
-    from emdiag.core.results import Remark
-    from emdiag.store.run_store import RunStore
-    from emdiag.store.session import Session
-    from emdiag.studies.evaluate.task import EvalTask
 
 SILENT_WORTH_A_NOTE = 0.25
 _MARK = "selection"

@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import PlanError, TrainingError
@@ -23,9 +24,6 @@ from emdiag.train.em.entropy_loss import LossTerms, weighted_loss, whole_loss
 from emdiag.train.em.objectives import TokenWeights, TrainRow
 from emdiag.train.em.optimizer import MasterAdamW
 from emdiag.train.em.recipes import EMRecipe
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
 """Weights whose distance is summed at a time: what fits a cache, and what fills a device."""
