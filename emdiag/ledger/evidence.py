@@ -12,7 +12,7 @@ from typing import NamedTuple, cast, get_args
 import msgspec
 
 from emdiag.core.checkpoints import Arm, Stage
-from emdiag.core.claims import Role
+from emdiag.core.claims import Claim, Role
 from emdiag.core.errors import JournalError, PlanError, StoreError
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.results import EvaluateResult
@@ -128,6 +128,11 @@ class Evidence:
             parents = [base for base in arms if manifest.parent_digest in base.digests]
             arms = parents or arms
         return arms[-1:] if role == "base" else arms
+
+    def sides(self, claim: Claim) -> list[tuple[Arm, Arm]]:
+        """Every arm of the claim's left side with every one of its right side beside it."""
+        rights = self.of(claim.right)
+        return [(left, right) for right in rights for left in self.opposite(claim.left, right)]
 
 
 def setting_of(run: Run) -> Setting:

@@ -41,19 +41,17 @@ def for_each_pair(
         absent = claim.right if not rights else claim.left
         return Verdicts([missing(claim, remark("no-checkpoint", roles=(absent,)))])
     results, fairness = [], []
-    for right in rights:
-        for left in evidence.opposite(claim.left, right):
-            labels = (left.label, right.label)
-            if must_be_alike and not _is_alike(evidence, left, right):
-                continue
-            measured = pairs(
-                evidence, left, right, decision=claim.decision, benchmark=claim.benchmark
-            )
-            fairness += [pair.fairness for pair in measured]
-            if measured:
-                results.append(judge(claim, left, right, measured))
-            else:
-                results.append(missing(claim, remark("no-equal-runs"), arms=labels))
+    for left, right in evidence.sides(claim):
+        if must_be_alike and not _is_alike(evidence, left, right):
+            continue
+        measured = pairs(evidence, left, right, decision=claim.decision, benchmark=claim.benchmark)
+        fairness += [pair.fairness for pair in measured]
+        labels = (left.label, right.label)
+        results.append(
+            judge(claim, left, right, measured)
+            if measured
+            else missing(claim, remark("no-equal-runs"), arms=labels)
+        )
     return Verdicts(results or [missing(claim, remark("none-trained-alike"))], fairness)
 
 

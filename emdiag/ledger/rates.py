@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Decision
-from emdiag.core.results import Amount
+from emdiag.core.results import Amount, Interval
 from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.fairness import Fairness, fairness_of
 from emdiag.stats.intervals import bootstrap_of_means, of_differences, of_two_arms
@@ -120,6 +121,14 @@ def difference_of(left: Rates, right: Rates) -> Amount:
         value=float(right.mean() - left.mean()),
         interval=interval or of_differences(right.mean(axis=0) - left.mean(axis=0)),
     )
+
+
+def divided(interval: Interval | None, by: float) -> Interval | None:
+    """Of a value over a number; below zero, the ends change places."""
+    if interval is None:
+        return None
+    low, high = sorted((interval.low / by, interval.high / by))
+    return msgspec.structs.replace(interval, low=low, high=high)
 
 
 def mean_difference(of_benchmarks: Sequence[Pair]) -> Amount:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimResult
 from emdiag.core.digest import digest
 from emdiag.core.grades import is_second_grader
-from emdiag.core.results import Amount, Interval, direction_of, remark
+from emdiag.core.results import Amount, direction_of, remark
 from emdiag.ledger.claims_file import all_of, concluded, decide, figure_of, missing, more_needed
 from emdiag.ledger.evidence import Evidence, Setting, setting_of
 from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.rates import difference_of
+from emdiag.ledger.rates import difference_of, divided
 from emdiag.stats.intervals import of_differences, wilson
 from emdiag.store.run_store import Run
 from emdiag.studies.stored.find_runs import graded, main_grading
@@ -26,18 +25,17 @@ Gaps = dict[str, float]
 def two_graders(claim: Claim, evidence: Evidence) -> Verdicts:
     """What the main grader gives more than the second one, on the same outputs of either side."""
     results = []
-    for arm in evidence.of(claim.right):
-        for base in evidence.opposite(claim.left, arm):
-            of_base, of_arm = (_twice_graded(claim, side, evidence) for side in (base, arm))
-            both = [
-                (of_base[setting], of_arm[setting])
-                for setting in sorted(of_base.keys() & of_arm.keys(), key=repr)
-            ]
-            results += [
-                _two_graders(claim, base, arm, sides=sides, shared=shared)
-                for sides in both
-                if len(shared := _shared(sides)) > 1
-            ]
+    for base, arm in evidence.sides(claim):
+        of_base, of_arm = (_twice_graded(claim, side, evidence) for side in (base, arm))
+        both = [
+            (of_base[setting], of_arm[setting])
+            for setting in sorted(of_base.keys() & of_arm.keys(), key=repr)
+        ]
+        results += [
+            _two_graders(claim, base, arm, sides=sides, shared=shared)
+            for sides in both
+            if len(shared := _shared(sides)) > 1
+        ]
     what = remark("none-graded-twice", benchmark=claim.benchmark)
     return Verdicts(results or [missing(claim, what)])
 
@@ -149,7 +147,7 @@ def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimRe
     why = [remark("repeated", change=shift, flips=flips, samples=samples)]
     verdict, helps = decide(None, claim.decision), remark("mixed-problems-needed")
     if error > 0:
-        scaled = Amount(value=float(gaps.mean()) / error, interval=_scaled(interval, error))
+        scaled = Amount(value=float(gaps.mean()) / error, interval=divided(interval, error))
         figures.insert(0, figure_of(remark("change-over-error"), scaled, "standard errors"))
         why.insert(0, remark("standard-errors", change=scaled))
         verdict = decide(scaled.interval, claim.decision)
@@ -168,12 +166,6 @@ def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimRe
 def _main_outcomes(run: Run, label: str) -> Outcomes:
     grading = main_grading(run)
     return outcomes_of(run, digest(grading) if grading else "", label=label)
-
-
-def _scaled(interval: Interval | None, error: float) -> Interval | None:
-    if interval is None:
-        return None
-    return msgspec.structs.replace(interval, low=interval.low / error, high=interval.high / error)
 
 
 def _label(run: Run, evidence: Evidence) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from emdiag.core.claims import UNIT_OF_SLOPES, Claim, ClaimFigure, ClaimResult, ClaimVerdict, Role
-from emdiag.core.results import Amount, Direction, Interval, Remark, remark
+from emdiag.core.results import Amount, Direction, Remark, remark
 from emdiag.core.temperature_sweep import (
     CoolingControl,
     Slope,
@@ -18,6 +18,7 @@ from emdiag.findings.sweep.statements import baseline_remark, slope_remark, tren
 from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
 from emdiag.ledger.evidence import Evidence
 from emdiag.ledger.fairness import Verdicts
+from emdiag.ledger.rates import divided
 
 _AXIS: Final = "temperature"
 _REVERSED: Final[dict[Direction, Direction]] = {
@@ -174,7 +175,7 @@ def _turned(
             left=pair.right,
             right=pair.left,
             value=-pair.value,
-            interval=_negative(pair.interval),
+            interval=divided(pair.interval, -1),
             direction=_REVERSED[pair.direction],
         )
     return pair if pair.right in left and pair.left in right else None
@@ -193,9 +194,3 @@ def _slope(sweep: TemperatureSweepResult, label: str, benchmark: str) -> Slope |
 def _figure(slope: Slope) -> ClaimFigure:
     name = remark("slope", label=slope.checkpoint, low=slope.low, high=slope.high)
     return figure_of(name, slope, UNIT_OF_SLOPES)
-
-
-def _negative(interval: Interval | None) -> Interval | None:
-    if interval is None:
-        return None
-    return msgspec.structs.replace(interval, low=-interval.high, high=-interval.low)

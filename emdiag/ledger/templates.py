@@ -22,20 +22,16 @@ def best_template(claim: Claim, evidence: Evidence) -> Verdicts:
     base was run on all problems that the arm was.
     """
     results, fairness = [], []
-    for arm in evidence.of(claim.right):
-        for base in evidence.opposite(claim.left, arm):
-            of_arm, of_base = (_fitting(claim, side, evidence) for side in (arm, base))
-            names = sorted({s.benchmark for s in of_arm} & {s.benchmark for s in of_base})
-            for name in names:
-                sides = [
-                    {s: by for s, by in side.items() if s.benchmark == name}
-                    for side in (of_base, of_arm)
-                ]
-                result, fair = _judge(
-                    claim, (base, arm), evidence, of_base=sides[0], of_arm=sides[1]
-                )
-                results.append(result)
-                fairness += fair
+    for base, arm in evidence.sides(claim):
+        of_arm, of_base = (_fitting(claim, side, evidence) for side in (arm, base))
+        for name in sorted({s.benchmark for s in of_arm} & {s.benchmark for s in of_base}):
+            sides = [
+                {s: by for s, by in side.items() if s.benchmark == name}
+                for side in (of_base, of_arm)
+            ]
+            result, fair = _judge(claim, (base, arm), evidence, of_base=sides[0], of_arm=sides[1])
+            results.append(result)
+            fairness += fair
     return Verdicts(results or [missing(claim, remark("no-greedy-run-of-both"))], fairness)
 
 
