@@ -69,13 +69,7 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure.
-
-    Attributes:
-        svg: The whole file, as matplotlib writes it.
-        caption: What to see in it.
-        alt: The same for who cannot see it: what is drawn, and what it shows.
-    """
+    """A figure as the whole SVG that matplotlib writes; `alt` is for who cannot see it."""
 
     name: str
     svg: str
@@ -134,10 +128,9 @@ class Table:
 class Findings:
     """What a result says on a terminal; pages and figures take their parts from the same functions.
 
+    The most important tables and statements come first.
+
     Attributes:
-        tables: The most important first.
-        statements: Below the tables, the most important first.
-        cautions: What changes how the numbers should be read.
         files: What was written, each with its name, such as `figure: out/accuracy.svg`.
         next: What to do or to know next; beside the result, on stderr.
     """
@@ -172,7 +165,6 @@ class Context:
         asked: Settings, such as benchmark, samples and temperature.
         commands: That make the same page again, in order.
         provenance: Versions, device, times, run keys.
-        cautions: What to distrust, beyond what the result itself notes.
     """
 
     asked: tuple[Fact, ...] = ()
@@ -187,9 +179,7 @@ class Page:
     """One page: question, answer, pictures, doubts, samples, and how to make it again.
 
     Attributes:
-        question: What was asked, in a sentence.
         answers: The most important first.
-        cautions: What to distrust, each a sentence.
         chapter: Heading as a part of a study, where it is not the title.
     """
 

@@ -85,14 +85,8 @@ def panel_grid(
 ) -> tuple[Figure, list[Axes]]:
     """A sheet with `count` panels of `height` inches and a legend below them.
 
-    Args:
-        finding: Its title, as in `sheet`.
-        quiet: How to read it.
-        count: How many panels; places that stay empty are removed.
-        height: Of each panel, in inches.
-        entries: Of the legend.
-        columns: Panels side by side; by their number where it is not given.
-        grid: As in `Figure.subplots`.
+    Places that stay empty are removed; `columns` go by the number of panels where they are not
+    given. The rest is as in `sheet`.
     """
     columns, labels = columns or columns_of(count), list(entries or ())
     rows = -(-count // columns)

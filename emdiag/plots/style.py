@@ -142,14 +142,9 @@ def style() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write a figure as SVG and as PNG; equal figures give equal files.
+    """Write a figure that was drawn inside `style` as SVG and as PNG; equal figures, equal files.
 
-    Args:
-        figure: Drawn inside `style`.
-        path: Without an ending; `.svg` and `.png` are added, whatever dots it holds.
-
-    Returns:
-        Where the SVG and the PNG lie.
+    Both endings are added to `path`, whatever dots it holds; returns where the two lie.
 
     Raises:
         StoreError: A file cannot be written; what was there before is kept.

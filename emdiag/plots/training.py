@@ -27,12 +27,8 @@ _DOTS_UP_TO = 25
 def training_figure(runs: Runs, *, stage: Stage) -> Figure:
     """Small panels over updates; one thin line for each run and a thick one for their mean.
 
-    Args:
-        runs: Label, such as `seed 0`, to the records of its updates; update 0 is the start.
-        stage: What training made; decides the colour.
-
-    Figures that no run defines have no panel. The mean is drawn where every run has a value, so
-    that a run which has not come as far cannot bend it.
+    What no run defines has no panel. The mean is drawn where every run has a value, so that a run
+    which has not come as far cannot bend it. The stage decides the colour.
 
     Raises:
         MeasurementError: No run has a figure to draw.

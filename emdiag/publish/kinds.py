@@ -28,7 +28,6 @@ class Kind(Generic[R]):
     """A kind of result: its record says by which word it is stored, and in which folder.
 
     Attributes:
-        record: A `Result` with `tag`, and with `folder` where it is stored.
         sources: What its numbers come from, as far as a store holds it.
         page: Its page, without what lies behind it.
     """

@@ -24,13 +24,7 @@ from emdiag.store.session import Session, open_session
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPart:
-    """A result that becomes a chapter, and the store that holds its samples.
-
-    Attributes:
-        heading: Of its chapter; None for what its kind is called.
-        words: That open its chapter, a paragraph each.
-        is_brief: Whether all tables of its chapter are folded.
-    """
+    """A result that becomes a `Chapter`, and the store that holds its samples."""
 
     result: Result
     store: RunStore
@@ -57,9 +51,6 @@ def report(
         store: Folder of runs.
         home: Folder of imported benchmarks; the platform's data folder by default.
         command: What the user typed, for the page to repeat.
-
-    Returns:
-        The page.
 
     Raises:
         PlanError: A name means nothing that can be reported.

@@ -83,14 +83,7 @@ def page_samples(
     Where they are too many, the same problems and sample indices are taken of all columns: in the
     proportions in which verdicts come together, and so that rare verdicts are not lost. The choice
     is the same every time.
-
-    Args:
-        runs: A column each.
-        benchmarks: The problems of these runs, by the name of the benchmark.
-        most_samples: Of all columns together.
-
-    Returns:
-        None where these runs hold no sample.
+    None where these runs hold no sample.
 
     Raises:
         JournalError: A run cannot be read.

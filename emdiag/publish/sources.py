@@ -34,7 +34,6 @@ class Sources:
     """What the numbers of a result come from, as far as a store holds it.
 
     Attributes:
-        runs: That hold its samples, in the order of the page.
         checkpoints: As they were found; where there are none, the sessions of the runs describe
             theirs.
         sessions: Of other work on the same samples, such as reading logits.
@@ -42,7 +41,6 @@ class Sources:
         training, measuring: Commands before and after those of runs and sessions; for what Python
             measured, whose sessions name no command.
         asked, provenance: Facts that no run holds.
-        cautions: What else to distrust.
     """
 
     runs: tuple[SampledRun, ...] = ()

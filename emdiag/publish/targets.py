@@ -19,12 +19,7 @@ from emdiag.studies.stored.find_runs import find_run
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One thing to report.
-
-    Attributes:
-        subject: A result, or a run whose grades are scored again.
-        store: Where its samples lie.
-    """
+    """A result to report, or a run whose grades are scored again, and where its samples lie."""
 
     name: str
     subject: Result | Run

@@ -98,10 +98,8 @@ def formula_trees(
 ) -> dict[str, Tree]:
     """Trees of the formulas in `texts`, by their raw text; what cannot be shown is left out.
 
-    Args:
-        texts: Their most frequent formulas come first.
-        first: Raw formulas that come before these, such as those of problem statements.
-        most: Distinct formulas.
+    The raw formulas in `first`, such as those of problem statements, come before those of the
+    texts, of which the most frequent come first.
     """
     deadline = time.monotonic() + _SECONDS  # a last resort: the limits below are reached before
     counts = Counter(raw for text in texts for raw in find_formulas(text))

@@ -227,10 +227,8 @@ def selection_page(result: SelectResult) -> Page:
 def training_page(result: TrainResult, updates: Mapping[str, Sequence[UpdateRecord]]) -> Page:
     """What training changed besides the score, and which checkpoint was registered.
 
-    Args:
-        result: Of the training.
-        updates: Records of each run by its name, such as `seed-0` or `lr-1e-4/seed-0`; update 0
-            is the start.
+    `updates` are the records of each run by its name, such as `seed-0` or `lr-1e-4/seed-0`; update
+    0 is the start.
     """
     stage, notes = result.stage, [note for cell in result.cells for note in cell.notes]
     pictures = tuple(

@@ -28,8 +28,7 @@ class Chapter:
     """One measurement of a study.
 
     Attributes:
-        page: What the measurement found.
-        heading: What the chapter is about; None for what its page is called as a chapter.
+        heading: None for what its page is called as a chapter.
         words: Why it follows on the one before, a paragraph each.
         is_brief: Whether its tables are folded, all of them; pictures stay.
     """

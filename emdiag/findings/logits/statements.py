@@ -58,10 +58,7 @@ def logit_findings(
 ) -> Findings:
     """Tables, statements and cautions of a study.
 
-    Args:
-        result: Of the study.
-        all_texts: Whether to speak of every text, not of the base's and own texts alone.
-        all_statistics: Whether tables hold every statistic, not the main ones alone.
+    By default they speak of the base's and own texts alone, and tables hold every statistic.
     """
     rows = LogitRows(result)
     return Findings(

@@ -83,12 +83,7 @@ _ENTROPY_AT: Final = "entropy_nats_at_"
 
 
 def study_tables(rows: LogitRows, *, all_statistics: bool) -> tuple[Table, ...]:
-    """The text of the base and own texts, then all texts in short.
-
-    Args:
-        rows: Of the study.
-        all_statistics: Whether to show all that have a name here, not the main ones alone.
-    """
+    """The text of the base and own texts, by all or the main statistics; all texts in short."""
     tables = [
         shown
         for text in rows.main_texts

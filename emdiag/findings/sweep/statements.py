@@ -28,13 +28,7 @@ from emdiag.findings.remarks import words_of
 
 @dataclass(frozen=True, kw_only=True)
 class AxisWords:
-    """What an axis is called.
-
-    Attributes:
-        name: In a sentence.
-        symbol: In a unit and in a cell.
-        label: Below the axis of a figure.
-    """
+    """What an axis is called: in a sentence, in a unit or a cell, and below a figure."""
 
     name: str
     symbol: str
@@ -167,9 +161,7 @@ def _side(control: CoolingControl) -> tuple[str, str]:
 def baseline(control: CoolingControl, controls: Sequence[CoolingControl] = ()) -> Statement:
     """Whether a checkpoint is more accurate than its base at equal entropy.
 
-    Args:
-        control: What is stated.
-        controls: Of the same checkpoint at all temperatures, whose verdicts are named.
+    Verdicts of `controls`, of the same checkpoint at other temperatures, are named.
     """
     words = words_of(baseline_remark(control)) + _at_other_temperatures(control, controls)
     subject = f"{control.checkpoint} on {control.benchmark}"
