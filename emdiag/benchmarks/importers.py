@@ -47,12 +47,7 @@ class Defect(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Conversion:
-    """What upstream rows hold.
-
-    Attributes:
-        layout: Name of the layout of the rows.
-        solutions: In the order of the problems; without those that have none.
-    """
+    """What upstream rows of a layout hold; of problems in order, those solutions that there are."""
 
     layout: str
     problems: list[Problem]

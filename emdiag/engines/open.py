@@ -163,10 +163,12 @@ def open_reader(name: str, checkpoint: CheckpointRef, *, options: EngineOptions)
             checkpoint=checkpoint.path,
             hint="take a checkpoint with weights",
         )
-    from emdiag.engines.hf.logit_reader import load_reader
+    from emdiag.engines.hf.logit_reader import ModelReader
+    from emdiag.engines.hf.model_loading import load_model
 
     dtype = effective_dtype("transformers", options=options)
-    return load_reader(checkpoint, dtype=dtype, options=options)
+    model = load_model(checkpoint.path, dtype=dtype, options=options)
+    return ModelReader(model, threads=options.threads)
 
 
 def state_bytes(checkpoint: CheckpointRef, *, options: EngineOptions) -> int:

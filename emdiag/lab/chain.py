@@ -12,7 +12,7 @@ training text from all others, so that no seed on either side can make the two m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -135,19 +135,14 @@ def training_problems(size: int, *, seed: int) -> list[Problem]:
 
 
 def _draw_problems(random: Random, size: int, *, held_out: bool, prefix: str) -> list[Problem]:
-    chains = enumerate(_draw_chains(random, size, held_out=held_out))
-    return [_problem(chain, number, prefix=prefix) for number, chain in chains]
-
-
-def _draw_chains(random: Random, size: int, *, held_out: bool) -> Iterable[Chain]:
-    """Distinct chains; lengths take turns, each staying for one problem in every wording."""
+    """Of distinct chains; lengths take turns, each staying for one problem in every wording."""
     lengths = range(SHIPPED_RECIPE.min_digits, SHIPPED_RECIPE.max_digits + 1)
     chains: dict[str, Chain] = {}
     while len(chains) < size:
         digits = lengths[len(chains) // len(WORDINGS) % len(lengths)]
         chain = draw_chain(random, digits, held_out=held_out)
         chains.setdefault(chain.expression, chain)
-    return chains.values()
+    return [_problem(chain, number, prefix=prefix) for number, chain in enumerate(chains.values())]
 
 
 def _problem(chain: Chain, number: int, *, prefix: str) -> Problem:

@@ -70,8 +70,10 @@ def add_rows(table: EstimateTable, arm: ArmReadings, base_spans: tuple[Mask, Mas
     rows.pooled("raw", lambda member: member.moments)
     rows.pooled("log_prob", lambda member: member.moments.shifted(-member.log_sum_exp))
     for decile in range(1, DECILES + 1):
+        masks = [member.decile == decile for member in arm.members]
+        of_base = None if arm.base is None else arm.base.decile == decile
         for name in ALONG:
-            rows.part(name, f"decile {decile}", [member.decile == decile for member in arm.members])
+            rows.part(name, f"decile {decile}", masks, base_mask=of_base)
     own = base_spans or (arm.spans[0] if arm.spans else None)
     for number, name in enumerate(("reasoning", "answer")):
         rows.part(
@@ -109,7 +111,7 @@ class RowMaker:
     def part(
         self, name: str, part: str, masks: Sequence[Mask], *, base_mask: Mask | None = None
     ) -> None:
-        """A per-token statistic of some positions; the base's are those of the same name."""
+        """A per-token statistic of some positions, by default the same ones of the base."""
         arm = self._arm
         if not masks:
             return
@@ -121,10 +123,8 @@ class RowMaker:
         )
         base = None
         if arm.base is not None:
-            if base_mask is None:
-                decile = int(part.removeprefix("decile ")) if part.startswith("decile") else None
-                base_mask = masks[0] if decile is None else arm.base.decile == decile
-            base = arm.base.by_problem(arm.base.statistics[name], only=base_mask)
+            only = masks[0] if base_mask is None else base_mask
+            base = arm.base.by_problem(arm.base.statistics[name], only=only)
         tokens = sum(int(mask.sum()) for mask in masks)
         self.add(name, spread=spread, base=base, part=part, tokens=tokens)
 
@@ -162,8 +162,8 @@ class RowMaker:
         if arm.base is not None:
             of_base = pooled_shape([_kept(arm.base.pooled(columns(arm.base)), is_read)])
         for name in POOLED:
-            value, spread = spread_out(getattr(shape, name), is_read, len(arm.members))
-            base = spread_out(getattr(of_base, name), is_read, 1)[1] if of_base else None
+            value, spread = spread_out(shape.get(name), is_read, len(arm.members))
+            base = spread_out(of_base.get(name), is_read, 1)[1] if of_base else None
             self.add(
                 name,
                 spread=spread,

@@ -92,12 +92,9 @@ def blocks(chunk: Tensor, start: int) -> Iterator[tuple[Tensor, int]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockShape:
-    """What a block's other statistics are made of, `[position]`.
+    """What a block's other statistics are made of, `[position]`, float64.
 
-    Attributes:
-        mean, highest, log_sum_exp: Of the logits, float64.
-        top1: Token of the highest; the first of those that tie.
-        entropy: In nats, float64.
+    `top1` is the token of the highest logit, the first of those that tie; entropy is in nats.
     """
 
     mean: Tensor

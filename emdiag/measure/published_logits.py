@@ -136,10 +136,10 @@ def _pooled(reading: Positions, columns: MomentColumns, kept: NDArray[np.bool_])
     is_read = np.array([(reading.problem == number).any() for number in problems])
     parts = [columns.select(kept & (reading.problem == number)).pooled() for number in problems]
     shape = pooled_shape([part for part, is_kept in zip(parts, is_read, strict=True) if is_kept])
-    skewness, spread = spread_out(shape.skewness, is_read, 1)
+    skewness, spread = spread_out(shape.get("skewness"), is_read, 1)
     return _Figure(
-        mean=shape.mean.value if shape.mean else None,
-        sigma=shape.sigma.value if shape.sigma else None,
+        mean=shape["mean"].value if shape else None,
+        sigma=shape["sigma"].value if shape else None,
         skewness=skewness,
         spread=None if spread is None else spread[0],
         tokens=int(kept.sum()),

@@ -41,26 +41,12 @@ class Jackknifed:
     pseudo_values: NDArray[np.float64] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PooledShape:
-    """Mean and shape of all values of all problems together.
-
-    Attributes:
-        count: Values, over all seeds and problems.
-        mean, sigma: None without values.
-        skewness, excess_kurtosis: None where all values are equal.
-    """
-
-    count: int
-    mean: Jackknifed | None
-    sigma: Jackknifed | None
-    skewness: Jackknifed | None
-    excess_kurtosis: Jackknifed | None
-
-
-def pooled_shape(parts: Sequence[Moments] | Sequence[Sequence[Moments]]) -> PooledShape:
+def pooled_shape(
+    parts: Sequence[Moments] | Sequence[Sequence[Moments]],
+) -> dict[str, Jackknifed]:
     """Shape of the whole with pseudo-values for each part: of each problem, or seed by seed.
 
+    `mean` and `sigma`, if there are values, and `skewness` and `excess_kurtosis`, if these differ.
     Parts are left out through their sums of powers, taken about the mean of the whole in units of
     its standard deviation, where little cancels.
 
@@ -77,23 +63,23 @@ def pooled_shape(parts: Sequence[Moments] | Sequence[Sequence[Moments]]) -> Pool
     columns = MomentColumns.of(flat)
     whole = columns.pooled()
     if not whole.count:
-        return PooledShape(count=0, mean=None, sigma=None, skewness=None, excess_kurtosis=None)
+        return {}
     unit = 1.0 if whole.is_constant else whole.sigma or 1.0
     centred = columns.shifted(np.full(len(flat), -whole.mean)).scaled(1 / unit)
     first = centred.count * centred.mean
     sums = np.stack([centred.count.astype(np.float64), first, *centred.power_sums(0.0)])
     sums = sums.reshape(5, len(parts), -1) if has_seeds else sums
-
-    def jackknifed(value: float | None, statistic: StatisticFunction) -> Jackknifed | None:
-        return None if value is None else _jackknifed(value, sums, statistic=statistic)
-
-    return PooledShape(
-        count=whole.count,
-        mean=jackknifed(whole.mean, lambda rest: unit * rest[1] / rest[0]),
-        sigma=jackknifed(whole.sigma, lambda rest: unit * np.sqrt(_central(rest)[0])),
-        skewness=jackknifed(whole.skewness, _skewness),
-        excess_kurtosis=jackknifed(whole.excess_kurtosis, _excess_kurtosis),
-    )
+    statistics: dict[str, tuple[float | None, StatisticFunction]] = {
+        "mean": (whole.mean, lambda rest: unit * rest[1] / rest[0]),
+        "sigma": (whole.sigma, lambda rest: unit * np.sqrt(_central(rest)[0])),
+        "skewness": (whole.skewness, _skewness),
+        "excess_kurtosis": (whole.excess_kurtosis, _excess_kurtosis),
+    }
+    return {
+        name: _jackknifed(value, sums, statistic=statistic)
+        for name, (value, statistic) in statistics.items()
+        if value is not None
+    }
 
 
 def ratio_shape(

@@ -159,14 +159,9 @@ def _cell(job: TrainJob, records: Sequence[UpdateRecord]) -> TrainedCell:
 
 
 def _register(out: Path, planned: TrainFolder) -> None:
-    """Write `training.json` of the folder and of its cells.
+    """Write `training.json` of the folder and of its cells, unless they hold something else.
 
     Cells trained before stay in it, and so does the checkpoint registered first.
-
-    Raises:
-        PlanError: The folder holds something that no training wrote.
-        RunMismatchError: The folder holds another training.
-        StoreError: The folder cannot be written.
     """
     whole = planned
     if is_training_folder(out):

@@ -198,8 +198,10 @@ def check_round_trip(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -
         changed += 1
         lost = _characters(text) - _characters(back)
         if lost:
+            shown = ", ".join(f"{letter!r} x {count}" for letter, count in lost.most_common(6))
+            more = " and more" if len(lost) > 6 else ""
             raise CheckpointError(
-                f"the tokenizer loses characters of its own prompts: {_listed(lost)}",
+                f"the tokenizer loses characters of its own prompts: {shown}{more}",
                 tokenizer=tokenizer.name_or_path,
                 tokenizer_class=type(tokenizer).__name__,
                 example=repr(text[:60]) + " comes back as " + repr(back[:60]),
@@ -272,11 +274,6 @@ def _characters(text: str) -> Counter[str]:
         and not (letter.isspace() and place and plain[place - 1] == letter)
     ]
     return Counter(kept)
-
-
-def _listed(lost: Counter[str]) -> str:
-    shown = ", ".join(f"{letter!r} x {count}" for letter, count in lost.most_common(6))
-    return shown + (" and more" if len(lost) > 6 else "")
 
 
 def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str) -> Any:

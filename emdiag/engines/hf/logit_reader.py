@@ -15,16 +15,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError
 from emdiag.core.protocols import LogitReader, Text
 from emdiag.core.runs import EngineInfo
 from emdiag.engines.checkpoint.tokenizers import max_context
-from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.sampler import collect_memory, engine_info, is_out_of_memory, limit_threads
-from emdiag.engines.options import EngineOptions
 
 CPU_TOKENS, DEVICE_TOKENS = 1024, 8192
 """Tokens read side by side, padding included; one longer text is read alone."""
@@ -195,17 +192,6 @@ class ModelReader:
                     f"a text holds token {highest}, and the model has {known} tokens",
                     hint="the text was written with another tokenizer",
                 )
-
-
-def load_reader(checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions) -> ModelReader:
-    """A reader with the weights of a checkpoint.
-
-    Raises:
-        CheckpointError: The weights cannot be loaded.
-        EngineMissingError: The device is not there.
-    """
-    model = load_model(checkpoint.path, dtype=dtype, options=options)
-    return ModelReader(model, threads=options.threads)
 
 
 def read_entropies(

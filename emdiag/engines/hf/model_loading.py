@@ -64,13 +64,6 @@ def load_model(
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise _unloadable(error, path) from error
-    _refuse_incomplete(report, path)
-    _refuse_ignored(model, report, path)
-    loaded: PreTrainedModel = model.eval().to(device)
-    return loaded
-
-
-def _refuse_incomplete(report: dict[str, Any], path: str) -> None:
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise CheckpointError(
@@ -79,6 +72,9 @@ def _refuse_incomplete(report: dict[str, Any], path: str) -> None:
             missing=", ".join(missing[:5]),
             hint="save the whole model again; random numbers would have stood in for them",
         )
+    _refuse_ignored(model, report, path)
+    loaded: PreTrainedModel = model.eval().to(device)
+    return loaded
 
 
 def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -> None:

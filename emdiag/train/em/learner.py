@@ -31,12 +31,9 @@ CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one update did; norms are L2 over all weights.
+    """What one update did: its loss over all devices, and L2 norms over all weights.
 
-    Attributes:
-        loss: Over the whole batch, all devices together.
-        gradient_norm: Before clipping.
-        step_norm: Of the change of the weights.
+    The gradient's is before clipping, the step's of the change of the weights.
     """
 
     loss: float

@@ -147,11 +147,7 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     padding: PaddingSide = "right"
 
     def check(self) -> None:
-        """Refuse a plan that contradicts itself.
-
-        Raises:
-            PlanError: It does.
-        """
+        """Refuse a training prompt that is not named in one way, and a field varied twice."""
         super().check()
         check_seeds(self.seeds)
         fields = [axis.field for axis in self.grid]
@@ -169,12 +165,7 @@ class EMPlan(Plan, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridCell:
-    """One training run.
-
-    Attributes:
-        name: Folder below the plan's; `.` for the only one.
-        problems: In place of the plan's, where the grid varies them.
-    """
+    """One training run in a folder of this name below the plan's; `.` for the only one."""
 
     name: str
     recipe: EMRecipe

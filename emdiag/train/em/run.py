@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Unpack
 
@@ -14,7 +15,7 @@ from emdiag.core.keywords import EMKeywords
 from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Progress, PromptEncoder
 from emdiag.core.sampling import Prompt, SamplingParams
-from emdiag.core.training import TrainResult, UpdateRecord
+from emdiag.core.training import TrainResult
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.requests import check_room
 from emdiag.store.session import Session, open_session
@@ -70,10 +71,7 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
     )
     encoder = open_encoder("transformers", checkpoint, options=plan.engine)
     jobs = [_job(plan, cell, checkpoint, encoder, session) for cell in cells]
-
-    def train(job: EMJob) -> list[UpdateRecord]:
-        return train_cell(job, progress=session.progress)
-
+    train = partial(train_cell, progress=session.progress)
     if not is_main:
         return trained([(job, train(job)) for job in jobs])
     return train_jobs(jobs, train, key=_key(plan, jobs), is_grid=bool(plan.grid))
@@ -152,11 +150,7 @@ def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:
 
 
 def _key(plan: EMPlan, jobs: Sequence[EMJob]) -> str:
-    """Of everything that shapes the weights; seeds and saved updates stand beside it.
-
-    Raises:
-        PlanError: The grid's cells do not make the same number of updates.
-    """
+    """Of everything that shapes the weights; seeds and saved updates stand beside it."""
     if len({job.saved for job in jobs}) > 1:
         raise PlanError("a grid over `updates` has no common last update: run one after the other")
     return digest(

@@ -29,7 +29,6 @@ class FirstReward(Record, frozen=True, kw_only=True):
         base_accuracy: The same checkpoint on the same problems, drawn by emdiag's engine.
         expected: Where `accuracy` lies, problem by problem, if both draw alike.
         p_value: Chance of a figure at most as likely, if both draw alike.
-        agrees: Whether `accuracy` lies in `expected`.
         reward: Mean reward of the first update; equal to `accuracy` where right answers earn it.
     """
 

@@ -72,11 +72,7 @@ class RLPlan(Plan, frozen=True, kw_only=True):
     grading: Annotated[Grading, OptionGroup(panel=ENGINE, without=("grader",))] = Grading()
 
     def check(self) -> None:
-        """Refuse a request that contradicts itself.
-
-        Raises:
-            PlanError: A value lies outside its range, or two do not go together.
-        """
+        """Refuse a number format TRL cannot train in, and updates that are not made."""
         self.recipe.check()
         super().check()
         check_seeds(self.seeds)
