@@ -41,8 +41,6 @@ class Out:
     """One command's way to the user.
 
     Attributes:
-        json: Whether the result is asked for as JSON.
-        home: Folder of imported benchmarks and caches.
         progress: Bars on a terminal, a line now and then elsewhere; always on stderr.
         wide: Whether every column of a table is asked for, however wide the terminal is.
     """
@@ -173,10 +171,7 @@ class _Lines:
 def command(*, json: bool = False, resumes: bool = False, wide: bool = False) -> Iterator[Out]:
     """Run the body of a command: errors become messages and exit codes.
 
-    Args:
-        json: Whether the result is asked for as JSON.
-        resumes: Whether the same command, given again after an interruption, goes on.
-        wide: Whether tables show every column, however wide the terminal is.
+    A command that `resumes` goes on where it is given again after an interruption.
 
     Exit codes: 0 done, 2 something the user can fix, 1 a bug, 130 interrupted.
     """

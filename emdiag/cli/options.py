@@ -38,10 +38,8 @@ OLD_STORE = ("--out", "-o")
 def renamed(**old: Sequence[str]) -> type[TyperCommand]:
     """A command that takes old spellings of its options, with a note on stderr.
 
-    They go in version 0.3; an option that is given by both spellings is refused.
-
-    Args:
-        old: Name of an option to its old flags.
+    They go in version 0.3; an option that is given by both spellings is refused. `old` is from the
+    name of an option to its old flags.
     """
 
     def spelling(word: str, words: Sequence[str]) -> str:
@@ -67,13 +65,7 @@ def renamed(**old: Sequence[str]) -> type[TyperCommand]:
 
 
 def session_on(store: Path, out: Out, *, command: Sequence[str] | None = None) -> Session:
-    """The session of a command on this folder.
-
-    Args:
-        store: Folder of runs.
-        out: The command's way to the user.
-        command: What makes the result again; as typed by default.
-    """
+    """The session on this folder of the `command` that makes the result again; as typed if None."""
     from emdiag.store.session import open_session
 
     words = ("emdiag", *sys.argv[1:]) if command is None else command
@@ -81,13 +73,7 @@ def session_on(store: Path, out: Out, *, command: Sequence[str] | None = None) -
 
 
 def show_result(result: Result, out: Out, *, findings: Findings | None = None) -> None:
-    """Print a result: as JSON where that is asked for, else what its kind has to say.
-
-    Args:
-        result: Of the command.
-        out: The command's way to the user.
-        findings: What a terminal shows in place of all that its kind has.
-    """
+    """Print a result: as JSON where that is asked for, else these findings, or all of its kind."""
     from emdiag.cli.show import show
     from emdiag.findings.kinds import findings_of
 
@@ -98,14 +84,7 @@ def show_result(result: Result, out: Out, *, findings: Findings | None = None) -
 
 
 def write_page(result: Result, path: Path | None, session: Session, out: Out) -> None:
-    """Write the page of a result where one is asked for, and say where it lies.
-
-    Args:
-        result: Of the command.
-        path: As given to `--report`; None writes nothing.
-        session: Of the command.
-        out: The command's way to the user.
-    """
+    """Write the page of a result where one is asked for, and say where it lies."""
     if path is None:
         return
     from emdiag.publish.report import write_report

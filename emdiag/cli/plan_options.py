@@ -35,8 +35,6 @@ class Call(Generic[P]):
     Attributes:
         plan: With the options of its file and of the command line.
         session: On the store, or the folder that training writes.
-        out: The command's way to the user.
-        page: As given to `--report`.
     """
 
     plan: P
@@ -49,10 +47,8 @@ class Call(Generic[P]):
     ) -> None:
         """Show a result, the command that makes it again, and the page that is asked for.
 
-        Args:
-            result: What was measured or trained.
-            findings: What a terminal shows; all that its kind has by default.
-            plain: What `--json` prints; the result itself by default.
+        A terminal shows `findings`, by default all of its kind; `--json` prints `plain`, by default
+        the result itself.
         """
         if self.out.json and plain is not None:
             self.out.result(plain)
@@ -68,11 +64,8 @@ def plan_command(
     """Make a function of a `Call` into a command with every option of a plan.
 
     The function's other parameters are options that only it has. `--plan`, `--report`, `--json`
-    and, unless the plan says where it writes, `--store` are added.
-
-    Args:
-        kind: Of the plan.
-        json_field: What the help of `--json` names of the object.
+    and, unless the plan says where it writes, `--store` are added; the help of `--json` names
+    `json_field`.
     """
     field = f" with `{json_field}`" if json_field else ""
     as_json: Any = Annotated[bool, typer.Option("--json", help=f"Print one JSON object{field}.")]

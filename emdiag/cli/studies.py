@@ -11,7 +11,7 @@ import typer
 
 from emdiag.cli import options
 from emdiag.cli.plan_options import Call, plan_command
-from emdiag.core.progress import SilentProgress
+from emdiag.core.protocols import SilentProgress
 from emdiag.core.training import TrainResult
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.logits.plan import LogitSkewPlan

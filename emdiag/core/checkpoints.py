@@ -14,9 +14,7 @@ class CheckpointRef(Record, frozen=True, kw_only=True):
     """A checkpoint as the user named it and as it was found.
 
     Attributes:
-        label: Short name in tables, such as `base`.
         ref: What the user typed: hub id, `id@revision`, folder, `.gguf` file, or `lab`.
-        path: Local folder or file that holds the weights.
         digest: SHA-256 over configuration and weights.
         tokenizer_digest: SHA-256 over everything that turns text into token ids and back.
         stage, recipe, train_seed, update: From the folder's `emdiag.json`; None without one.

@@ -66,7 +66,6 @@ class Claim(Record, frozen=True, kw_only=True):
         left, right: The sides compared; figures are right minus left. Equal where one side alone
             is measured.
         statistic: Name of the function that measures it.
-        rule: When it holds, in words.
         published: What the paper says; None where it gives no figure.
         benchmark: The only benchmark it is about; None for all that were measured.
         also: A third side, where a claim compares two sides with it.
@@ -90,7 +89,6 @@ class ClaimFigure(Record, frozen=True, kw_only=True):
     """One number that a verdict rests on.
 
     Attributes:
-        name: What it is; in words such as `em minus base on chain, greedy`.
         value: In shares of 1 where the unit is points; None where it could not be measured.
     """
 
@@ -104,11 +102,8 @@ class ClaimResult(Record, frozen=True, kw_only=True):
     """One claim on one set of arms.
 
     Attributes:
-        id: Such as `C07`.
         arms: Labels that played a part, such as `em` and `rl`; two EM arms are two results.
         figures: The one that decides first.
-        published: What the paper says, in its own figures; None where it gives none.
-        rule: When it holds, in words.
         why: Reasons for the verdict, the figure first.
         would_decide: What to run for a verdict; None where there is one.
     """
@@ -126,11 +121,7 @@ class ClaimResult(Record, frozen=True, kw_only=True):
 
 
 class ClaimsResult(Result, frozen=True, kw_only=True, tag="claims"):
-    """Every claim of the ledger, in its order; one looked at on two EM arms is there twice.
-
-    Attributes:
-        notes: What changes how the verdicts should be read.
-    """
+    """Every claim of the ledger, in its order; one looked at on two EM arms is there twice."""
 
     claims: tuple[ClaimResult, ...]
     notes: tuple[Remark, ...]

@@ -7,13 +7,7 @@ from contextlib import contextmanager
 
 
 class EmdiagError(Exception):
-    """What went wrong, the facts, and what to do about it.
-
-    Args:
-        message: One sentence: what was expected and what was found.
-        hint: What the user can do; None where nothing helps.
-        facts: Name and value of what a reader needs to find the cause, such as `file`.
-    """
+    """What went wrong, the facts by name (such as `file`), and what to do about it."""
 
     def __init__(self, message: str, *, hint: str | None = None, **facts: object) -> None:
         super().__init__(message)

@@ -45,7 +45,6 @@ class Gold(Record, frozen=True, kw_only=True):
     """What the right answer to one problem is.
 
     Attributes:
-        answer: Normalised LaTeX or plain text.
         answer_type: As in `Problem.answer_type`; only `list` binds, the rest are hints.
         unit: Unit of the answer; an answer that states another one is wrong.
         error: Absolute error allowed, as a decimal string.
@@ -62,7 +61,6 @@ class Judgement(Record, frozen=True, kw_only=True):
     r"""The outcome of one comparison.
 
     Attributes:
-        verdict: One of four.
         extracted: The answer as cut out of the completion, at most 4096 characters; None if none.
         boxed: Whether the answer came out of a closed `\boxed{}`.
         elapsed_s: Seconds spent on the distinct pair this one belongs to; 0 where nothing ran.

@@ -51,7 +51,6 @@ class LogitEstimate(Record, frozen=True, kw_only=True):
         value: None where it is not defined on these texts; `note` says why.
         interval: Over problems; over seeds and problems where there are several seeds. None below
             two problems.
-        tokens: Positions it was found at, over all seeds.
         difference: None for the base itself, and where the two were not read on the same texts of
             the same problems.
     """
@@ -79,7 +78,6 @@ class TextInfo(Record, frozen=True, kw_only=True):
         writer: Label of the checkpoint that wrote it, or what it was taken from.
         run: Folder of the run, or of the traces where no run wrote it.
         temperature: None for texts that were not sampled.
-        truncated_frac: Cut off at the limit of new tokens.
     """
 
     name: str
@@ -107,7 +105,6 @@ class Decomposition(Record, frozen=True, kw_only=True):
     Attributes:
         temperature: Of the base, at which it comes closest to the checkpoint; None where that
             lies outside of the temperatures tried.
-        kl_nats: Before anything.
         cooling_nats: What that one temperature takes away.
         reranking_nats: What no distribution in the base's order can take away, at least.
         rest_nats: What is left: another shape in the base's order.
@@ -203,7 +200,6 @@ class PublishedFigure(Record, frozen=True, kw_only=True):
 
     Attributes:
         positions: Where every text was cut: the length of the shortest.
-        texts: Written under the script's own sampling.
         undone: Quirks the user asked to be undone in `shown`.
         shown: The figure asked for: as published unless quirks were named.
         alone: Each quirk undone by itself.
@@ -229,8 +225,6 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     """Everything one study of logits found.
 
     Attributes:
-        base: Label that the differences are to.
-        notes: What changes how the numbers should be read.
         figures: Files of the plots, without ending; each as `.svg` and `.png`.
     """
 

@@ -112,7 +112,6 @@ class LogitTrace(Record, frozen=True, kw_only=True):
     distribution that this token is drawn from. Sums run over the whole vocabulary.
 
     Attributes:
-        vocab_size: Logits at each position.
         mean, m2, m3, m4: Mean of the logits and central power sums.
         log_sum_exp: Logarithm of the sum of exponentials: log-probability is logit minus this.
         entropy_nats: At temperature 1, between 0 and log(vocab_size).
@@ -125,7 +124,6 @@ class LogitTrace(Record, frozen=True, kw_only=True):
         written_log_prob: Of the token that was written, in nats.
         zeros: Logits that are exactly 0.
         top_mean, top_m2, top_m3, top_m4, top_zeros: The same for the `TOP_LOGITS` highest alone.
-        histogram: Of all raw logits of all positions.
         centred_histogram: Of raw logits minus the mean of their position.
     """
 
@@ -198,7 +196,6 @@ class ReadingSpec(Record, frozen=True, kw_only=True):
     """Everything that could change a trace, beside the text itself.
 
     Attributes:
-        dtype: Number format of the weights and activations.
         vocab_size: Logits counted at each position, from the first on.
         entropy_temperatures: Beside 1.
         revision: Of the statistics; raised when one changes.

@@ -76,12 +76,7 @@ class Sampling(Record, frozen=True, kw_only=True):
     seed: Annotated[int, Option("Seed of the run.")] = 0
 
     def params(self, *, max_tokens: int, stop_token_ids: tuple[int, ...]) -> SamplingParams:
-        """What an engine is told.
-
-        Args:
-            max_tokens: The card's, for a plan that names none.
-            stop_token_ids: Of the checkpoint.
-        """
+        """What an engine is told; `max_tokens` are the card's, for a plan that names none."""
         shared = {
             name: getattr(self, name)
             for name in SamplingParams.__struct_fields__

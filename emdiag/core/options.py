@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
 from math import isfinite
@@ -27,6 +27,9 @@ REQUIRED: Final = msgspec.NODEFAULT
 
 NONE: Final = "none"
 """How None is said where it is not the default."""
+
+FieldRule = tuple[str, bool, str]
+"""A field, whether its value is allowed, and what it must be: `("samples", n >= 1, ">= 1")`."""
 
 _BOUNDS: Final = (
     ("at_least", ">=", operator.ge),
@@ -76,7 +79,6 @@ class Field:
     """One option of a plan.
 
     Attributes:
-        kind: Type of its value.
         default: `REQUIRED` where there is none.
         group: Attribute of the plan that holds it; None for the plan itself.
         preset: Of the recipe that it belongs to.
@@ -187,7 +189,6 @@ class OptionGroup:
     Attributes:
         without: Options that the plan does not have; they keep their defaults.
         help: What is said here in place of the group's own words, by name.
-        panel: Heading of all of them.
     """
 
     without: tuple[str, ...] = ()
@@ -241,6 +242,14 @@ def check_ranges(record: Record, **facts: str) -> None:
         if item.preset is None:
             holder = record if item.group is None else getattr(record, item.group)
             item.check(getattr(holder, item.name), **facts)
+
+
+def broken_rule(values: object, rules: Iterable[FieldRule]) -> str | None:
+    """The first broken rule, such as "`samples` must be >= 1, got 0"; None if all hold."""
+    for name, holds, expected in rules:
+        if not holds:
+            return f"`{name}` must be {expected}, got {getattr(values, name)}"
+    return None
 
 
 def check_whole(name: str, value: object, **facts: Any) -> None:

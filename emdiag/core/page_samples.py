@@ -29,7 +29,6 @@ class ShownColumn(Record, frozen=True, kw_only=True):
 
     Attributes:
         title: What tells it from the others, such as `em, T 0.6`.
-        run_key: Of the run that holds the samples.
     """
 
     label: str
@@ -46,7 +45,6 @@ class ShownSample(Record, frozen=True, kw_only=True):
         text: As drawn, at most `PageSamples.most_characters`.
         left_out: Characters of the text that are not shown.
         verdict: None where it is not graded; `extracted` and `boxed` then say nothing.
-        extracted: The answer that was graded; None without one.
         second_verdict: Of another grader; None where there is none.
     """
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import msgspec
 
@@ -34,6 +34,13 @@ F = TypeVar("F", bound="Callable[..., object]")
 _HINT = "a file holds options of the command, one a line, such as: temperature = 0.6"
 _LONGEST = 2**20
 _DEEPEST = 4
+_ARGUMENTS: Final = {
+    "store": "Folder of runs; what it already holds is neither drawn nor read again.",
+    "home": "Folder of imported benchmarks; the platform's data folder by default.",
+    "figures": "Folder for the plots; none are drawn by default.",
+    "progress": "Told how far the work is; silent by default.",
+}
+"""What Python functions take beside the options of their plan."""
 _TYPED_ONLY = ("figures", "json", "out", "plan", "plots", "report", "store", "top", "wide")
 
 
@@ -135,11 +142,7 @@ class Plan(Record, frozen=True, kw_only=True):
         return result
 
     def command(self, **further: str | Path) -> tuple[str, ...]:
-        """The command that follows this plan; what is at its default is left out.
-
-        Args:
-            **further: Options that are not of the plan, such as `store`.
-        """
+        """The command that follows this plan and further options, such as `store`; no defaults."""
         given = self.options()
         arguments: list[str] = []
         words: list[str] = []
@@ -171,7 +174,7 @@ class Plan(Record, frozen=True, kw_only=True):
 
 
 def spelled_out(plan: type[Plan]) -> Callable[[F], F]:
-    """Give a function with `**options` the signature that names every option of a plan."""
+    """Give a function with `**options` a signature and a docstring that name all of a plan's."""
 
     def wrap(function: F) -> F:
         signature = inspect.signature(function)
@@ -193,6 +196,11 @@ def spelled_out(plan: type[Plan]) -> Callable[[F], F]:
         ]
         spelled = signature.replace(parameters=[*named.values(), *options])
         function.__signature__ = spelled  # type: ignore[attr-defined]  # functions take it
+        words = _ARGUMENTS | {item.name: item.option.help for item in fields_of(plan)}
+        lines = [f"    {name}: {words.get(name) or words[f'{name}s']}" for name in named]
+        lines += [f"    {item.name}: {words[item.name]}" for item in options if words[item.name]]
+        doc = inspect.cleandoc(function.__doc__ or "")
+        function.__doc__ = "\n".join([doc, "", "Args:", *lines])
         return function
 
     return wrap

@@ -51,7 +51,6 @@ class SourceSpec(Record, frozen=True, kw_only=True):
     Attributes:
         origin: Hub id of the data set, or a sentence for sets of our own.
         sha256: Of the normalised `problems.jsonl`; None until it is known.
-        alternatives: Other accepted copies (layout, rows, checksum), in words and numbers.
     """
 
     origin: str
@@ -78,11 +77,7 @@ class BenchmarkCard(Record, frozen=True, kw_only=True):
 
     Attributes:
         revision: Raised when problems, template or grader change a score.
-        size: Number of problems.
-        template: Name of the default prompt template.
-        max_tokens: Default limit of new tokens per sample.
         headline: Metric quoted first, such as `avg@1`.
-        caveats: What a reader of a score should know.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from emdiag.core.grades import Gold, Judgement
@@ -23,12 +23,10 @@ class PromptEncoder(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the score should know; complete after `encode`."""
-        ...
 
     @property
     def max_context(self) -> int | None:
         """Tokens of prompt and completion the checkpoint can hold; None where it says nothing."""
-        ...
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
         """One prompt for each filled template, in their order; `chat` applies the chat template.
@@ -36,11 +34,9 @@ class PromptEncoder(Protocol):
         Raises:
             CheckpointError: The tokenizer loses characters, or has no chat template to apply.
         """
-        ...
 
     def stop_token_ids(self) -> tuple[int, ...]:
         """Tokens that end a completion, sorted."""
-        ...
 
 
 class Sampler(Protocol):
@@ -49,7 +45,6 @@ class Sampler(Protocol):
     @property
     def info(self) -> EngineInfo:
         """What this engine is and how it is set."""
-        ...
 
     def sample(
         self, requests: Sequence[SampleRequest], *, params: SamplingParams
@@ -59,11 +54,9 @@ class Sampler(Protocol):
         Raises:
             EngineError: A request cannot be served; nothing yielded before is lost.
         """
-        ...
 
     def close(self) -> None:
         """Free the weights; the engine is not used again."""
-        ...
 
 
 class TextLogits(Protocol[_Array_co]):
@@ -72,16 +65,13 @@ class TextLogits(Protocol[_Array_co]):
     @property
     def positions(self) -> int:
         """Tokens of the completion; row i is the distribution that token i is drawn from."""
-        ...
 
     @property
     def chunk_positions(self) -> int:
         """Positions that are worth asking for at once."""
-        ...
 
     def logits(self, start: int, stop: int) -> _Array_co:
         """Raw logits of the positions from `start` up to `stop`, `[position, vocab]`, float32."""
-        ...
 
 
 class LogitReader(Protocol[_Array_co]):
@@ -90,7 +80,6 @@ class LogitReader(Protocol[_Array_co]):
     @property
     def info(self) -> EngineInfo:
         """What this engine is and how it is set."""
-        ...
 
     def read(self, texts: Sequence[Text]) -> Iterator[TextLogits[_Array_co]]:
         """The logits along each text, in order; one is forgotten before the next is made.
@@ -98,11 +87,9 @@ class LogitReader(Protocol[_Array_co]):
         Raises:
             EngineError: A text cannot be read.
         """
-        ...
 
     def close(self) -> None:
         """Free the weights; the engine is not used again."""
-        ...
 
 
 class Grader(Protocol):
@@ -111,20 +98,16 @@ class Grader(Protocol):
     @property
     def identity(self) -> str:
         """Name and revision, such as `math-verify/1`."""
-        ...
 
     @property
     def versions(self) -> dict[str, str]:
         """Library name to version, for every library that decides a verdict."""
-        ...
 
     def grade(self, pairs: Iterable[tuple[Gold, str]]) -> Iterator[Judgement]:
         """One judgement for each (gold, completion text), in their order."""
-        ...
 
     def classes(self, groups: Sequence[Sequence[str]]) -> list[list[str]]:
         """For each group of answers, the first answer of the group equal to each of them."""
-        ...
 
 
 class ProgressStage(Protocol):
@@ -132,11 +115,9 @@ class ProgressStage(Protocol):
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         """Count finished items, and the tokens they cost."""
-        ...
 
     def status(self, text: str) -> None:
         """Say beside the bar how it goes; each call replaces what the one before said."""
-        ...
 
 
 class Progress(Protocol):
@@ -146,8 +127,29 @@ class Progress(Protocol):
         self, title: str, *, total: int, done: int = 0
     ) -> AbstractContextManager[ProgressStage]:
         """Open a bar of `total` items, `done` of which were finished before."""
-        ...
 
     def note(self, text: str) -> None:
         """Say one line that matters while the work goes on."""
-        ...
+
+
+class SilentProgress:
+    """Shows nothing; the default of every function."""
+
+    @contextmanager
+    def stage(self, title: str, *, total: int, done: int = 0) -> Iterator[SilentStage]:
+        """A bar that is not drawn."""
+        del title, total, done
+        yield SilentStage()
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
+class SilentStage:
+    """One bar that is not drawn."""
+
+    def advance(self, count: int = 1, *, tokens: int = 0) -> None:
+        """Count nothing."""
+
+    def status(self, text: str) -> None:
+        """Say nothing."""

@@ -8,9 +8,8 @@ from typing import ClassVar, Final, Generic, Self, TypeVar
 
 import msgspec
 
-from emdiag.core.checks import FieldRule, broken_rule
 from emdiag.core.errors import PlanError
-from emdiag.core.options import NONE, Field, Option, check_ranges, fields_of
+from emdiag.core.options import NONE, Field, FieldRule, Option, broken_rule, check_ranges, fields_of
 from emdiag.core.records import Record
 from emdiag.core.typed_lists import texts
 
@@ -48,9 +47,7 @@ class Recipe(Record, frozen=True, kw_only=True):
     def changed(self, changes: Mapping[str, object]) -> Self:
         """The recipe with some fields changed, checked; its name then says which.
 
-        Args:
-            changes: Field, or its short form, to value; texts are read as the field needs, `none`
-                as None.
+        A field may be in its short form; texts are read as it needs, `none` as None.
 
         Raises:
             PlanError: There is no such field, or a value does not fit it.
@@ -107,10 +104,6 @@ class Preset(Generic[R]):
     def load(self, name: str, changes: Mapping[str, object]) -> R:
         """A preset with some fields changed; its name then says which.
 
-        Args:
-            name: Of a preset.
-            changes: As of `Recipe.changed`.
-
         Raises:
             PlanError: There is no such preset or field, or a value does not fit its field.
         """
@@ -164,12 +157,7 @@ class Preset(Generic[R]):
 
         A command applies the options of a recipe in their order and then `--set`; in any other
         order, and for fields without an option, all that follows is set: a recipe is named after
-        its changes in their order.
-
-        Args:
-            group: Name of the preset's option.
-            recipe: Of a plan.
-            flags: Fields that have an option of their own, in the command's order.
+        its changes in their order. `flags` are the fields that have an option of their own.
         """
         base, _, changes = recipe.name.partition(_WITH)
         key, preset = next(item for item in self.presets.items() if item[1].name == base)

@@ -58,11 +58,7 @@ class RegradedRun(Record, frozen=True, kw_only=True):
 
 
 class RegradeResult(Result, frozen=True, kw_only=True, tag="regrade"):
-    """Runs under two graders.
-
-    Attributes:
-        notes: What changes how the numbers should be read.
-    """
+    """Runs under two graders."""
 
     runs: tuple[RegradedRun, ...]
     notes: tuple[Remark, ...]

@@ -27,15 +27,10 @@ Direction = Literal["higher", "lower", "undecided"]
 
 
 def direction_of(interval: Interval | None, p_value: float | None = None) -> Direction:
-    """The one rule for what is significant.
+    """The one rule for what is significant: `higher` or `lower`, else `undecided`.
 
-    Args:
-        interval: Of the difference; None decides nothing.
-        p_value: Of a test, corrected where there are several; None where none was made.
-
-    Returns:
-        `higher` or `lower` if the interval excludes zero and the p-value is below one minus the
-        interval's level.
+    The interval of the difference excludes zero, and the p-value, if there was a test, corrected
+    where there were several, is below one minus the interval's level.
     """
     if interval is None or interval.low <= 0 <= interval.high:
         return "undecided"
@@ -161,10 +156,7 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
         detectable_gain: Gain that a paired comparison of this size would find with 80 % power;
             None where fewer than two problems were measured.
         tokens_per_s: New tokens per second of sampling; None where it was not recorded.
-        partial: Whether fewer problems were measured than the benchmark holds.
-        notes: What changes how the number should be read.
         per_problem: In the benchmark's order; empty in records of version 0.1.0.
-        metrics: That the user's own functions measured.
     """
 
     label: str
@@ -214,12 +206,9 @@ class Comparison(Record, frozen=True, kw_only=True):
     """Two checkpoints on the same problems.
 
     Attributes:
-        left, right: Labels of the checkpoints.
         difference: Right minus left, in shares of 1.
         test: How `p_value` was found; None for a macro-average, which has only an interval.
         p_holm: `p_value` corrected for the number of benchmarks compared.
-        problems: How many problems both were measured on.
-        left_samples, right_samples: Samples of each problem.
         wrong_to_right, right_to_wrong: Problems whose answer flipped: for one sample by verdict,
             for several by more than half of the samples being right.
         margin: Half-width of the zone counted as no difference, in shares of 1.

@@ -17,8 +17,6 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     Attributes:
         name: One of `EngineName`; or `package.module:name@DIGITS` for an engine of the user's own,
             with the first digits of its source's checksum.
-        dtype: Number format of the weights and activations, such as `bfloat16`.
-        trust_remote_code: Whether code shipped with the checkpoint was allowed to run.
     """
 
     name: str
@@ -33,7 +31,6 @@ class RunSpec(Record, frozen=True, kw_only=True):
 
     Attributes:
         prompts_sha256: Of ids and token ids of all prompts of the benchmark, in order.
-        chat: Whether the tokenizer's chat template was applied.
     """
 
     benchmark: str
@@ -50,8 +47,6 @@ class EngineInfo(Record, frozen=True, kw_only=True):
     """What an engine says about itself once it is open.
 
     Attributes:
-        versions: Library name to version.
-        device: Such as `cpu` or `NVIDIA H100 80GB HBM3`.
         settings: Effective values that change speed or memory but not what is asked.
         deterministic: Whether equal requests give equal samples whatever shares their batch.
     """
@@ -80,10 +75,7 @@ class Provenance(Record, frozen=True, kw_only=True):
     """Who drew the samples of one session, with what, and when.
 
     Attributes:
-        label: The checkpoint's label in that command.
         started, finished: UTC, ISO 8601; `finished` is None while the session runs.
-        samples: Completions drawn in this session.
-        tokens: New tokens drawn in this session.
         sampling_s: Seconds spent sampling, without loading.
         problems_file: Of a user's own benchmark; None for one with a card.
     """

@@ -46,7 +46,6 @@ class Prompt(Record, frozen=True, kw_only=True):
     Attributes:
         text: The whole text after template and chat markup.
         token_ids: What the engine receives; `text` is never encoded twice.
-        template_sha256: Of the template file that was filled.
     """
 
     problem_id: str
@@ -103,8 +102,6 @@ class Completion(Record, frozen=True, kw_only=True):
     Attributes:
         text: The completion without special tokens; never the prompt.
         token_ids: As sampled, the end token included.
-        prompt_tokens: Length of the prompt, in tokens.
-        seed: The sample's own seed.
     """
 
     problem_id: str

@@ -12,10 +12,7 @@ class SeedScore(Record, frozen=True, kw_only=True):
     Attributes:
         cell: Folder of its training run, relative to the training folder; `.` for the only one.
         seed: That it was trained with; None where the checkpoint does not say.
-        update: After which it was saved.
         interval: Over problems; says nothing of other seeds.
-        truncated_frac: Share of samples cut off at the limit of new tokens.
-        run_key: Of its run in the store.
     """
 
     cell: str
@@ -33,7 +30,6 @@ class SeedDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         interval: Over seeds and problems; over problems alone where there is one seed.
-        direction: Whether the mean is significantly higher or lower.
     """
 
     base: str
@@ -72,7 +68,6 @@ class BenchmarkSeeds(Record, frozen=True, kw_only=True):
         oracle: The best of all `candidates` on these very problems. It is chosen by what it is
             judged by, so it is shown and never a result.
         base: The checkpoint that the differences are to, by its label; None where none was named.
-        notes: What changes how the numbers should be read.
     """
 
     benchmark: str

@@ -30,11 +30,8 @@ class PromptStatistics(Record, frozen=True, kw_only=True):
         majority_frac: Share of samples in the largest class.
         majority_answer: The answer of the largest class, the earliest of several; None where that
             class is the one without an answer.
-        no_answer_frac: Share of samples in which no answer is found.
         token_entropy_nats: Mean over all sampled tokens of the entropy of the distribution at
             temperature 1; None where it was not read.
-        mean_tokens: Mean length of a completion.
-        truncated_frac: Cut off at the limit of new tokens.
     """
 
     problem_id: str
@@ -60,15 +57,11 @@ class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):
     Attributes:
         problems_total: Of the whole pool; more than `problems` where a limit was given.
         labelled: Problems that have an answer to compare with.
-        by: The criterion that ranked them.
         best: Which end of the criterion comes first.
         meaning: Of that end.
-        used_labels: Whether the ranking used labels.
         ranked: Every prompt, the best first; equal ones in the order of the pool, and those on
             which the criterion is not defined last.
         tied: Prompts that share the best value, the first one included.
-        file: Where the ranked problems were written.
-        notes: What to know before training on the first one.
     """
 
     label: str

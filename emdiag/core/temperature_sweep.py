@@ -21,11 +21,7 @@ class SweepSetting(Record, frozen=True, kw_only=True):
     top_k: int = 0
 
     def words(self, axes: Sequence[Axis] = ()) -> str:
-        """Such as `T 0.6, top-p 0.9`, or `greedy`.
-
-        Args:
-            axes: Named even where they keep all tokens, since they are varied.
-        """
+        """Such as `T 0.6, top-p 0.9`, or `greedy`; axes are named even where they keep all."""
         if self.temperature == 0:
             return "greedy"
         parts = [f"T {self.temperature:g}"]
@@ -42,10 +38,8 @@ class SweepPoint(Record, frozen=True, kw_only=True):
     Means are over problems, and over seeds where the arm has several; so are the intervals.
 
     Attributes:
-        checkpoint: Label of the arm.
         samples: Of each problem; 1 at temperature 0.
         accuracy: `avg@k` over all samples.
-        pass_at_k: Unbiased, for every k up to the number of samples.
         majority: `maj@k`; None for one sample.
         agreement: Chance that two samples give the same answer, those without an answer counted
             as one class; None for one sample.
@@ -53,7 +47,6 @@ class SweepPoint(Record, frozen=True, kw_only=True):
         entropy_nats: Mean entropy of the distributions that the tokens were drawn from, raw logits
             over the temperature, before top-p and top-k: over the tokens of a sample, then over
             samples and problems. 0 at temperature 0. None where it was not read.
-        mean_tokens: Length of a completion, in tokens.
         truncated_frac, repeated_frac, no_box_frac: As in `TextRates`.
         run_keys, grade_keys: Of the runs, one for each seed.
         is_control: Whether this is the base at a temperature found to match another arm's entropy.
@@ -133,7 +126,6 @@ class CoolingControl(Record, frozen=True, kw_only=True):
     """A checkpoint against the base at the temperature where the base has the same entropy.
 
     Attributes:
-        temperature: Of the checkpoint.
         base_temperature: Of the base, the one tried whose entropy is nearest.
         entropy_nats, base_entropy_nats: Of the two; None where a checkpoint has none.
         tried: Temperatures of the base whose entropy was measured, in order.
@@ -168,7 +160,6 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
         base: Label of the base whose temperature is matched; None where there is no control.
         axes: What was varied, the axis of the plots first.
         points: Of every arm under every setting, then those of the baselines.
-        notes: What changes how the numbers should be read.
         figures: Files of the plots, without ending; `.svg` and `.png` lie beside each other.
     """
 

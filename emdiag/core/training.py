@@ -30,7 +30,6 @@ class UpdateRecord(Record, frozen=True, kw_only=True):
         gradient_norm: L2 norm over all weights, before clipping.
         step_norm: L2 norm of what this update changed.
         weight_distance: L2 norm of what all updates together changed.
-        learning_rate: Of this update.
         samples, tokens: Learned from in this update; tokens that carry weight in the loss.
         mean_tokens, longest_tokens: Lengths of completions.
         truncated_frac: Cut off at the limit of new tokens.
@@ -77,7 +76,6 @@ class TrainManifest(Record, frozen=True, kw_only=True):
         settings: The whole recipe, field by field.
         prompts_sha256: Of ids and token ids of the training prompts, in order.
         problem_ids: Of the training prompts, the first 100.
-        notes: What a reader of a score of this checkpoint should know.
         provenance: Versions, device, command and times.
     """
 
@@ -119,10 +117,8 @@ class TrainedCell(Record, frozen=True, kw_only=True):
 
     Attributes:
         name: Its folder below the plan's; `.` for the only one.
-        checkpoint: Folder of its last checkpoint.
         start, first, last: Records of update 0, of the first update (None where a recipe makes
             none) and of the last.
-        notes: What a reader of a score of the checkpoint should know.
     """
 
     name: str
@@ -140,7 +136,6 @@ class TrainResult(Result, frozen=True, kw_only=True, tag="training"):
 
     Attributes:
         parent: The checkpoint that training started from, as the user named it.
-        stage: Of what was made.
         chosen: The checkpoint that other commands take for the folder; None for a grid.
     """
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from emdiag.core.checks import broken_rule
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
+from emdiag.core.options import broken_rule
 from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
 
 

@@ -30,11 +30,7 @@ def for_each_pair(
 ) -> Verdicts:
     """One result for each right arm beside each left one; one that says what is missing if none.
 
-    Args:
-        claim: Which sides are compared.
-        evidence: What was gathered.
-        judge: Gives the result of two arms.
-        must_be_alike: Only arms that were trained alike but for what they train towards.
+    `must_be_alike` leaves arms that were trained alike but for what they train towards.
     """
     rights = evidence.of(claim.right)
     if not rights or not evidence.of(claim.left):

@@ -67,13 +67,6 @@ def pairs(
 
     Of several settings, the one with as many samples as the rule asks for, then with most
     checkpoints, samples and problems.
-
-    Args:
-        evidence: What was gathered.
-        left: The arm that is subtracted.
-        right: The other one.
-        decision: Which temperatures count.
-        benchmark: Only this one.
     """
     sides = [evidence.measured_of(arm) for arm in (left, right)]
     low, high = decision.temperatures

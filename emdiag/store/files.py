@@ -1,14 +1,19 @@
-"""One record in one file: read strictly, and written once where it says what a folder is."""
+"""One record in one file, read strictly and written once; one writer for each folder."""
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import filelock
 import msgspec
 
 from emdiag.core.codec import decode, encode
-from emdiag.core.errors import RunMismatchError, StoreError
+from emdiag.core.errors import RunLockedError, RunMismatchError, StoreError
 from emdiag.core.files import write_atomically
 from emdiag.core.records import Record, Result
 from emdiag.store.legacy import upgraded
@@ -77,3 +82,37 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
             file=path,
             hint="restore the file, or move it away",
         ) from error
+
+
+@contextmanager
+def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
+    """Hold a folder for this process; it is made where it does not exist. Errors call it `what`.
+
+    A folder that was made here and in which nothing was written goes again.
+
+    Raises:
+        RunLockedError: Another process holds it.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = folder / "writer.txt"
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        who = owner.read_text() if owner.exists() else "unknown"
+        raise RunLockedError(
+            f"another process writes to {what}",
+            folder=folder,
+            writer=who,
+            hint="wait until it is done, then run the same command: it continues",
+        ) from error
+    try:
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        if is_new and list(folder.iterdir()) == [folder / ".lock"]:
+            (folder / ".lock").unlink()
+            folder.rmdir()
+        lock.release()

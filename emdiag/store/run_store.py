@@ -26,10 +26,9 @@ from emdiag.core.runs import (
     SampleEntropy,
 )
 from emdiag.core.sampling import Completion
-from emdiag.store.files import ResultT, read_record, read_result, settle_spec
+from emdiag.store.files import ResultT, held, read_record, read_result, settle_spec
 from emdiag.store.journal import JournalWriter, SampleJournal
 from emdiag.store.legacy import named_problems_files
-from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
 
 _T = TypeVar("_T", bound=Record)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emdiag.core.progress import SilentProgress
-from emdiag.core.protocols import Progress
+from emdiag.core.protocols import Progress, SilentProgress
 from emdiag.resources import default_home
 from emdiag.store.run_store import RunStore
 
@@ -17,9 +16,7 @@ class Session:
     """Everything that a verb needs beside its plan; none of it changes a result.
 
     Attributes:
-        store: Holds the runs.
         home: Folder of imported benchmarks and caches.
-        progress: Told of everything that takes time.
         command: What the user typed; empty for Python callers.
     """
 

@@ -13,9 +13,8 @@ from emdiag.core.files import write_atomically
 from emdiag.core.moments import LogitTrace, PairSpec, PairTrace, ReadingSpec
 from emdiag.core.records import Record
 from emdiag.core.runs import Provenance
-from emdiag.store.files import settle_spec
+from emdiag.store.files import held, settle_spec
 from emdiag.store.journal import JournalWriter, read_journal
-from emdiag.store.locks import held
 from emdiag.store.provenance import read_sessions
 from emdiag.store.run_store import Sample
 
@@ -36,7 +35,6 @@ class TraceFolder:
     """Traces of one set of texts, read by one checkpoint.
 
     Args:
-        texts: Folder of the texts, such as a run's.
         spec: Everything else that could change a trace.
     """
 

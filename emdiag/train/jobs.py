@@ -23,8 +23,7 @@ from emdiag.core.training import (
     next_stage,
 )
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
-from emdiag.store.files import read_record
-from emdiag.store.locks import held
+from emdiag.store.files import held, read_record
 from emdiag.store.training_folder import (
     MANIFEST_FILE,
     checkpoint_name,

@@ -272,6 +272,9 @@ def test_a_function_names_every_option_of_its_plan(function: Any, plan: type[Pla
     assert shown == names
     for name, parameter in inspect.signature(function).parameters.items():
         assert parameter.kind is not parameter.VAR_KEYWORD, name
+    helped = {one.name for one in fields_of(plan) if one.option.help} & shown
+    for name in {*helped, *WHERE} & set(inspect.signature(function).parameters):
+        assert f"\n    {name}: " in function.__doc__
 
 
 def test_the_keywords_that_editors_read_are_those_of_the_plans() -> None:

@@ -114,11 +114,7 @@ class DrawingPlan(Plan, frozen=True, kw_only=True):
     grading: Grading = Grading()
 
     def check(self) -> None:
-        """Refuse a request that contradicts itself.
-
-        Raises:
-            PlanError: A value lies outside its range, or two do not go together.
-        """
+        """As of every plan."""
         super().check()
         benchmarks, sampling = self.targets.benchmarks, self.sampling
         if sampling.temperature == 0 and sampling.samples > 1:

@@ -32,14 +32,8 @@ def evaluate(
 ) -> EvaluateResult:
     """Scores of checkpoints on benchmarks; the Python twin of `emdiag eval`.
 
-    Args:
-        checkpoints: `[LABEL=]REF`, one or several.
-        benchmarks: Names of benchmarks, or paths of problem files; one or several.
-        store: Folder of runs; what it already holds is not drawn again.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        progress: Told how far the work is; silent by default.
-        metrics: Functions of `Outcomes`, or their names `package.module:name`.
-        options: Any other option of `EvaluatePlan`, such as `samples=8, temperature=0.6`.
+    Metrics may also be functions of `Outcomes`. Every other option of `EvaluatePlan` is a keyword,
+    such as `samples=8, temperature=0.6`.
 
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.

@@ -71,12 +71,7 @@ def add_auroc(
 ) -> None:
     """Rows for the chance that a right answer has less entropy than a wrong one of its problem.
 
-    Args:
-        table: Where rows are collected.
-        label: Of the arm, which wrote the texts and reads them.
-        texts: One set for each seed.
-        positions: Likewise, the arm's readings.
-        right: Likewise, as `right_answers` gives them.
+    The arm wrote the texts and reads them; texts, positions and right answers are by seed.
     """
     parts: list[int | None] = [None, *range(1, DECILES + 1)]
     for decile in parts:

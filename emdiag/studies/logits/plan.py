@@ -141,11 +141,7 @@ class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
     sampling: Sampling = Sampling(temperature=1.0)
 
     def check(self) -> None:
-        """Refuse a request that contradicts itself.
-
-        Raises:
-            PlanError: A value lies outside its range, or two do not go together.
-        """
+        """As of every plan."""
         super().check()
         if len(self.targets.benchmarks) > 1:
             raise PlanError(

@@ -60,16 +60,7 @@ def logit_skew(
 ) -> LogitSkewResult:
     """How logits differ between checkpoints; the Python twin of `emdiag logits-skew`.
 
-    Args:
-        checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
-            with several training seeds.
-        benchmark: Name of a benchmark, or path of a problem file.
-        store: Folder of runs; what it already holds is neither drawn nor read again.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        figures: Folder for the plots; none are drawn by default.
-        progress: Told how far the work is; silent by default.
-        options: Any other option of `LogitSkewPlan`, such as `published=True, limit=20,
-            samples=4`.
+    Every other option of `LogitSkewPlan` is a keyword, such as `published=True, samples=4`.
 
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong, or a logit is

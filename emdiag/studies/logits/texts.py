@@ -15,8 +15,7 @@ from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import MeasurementError, PlanError
 from emdiag.core.logit_skew import TextInfo
 from emdiag.core.option_groups import Sampling
-from emdiag.core.progress import SilentProgress
-from emdiag.core.protocols import Text
+from emdiag.core.protocols import SilentProgress, Text
 from emdiag.core.runs import ReferenceSpec
 from emdiag.core.sampling import Prompt
 from emdiag.store.run_store import Sample
@@ -54,12 +53,10 @@ class TextSet:
     """Texts of one writer.
 
     Attributes:
-        name: How the study calls it.
         writer: Label of the checkpoint that wrote it, or what it was taken from.
         folder: Where its traces lie.
         texts: Problem by problem; those without a token are left out.
         reading: Of the run that drew them; None for texts that no run drew.
-        truncated: How many were cut off at the limit of new tokens.
         empty: How many were left out.
     """
 
@@ -163,13 +160,7 @@ def solution_texts(
 def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Session) -> TextSet:
     """What a run already holds, as far as the plan's problems go.
 
-    The run's prompts are filled again and must come out as they were.
-
-    Args:
-        named: Name of the text, and key or folder of the run.
-        how: Its benchmark is the run's, or a file that holds the run's problems.
-        base: The checkpoint whose tokenizer reads the prompts.
-        session: Where runs and benchmarks lie.
+    The run's prompts are filled again, for the tokenizer of `base`, and must come out as they were.
 
     Raises:
         PlanError: There is no such run, it is of another benchmark, or its prompts cannot be

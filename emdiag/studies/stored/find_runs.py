@@ -119,12 +119,8 @@ def graded(
 ) -> Outcomes:
     """The run's outcomes by the main grader's last grades, unless a key says otherwise.
 
-    Args:
-        run: Any run of a store.
-        label: What the checkpoint is called.
-        grade_key: Which grades; None for those that the main grader gave last.
-        samples: Of each problem; None for as many as any problem has. Problems with fewer are
-            left out.
+    Of each problem this many samples, or as many as any problem has; problems with fewer are left
+    out.
 
     Raises:
         StoreError: The run holds no grades.

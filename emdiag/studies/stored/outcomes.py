@@ -25,8 +25,6 @@ class Outcomes:
 
     Attributes:
         run: Holds the samples; its `spec` says how they were drawn.
-        label: What the checkpoint is called.
-        grade_key: Of the grading.
         problems: Ids, in the order of the samples.
         grades: Of every sample: verdict, extracted answer and its class.
     """
@@ -151,13 +149,9 @@ class Outcomes:
 def outcomes_of(
     run: Run, grade_key: str, *, label: str, samples: Iterable[Sample] | None = None
 ) -> Outcomes:
-    """The outcomes of a run under a grading.
+    """The outcomes of a run under a grading: of these samples, all graded, problem by problem.
 
-    Args:
-        run: Any run of a store.
-        grade_key: Of the grading.
-        label: What the checkpoint is called.
-        samples: Which, all graded, problem by problem; None for every graded one, by id.
+    None for `samples` takes every graded one, by id.
     """
     grades = run.grades(grade_key)
     wanted = sorted(grades) if samples is None else list(samples)

@@ -24,8 +24,6 @@ class GoldCheck(Record, frozen=True, kw_only=True):
 
     Attributes:
         written: The completion the grader saw.
-        tags: Of the problem.
-        note: The grader's.
     """
 
     problem_id: str
@@ -41,7 +39,6 @@ class BenchmarkVerification(Record, frozen=True, kw_only=True):
     """Self-agreement of the golds of one benchmark.
 
     Attributes:
-        grader: Its identity.
         problems: All of them, tagged ones too.
         agreeing: Golds that equal themselves, tagged ones too.
         disagreeing: Untagged problems whose gold does not equal itself; should be empty.

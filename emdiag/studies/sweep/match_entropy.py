@@ -40,11 +40,7 @@ class EntropyTarget:
 
 @dataclass(kw_only=True)
 class BaseCurve:
-    """The base on one benchmark at every temperature measured so far.
-
-    Attributes:
-        points: Temperature to point; greedy decoding may be missing.
-    """
+    """The base on one benchmark at every temperature measured so far; greedy may be missing."""
 
     points: dict[float, MeasuredPoint] = field(default_factory=dict)
 
@@ -92,12 +88,8 @@ def match_entropies(
     """Measure the base where its entropy should equal each target's, until it does.
 
     Every round interpolates the curve measured so far, and asks for all new temperatures of all
-    targets at once, so that weights are loaded once a round.
-
-    Args:
-        targets: By benchmark.
-        curves: Likewise; what is measured is added to them.
-        measure: Benchmark to temperatures, to benchmark to temperature to point.
+    targets at once, so that weights are loaded once a round. What is measured, benchmark to
+    temperature to point, is added to the curves.
     """
     for _ in range(ROUNDS):
         wanted = {

@@ -107,11 +107,7 @@ class TemperatureSweepPlan(DrawingPlan, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Self:
-        """The plan with these options, checked; as every plan.
-
-        Raises:
-            PlanError: As every plan; or an axis is fixed.
-        """
+        """As of every plan; an axis that is fixed is a `PlanError` too."""
         for name in get_args(Axis):
             if name in options:
                 raise PlanError(
@@ -125,11 +121,8 @@ class SweepDesign:
     """A plan with its arms and settings written out.
 
     Attributes:
-        plan: As it was asked for.
-        arms: By label.
         how: Benchmarks, and everything about sampling that is not varied.
         axes: What is varied, by two or more values each, the axis of the plots first.
-        settings: All of them, in order.
         base: Label of the arm that is cooled to the others' entropy; None for no control.
     """
 

@@ -52,16 +52,8 @@ def temperature_sweep(
 ) -> TemperatureSweepResult:
     """Scores of checkpoints as sampling varies; the Python twin of `emdiag temp-sweep`.
 
-    Args:
-        checkpoints: `[LABEL=]REF` each, the base first; a label given several times is one arm
-            with several training seeds.
-        benchmarks: Names of benchmarks, or paths of problem files; one or several.
-        store: Folder of runs; what it already holds is neither drawn nor read again.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        figures: Folder for the plots; none are drawn by default.
-        progress: Told how far the work is; silent by default.
-        options: Any other option of `TemperatureSweepPlan`, such as `samples=8`, or
-            `sweep={"top_p": [0.8, 0.9, 1]}` (axes are `temperature`, `top_p` and `top_k`).
+    Every other option of `TemperatureSweepPlan` is a keyword, such as `samples=8`, or
+    `sweep={"top_p": [0.8, 0.9, 1]}` (axes are `temperature`, `top_p` and `top_k`).
 
     Raises:
         EmdiagError: The request, a benchmark, a checkpoint or an engine is wrong.

@@ -30,11 +30,8 @@ def sweep_slopes(
 ) -> tuple[tuple[Slope, ...], tuple[SlopeDifference, ...]]:
     """Slopes of every arm along every axis, and differences of every pair of arms.
 
-    There is none along top-k, where 0 keeps all tokens and is no number of them.
-
-    Args:
-        points: By label of the arm, benchmark and setting; a full grid for each.
-        axes: What was varied.
+    There is none along top-k, where 0 keeps all tokens and is no number of them. Points are by
+    label of the arm, benchmark and setting: a full grid for each.
     """
     curves: dict[str, dict[str, dict[SweepSetting, NDArray[np.float64]]]] = {}
     for (label, benchmark, setting), point in points.items():

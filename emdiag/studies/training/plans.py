@@ -110,11 +110,7 @@ class SelectPlan(DrawingPlan, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.drawing([self.checkpoint]), targets=targets)
 
     def check(self) -> None:
-        """Refuse a request that contradicts itself.
-
-        Raises:
-            PlanError: A value lies outside its range, or two do not go together.
-        """
+        """As of every plan."""
         if self.sampling.samples < 2 or self.sampling.temperature == 0:
             raise PlanError(
                 "prompts are ranked by how their samples differ",

@@ -32,13 +32,7 @@ def score_seeds(
 ) -> SeedScoresResult:
     """Scores of all seeds of a training folder; the Python twin of `emdiag train score`.
 
-    Args:
-        out: Folder that `emdiag train` wrote.
-        benchmarks: Names of benchmarks, or paths of problem files; one or several.
-        store: Folder of runs; what it already holds is not drawn again.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        progress: Told how far the work is; silent by default.
-        options: Any other option of `SeedScoresPlan`, such as `base="lab", samples=8`.
+    Every other option of `SeedScoresPlan` is a keyword, such as `base="lab", samples=8`.
 
     Raises:
         EmdiagError: As `evaluate`; or the folder is no training folder, or not trained to its end.

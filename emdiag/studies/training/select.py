@@ -45,13 +45,7 @@ def select(
 ) -> SelectResult:
     """Prompts of a pool, ranked for a checkpoint; the Python twin of `emdiag select`.
 
-    Args:
-        checkpoint: `[LABEL=]REF`.
-        pool: A benchmark, or a .jsonl, .json or .parquet file; answers are not required.
-        store: Folder of runs, shared with `evaluate`; what it holds is not drawn again.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        progress: Told how far the work is; silent by default.
-        options: Any other option of `SelectPlan`, such as `samples=32`.
+    Every other option of `SelectPlan` is a keyword, such as `samples=32`.
 
     Raises:
         EmdiagError: The request, the pool, the checkpoint or an engine is wrong.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from emdiag.core.checks import FieldRule
-from emdiag.core.options import Option
+from emdiag.core.options import FieldRule, Option
 from emdiag.core.recipes import Preset, Recipe
 from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
 

@@ -44,13 +44,8 @@ def train_em(
 ) -> TrainResult:
     """Entropy minimisation of a checkpoint; the Python twin of `emdiag train em`.
 
-    Args:
-        ref: The checkpoint to start from.
-        out: Folder of the result.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        progress: Told how far the work is; silent by default.
-        options: Any other option of `EMPlan`, such as `recipe="lab", problems=["chain/0012"]`, or
-            field of `EMRecipe`, such as `learning_rate=1e-4`.
+    Every other option of `EMPlan` and field of `EMRecipe` is a keyword, such as `recipe="lab",
+    problems=["chain/0012"], learning_rate=1e-4`.
 
     Raises:
         EmdiagError: The request, the prompt, the checkpoint or the training is wrong.

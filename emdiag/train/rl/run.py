@@ -40,14 +40,8 @@ def train_rl(
 ) -> TrainResult:
     """Reinforcement learning of a checkpoint; the Python twin of `emdiag train rl`.
 
-    Args:
-        ref: The checkpoint to start from.
-        benchmark: Name of a benchmark, or path of a problems file, to train on.
-        out: Folder of the result.
-        home: Folder of imported benchmarks; the platform's data folder by default.
-        progress: Told how far the work is; silent by default.
-        options: Any other option of `RLPlan`, such as `recipe="lab", seeds=[0, 1]`, or field of
-            `RLRecipe`, such as `learning_rate=5e-5`.
+    Every other option of `RLPlan` and field of `RLRecipe` is a keyword, such as `recipe="lab",
+    seeds=[0, 1], learning_rate=5e-5`.
 
     Raises:
         EmdiagError: The request, the problems, the checkpoint or the training is wrong.

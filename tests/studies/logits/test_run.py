@@ -26,7 +26,7 @@ from emdiag.core.errors import (
     PlanError,
 )
 from emdiag.core.logit_skew import LogitEstimate, LogitSkewResult
-from emdiag.core.progress import SilentProgress
+from emdiag.core.protocols import SilentProgress
 from emdiag.core.results import remark
 from emdiag.core.training import TrainFolder
 from emdiag.engines.open import open_reader
