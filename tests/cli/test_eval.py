@@ -93,7 +93,7 @@ def test_runs_that_differ_in_how_they_were_sampled_are_told_apart(
     run: Callable[..., Result], table: str
 ) -> None:
     for further in ([], ["--min-p", "0.1"], ["--top-p", "0.9", "--seed", "3"]):
-        asked = ["eval", f"a={table}", "-b", "toy", "--temperature", "1", *further]
+        asked = ["eval", f"a={table}", "-b", "toy", "--limit", "1", "--temperature", "1", *further]
         assert run(*asked).exit_code == 0
     listed = run("runs", "list", "--wide").stdout
     assert "min-p 0.1" in listed

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-QUICK = ("--problem", "chain/0000", "--recipe", "lab", "--updates", "2", "--samples", "8")
+QUICK = (
+    *("--problem", "chain/0000", "--recipe", "lab", "--updates", "2", "--samples", "8"),
+    *("--max-tokens", "24", "--held-out-problems", "2"),
+)
 
 
 @pytest.fixture
