@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emdiag.cli import benchmarks, demo, grade, lab, runs, stored, studies
+from emdiag.cli import benchmarks, grade, lab, runs, stored, studies
 from emdiag.cli.options import OLD_STORE, renamed
 from emdiag.resources import version
 
@@ -27,7 +27,7 @@ app.command("logits-skew", cls=renamed(store=OLD_STORE, limit=("--problems",)))(
 app.command("temp-sweep", cls=_STORE)(studies.temp_sweep)
 app.command("claims", cls=_STORE)(stored.claims)
 app.command("report")(stored.report)
-app.command("demo", cls=renamed(limit=("--problems",)))(demo.demo)
+app.command("demo", cls=renamed(limit=("--problems",)))(studies.demo)
 app.command("select")(studies.select)
 app.command("grade")(grade.grade)
 app.command("regrade", cls=_STORE)(stored.regrade)

@@ -37,15 +37,9 @@ def grade(
     """
     with console.command(json=json, wide=wide) as out:
         from emdiag.core.option_groups import Grading
-        from emdiag.studies.stored.grade_file import (
-            GradedLine,
-            GradeFilePlan,
-            read_lines,
-            run_grade_file,
-        )
+        from emdiag.studies.stored.grade_file import GradedLine, read_lines, run_grade_file
 
         grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline)
-        plan = GradeFilePlan(name=file, grading=grading)
 
         def show(line: GradedLine) -> None:
             if json:
@@ -53,7 +47,7 @@ def grade(
             elif line.problem is not None:
                 out.say(f"error: {line.problem}")
 
-        result = run_grade_file(plan, read_lines(plan, sys.stdin.buffer), show=show)
+        result = run_grade_file(file, read_lines(file, sys.stdin.buffer), grading, show=show)
         if not json:
             show_table(_verdicts(result.by_verdict, total=result.lines), out)
             out.line(f"{result.boxed:,} of {count(result.lines, 'answer')} in a box")

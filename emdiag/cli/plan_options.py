@@ -110,7 +110,6 @@ def _parameter(
 
 
 def _parameters(kind: type[Plan]) -> Iterator[inspect.Parameter]:
-    """One parameter for each option that a command has."""
     for item in fields_of(kind):
         option = item.option
         if option.help is None:
@@ -136,7 +135,6 @@ def _flags(item: Field) -> tuple[str, ...]:
 
 
 def _typed(item: Field) -> Any:
-    """The type that a value is typed as."""
     kind = item.plain_kind
     if item.option.is_repeated or (item.option.is_argument and get_origin(kind) is tuple):
         return list[str]
@@ -154,7 +152,6 @@ def _default(item: Field) -> Any:
 
 
 def _given(kind: type[Plan], ctx: typer.Context, typed: Mapping[str, Any]) -> dict[str, object]:
-    """Options of the plan that were typed."""
     sources = {item.name: ctx.get_parameter_source(item.name) for item in fields_of(kind)}
     return {
         name: typed[name]

@@ -312,7 +312,6 @@ def _listed(value: object) -> list[str]:
 
 
 def _toml(value: Any) -> str:
-    """A value in TOML."""
     match value:
         case bool():
             return "true" if value else "false"

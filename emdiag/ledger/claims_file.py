@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +24,26 @@ class Ledger(Record, frozen=True, kw_only=True):
     """The whole file."""
 
     claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fairness:
+    """What a reader of one comparison should know.
+
+    Attributes:
+        left_out: Label, benchmark and id of every problem left out, since it was trained on.
+        differences: On what the sides differ.
+    """
+
+    left_out: frozenset[tuple[str, str, str]]
+    differences: tuple[Remark, ...]
+
+
+class Verdicts(NamedTuple):
+    """What a statistic says of one claim: its results, and how fair the comparisons are."""
+
+    results: Sequence[ClaimResult]
+    fairness: Sequence[Fairness] = ()
 
 
 def ledger_file() -> Path:

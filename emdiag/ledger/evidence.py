@@ -145,11 +145,7 @@ def setting_of(run: Run) -> Setting:
 
 
 def _read_measured(runs: Sequence[Run], digests: Collection[str]) -> BySetting:
-    """What the runs of these checkpoints hold; of one checkpoint's, the run with most samples.
-
-    Raises:
-        JournalError: A grade cannot be read.
-    """
+    """What the runs of these checkpoints hold; of one checkpoint's, the run with most samples."""
     by_setting: BySetting = {}
     for run in runs:
         digest = run.spec.checkpoint_digest

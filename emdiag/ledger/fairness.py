@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from emdiag.core.checkpoints import Arm
-from emdiag.core.claims import ClaimResult
 from emdiag.core.results import Remark, remark
+from emdiag.ledger.claims_file import Fairness
 from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.store.run_store import Run
 
 _PROBLEM_IDS_KEPT = 100
 """Training problems that a manifest names at most."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fairness:
-    """What a reader of one comparison should know.
-
-    Attributes:
-        left_out: Label, benchmark and id of every problem left out, since it was trained on.
-        differences: On what the sides differ.
-    """
-
-    left_out: frozenset[tuple[str, str, str]]
-    differences: tuple[Remark, ...]
-
-
-class Verdicts(NamedTuple):
-    """What a statistic says of one claim: its results, and how fair the comparisons are."""
-
-    results: Sequence[ClaimResult]
-    fairness: Sequence[Fairness] = ()
 
 
 def fairness_of(

@@ -1,4 +1,4 @@
-"""Claims that one arm scores higher than another: by benchmark, or on the mean."""
+"""Claims that one arm scores higher than another: by benchmark, on the mean, or in many tries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict
 from emdiag.core.errors import StoreError
 from emdiag.core.results import Remark, remark
-from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
-from emdiag.ledger.evidence import Evidence
-from emdiag.ledger.fairness import Verdicts
-from emdiag.ledger.rates import Pair, mean_difference, of_checkpoint, pairs
+from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.evidence import Evidence, Setting
+from emdiag.ledger.rates import Pair, mean_difference, of_checkpoint, pair_under, pairs
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
+from emdiag.stats.samples import pass_at_k
 from emdiag.store.training_folder import is_training_folder, read_folder
 
 Judge = Callable[[Claim, Arm, Arm, Sequence[Pair]], ClaimResult]
@@ -51,7 +51,7 @@ def for_each_pair(
     return Verdicts(results or [missing(claim, remark("none-trained-alike"))], fairness)
 
 
-def short_of(claim: Claim, pair: Pair) -> list[Remark]:
+def _short_of(claim: Claim, pair: Pair) -> list[Remark]:
     """What a pair lacks of the fewest seeds and problems that the rule asks for."""
     wanted = claim.decision
     lacks = [
@@ -155,9 +155,22 @@ def on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -
     )
 
 
+def coverage(claim: Claim, evidence: Evidence) -> Verdicts:
+    """Unbiased pass@k of an arm minus the base's at the k of the rule, or the largest k there is.
+
+    Of several temperatures and benchmarks, the one with most seeds, then most samples.
+    """
+
+    def judge(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
+        best = max(measured, key=lambda pair: (pair.samples, len(pair.problems)))
+        return _coverage(claim, left, right, best, evidence)
+
+    return for_each_pair(claim, evidence, judge=judge)
+
+
 def _short_of_all(claim: Claim, measured: Sequence[Pair]) -> list[Remark]:
     """What the first benchmark lacks that lacks anything."""
-    return next((lacks for pair in measured if (lacks := short_of(claim, pair))), [])
+    return next((lacks for pair in measured if (lacks := _short_of(claim, pair))), [])
 
 
 def _p_value(pair: Pair) -> float:
@@ -205,3 +218,65 @@ def _is_chosen(place: Path) -> bool:
     except (OSError, StoreError):
         return False
     return folder is not None and chosen is not None and place == folder / chosen
+
+
+def _coverage(claim: Claim, left: Arm, right: Arm, pair: Pair, evidence: Evidence) -> ClaimResult:
+    wanted = claim.decision.samples
+    ks = [k for k in (2**power for power in range(20)) if k < min(wanted, pair.samples)]
+    ks.append(min(wanted, pair.samples))
+    by_k = {k: _pass_at(k, (left, right), pair.setting, evidence) for k in ks}
+    figures = [
+        figure_of(
+            remark(
+                "pass-at-k-difference", k=k, right=right.label, left=left.label,
+                benchmark=pair.benchmark, temperature=pair.temperature,
+            ),
+            by_k[k].difference,
+        )
+        for k in sorted({ks[-1], 1}, reverse=True)
+    ]  # fmt: skip
+    lacks = _short_of(claim, pair)
+    if pair.samples < wanted:
+        lacks = [remark("samples-short", needed=wanted, drawn=pair.samples)]
+    why = [
+        remark(
+            "pass-at-k", k=ks[-1], gain=by_k[ks[-1]].difference, left=left.label,
+            right=right.label, left_seeds=len(pair.left), right_seeds=len(pair.right),
+        )
+    ]  # fmt: skip
+    crossing = _crossing(by_k)
+    if crossing is not None:
+        why.append(remark("base-passes", label=right.label, low=crossing[0], high=crossing[1]))
+    return concluded(
+        claim,
+        decide(figures[0].interval, claim.decision),
+        why=why,
+        arms=(left.label, right.label),
+        benchmarks=(pair.benchmark,),
+        figures=figures,
+        lacks=lacks,
+        would_decide=more_needed(figures[0], claim.decision, of="problems"),
+    )
+
+
+def _pass_at(k: int, arms: tuple[Arm, Arm], setting: Setting, evidence: Evidence) -> Pair:
+    pair = pair_under(
+        evidence, arms, setting, value=lambda right: pass_at_k(len(right), sum(right), k)
+    )
+    assert pair is not None, "a setting of a pair was given"
+    return pair
+
+
+def _crossing(by_k: dict[int, Pair]) -> tuple[int, int] | None:
+    """The last k at which the arm leads and the next one, at which it does not, by both intervals.
+
+    None where it never leads, always does, or noise could make the two.
+    """
+    ks = sorted(by_k)
+    ends = [(by_k[k].difference.interval, k) for k in ks]
+    leads = [k for interval, k in ends if interval is not None and interval.low > 0]
+    trails = [k for interval, k in ends if interval is not None and interval.high < 0]
+    if not leads or not trails or max(leads) > min(trails):
+        return None
+    last = max(k for k in ks if (by_k[k].difference.value or 0) > 0 and k < min(trails))
+    return last, min(k for k in ks if k > last)

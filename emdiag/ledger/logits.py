@@ -7,9 +7,8 @@ from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, Role
 from emdiag.core.logit_skew import OWN, LogitEstimate, LogitSkewResult
 from emdiag.core.results import Amount, Remark, remark
 from emdiag.findings.logits.rows import AUROC, SKEWNESS, LogitRows, difference_remark
-from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
 from emdiag.ledger.evidence import Evidence
-from emdiag.ledger.fairness import Verdicts
 
 
 def skewness(claim: Claim, evidence: Evidence) -> Verdicts:

@@ -8,6 +8,7 @@ from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role
 from emdiag.core.results import as_given, remark
 from emdiag.ledger.claims_file import (
+    Verdicts,
     all_of,
     concluded,
     decide,
@@ -16,7 +17,6 @@ from emdiag.ledger.claims_file import (
     more_needed,
 )
 from emdiag.ledger.evidence import Evidence
-from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import Pair, mean_difference, pairs
 
 
@@ -40,7 +40,6 @@ def order(claim: Claim, evidence: Evidence) -> Verdicts:
 def _judge(
     claim: Claim, alone: Arm, also: Role, evidence: Evidence
 ) -> tuple[ClaimResult, list[Pair]]:
-    """The verdict, and the pairs that it rests on."""
     sides: tuple[tuple[Role, Decision], ...] = (
         (claim.right, claim.decision),
         (also, _mirrored(claim.decision)),

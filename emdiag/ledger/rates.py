@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import fmean
 
 import msgspec
 import numpy as np
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Decision
 from emdiag.core.results import Amount, Interval
+from emdiag.ledger.claims_file import Fairness
 from emdiag.ledger.evidence import Evidence, Setting
-from emdiag.ledger.fairness import Fairness, fairness_of
+from emdiag.ledger.fairness import fairness_of
 from emdiag.stats.intervals import bootstrap_of_means, of_differences, of_two_arms
-from emdiag.studies.stored.outcomes import Outcomes
 
 Rates = NDArray[np.float64]
 """Shares of right samples, `[seeds, problems]`."""
@@ -27,7 +28,7 @@ class Pair:
     """Two arms under one setting, on the problems that every checkpoint of both has.
 
     Attributes:
-        problems: Without those that a checkpoint of either was trained on; `measured` with them.
+        problems: Without those that a checkpoint of either was trained on.
         left, right: `[seeds, problems]`; in the order of the arm's checkpoints.
         left_digests, right_digests: Of the checkpoints that were measured.
         samples: Of each problem, the fewest of any side.
@@ -36,7 +37,6 @@ class Pair:
 
     setting: Setting
     problems: tuple[str, ...]
-    measured: tuple[str, ...]
     left: Rates
     right: Rates
     left_digests: tuple[str, ...]
@@ -68,17 +68,14 @@ def pairs(
     Of several settings, the one with as many samples as the rule asks for, then with most
     checkpoints, samples and problems.
     """
-    sides = [evidence.measured_of(arm) for arm in (left, right)]
     low, high = decision.temperatures
     best: dict[str, tuple[tuple[int, int, int, int, str], Pair]] = {}
-    for setting in sides[0].keys() & sides[1].keys():
+    for setting in evidence.measured_of(left).keys() & evidence.measured_of(right).keys():
         if benchmark not in (None, setting.benchmark):
             continue
         if not low <= setting.sampling.temperature <= high:
             continue
-        pair = _pair(
-            evidence, setting, (left, right), sides=[side[setting] for side in sides], value=_share
-        )
+        pair = pair_under(evidence, (left, right), setting)
         if pair is None:
             continue
         seeds = len(pair.left) + len(pair.right)
@@ -91,17 +88,39 @@ def pairs(
 
 def pair_under(
     evidence: Evidence,
-    left: Arm,
-    right: Arm,
-    *,
+    arms: tuple[Arm, Arm],
     setting: Setting,
-    value: Callable[[list[bool]], float],
-) -> Pair:
-    """Two arms that were both run under a setting, with any value of a problem's outcomes."""
-    sides = [evidence.measured_of(arm)[setting] for arm in (left, right)]
-    pair = _pair(evidence, setting, (left, right), sides=sides, value=value)
-    assert pair is not None, "a setting of a pair was given"
-    return pair
+    *,
+    value: Callable[[list[bool]], float] = fmean,
+) -> Pair | None:
+    """Two arms that were both run under a setting, with any value of a problem's outcomes.
+
+    None where they share fewer than two problems that neither was trained on.
+    """
+    sides = [evidence.measured_of(arm)[setting] for arm in arms]
+    digests = [
+        tuple(digest for digest in arm.digests if digest in side)
+        for arm, side in zip(arms, sides, strict=True)
+    ]
+    all_outcomes = [side[d] for of, side in zip(digests, sides, strict=True) for d in of]
+    measured = set.intersection(*(set(outcomes.problems) for outcomes in all_outcomes))
+    shared = sorted(measured - evidence.trained_on(arms))
+    if len(shared) < 2:
+        return None
+    rates = [
+        np.array([[value(side[digest].correct[problem]) for problem in shared] for digest in of])
+        for of, side in zip(digests, sides, strict=True)
+    ]
+    return Pair(
+        setting=setting,
+        problems=tuple(shared),
+        left=rates[0],
+        right=rates[1],
+        left_digests=digests[0],
+        right_digests=digests[1],
+        samples=min(outcomes.samples for outcomes in all_outcomes),
+        fairness=fairness_of(evidence, arms, settings=(setting, setting), problems=measured),
+    )
 
 
 def difference_of(left: Rates, right: Rates) -> Amount:
@@ -148,44 +167,6 @@ def of_checkpoint(pair: Pair, digest: str) -> Pair:
     place = pair.right_digests.index(digest) if digest in pair.right_digests else 0
     alone = slice(place, place + 1)
     return replace(pair, right=pair.right[alone], right_digests=pair.right_digests[alone])
-
-
-def _pair(
-    evidence: Evidence,
-    setting: Setting,
-    arms: tuple[Arm, Arm],
-    *,
-    sides: Sequence[dict[str, Outcomes]],
-    value: Callable[[list[bool]], float],
-) -> Pair | None:
-    digests = [
-        tuple(digest for digest in arm.digests if digest in side)
-        for arm, side in zip(arms, sides, strict=True)
-    ]
-    all_outcomes = [side[d] for of, side in zip(digests, sides, strict=True) for d in of]
-    measured = set.intersection(*(set(outcomes.problems) for outcomes in all_outcomes))
-    shared = sorted(measured - evidence.trained_on(arms))
-    if len(shared) < 2:
-        return None
-    rates = [
-        np.array([[value(side[digest].correct[problem]) for problem in shared] for digest in of])
-        for of, side in zip(digests, sides, strict=True)
-    ]
-    return Pair(
-        setting=setting,
-        problems=tuple(shared),
-        measured=tuple(sorted(measured)),
-        left=rates[0],
-        right=rates[1],
-        left_digests=digests[0],
-        right_digests=digests[1],
-        samples=min(outcomes.samples for outcomes in all_outcomes),
-        fairness=fairness_of(evidence, arms, settings=(setting, setting), problems=measured),
-    )
-
-
-def _share(right: list[bool]) -> float:
-    return sum(right) / len(right)
 
 
 def _common(of_benchmarks: Sequence[Pair], side: str) -> list[Rates]:

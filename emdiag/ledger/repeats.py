@@ -9,9 +9,16 @@ from emdiag.core.claims import Claim, ClaimResult
 from emdiag.core.digest import digest
 from emdiag.core.grades import is_second_grader
 from emdiag.core.results import Amount, direction_of, remark
-from emdiag.ledger.claims_file import all_of, concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import (
+    Verdicts,
+    all_of,
+    concluded,
+    decide,
+    figure_of,
+    missing,
+    more_needed,
+)
 from emdiag.ledger.evidence import Evidence, Setting, setting_of
-from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import difference_of, divided
 from emdiag.stats.intervals import of_differences, wilson
 from emdiag.store.run_store import Run
@@ -69,7 +76,6 @@ def _sessions(run: Run) -> set[tuple[str, tuple[str, ...]]]:
 
 
 def _shared(sides: tuple[list[Gaps], list[Gaps]]) -> list[str]:
-    """Problems that every checkpoint of both sides has."""
     return sorted(set.intersection(*(set(gaps) for side in sides for gaps in side)))
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from emdiag.core.claims import Claim, ClaimResult, ClaimsResult
 from emdiag.core.results import Remark, remark
-from emdiag.ledger.claims_file import ledger_file, read_ledger
-from emdiag.ledger.coverage import coverage
+from emdiag.ledger.claims_file import Fairness, Verdicts, ledger_file, read_ledger
 from emdiag.ledger.evidence import Evidence, gather
-from emdiag.ledger.fairness import Fairness, Verdicts, fairness_notes
-from emdiag.ledger.gains import by_benchmark, for_each_pair, on_the_mean
+from emdiag.ledger.fairness import fairness_notes
+from emdiag.ledger.gains import by_benchmark, coverage, for_each_pair, on_the_mean
 from emdiag.ledger.logits import entropy_auroc, skewness
 from emdiag.ledger.orders import order
 from emdiag.ledger.repeats import repeats, two_graders

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimResult
 from emdiag.core.results import Amount, remark
-from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
 from emdiag.ledger.evidence import Evidence, Setting
-from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import Pair, mean_difference, pairs
 from emdiag.stats.resampled import best_over_worst, expected_best, rank_correlation
 from emdiag.stats.samples import outcome_variance
@@ -54,7 +53,6 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> Verdicts:
 
 
 def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) -> ClaimResult:
-    """The claim on prompt, variance and gain of every arm."""
     wanted = claim.decision.prompts
     prompts = {prompt for prompt, _, _ in rows.values()}
     if len(prompts) < wanted:

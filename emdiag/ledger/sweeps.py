@@ -15,9 +15,8 @@ from emdiag.core.temperature_sweep import (
     TemperatureSweepResult,
 )
 from emdiag.findings.sweep.statements import baseline_remark, slope_remark, trend_remark
-from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
 from emdiag.ledger.evidence import Evidence
-from emdiag.ledger.fairness import Verdicts
 from emdiag.ledger.rates import divided
 
 _AXIS: Final = "temperature"

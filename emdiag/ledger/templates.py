@@ -7,9 +7,17 @@ from collections.abc import Iterable
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimResult
 from emdiag.core.results import remark
-from emdiag.ledger.claims_file import concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import (
+    Fairness,
+    Verdicts,
+    concluded,
+    decide,
+    figure_of,
+    missing,
+    more_needed,
+)
 from emdiag.ledger.evidence import BySetting, Evidence
-from emdiag.ledger.fairness import Fairness, Verdicts, fairness_of
+from emdiag.ledger.fairness import fairness_of
 from emdiag.ledger.rates import difference_of
 from emdiag.studies.stored.outcomes import Outcomes, rates_by_seed
 

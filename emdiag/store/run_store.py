@@ -155,7 +155,6 @@ class RunSummary(Record, frozen=True, kw_only=True):
     Attributes:
         name: Of the folder: benchmark and first digits of the key.
         labels: What checkpoints were called when they drew it.
-        problems, completions: Drawn so far.
         graded: Completions with a grade under the grading used last.
     """
 

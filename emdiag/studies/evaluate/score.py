@@ -15,7 +15,6 @@ from emdiag.core.results import (
     as_given,
     remark,
 )
-from emdiag.core.runs import Provenance
 from emdiag.measure.answers import average, by_group, metrics, shares
 from emdiag.stats.comparisons import detectable_gain
 from emdiag.store.provenance import version_notes
@@ -39,6 +38,7 @@ def score_reading(
     by_name = metrics(shares(scores))
     headline = by_name[f"avg@{reading.samples}"]
     sessions = reading.run.provenance()
+    seconds = sum(session.sampling_s for session in sessions)
     spec = reading.run.spec
     verdicts = Counter(outcomes.verdicts)
     return BenchmarkScore(
@@ -64,7 +64,7 @@ def score_reading(
         without_tagged=_without_tagged(reading, scores),
         by_verdict={verdict.value: verdicts[verdict] for verdict in Verdict},
         rates=rates,
-        tokens_per_s=_speed(sessions),
+        tokens_per_s=sum(session.tokens for session in sessions) / seconds if seconds else None,
         detectable_gain=detectable_gain(outcomes.rates.tolist()),
         groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
         notes=(*_notes(reading, rates), *version_notes(sessions, "drawn")),
@@ -87,11 +87,6 @@ def _without_tagged(reading: EvalTask, scores: Sequence[ProblemScore]) -> Metric
     tagged = {problem.id for problem in reading.problems if problem.tags}
     kept = [score for score in scores if score.problem_id not in tagged]
     return average(kept) if tagged and kept else None
-
-
-def _speed(sessions: Sequence[Provenance]) -> float | None:
-    seconds = sum(session.sampling_s for session in sessions)
-    return sum(session.tokens for session in sessions) / seconds if seconds else None
 
 
 def _notes(reading: EvalTask, rates: TextRates) -> list[Remark]:

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
 
 
-_AUROC_NOTE = remark("over-mixed-problems")
-"""Few seeds have both on the same problems, so each problem counts its mean over those that do."""
-
-
 def spans_of(texts: TextSet, vocabulary: SharedVocabulary) -> tuple[Mask, Mask]:
     """Which positions lie before the final answer and which belong to it, `[position]` each.
 
@@ -71,7 +67,8 @@ def add_auroc(
 ) -> None:
     """Rows for the chance that a right answer has less entropy than a wrong one of its problem.
 
-    The arm wrote the texts and reads them; texts, positions and right answers are by seed.
+    The arm wrote the texts and reads them; texts, positions and right answers are by seed. Few
+    seeds have both on the same problems, so each problem counts its mean over those that do.
     """
     parts: list[int | None] = [None, *range(1, DECILES + 1)]
     for decile in parts:
@@ -97,7 +94,7 @@ def add_auroc(
                 tokens=sum(map(len, positions)),
                 seeds=len(texts),
                 problems=len(table.problems) if counts.any() else 0,
-                note=_AUROC_NOTE if counts.any() else remark("no-mixed-problem"),
+                note=remark("over-mixed-problems") if counts.any() else remark("no-mixed-problem"),
             )
         )
 

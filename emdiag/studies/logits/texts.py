@@ -205,7 +205,6 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
 
 
 def _complete_samples(prompts: Sequence[Prompt], drawn: Collection[Sample]) -> int:
-    """How many samples every one of the prompts has."""
     count = 0
     while prompts and all((prompt.problem_id, count) in drawn for prompt in prompts):
         count += 1

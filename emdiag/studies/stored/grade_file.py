@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import NoReturn, cast, get_args
 
 import msgspec
 
@@ -22,13 +22,6 @@ from emdiag.core.results import Remark, as_given, remark
 from emdiag.grading.pool.pool import GraderPool
 
 _LINE = '{"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
-
-
-class GradeFilePlan(Record, frozen=True, kw_only=True):
-    """What to grade, and how; `name` is of the file, for messages, or `-` for standard input."""
-
-    name: str
-    grading: Grading = Grading()
 
 
 class GradedLine(Record, frozen=True, kw_only=True):
@@ -73,32 +66,33 @@ class GradeFileResult(Record, frozen=True, kw_only=True):
     elapsed_s: float
 
 
-def read_lines(plan: GradeFilePlan, standard_input: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of the plan's file, or of `standard_input` where its name is `-`.
+def read_lines(name: str, standard_input: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a file, or of `standard_input` where its name is `-`.
 
     Raises:
         GraderError: The file cannot be read.
     """
-    if plan.name == "-":
+    if name == "-":
         yield from standard_input
         return
     try:
-        with Path(plan.name).open("rb") as file:
+        with Path(name).open("rb") as file:
             yield from file
     except OSError as error:
         raise GraderError(
             f"the file to grade cannot be read: {error.strerror}",
-            file=plan.name,
+            file=name,
             hint=f"name a file with a line such as {_LINE}, or - for standard input",
         ) from error
 
 
 def run_grade_file(
-    plan: GradeFilePlan, lines: Iterable[bytes], *, show: Callable[[GradedLine], None]
+    name: str, lines: Iterable[bytes], grading: Grading, *, show: Callable[[GradedLine], None]
 ) -> GradeFileResult:
     """Grade every line in its order; each is shown as soon as it and those before it are judged.
 
-    A line that cannot be graded is shown with its problem, and the others are graded all the same.
+    A line that cannot be graded is shown with its problem, which names the file, and the others
+    are graded all the same.
 
     Raises:
         GraderError: The grader fails its self-test.
@@ -107,7 +101,7 @@ def run_grade_file(
     counts = dict.fromkeys(Verdict, 0)
     boxed = unreadable = 0
     waiting: deque[GradedLine] = deque()
-    with GraderPool.of(plan.grading) as pool:
+    with GraderPool.of(grading) as pool:
 
         def show_unreadable() -> None:
             nonlocal unreadable
@@ -115,14 +109,14 @@ def run_grade_file(
                 show(waiting.popleft())
                 unreadable += 1
 
-        for judgement in pool.grade(_pairs(plan.name, lines, waiting, grader=pool.identity)):
+        for judgement in pool.grade(_pairs(name, lines, waiting, grader=pool.identity)):
             show_unreadable()
             counts[judgement.verdict] += 1
             boxed += judgement.boxed
             show(_graded(waiting.popleft(), judgement))
         show_unreadable()
         return GradeFileResult(
-            name=plan.name,
+            name=name,
             grader=pool.identity,
             versions=pool.versions,
             lines=sum(counts.values()),
@@ -222,9 +216,7 @@ def _tolerance(
     """The tolerance the line names, else the one of its benchmark's card, else `exact`."""
     named = _choice(fields, "tolerance", get_args(Tolerance), where)
     benchmark = _text(fields, "benchmark", where)
-    if named is not None:
-        return "exact" if named == "exact" else "significant-digits"
-    return tolerances.get(benchmark or "", "exact")
+    return cast("Tolerance", named) if named else tolerances.get(benchmark or "", "exact")
 
 
 def _choice(

@@ -119,7 +119,6 @@ def _benchmark(run: Run, *, home: Path) -> tuple[BenchmarkCard, Sequence[Problem
 def _grade_missing(
     run: Run, spec: GradingSpec, golds: dict[str, Gold], *, grader: Grader, progress: Progress
 ) -> None:
-    """Grade every completion that has no grade under `spec` yet."""
     with run.writing(), run.grade_writer(spec) as journal:
         done = run.grades(digest(spec))
         waiting = [

@@ -29,15 +29,6 @@ ROUNDS = 4
 _DIGITS = 3  # of a temperature, so that equal searches make equal runs
 
 
-@dataclass(frozen=True, kw_only=True)
-class EntropyTarget:
-    """A checkpoint at one temperature, whose entropy the base is to have."""
-
-    measured: MeasuredPoint
-    entropy_nats: float
-    tolerance_nats: float
-
-
 @dataclass(kw_only=True)
 class BaseCurve:
     """The base on one benchmark at every temperature measured so far; greedy may be missing."""
@@ -47,7 +38,7 @@ class BaseCurve:
     def entropies(self) -> dict[float, float]:
         """Temperature to mean entropy, in nats; greedy decoding has none at all."""
         measured = {
-            temperature: float(point.entropy.mean())
+            temperature: point.entropy_nats
             for temperature, point in self.points.items()
             if point.entropy is not None
         }
@@ -67,20 +58,8 @@ class BaseCurve:
         return min(curve, key=lambda temperature: abs(curve[temperature] - entropy_nats))
 
 
-def target_of(measured: MeasuredPoint) -> EntropyTarget | None:
-    """What the base is to be matched to; None for a point without an entropy above zero."""
-    if measured.entropy is None or not measured.entropy.mean() > 0:
-        return None
-    entropy = float(measured.entropy.mean())
-    return EntropyTarget(
-        measured=measured,
-        entropy_nats=entropy,
-        tolerance_nats=max(TOLERANCE_FRAC * entropy, LEAST_TOLERANCE_NATS),
-    )
-
-
 def match_entropies(
-    targets: Mapping[str, Sequence[EntropyTarget]],
+    targets: Mapping[str, Sequence[MeasuredPoint]],
     curves: Mapping[str, BaseCurve],
     *,
     measure: Callable[[Mapping[str, Sequence[float]]], Mapping[str, Mapping[float, MeasuredPoint]]],
@@ -103,13 +82,13 @@ def match_entropies(
             curves[benchmark].points.update(points)
 
 
-def _next_temperatures(targets: Sequence[EntropyTarget], curve: BaseCurve) -> set[float]:
+def _next_temperatures(targets: Sequence[MeasuredPoint], curve: BaseCurve) -> set[float]:
     """Where to measure next; nothing for a target that is matched or out of reach."""
     entropies = curve.entropies()
     temperatures = set()
     for target in targets:
         nearest = min(entropies, key=lambda place: abs(entropies[place] - target.entropy_nats))
-        if abs(entropies[nearest] - target.entropy_nats) <= target.tolerance_nats:
+        if abs(entropies[nearest] - target.entropy_nats) <= _tolerance(target):
             temperature = nearest
         elif target.entropy_nats > max(entropies.values()):
             temperature = HIGHEST
@@ -121,14 +100,18 @@ def _next_temperatures(targets: Sequence[EntropyTarget], curve: BaseCurve) -> se
     return temperatures
 
 
-def control_of(target: EntropyTarget, curve: BaseCurve, *, base: str) -> CoolingControl:
+def _tolerance(target: MeasuredPoint) -> float:
+    return max(TOLERANCE_FRAC * target.entropy_nats, LEAST_TOLERANCE_NATS)
+
+
+def control_of(target: MeasuredPoint, curve: BaseCurve, *, base: str) -> CoolingControl:
     """A checkpoint against the base at equal entropy, or at the nearest entropy measured."""
     entropies = curve.entropies()
     temperature = curve.nearest(target.entropy_nats)
     baseline = curve.points[temperature]
-    point = target.measured.point
-    interval = _gap(target.measured.accuracy, baseline.accuracy)
-    is_matched = abs(entropies[temperature] - target.entropy_nats) <= target.tolerance_nats
+    point = target.point
+    interval = _gap(target.accuracy, baseline.accuracy)
+    is_matched = abs(entropies[temperature] - target.entropy_nats) <= _tolerance(target)
     return CoolingControl(
         checkpoint=point.checkpoint,
         base=base,
@@ -137,12 +120,12 @@ def control_of(target: EntropyTarget, curve: BaseCurve, *, base: str) -> Cooling
         base_temperature=temperature,
         entropy_nats=target.entropy_nats,
         base_entropy_nats=entropies[temperature],
-        tolerance_nats=target.tolerance_nats,
+        tolerance_nats=_tolerance(target),
         tried=tuple(sorted(curve.points)),
         is_matched=is_matched,
-        value=_mean(target.measured.accuracy),
+        value=_mean(target.accuracy),
         base_value=_mean(baseline.accuracy),
-        difference=_mean(target.measured.accuracy) - _mean(baseline.accuracy),
+        difference=_mean(target.accuracy) - _mean(baseline.accuracy),
         interval=interval,
         verdict=_verdict(interval) if is_matched else "undecided",
     )

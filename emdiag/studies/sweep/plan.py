@@ -165,7 +165,6 @@ def plan_at(how: EvaluatePlan, setting: SweepSetting) -> EvaluatePlan:
 
 
 def _axis(argument: object) -> object:
-    """An axis as typed: `top_p=0.8,0.9,1`."""
     if not isinstance(argument, str):
         return argument
     name, equals, values = argument.partition("=")

@@ -48,6 +48,11 @@ class MeasuredPoint:
     accuracy: NDArray[np.float64]
     entropy: NDArray[np.float64] | None
 
+    @property
+    def entropy_nats(self) -> float:
+        """Mean over seeds and problems; 0 where it was not read."""
+        return 0.0 if self.entropy is None else float(self.entropy.mean())
+
 
 def measure_point(
     label: str, setting: SweepSetting, members: Sequence[SweepRun], *, is_control: bool = False

@@ -25,10 +25,8 @@ from emdiag.studies.evaluate.score import caveats
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.sweep.match_entropy import (
     BaseCurve,
-    EntropyTarget,
     control_of,
     match_entropies,
-    target_of,
     with_headlines,
 )
 from emdiag.studies.sweep.plan import SweepDesign, TemperatureSweepPlan, plan_at, sweep_design
@@ -203,18 +201,18 @@ class _SweepStudy:
             setting=setting.words(self._design.axes),
         )
 
-    def _targets(self, benchmark: str) -> list[EntropyTarget]:
+    def _targets(self, benchmark: str) -> list[MeasuredPoint]:
         wanted = self._design.plan.control_at
-        targets = [
-            target_of(measured)
+        return [
+            measured
             for (label, name, setting), measured in self._found.items()
             if name == benchmark
             and label != self._design.base
             and self._keeps_all(setting)
             and setting.temperature > 0
             and (wanted is None or setting.temperature in wanted)
+            and measured.entropy_nats > 0
         ]
-        return [target for target in targets if target is not None]
 
     def _base_points(self, benchmark: str) -> dict[float, MeasuredPoint]:
         return {
@@ -226,7 +224,6 @@ class _SweepStudy:
     def _measure_base(
         self, wanted: Mapping[str, Sequence[float]]
     ) -> dict[str, dict[float, MeasuredPoint]]:
-        """The base at new temperatures."""
         base = self._design.base or ""
         places = [
             (name, SweepSetting(temperature=temperature))

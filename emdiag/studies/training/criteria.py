@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from emdiag.core.errors import PlanError
@@ -11,54 +12,34 @@ from emdiag.core.results import Remark, remark
 from emdiag.core.selection import Criterion, PromptStatistics
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rule:
     """How a criterion ranks prompts.
 
     Attributes:
         value: Its figure; None where it is not defined on a prompt.
         best: Which end comes first.
-        uses_labels: Whether the figure needs the right answers.
         meaning: Of the best end.
+        uses_labels: Whether the figure needs the right answers.
     """
 
     value: Callable[[PromptStatistics], float | None]
     best: Literal["highest", "lowest"]
-    uses_labels: bool
     meaning: Remark
+    uses_labels: bool = False
 
 
 RULES: dict[Criterion, Rule] = {
     "outcome-variance": Rule(
-        value=lambda figures: figures.outcome_variance,
-        best="highest",
+        attrgetter("outcome_variance"),
+        "highest",
+        remark("right-as-often-as-wrong"),
         uses_labels=True,
-        meaning=remark("right-as-often-as-wrong"),
     ),
-    "answer-entropy": Rule(
-        value=lambda figures: figures.answer_entropy_nats,
-        best="highest",
-        uses_labels=False,
-        meaning=remark("various-answers"),
-    ),
-    "agreement": Rule(
-        value=lambda figures: figures.agreement,
-        best="lowest",
-        uses_labels=False,
-        meaning=remark("seldom-one-answer"),
-    ),
-    "token-entropy": Rule(
-        value=lambda figures: figures.token_entropy_nats,
-        best="highest",
-        uses_labels=False,
-        meaning=remark("most-entropy"),
-    ),
-    "majority": Rule(
-        value=lambda figures: figures.majority_frac,
-        best="highest",
-        uses_labels=False,
-        meaning=remark("clearest-behaviour"),
-    ),
+    "answer-entropy": Rule(attrgetter("answer_entropy_nats"), "highest", remark("various-answers")),
+    "agreement": Rule(attrgetter("agreement"), "lowest", remark("seldom-one-answer")),
+    "token-entropy": Rule(attrgetter("token_entropy_nats"), "highest", remark("most-entropy")),
+    "majority": Rule(attrgetter("majority_frac"), "highest", remark("clearest-behaviour")),
 }
 
 

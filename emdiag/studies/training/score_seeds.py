@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Unpack
 
@@ -55,7 +55,12 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
     places = {f"{out.resolve().name}/{place}": place for place in updates}
     refs = [NamedRef(label=label, ref=str(out / place)) for label, place in places.items()]
     if plan.base is not None:
-        refs.insert(0, _distinct(plan.base, places))
+        if plan.base.label in places:
+            raise PlanError(
+                f"the base has the label of a trained checkpoint, {plan.base.label!r}",
+                hint="name it: --base base=REF",
+            )
+        refs.insert(0, plan.base)
     result = run_evaluate(plan.drawing(refs), session)
     benchmarks = []
     for benchmark in dict.fromkeys(score.benchmark for score in result.scores):
@@ -100,12 +105,3 @@ def _updates(folder: TrainFolder, out: Path, plan: SeedScoresPlan) -> dict[PureP
             "be done are not scored alone, since they may be the lucky ones",
         )
     return updates
-
-
-def _distinct(base: NamedRef, labels: Collection[str]) -> NamedRef:
-    if base.label in labels:
-        raise PlanError(
-            f"the base has the label of a trained checkpoint, {base.label!r}",
-            hint="name it: --base base=REF",
-        )
-    return base

@@ -66,7 +66,11 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     (reading,) = expand(drawing, session, require_answers=False)
     labelled = sum(bool(problem.answer) for problem in reading.problems)
     by = choose_criterion(plan.by, labelled=labelled, problems=len(reading.problems))
-    _check_entropies(plan, reading)
+    if by == "token-entropy" and not has_weights(reading.checkpoint):
+        raise PlanError(
+            "the scripted engine has no weights, so no token entropy can be read",
+            hint="rank by another criterion, or take a checkpoint with weights",
+        )
     target = _target(plan, reading, session.store)
     _check_target(target)
     draw_missing([reading], drawing, session)
@@ -80,14 +84,6 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     problems = {problem.id: problem for problem in reading.problems}
     _write_ranked(target, [problems[prompt.problem_id] for prompt in ranked], _facts_of(result))
     return result
-
-
-def _check_entropies(plan: SelectPlan, reading: EvalTask) -> None:
-    if plan.by == "token-entropy" and not has_weights(reading.checkpoint):
-        raise PlanError(
-            "the scripted engine has no weights, so no token entropy can be read",
-            hint="rank by another criterion, or take a checkpoint with weights",
-        )
 
 
 def _target(plan: SelectPlan, reading: EvalTask, store: RunStore) -> Path:

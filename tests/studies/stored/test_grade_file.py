@@ -8,18 +8,18 @@ import pytest
 from emdiag.core.errors import GraderError
 from emdiag.core.option_groups import Grading
 from emdiag.core.results import remark
-from emdiag.studies.stored.grade_file import GradedLine, GradeFilePlan, read_lines, run_grade_file
+from emdiag.studies.stored.grade_file import GradedLine, read_lines, run_grade_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PLAN = GradeFilePlan(name="answers.jsonl", grading=Grading(grader_workers=1))
+NAME, GRADING = "answers.jsonl", Grading(grader_workers=1)
 
 
 def graded(*lines: object) -> list[GradedLine]:
     shown: list[GradedLine] = []
-    run_grade_file(PLAN, map(as_line, lines), show=shown.append)
+    run_grade_file(NAME, map(as_line, lines), GRADING, show=shown.append)
     return shown
 
 
@@ -107,7 +107,7 @@ def test_lines_are_shown_before_the_last_one_is_read() -> None:
             seen.append(len(shown))
             yield as_line({"gold": str(number), "completion": rf"\boxed{{{number}}}"})
 
-    run_grade_file(PLAN, lines(), show=shown.append)
+    run_grade_file(NAME, lines(), GRADING, show=shown.append)
     assert seen[-1] >= 4
 
 
@@ -118,13 +118,12 @@ def test_the_result_counts_every_line_once() -> None:
         {"gold": "5", "completion": "We see that it is 5"},
         {"gold": "5"},
     ]
-    result = run_grade_file(PLAN, map(as_line, lines), show=lambda _: None)
+    result = run_grade_file(NAME, map(as_line, lines), GRADING, show=lambda _: None)
     assert (result.lines, result.unreadable, result.boxed) == (3, 1, 1)
     assert result.by_verdict == {"correct": 1, "wrong": 1, "no_answer": 1, "undecided": 0}
 
 
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
-    plan = GradeFilePlan(name=str(tmp_path / "nothing.jsonl"))
     with pytest.raises(GraderError) as caught:
-        list(read_lines(plan, []))
-    assert caught.value.facts["file"] == plan.name
+        list(read_lines(str(tmp_path / "nothing.jsonl"), []))
+    assert caught.value.facts["file"] == str(tmp_path / "nothing.jsonl")
