@@ -96,11 +96,7 @@ def show_table(table: Table, out: Out) -> None:
 
 @dataclass(kw_only=True)
 class _Form:
-    """A table on its way to a terminal.
-
-    Attributes:
-        is_stacked: Whether intervals are below their numbers.
-    """
+    """A table on its way to a terminal; where it is stacked, intervals are below their numbers."""
 
     columns: list[str]
     rows: list[list[str]]

@@ -86,11 +86,7 @@ class Claim(Record, frozen=True, kw_only=True):
 
 
 class ClaimFigure(Record, frozen=True, kw_only=True):
-    """One number that a verdict rests on.
-
-    Attributes:
-        value: In shares of 1 where the unit is points; None where it could not be measured.
-    """
+    """One number that a verdict rests on, in shares of 1 where the unit is points."""
 
     name: Remark
     value: float | None

@@ -236,11 +236,7 @@ class Comparison(Record, frozen=True, kw_only=True):
 
 
 class CompareResult(Result, frozen=True, kw_only=True, tag="comparison"):
-    """Comparisons by benchmark, and their mean.
-
-    Attributes:
-        macro: Mean over benchmarks, each counted once; None for a single benchmark.
-    """
+    """Comparisons by benchmark, and where there are several their mean, each counted once."""
 
     comparisons: tuple[Comparison, ...]
     macro: Comparison | None

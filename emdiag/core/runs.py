@@ -27,10 +27,8 @@ class EngineSpec(Record, frozen=True, kw_only=True):
 class RunSpec(Record, frozen=True, kw_only=True):
     """Everything that could change a sample, and nothing else.
 
-    How many problems and samples are asked for is not part of it.
-
-    Attributes:
-        prompts_sha256: Of ids and token ids of all prompts of the benchmark, in order.
+    How many problems and samples are asked for is not part of it. `prompts_sha256` is of ids and
+    token ids of all prompts of the benchmark, in order.
     """
 
     benchmark: str
@@ -103,8 +101,6 @@ class GradingSpec(Record, frozen=True, kw_only=True):
     """Everything that could change a grade, beside the completion itself.
 
     Attributes:
-        grader: Identity, such as `math-verify/1`.
-        versions: Library name to version, for every library that decides a verdict.
         golds_sha256: Of ids and golds of all problems of the benchmark, in order.
     """
 
@@ -117,7 +113,6 @@ class ReferenceSpec(Record, frozen=True, kw_only=True):
     """Texts that no checkpoint drew, such as a benchmark's written solutions.
 
     Attributes:
-        name: What they are, such as `solutions`.
         texts_sha256: Of ids and token ids of all prompts and texts, in order.
     """
 
@@ -132,8 +127,6 @@ class EntropySpec(Record, frozen=True, kw_only=True):
 
     Attributes:
         temperature: Divides the raw logits; above 0.
-        dtype: Number format of the weights and activations while reading.
-        engine: What read them.
     """
 
     temperature: float

@@ -21,7 +21,6 @@ class FilledPrompt(Record, frozen=True, kw_only=True):
         system: System message where the chat template is applied; None for none.
         user: User message where the chat template is applied.
         plain: The whole text where no chat template is applied.
-        template_sha256: Of the template file that was filled.
     """
 
     problem_id: str
@@ -61,12 +60,9 @@ class SamplingParams(Record, frozen=True, kw_only=True):
 
     Attributes:
         temperature: Divides the logits; 0 is greedy.
-        top_p: Nucleus mass kept, in (0, 1]; 1 keeps all.
-        top_k: Tokens kept; 0 keeps all.
         min_p: Tokens are left out that are less likely than this share of the likeliest one's
             probability; unset where it is 0, so that runs drawn before it existed keep their keys.
         repetition_penalty: 1 is none; above 1 makes seen tokens less likely.
-        max_tokens: New tokens at most.
         seed: Of the run; every sample's own seed is derived from it.
         stop: Strings that end a completion; they are cut off its text.
         stop_token_ids: Tokens that end a completion, sorted; resolved per checkpoint.

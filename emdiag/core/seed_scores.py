@@ -26,11 +26,7 @@ class SeedScore(Record, frozen=True, kw_only=True):
 
 
 class SeedDifference(Record, frozen=True, kw_only=True):
-    """Mean over seeds minus the base, problem by problem.
-
-    Attributes:
-        interval: Over seeds and problems; over problems alone where there is one seed.
-    """
+    """Mean over seeds minus the base, problem by problem; over problems alone for one seed."""
 
     base: str
     difference: float
@@ -46,7 +42,6 @@ class SeedGroup(Record, frozen=True, kw_only=True):
         mean: Over seeds and problems.
         interval: Over seeds and problems; None for one seed, which says nothing of the spread.
         deviation: Standard deviation over seeds (n - 1), in shares of 1; None for one seed.
-        lowest, highest: Over seeds.
     """
 
     name: str

@@ -57,8 +57,7 @@ class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):
     Attributes:
         problems_total: Of the whole pool; more than `problems` where a limit was given.
         labelled: Problems that have an answer to compare with.
-        best: Which end of the criterion comes first.
-        meaning: Of that end.
+        best, meaning: Which end of the criterion comes first, and what that end means.
         ranked: Every prompt, the best first; equal ones in the order of the pool, and those on
             which the criterion is not defined last.
         tied: Prompts that share the best value, the first one included.

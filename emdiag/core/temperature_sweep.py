@@ -83,7 +83,6 @@ class Slope(Record, frozen=True, kw_only=True):
     Attributes:
         value: Of the least-squares line through the settings, in shares of 1 per unit of the
             axis; with two axes, along one of them with the other one held.
-        low, high: Ends of the axis.
         trend: None of it is said where the interval reaches zero.
     """
 
@@ -102,7 +101,6 @@ class SlopeDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         p_value: Sign flips over problems; `p_holm` is corrected over all pairs of a benchmark.
-        direction: By `direction_of` from the interval and `p_holm`.
     """
 
     left: str

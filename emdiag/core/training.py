@@ -31,9 +31,7 @@ class UpdateRecord(Record, frozen=True, kw_only=True):
         step_norm: L2 norm of what this update changed.
         weight_distance: L2 norm of what all updates together changed.
         samples, tokens: Learned from in this update; tokens that carry weight in the loss.
-        mean_tokens, longest_tokens: Lengths of completions.
-        truncated_frac: Cut off at the limit of new tokens.
-        repeated_frac: More than half of the word 4-grams occur earlier in the same text.
+        truncated_frac, repeated_frac: As in `TextRates`.
         boxed_frac: With a closed box around the answer.
         majority_frac: Share of all samples that give their prompt's most frequent answer; 0 where
             none gives an answer.

@@ -32,7 +32,6 @@ class Fairness:
 
     Attributes:
         left_out: Label, benchmark and id of every problem left out, since it was trained on.
-        differences: On what the sides differ.
     """
 
     left_out: frozenset[tuple[str, str, str]]

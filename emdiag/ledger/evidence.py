@@ -53,7 +53,6 @@ class Evidence:
         manifests: Digest to what a trained checkpoint says of itself, if it is still there.
         runs: Every run, store by store.
         studies, sweeps: In the order they were written.
-        stores: Folders that were looked at.
     """
 
     arms: tuple[Arm, ...]

@@ -32,7 +32,6 @@ class Pair:
         left, right: `[seeds, problems]`; in the order of the arm's checkpoints.
         left_digests, right_digests: Of the checkpoints that were measured.
         samples: Of each problem, the fewest of any side.
-        fairness: What a reader of the comparison should know.
     """
 
     setting: Setting

@@ -32,11 +32,7 @@ TraceT = TypeVar("TraceT", LogitTrace, PairTrace, _SampleKey)
 
 
 class TraceFolder:
-    """Traces of one set of texts, read by one checkpoint.
-
-    Args:
-        spec: Everything else that could change a trace.
-    """
+    """Traces of one set of texts (in their folder), read by one checkpoint as `spec` says."""
 
     def __init__(self, texts: Path, spec: ReadingSpec) -> None:
         self.spec = spec

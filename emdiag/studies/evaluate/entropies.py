@@ -71,14 +71,8 @@ def entropies(reading: EvalTask, *, options: EngineOptions) -> dict[Sample, floa
 
 def _unread(reading: EvalTask, spec: EntropySpec) -> list[Completion]:
     drawn, read = reading.run.completions(), reading.run.entropies(spec)
-    wanted = (
-        (problem.id, index) for problem in reading.problems for index in range(reading.samples)
-    )
-    return [
-        drawn[sample]
-        for sample in wanted
-        if sample in drawn and sample not in read and drawn[sample].token_ids
-    ]
+    waiting = [sample for sample in reading.wanted if sample in drawn and sample not in read]
+    return [drawn[sample] for sample in waiting if drawn[sample].token_ids]
 
 
 def _read(

@@ -60,11 +60,9 @@ def _ungraded(
     reading: EvalTask, drawn: Mapping[Sample, Completion], done: Mapping[Sample, Grade]
 ) -> dict[str, list[Completion]]:
     by_problem: dict[str, list[Completion]] = {}
-    for problem in reading.problems:
-        for index in range(reading.samples):
-            sample = (problem.id, index)
-            if sample in drawn and sample not in done:
-                by_problem.setdefault(problem.id, []).append(drawn[sample])
+    for sample in reading.wanted:
+        if sample in drawn and sample not in done:
+            by_problem.setdefault(sample[0], []).append(drawn[sample])
     return by_problem
 
 

@@ -79,7 +79,7 @@ def reading_outcomes(reading: EvalTask, grade_key: str) -> Outcomes:
         reading.run,
         grade_key,
         label=reading.checkpoint.label,
-        samples=[(p.id, index) for p in reading.problems for index in range(reading.samples)],
+        samples=reading.wanted,
     )
 
 

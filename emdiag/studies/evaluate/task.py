@@ -16,7 +16,7 @@ from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
 from emdiag.engines.requests import check_room
-from emdiag.store.run_store import Run, RunStore
+from emdiag.store.run_store import Run, RunStore, Sample
 from emdiag.store.session import Session
 from emdiag.store.training_folder import followed
 from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
@@ -51,6 +51,11 @@ class EvalTask:
         """How progress and notes call this reading."""
         setting = f", {self.setting}" if self.setting else ""
         return f"{self.checkpoint.label} on {self.card.name}{setting}"
+
+    @property
+    def wanted(self) -> list[Sample]:
+        """Every sample asked for, problem by problem."""
+        return [(problem.id, index) for problem in self.problems for index in range(self.samples)]
 
     def missing(self) -> list[SampleRequest]:
         """Samples asked for that the run does not hold, problem by problem."""

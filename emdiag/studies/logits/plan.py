@@ -158,7 +158,6 @@ class LogitSkewDesign:
         plan: Texts of `from_runs` are called by a name of their own; one that is a label is that
             checkpoint's own text.
         arms: By label; the first member of each writes its text.
-        base: The arm that differences are to.
         how: The evaluation that draws the texts.
     """
 

@@ -35,7 +35,6 @@ class StudySources:
         shared: Every checkpoint reads these; by name.
         own: Label of a member to the text it wrote.
         published: Likewise, under the released script's sampling; first members only.
-        notes: What a reader of the figures should know.
     """
 
     shared: tuple[TextSet, ...]

@@ -30,12 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """One text that is already written.
-
-    Attributes:
-        token_ids: Of the prompt and of the completion.
-        text: The completion without special tokens.
-    """
+    """One text that is already written; token ids are of its prompt and of its completion."""
 
     problem_id: str
     sample_index: int
@@ -54,7 +49,6 @@ class TextSet:
 
     Attributes:
         writer: Label of the checkpoint that wrote it, or what it was taken from.
-        folder: Where its traces lie.
         texts: Problem by problem; those without a token are left out.
         reading: Of the run that drew them; None for texts that no run drew.
         empty: How many were left out.

@@ -28,9 +28,6 @@ class GradedLine(Record, frozen=True, kw_only=True):
     """The judgement on one line; `verdict` is None where the line cannot be graded.
 
     Attributes:
-        line: Counted from 1.
-        id: As the line has it; None without one.
-        grader: Identity of the grader, such as `math-verify/1`.
         elapsed_s: Seconds spent on the distinct pair of gold and answer.
         problem: What is wrong with the line; None for a line that was graded.
     """
@@ -50,8 +47,6 @@ class GradeFileResult(Record, frozen=True, kw_only=True):
     """What a whole file came to.
 
     Attributes:
-        lines: Lines that were graded.
-        unreadable: Lines that could not be.
         boxed: Graded lines whose answer stood in a box.
         elapsed_s: Wall-clock seconds, the start of the processes included.
     """

@@ -56,6 +56,12 @@ class Outcomes:
         """Samples of each problem."""
         return np.bincount(self.problem_numbers, minlength=len(self.problems))
 
+    @cached_property
+    def _parts(self) -> list[slice]:
+        """Where the samples of each problem stand."""
+        ends = np.cumsum(self.counts).tolist()
+        return [slice(end - count, end) for end, count in zip(ends, self.counts, strict=True)]
+
     @property
     def samples(self) -> int:
         """Samples of each problem, the most of any; 0 where nothing was graded."""
@@ -74,9 +80,8 @@ class Outcomes:
     @cached_property
     def correct(self) -> dict[str, list[bool]]:
         """Whether each sample is right, by problem."""
-        ends = np.cumsum(self.counts)[:-1]
-        rows = np.split(self.right, ends) if self.problems else []
-        return {name: row.tolist() for name, row in zip(self.problems, rows, strict=True)}
+        rows = [self.right[part].tolist() for part in self._parts]
+        return dict(zip(self.problems, rows, strict=True))
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -86,10 +91,7 @@ class Outcomes:
     @cached_property
     def classes(self) -> list[list[str | None]]:
         """Of each problem, the class of each sample's answer; equal answers share theirs."""
-        by_problem: dict[str, list[str | None]] = {problem: [] for problem in self.problems}
-        for grade in self.grades:
-            by_problem[grade.problem_id].append(grade.answer_class)
-        return list(by_problem.values())
+        return [[grade.answer_class for grade in self.grades[part]] for part in self._parts]
 
     @cached_property
     def boxed(self) -> NDArray[np.bool_]:
@@ -117,11 +119,9 @@ class Outcomes:
     @cached_property
     def scores(self) -> tuple[ProblemScore, ...]:
         """How each problem went."""
-        starts = (np.cumsum(self.counts) - self.counts).tolist()
-        parts = [
-            slice(start, start + count) for start, count in zip(starts, self.counts, strict=True)
-        ]
-        return tuple(score_problem(self.completions[part], self.grades[part]) for part in parts)
+        return tuple(
+            score_problem(self.completions[part], self.grades[part]) for part in self._parts
+        )
 
     @cached_property
     def text_rates(self) -> TextRates:

@@ -20,11 +20,7 @@ _SPECIAL = re.compile(r"[=<>%]|\\(?:[gl]eq?(?:slant)?|in|circ|begin)\b|\d_\{?\d"
 
 
 class GoldCheck(Record, frozen=True, kw_only=True):
-    """What the grader says of one gold as an answer to its own problem.
-
-    Attributes:
-        written: The completion the grader saw.
-    """
+    """What the grader says of one gold, `written` as an answer to its own problem."""
 
     problem_id: str
     answer: str
@@ -45,7 +41,6 @@ class BenchmarkVerification(Record, frozen=True, kw_only=True):
         tagged: Problems with known defects, whatever the grader says of their golds.
         reworded: Golds that were also written another way.
         only_as_text: Those of them, untagged, whose other wording the grader does not accept.
-        slowest_s: Seconds of the slowest comparison.
     """
 
     benchmark: str

@@ -24,11 +24,7 @@ _COUNTED = ("distinct_answers", "entropy_nats", "mean_tokens")
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRun:
-    """One checkpoint under one setting on one benchmark, graded and read.
-
-    Attributes:
-        entropies: Of each completion, in nats; None where they were not read.
-    """
+    """One checkpoint under one setting on one benchmark, graded and, for entropies (nats), read."""
 
     reading: EvalTask
     grade_key: str
