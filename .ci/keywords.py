@@ -45,10 +45,8 @@ HEAD = '''"""Options of each plan, for type checkers and editors; written by `.c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict
 '''
 
 

@@ -11,19 +11,17 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich import box
 from rich.cells import cell_len
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from emdiag.cli.console import Out
 from emdiag.core.codec import to_plain
 from emdiag.core.records import Result
 from emdiag.findings.page import Cell, Findings, Table
-
-if TYPE_CHECKING:
-    from emdiag.cli.console import Out
 
 _GAP: Final = 2
 _SENTENCE: Final = 20

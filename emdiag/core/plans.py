@@ -142,7 +142,7 @@ class Plan(Record, frozen=True, kw_only=True):
         return result
 
     def command(self, **further: str | Path) -> tuple[str, ...]:
-        """The command that follows this plan and further options, such as `store`; no defaults."""
+        """The command that makes this plan again, further options last; defaults are left out."""
         given = self.options()
         arguments: list[str] = []
         words: list[str] = []

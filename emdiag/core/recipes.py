@@ -157,7 +157,7 @@ class Preset(Generic[R]):
 
         A command applies the options of a recipe in their order and then `--set`; in any other
         order, and for fields without an option, all that follows is set: a recipe is named after
-        its changes in their order. `flags` are the fields that have an option of their own.
+        its changes in their order. `flags` are the fields with an option, in the command's order.
         """
         base, _, changes = recipe.name.partition(_WITH)
         key, preset = next(item for item in self.presets.items() if item[1].name == base)

@@ -26,7 +26,7 @@ class SeedScore(Record, frozen=True, kw_only=True):
 
 
 class SeedDifference(Record, frozen=True, kw_only=True):
-    """Mean over seeds minus the base, problem by problem; over problems alone for one seed."""
+    """Mean over seeds minus the base; the interval is over problems, and over seeds if several."""
 
     base: str
     difference: float
