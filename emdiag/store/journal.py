@@ -20,15 +20,41 @@ R = TypeVar("R", bound=Record)
 S = TypeVar("S", Completion, Grade, SampleEntropy)
 
 
-def read_journal(path: Path, kind: type[R]) -> Iterator[R]:
-    """The records of a journal, in order; nothing where the file does not exist.
+@dataclass
+class _Place:
+    """How far a journal is read."""
+
+    byte: int = 0
+    line: int = 0
+
+
+def read_journal(path: Path, kind: type[R], place: _Place | None = None) -> Iterator[R]:
+    """The records of a journal behind a place, which moves along, or all; none without a file.
 
     A last line without a line break was torn by an interruption and is left out.
 
     Raises:
         JournalError: Another line cannot be read.
     """
-    return _read(path, kind, _Place())
+    place = place or _Place()
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        file.seek(place.byte)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = decode(line, kind)
+            except msgspec.MsgspecError as error:
+                raise JournalError(
+                    f"line {place.line + 1} is not a {kind.__name__}: {error}",
+                    file=path,
+                    hint="the line was changed by hand or by another version of emdiag; "
+                    "restore it, or move the run folder away to draw the run again",
+                ) from error
+            place.byte, place.line = place.byte + len(line), place.line + 1
+            yield record
 
 
 class SampleJournal(Generic[S]):
@@ -50,7 +76,7 @@ class SampleJournal(Generic[S]):
         if size < self._place.byte:  # the run was removed or drawn anew
             self._records, self._place = {}, _Place()
         if size > self._place.byte:
-            for record in _read(self._path, self._kind, self._place):
+            for record in read_journal(self._path, self._kind, self._place):
                 self._records[record.problem_id, record.sample_index] = record
         return self._records
 
@@ -89,36 +115,6 @@ class JournalWriter(Generic[R]):
         assert self._file is not None
         self._file.close()
         self._file = None
-
-
-@dataclass
-class _Place:
-    """How far a journal is read."""
-
-    byte: int = 0
-    line: int = 0
-
-
-def _read(path: Path, kind: type[R], place: _Place) -> Iterator[R]:
-    """The records behind a place, which moves along."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        file.seek(place.byte)
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            try:
-                record = decode(line, kind)
-            except msgspec.MsgspecError as error:
-                raise JournalError(
-                    f"line {place.line + 1} is not a {kind.__name__}: {error}",
-                    file=path,
-                    hint="the line was changed by hand or by another version of emdiag; "
-                    "restore it, or move the run folder away to draw the run again",
-                ) from error
-            place.byte, place.line = place.byte + len(line), place.line + 1
-            yield record
 
 
 def _drop_torn_line(path: Path) -> None:
