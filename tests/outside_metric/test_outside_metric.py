@@ -19,6 +19,7 @@ from emdiag.core.results import EvaluateResult, Interval
 from emdiag.core.runs import EngineSpec, RunSpec
 from emdiag.core.sampling import SamplingParams
 from emdiag.stats.intervals import over_problems
+from emdiag.store.legacy import upgraded
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate.outside_metrics import measure_outside
 
@@ -77,7 +78,7 @@ def test_a_metric_stands_in_the_table_the_page_and_the_json(
     shown = evaluate("--metric", MEDIAN, "--metric", SOLVED, "--report", str(page))
     assert shown.exit_code == 0, shown.output
     printed = evaluate("--metric", MEDIAN, "--metric", SOLVED, "--json")
-    (score,) = msgspec.json.decode(printed.stdout, type=EvaluateResult).scores
+    (score,) = msgspec.convert(upgraded(json.loads(printed.stdout)), EvaluateResult).scores
     (median, solved) = score.metrics
     right = [problem for problem in score.per_problem if problem.correct == 2]
     assert solved.value == len(right) / 12
