@@ -23,7 +23,7 @@ from emdiag.grading.parse.extract import extract
 from emdiag.grading.parse.latex import canonical, tidy, unboxed
 from emdiag.grading.parse.shapes import Many, Shape, Value
 from emdiag.grading.parse.split import max_depth
-from emdiag.grading.parse.units import unit_name
+from emdiag.grading.parse.quantities import unit_name
 
 REVISION = 1
 IDENTITY = f"{MAIN_GRADER}/{REVISION}"

@@ -1,12 +1,14 @@
 r"""Cutting the final answer out of a completion, in time linear in its length.
 
-In this order:
+What speaks is what follows finished thinking, up to the end of the turn, and up to a question that
+the model asks itself once it has answered (`wrappers`). In that part, in this order:
 
-1. The last closed `\boxed{}` or `\fbox{}` that holds something. If the gold lists several answers,
+1. The last closed `\boxed{}` or `\fbox{}` that holds something. If the gold has several parts,
    boxes right beside the last one belong to it, and so do all boxes where there are as many as
-   answers. A box that is not closed is no answer: a truncated answer must not be right by accident.
-2. The last line that announces it: "the answer is ...", "Answer: ...", `#### 18`, `<answer>`.
-3. A completion that is nothing but an answer: one short line without a sentence.
+   parts; boxes joined by "and", "or" or a comma are one answer whatever the gold. A box that is not
+   closed is no answer: a truncated answer must not be right by accident.
+2. The last words that announce it: "the answer is ...", "Answer: ...", `#### 18`, `<answer>`.
+3. A part that is nothing but an answer: one short line without a sentence.
 
 Anything else holds no answer. Its last number is named in the note and never judged.
 """
@@ -14,10 +16,15 @@ Anything else holds no answer. Its last number is named in the note and never ju
 from __future__ import annotations
 
 import re
-from collections import deque
 from dataclasses import dataclass
+from typing import Literal
 
+from emdiag.grading.parse.announcements import announced_span, last_announcement
 from emdiag.grading.parse.split import split
+from emdiag.grading.parse.wrappers import NEXT_QUESTION, spoken, without_markup
+
+Found = Literal["box", "boxes", "announcement", "whole text", "nothing"]
+"""The rule of this module that found an answer."""
 
 _TOKEN = re.compile(
     r"\\{1,4}(?:boxed|fbox)(?![a-zA-Z])(?:\s{0,8}\{|\s{0,8}-?\d{1,40}(?:\.\d{1,40})?)?"
@@ -25,19 +32,11 @@ _TOKEN = re.compile(
 )
 _EMPTY = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BESIDE = re.compile(r"[\s$.,;:()\[\]\\*&]*(?:\\text\{)?\s*(?:and|or|,|;|)?[^0-9{}]{0,40}")
-_ANNOUNCED = re.compile(
-    r"(?:final\s{1,8}answer|answer)\*{0,4}\s{0,8}(?:\([^()\n]{0,40}\)\s{0,8})?(?:\bis\b|\bare\b|(?:should|must|will)\s+be\b|=|:)\**\s*:?"
-    r"|^[#* \t]{0,12}(?:final\s{1,8})?answer[*: \t]{0,12}$"
-    r"|^####|<answer>",
-    re.IGNORECASE | re.MULTILINE,
+_JOINED = re.compile(
+    r"[\s$.,;:()\[\]\\*&]*(?:\\text\{|\\quad|\s)*\s*(?:,\s*)?(?:and|or|und|oder|et|ou|y|o|,|;)\s*"
+    r"(?:\\quad|[\s$}\\(\[*])*(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)?[\s$\\(\[*]*"
 )
-_END = re.compile(
-    r"\n|</answer>|\.\s|\.$|,?\s(?:because|since|which|where|as we|so that)\s|\. ?I hope"
-)
-_FILLER = re.compile(
-    r"(?:therefore|thus|then|simply|just|clearly|indeed|that|given by|equal to)\b[:,\s]*",
-    re.IGNORECASE,
-)
+_NAME_BEFORE = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_\{?\w\}?)?)\s*=\s*[$\\(\s]*$")
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 _SENTENCE = re.compile(r"[.!?]\s+\S|\n")
 _PROSE = re.compile(
@@ -45,8 +44,6 @@ _PROSE = re.compile(
     r"|that|which|of|you|know|cannot|sorry|think|idea|can|will|would|be|in|for|from|by|with|he|she|they|makes|total)(?![A-Za-z])",
     re.IGNORECASE,
 )
-LOOKED_AT = 400
-"""Characters behind an announcement that can be the answer."""
 SHORT = 200
 """Length up to which a whole completion can be an answer."""
 
@@ -59,11 +56,16 @@ class Extraction:
         answer: The answer's text; None where nothing counts as one.
         boxed: Whether it stood in a closed box.
         note: How it was found, or why it was not; None for a plain box.
+        rule: What found it.
+        span: Where it begins and ends in the completion, in characters; what announces it or the
+            box around it is not counted in. None without an answer.
     """
 
     answer: str | None
     boxed: bool = False
     note: str | None = None
+    rule: Found = "nothing"
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,20 @@ def extract(completion: str, *, members: int = 1) -> Extraction:
 
     Args:
         completion: What the model wrote, without the prompt.
-        members: How many answers the gold lists.
+        members: How many answers or coordinates the gold has.
     """
-    boxes, is_open = _boxes(completion)
-    if not boxes and not is_open and _EMPTY.search(completion):
+    start, end = _reach(completion)
+    text = completion[:end]
+    if start == end and completion.strip():
+        return Extraction(answer=None, note="the thinking is not finished")
+    boxes, is_open = _boxes(text, start)
+    if not boxes and not is_open and _EMPTY.search(text, start):
         return Extraction(answer=None, note="the box is empty")
     if boxes:
-        answer = completion[boxes[-1].inside : boxes[-1].end].strip()
-        note = "a box that is not closed follows it" if is_open else None
-        if members > 1 and len(answer) <= SHORT and not _is_list(answer):
-            joined = _joined(completion, boxes, members)
-            if joined is not None:
-                return Extraction(answer=joined, boxed=True, note="put together from several boxes")
-        return Extraction(answer=answer, boxed=True, note=note)
+        return _boxed(text, boxes, members=members, is_open=is_open)
     if is_open:
         return Extraction(answer=None, note="the only box is not closed")
-    return _announced(completion) or _alone(completion)
+    return _announced(text, start) or _alone(text, start)
 
 
 def answer_start(completion: str) -> int | None:
@@ -101,20 +101,54 @@ def answer_start(completion: str) -> int | None:
 
     It begins with the box itself, or with the words that announce it.
     """
-    boxes, _ = _boxes(completion)
+    first, end = _reach(completion)
+    text = completion[:end]
+    boxes, _ = _boxes(text, first)
     if boxes:
-        start = boxes[-1].start
-    else:
-        announced = _last_announcement(completion)
-        start = announced.start() if announced else 0
-    return start or None
+        return boxes[-1].start or None
+    announced = last_announcement(text[first:])
+    return (first + announced.start() if announced else 0) or None
 
 
-def _boxes(text: str) -> tuple[list[_Box], bool]:
+def _reach(completion: str) -> tuple[int, int]:
+    """Where the part that speaks begins and ends, without a question asked behind the answer."""
+    start, end = spoken(completion)
+    for match in NEXT_QUESTION.finditer(completion, start, end):
+        before = completion[start : match.start()]
+        if _boxes(before)[0] or last_announcement(before):
+            return start, match.start()
+        if match.start() > start + 100_000:
+            break
+    return start, end
+
+
+def _boxed(text: str, boxes: list[_Box], *, members: int, is_open: bool) -> Extraction:
+    last = boxes[-1]
+    answer = _inside(text, last)
+    note = "a box that is not closed follows it" if is_open else None
+    run = [] if len(answer) > SHORT else _run(text, boxes, members)
+    if len(run) > 1:
+        return Extraction(
+            answer=", ".join(_named(text, box) for box in run), boxed=True, rule="boxes",
+            note="put together from several boxes", span=(run[0].inside, last.end),
+        )  # fmt: skip
+    later = last_announcement(text[last.end + 1 :]) if note is None else None
+    if later is not None:
+        note = "the last box counts; words behind it announce an answer as well"
+    return Extraction(
+        answer=answer, boxed=True, note=note, rule="box", span=(last.inside, last.end)
+    )
+
+
+def _inside(text: str, box: _Box) -> str:
+    return text[box.inside : box.end].strip()
+
+
+def _boxes(text: str, start: int = 0) -> tuple[list[_Box], bool]:
     """Outermost closed boxes that are not empty, in order, and whether one behind them is open."""
     stack: list[tuple[int, int] | None] = []
     boxes: list[_Box] = []
-    for token in _TOKEN.finditer(text):
+    for token in _TOKEN.finditer(text, start):
         word = token[0]
         if word == "{":
             stack.append(None)
@@ -127,8 +161,8 @@ def _boxes(text: str) -> tuple[list[_Box], bool]:
         elif "box" in word and word[-1].isdigit():  # `\boxed 5`
             number = _NUMBER.search(word)
             assert number is not None
-            start = token.start()
-            boxes.append(_Box(start, start + number.start(), token.end()))
+            at = token.start()
+            boxes.append(_Box(at, at + number.start(), token.end()))
     last = boxes[-1].start if boxes else -1
     return boxes, any(opened is not None and opened[0] > last for opened in stack)
 
@@ -143,51 +177,68 @@ def _close(boxes: list[_Box], text: str, opened: tuple[int, int], end: int) -> N
         boxes.append(_Box(start, inside, end))
 
 
-def _is_list(answer: str) -> bool:
-    """Whether a box holds several answers by itself."""
-    several = len(split(answer, {",", ";", "and", "or"})) > 1
-    return several or answer.startswith((r"\{", r"\left\{")) or r"\pm" in answer
+def _count(answer: str) -> int:
+    """How many answers a box holds by itself."""
+    parts = split(answer, {",", ";", "and", "or"})
+    count = sum(2 if r"\pm" in part or r"\mp" in part else 1 for part in parts)
+    return 99 if answer.startswith((r"\{", r"\left\{")) else count
 
 
-def _joined(text: str, boxes: list[_Box], members: int) -> str | None:
-    """Boxes that are parts of one list answer, with commas; None if the last stands alone."""
-    run = [boxes[-1]]
+def _run(text: str, boxes: list[_Box], members: int) -> list[_Box]:
+    """Boxes that are parts of one answer; the last alone where it stands for itself."""
+    run, count = [boxes[-1]], _count(_inside(text, boxes[-1]))
     for box in reversed(boxes[:-1]):
         between = text[box.end + 1 : run[0].start]
-        if len(run) >= members or len(between) > 80 or not _BESIDE.fullmatch(between):
+        near = len(between) <= 80 and (
+            (count < members and _BESIDE.fullmatch(between)) or _JOINED.fullmatch(between)
+        )
+        if not near:
             break
         run.insert(0, box)
-    if len(run) < 2 and len(boxes) == members:
+        count += _count(_inside(text, box))
+    alone = len(boxes) == members and all(_count(_inside(text, box)) == 1 for box in boxes)
+    if len(run) < 2 and alone:
         run = boxes
-    parts = [text[box.inside : box.end].strip() for box in run]
-    if len(run) < 2 or len(set(parts)) < len(parts):
-        return None
-    return ", ".join(parts)
+    parts = [_inside(text, box) for box in run]
+    named = [_NAME_BEFORE.search(text, max(0, box.start - 40), box.start) for box in run]
+    names = {match[1] for match in named if match}
+    if len(set(parts)) < len(parts) or (members == 1 and len(names) > 1):
+        return run[-1:]
+    return run
 
 
-def _last_announcement(text: str) -> re.Match[str] | None:
-    return next(iter(deque(_ANNOUNCED.finditer(text), maxlen=1)), None)
+def _named(text: str, box: _Box) -> str:
+    """What a box holds, with the name that an equals sign before it gives it."""
+    inside = _inside(text, box)
+    name = _NAME_BEFORE.search(text, max(0, box.start - 40), box.start)
+    return f"{name[1]} = {inside}" if name and "=" not in inside else inside
 
 
-def _announced(text: str) -> Extraction | None:
-    last = _last_announcement(text)
+def _announced(text: str, start: int) -> Extraction | None:
+    last = last_announcement(text[start:])
     if last is None:
         return None
-    rest = text[last.end() : last.end() + LOOKED_AT].lstrip(" \t*:\n")
-    end = _END.search(rest)
-    answer = _FILLER.sub("", (rest[: end.start()] if end else rest).strip(" \t*"), count=1)
+    first, end = announced_span(text[start:], last)
+    answer = without_markup(text[start + first : start + end]).strip(" \t*\n")
     if not answer:
         return None
     how = "####" if last[0] == "####" else "an answer line"
-    return Extraction(answer=answer, note=f"no box: taken from {how}")
+    return Extraction(
+        answer=answer, note=f"no box: taken from {how}", rule="announcement",
+        span=(start + first, start + end),
+    )  # fmt: skip
 
 
-def _alone(text: str) -> Extraction:
-    text = text.strip()
-    if not text:
+def _alone(text: str, start: int) -> Extraction:
+    text = text[start:]
+    answer = without_markup(text).strip() if len(text) <= 4 * SHORT else text.strip()
+    if not answer:
         return Extraction(answer=None, note="the completion is empty")
-    if len(text) <= SHORT and not _SENTENCE.search(text) and not _PROSE.search(text):
-        return Extraction(answer=text, note="no box: the whole completion is taken")
+    if len(answer) <= SHORT and not _SENTENCE.search(answer) and not _PROSE.search(answer):
+        return Extraction(
+            answer=answer, note="no box: the whole completion is taken", rule="whole text",
+            span=(start, start + len(text)),
+        )  # fmt: skip
     numbers = _NUMBER.findall(text[-2000:])
     remark = f"; its last number, {numbers[-1][:40]}, is not judged" if numbers else ""
     return Extraction(answer=None, note=f"no box and no answer line{remark}")

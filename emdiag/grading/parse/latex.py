@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from emdiag.grading.parse.characters import plain_characters
+from emdiag.grading.parse.wrappers import unwrapped_latex, without_markup
 
 _NAMES = {
     "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "dbinom": r"\binom",
@@ -21,14 +22,13 @@ _NAMES = {
     "textbf": r"\text", "textit": r"\text", "textrm": r"\text", "textsf": r"\text",
     "texttt": r"\text", "textnormal": r"\text", "emph": r"\text", "mbox": r"\text",
     "hbox": r"\text", "mathit": r"\text", "mathsf": r"\text", "textup": r"\text",
-    "mathtt": r"\text", "operatorname": r"\operatorname", "infin": r"\infty", "iff": "=",
+    "mathtt": r"\text", "simeq": r"\approx", "approxeq": r"\approx", "thickapprox": r"\approx",
+    "pounds": r"\text{pound}", "euro": r"\text{euro}", "EUR": r"\text{euro}", "yen": r"\text{yen}",
+    "lg": r"\log_{10}", "vee": " or ", "wedge": " and ", "degree": r"\degree", "operatorname": r"\operatorname", "infin": r"\infty", "iff": "=",
 }  # fmt: skip
-_DROPPED = re.compile(
-    r"\\(?:left|right|middle)(?![a-zA-Z])\.?"
-    r"|\\(?:big|Big|bigg|Bigg)[lrm]?(?![a-zA-Z])"
-    r"|\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|strut|rm|bf|it|sf|tt"
-    r"|noindent|centering|relax|large|Large|small|normalsize|qed|square)(?![a-zA-Z])"
-    r"|\\(?:label|tag|phantom|hphantom|vphantom|vspace)\*?\{[^{}]*\}"
+_DEGREE = re.compile(
+    r"\^\s*(?:\{\s*(?:\\(?:circ|degree|deg)(?![a-zA-Z])|o(?=\s*\}))\s*\}"
+    r"|\\(?:circ|degree|deg)(?![a-zA-Z])|(?<=\d\^)o(?![a-zA-Z]))"
 )
 _SPACES = re.compile(
     r"(?<!\\)\\[,;: ]|(?<!\\)~|\\(?:quad|qquad|enspace|thinspace|medspace|thickspace|hfill|nobreak"
@@ -48,11 +48,11 @@ _WITH_ARGUMENTS = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
 
 def tidy(text: str) -> str:
     """The same answer in one spelling; linear in the length of `text`, up to nested commands."""
-    text = re.sub(r"\s+", " ", plain_characters(text))
+    text = re.sub(r"(?<=\d)[ \t]*\n\s*(?=-?\d)", ", ", text)  # one value a line
+    text = re.sub(r"\s+", " ", plain_characters(without_markup(text)))
     text = re.sub(r"\\\\\[[^\]]{0,12}\]", r"\\\\", text)  # a line break with a height
-    text = re.sub(r"(?<!\\)\\[()\[\]]", " ", text)
+    text = unwrapped_latex(re.sub(r"(?<!\\)\\[()\[\]]", " ", text))
     text = _THOUSANDS.sub(lambda match: re.sub(r"[^\d]", "", match[0]), text)
-    text = _DROPPED.sub(" ", text)
     text = _SPACES.sub(" ", text.replace(r"\!", ""))
     text = re.sub(r"(?<!\\)\$", "", text)
     text = re.sub(r"(?<![\w\\}])\{([+-])\}", r"\1", text)
@@ -68,8 +68,8 @@ def trim(text: str) -> str:
     while before != text:
         before = text
         text = text.strip(' \t\n\r*`"')
-        if text.endswith(r"\\"):
-            text = text[:-2]
+        if text.endswith("\\"):
+            text = text.rstrip("\\")
         if not text.endswith("..."):
             text = text.rstrip(".,;:") if not text.endswith("\\;") else text
         text = text.lstrip(":,;").removeprefix("=")
@@ -106,13 +106,10 @@ def _names(text: str) -> str:
     text = re.sub(r"\\([a-zA-Z]+)\*?", lambda match: _NAMES.get(match[1], match[0]), text)
     text = re.sub(r"\\math(?:rm|normal)\s*\{\s*([eid])\s*\}", r"\1", text)
     text = re.sub(r"\\(?:mathrm|mathnormal)(?![a-zA-Z])", r"\\text", text)
-    text = re.sub(
-        r"\\(?:mathbf|boldsymbol|bm|underline|mathord)\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r"{\1}", text
-    )
     text = re.sub(r"\\(?:textcolor|color)\s*\{[^{}]*\}", "", text)
     text = re.sub(r"\\operatorname\s*\{\s*([a-zA-Z]+)\s*\}", _operator, text)
-    text = re.sub(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?", r"\\degree ", text)
-    return re.sub(r"\^\s*\{?\s*\\degree\s*\}?", r"\\degree ", text)
+    text = re.sub(r"\{\s*\}\s*(?=\^\s*\{?\s*\\?(?:circ|degree|o\b))", "", text)
+    return _DEGREE.sub(r"\\degree ", text)
 
 
 def _operator(match: re.Match[str]) -> str:
@@ -135,7 +132,8 @@ def _degrees(match: re.Match[str]) -> str:
 
 
 _SPELLED = {
-    "and": " and ", "or": " or ", "": " ", "degree": r"\degree ", "degrees": r"\degree ",
+    "and": " and ", "or": " or ", "und": " and ", "et": " and ", "y": " and ", "oder": " or ",
+    "ou": " or ", "as well as": " and ", "hex": "hex", "": " ", "degree": r"\degree ", "degrees": r"\degree ",
     "deg": r"\degree ",
     **dict.fromkeys(("percent", "per cent", "percentage", "pct", "%", r"\%"), "%"),
 }  # fmt: skip
@@ -148,6 +146,11 @@ def _word(match: re.Match[str]) -> str:
         return ", " if not bare and "," in word else _SPELLED[bare]
     if re.fullmatch(r"[^A-Za-z]*", word) or "\\" in word:
         return word
+    joined = re.fullmatch(r"(.*?)[ ,]+(and|or|und|oder|et|ou)", word)
+    if joined is not None and match[1].endswith(" "):
+        return rf"\text{{{joined[1]}}} {_SPELLED[joined[2]]} "
+    if re.search(r"[A-Za-z]\s*[,;]\s*[A-Za-z]", word) and not re.search(r"\d", word):
+        return ", ".join(rf"\text{{{part.strip()}}}" for part in re.split("[,;]", word))
     if re.match(r"\d", word) or (re.search(r"\d", word) and " " in word):
         return f" {word} "  # a value with words around it
     return rf"\text {{{word}}}" if match[0].startswith(r"\text{") else rf"\text{{{word}}}"

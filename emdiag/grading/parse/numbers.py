@@ -38,7 +38,11 @@ _SCIENTIFIC = re.compile(
     rf"([+-]?)\s*(?:({_DECIMAL})\s*(?:\\cdot|x|X)\s*)?10\s*\^\s*\{{\s*([+-]?)\s*(\d+)\s*\}}"
 )
 _GROUPED = re.compile(r"([+-]?)\s*(\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?:\.\d+)?)")
-_REPEATING = re.compile(r"([+-]?)\s*(\d*)\.(\d*)\\(?:overline|dot)\s*\{?(\d+)\}?")
+_REPEATING = re.compile(
+    r"([+-]?)\s*(\d*)\.(\d*)"
+    r"(?:\\(?:overline|bar|dot|overset\{\.\})\s*(?:\{(\d+)\}|(\d))(?:(\d*)\\dot\s*\{?(\d)\}?)?|\((\d+)\))"
+    r"(?:\s?\\dots|\.\.\.)?"
+)
 _FRACTION = re.compile(r"([+-]?)\s*\\frac\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\{([^{}]*)\}")
 _MIXED = re.compile(r"([+-]?)\s*(\d+)\s*(?:\\frac\{(\d+)\}\{(\d+)\}|\s(\d+)\s?/\s?(\d+))")
 _SLASH = re.compile(r"()([^/]+)/([^/]+)")  # the parts have their signs
@@ -217,7 +221,8 @@ def _grouped(match: re.Match[str]) -> Number:
 
 
 def _repeating(match: re.Match[str]) -> Number:
-    sign, whole, start, block = match.groups()
+    sign, whole, start = match[1], match[2], match[3]
+    block = match[8] or (match[4] or match[5]) + (match[6] or "") + (match[7] or "")
     value = Fraction(int((whole + start) or 0), 10 ** len(start))
     return _signed(sign, value + Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(start)))
 

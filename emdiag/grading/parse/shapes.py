@@ -1,4 +1,4 @@
-r"""What an answer looks like: a value, words, a choice, a relation, or several answers.
+r"""What an answer looks like: a value, words, a choice, a time, a relation, or several.
 
 The shape decides what order and which brackets mean: a bare list, a list in braces and a union have
 no order, a pair in brackets has.
@@ -11,7 +11,7 @@ from typing import Literal
 
 from emdiag.grading.parse.numbers import Number
 
-ManyKind = Literal["list", "set", "sequence", "union", "matrix"]
+ManyKind = Literal["list", "set", "sequence", "union", "matrix", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Value:
         number: What `text` is as a number; None for an expression.
         names: What stands before the equals signs, such as `("y",)` in `y = 2x+1`.
         base: Number system, where a subscript states one.
+        modulus: What is written behind `mod`, tidied.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Value:
     percent: bool = False
     names: tuple[str, ...] = ()
     base: int | None = None
+    modulus: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,20 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """A time of day.
+
+    Attributes:
+        seconds: Within the hour.
+        half: 0 before noon, 1 after; None where it is not said.
+    """
+
+    hour: int
+    seconds: int
+    half: int | None
+
+
+@dataclass(frozen=True)
 class Many:
     """Several answers or coordinates.
 
@@ -57,6 +73,8 @@ class Many:
         opener, closer: Brackets of a sequence: `(`, `[`; `{` for sets; empty for bare lists.
         columns: Width of a matrix, whose items are row by row; 0 otherwise.
         text: How it was written.
+        names: What the coordinates of a sequence are called, as in `(x,y) = (1,2)`.
+        is_range: Whether an inequality or a membership says that a pair is an interval.
     """
 
     kind: ManyKind
@@ -65,6 +83,8 @@ class Many:
     opener: str = ""
     closer: str = ""
     columns: int = 0
+    names: tuple[str, ...] = ()
+    is_range: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,4 +96,4 @@ class Relation:
     right: str
 
 
-Shape = Value | WordAnswer | Choice | Many | Relation
+Shape = Value | WordAnswer | Choice | Clock | Many | Relation

@@ -1,0 +1,129 @@
+r"""How a completion says that its answer follows, in five languages, kept as data.
+
+An announcement is a noun ("the final answer", "la respuesta") with a verb or a colon behind it, or
+stands alone on its line; a few tokens announce by themselves (`####`, `<answer>`). A sentence states
+its answer behind its verb: "the smallest such k is 58".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+_NOUNS = {
+    "english": r"(?:(?:final|correct|right|required|desired|numerical)\s{1,8}){0,2}answers?"
+    r"|(?:correct|right)\s{1,8}(?:option|choice|alternative)|final\s{1,8}result",
+    "german": r"(?:(?:endg\u00fcltige|richtige|korrekte)\s{1,8})?antwort|endergebnis|ergebnis"
+    r"|l\u00f6sung(?=\s{1,3}(?:ist|lautet))",
+    "french": r"r\u00e9ponses?(?:\s{1,8}(?:finale|correcte|exacte))?|r\u00e9sultat(?:\s{1,8}final)?",
+    "spanish": r"respuestas?(?:\s{1,8}(?:final|correcta))?|resultado(?:\s{1,8}final)?",
+}
+_VERBS = {
+    "english": r"is|are|equals?|(?:should|must|will|would)\s+be|to\s+be|comes\s+out\s+(?:to|as)",
+    "german": r"ist|sind|lautet|betr\u00e4gt|w\u00e4re",
+    "french": r"est|sont|vaut|serait",
+    "spanish": r"es|son|ser\u00eda|vale",
+}
+_CHINESE = (
+    "(?:\u6700\u7ec8|\u6700\u540e|\u6b63\u786e)?\u7684?(?:\u7b54\u6848|\u7ed3\u679c|\u9009\u9879|\u7b54)"
+    "\\s{0,4}(?:\u5e94\u8be5\u662f|\u5e94\u4e3a|\u5e94\u662f|\u7b49\u4e8e|\u662f|\u4e3a|[:\uff1a=])\\s{0,4}[:\uff1a]?"
+    "|\u6545\\s{0,2}(?:\u9009\u62e9?|\u7b54\u6848)\\s{0,2}[:\uff1a\u4e3a\u662f]{0,2}"
+    "|(?:\u56e0\u6b64|\u6240\u4ee5|\u5e94)\u9009\u62e9?\\s{0,2}[:\uff1a]?|\u6240\u6c42(?:\u4e3a|\u662f|\u5f97)"
+)
+_CHINESE_VERBS = "\u662f|\u4e3a|\u7b49\u4e8e"
+_NOUN = "|".join(_NOUNS.values())
+_VERB = "|".join(_VERBS.values())
+_OF = r"(?:\s{1,4}(?:to|of|for|in|der|des|auf|zu|du|de|\u00e0|au|al|del|a)\s[^\n.:=?!]{1,60}?)?"
+_ANNOUNCED = re.compile(
+    rf"(?<![A-Za-z])(?:{_NOUN})(?![A-Za-z])\*{{0,4}}\s{{0,8}}(?:\([^()\n]{{0,40}}\)\s{{0,8}})?"
+    rf"(?:{_OF}\s{{0,4}}\*{{0,3}}\s{{0,4}}(?:\b(?:{_VERB})\b|=|[:\uff1a])\**\s*:?)"
+    rf"|^[^\w\n]{{0,12}}(?:{_NOUN})[^\w\n]{{0,12}}$"
+    rf"|^[^\w\n]{{0,12}}(?:{_NOUN})\s{{0,4}}[-\u2013\u2014\u2192]+\s"
+    rf"|{_CHINESE}"
+    r"|^####|<answer>",
+    re.IGNORECASE | re.MULTILINE,
+)
+_END = re.compile(
+    r"\n|</answer>|\.\s|\.$|\u3002|\s(?:because|since|which|as we|so that|denn|weil|car"
+    r"|puisque|porque|ya que)\s|,\s(?:because|since|where|which|so that)\s|\. ?I hope",
+    re.IGNORECASE,
+)
+_FILLER = re.compile(
+    r"(?:therefore|thus|then|simply|just|clearly|indeed|that|given by|equal to|option|choice|also"
+    r"|donc|por tanto)\b[:,\s]*",
+    re.IGNORECASE,
+)
+_DISPLAY = re.compile(r"(\\\[|\$\$)([\s\S]{1,380}?)(?:\\\]|\$\$)")
+_BEGIN = re.compile(r"\\begin\{([a-z]{1,12}\*?)\}[\s\S]{1,380}?\\end\{\1\}")
+LOOKED_AT = 400
+"""Characters behind an announcement that can be the answer."""
+
+LIMITS = (
+    "fewer|less|more|least|most|greater|bigger|larger|smaller|higher|lower|under|above|below|over"
+    "|up|upwards|than|not|except|without|beyond|exceeding|between|never|neither|nor|no|nearly|almost"
+    "|beyond|minus|plus|cannot|isn't|aren't|wrong|incorrect|maybe|perhaps|either|unknown|multiple"
+    "|multiples|divisible|anything|weniger|mehr|mindestens|h\u00f6chstens|moins|plus|menos|m\u00e1s|nicht"
+)
+"""Words that make a number a bound, a guess or a denial."""
+_LIMIT = re.compile(rf"(?<![A-Za-z])(?:{LIMITS})(?![A-Za-z])", re.IGNORECASE)
+_STATES = re.compile(
+    rf"(?<![A-Za-z\\])(?:is|are|equals?|was|were|be|becomes|gives|{'|'.join(list(_VERBS.values())[1:])}"
+    rf"|is\s+equal\s+to|equal\s+to|is\s+given\s+by)(?:\s+(?:equal\s+to|exactly|just|simply|therefore|thus))?(?![A-Za-z])"
+    rf"|(?:{_CHINESE_VERBS})",
+    re.IGNORECASE,
+)
+_JOINS = re.compile(r"[,;]|(?<![A-Za-z])(?:and|or|but|while|und|oder|et|ou|y|o)(?![A-Za-z])", re.I)
+
+
+def last_announcement(text: str) -> re.Match[str] | None:
+    """Where the last words of `text` stand that announce an answer; None without any."""
+    return next(iter(deque(_ANNOUNCED.finditer(text), maxlen=1)), None)
+
+
+def announced_span(text: str, announcement: re.Match[str]) -> tuple[int, int]:
+    """Where the answer behind an announcement begins and ends; equal ends where none is there."""
+    start = announcement.end()
+    rest = text[start : start + LOOKED_AT]
+    gap = len(rest) - len(rest.lstrip(" \t*:\uff1a\n_"))
+    start, rest = start + gap, rest[gap:]
+    shown = _DISPLAY.match(rest) or _BEGIN.match(rest)
+    if shown is not None:
+        return start, start + shown.end()
+    end = _END.search(rest)
+    stop = end.start() if end else len(rest)
+    filler = _FILLER.match(rest)
+    if filler is not None and filler.end() < stop:
+        return start + filler.end(), start + stop
+    return start, start + stop
+
+
+def limits(text: str) -> bool:
+    """Whether words of `text` make its value a bound, a guess or a denial."""
+    return _LIMIT.search(text) is not None
+
+
+def stated(text: str) -> str:
+    r"""What a tidied sentence says that something is; `text` itself where it is no such sentence.
+
+    `\text{The number of codes is} 64` says `64`. A sentence with several verbs joined by commas or
+    "and" says several things, and one with "at least" or "not" says no value: both stay whole.
+    """
+    masked = re.sub(r"\\text\{|[{}]", lambda match: " " * len(match[0]), text)
+    verbs = [match for match in _STATES.finditer(masked)]
+    if not verbs:
+        return text
+    first, last = verbs[0], verbs[-1]
+    head, tail = masked[: last.start()], text[last.end() :]
+    if _JOINS.search(masked[first.start() : last.start()]) or limits(masked):
+        return text
+    if not re.search(r"[A-Za-z]{2}|[\u4e00-\u9fff]", head) or not tail.strip(" .:{}"):
+        return text
+    inside = text[: last.end()].rfind(r"\text{") > text[: last.end()].rfind("}")
+    tail = tail.lstrip(" :,")
+    if not inside:
+        return tail
+    before, closed, after = tail.partition("}")
+    before = before.strip(" :,")
+    if not closed:
+        return tail
+    return (rf"\text{{{before}}} {after}" if before else after).strip()
