@@ -17,6 +17,7 @@ MAX_FACTORIAL = 3_000
 
 _POWER = re.compile(r"\^\s*\{?\s*-?\s*(\d+)")
 _TOWER = re.compile(r"\^\s*\{[^{}^]*?(\d+)\s*\^\s*\{?\s*-?(\d+)\s*(\^)?")
+_NESTED = re.compile(r"\^[^()]*\)[\s})]*\^|\^\s*\{?\s*\([^()]*\^")
 _FACTORIAL = re.compile(r"(\d+)\s*[)}]*\s*!")
 _POWER_FACTORIAL = re.compile(r"\^\s*\{?[^{}]*\}?\s*[)}]\s*!|!\s*[)}]*\s*!")
 _BINOMIAL = re.compile(r"\\binom\s*\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
@@ -42,6 +43,7 @@ def check(text: str) -> None:
 def _is_huge(text: str) -> bool:
     return (
         any(_above(digits, MAX_POWER) for digits in _POWER.findall(text))
+        or _is_huge_nest(text)
         or any(_is_huge_tower(*tower) for tower in _TOWER.findall(text))
         or any(_above(digits, MAX_FACTORIAL) for digits in _FACTORIAL.findall(text))
         or _POWER_FACTORIAL.search(text) is not None
@@ -53,7 +55,17 @@ def _is_huge(text: str) -> bool:
 def _is_huge_tower(base: str, power: str, more: str) -> bool:
     if more or _above(power, 400):
         return True
-    return int(power) * log10(int(base[:15]) + 1) > log10(MAX_POWER)
+    return int(power) * log10(max(int(base[:15]), 2)) > log10(MAX_POWER)
+
+
+def _is_huge_nest(text: str) -> bool:
+    """Whether powers of bracketed powers may come to too much, as in `((2^{99})^{99})^{99}`."""
+    if not _NESTED.search(text):
+        return False
+    size = 1.0
+    for digits in re.findall(r"\^\s*[{(]*\s*-?\s*(\d+)", text):
+        size *= max(int(digits[:9]), 1)
+    return size > MAX_POWER
 
 
 def _is_huge_number(text: str) -> bool:

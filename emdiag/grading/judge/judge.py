@@ -18,15 +18,18 @@ from emdiag.grading.judge.compare import (
     equal,
 )
 from emdiag.grading.judge.guards import MAX_DEPTH
+from emdiag.grading.parse.announcements import stated
 from emdiag.grading.parse.expression import readings
 from emdiag.grading.parse.extract import extract
 from emdiag.grading.parse.latex import canonical, tidy, unboxed
-from emdiag.grading.parse.shapes import Many, Shape, Value
-from emdiag.grading.parse.split import max_depth
 from emdiag.grading.parse.quantities import unit_name
+from emdiag.grading.parse.remarks import has_condition, without_remarks
+from emdiag.grading.parse.shapes import Clock, Many, Shape, Value
+from emdiag.grading.parse.split import max_depth
 
-REVISION = 1
-IDENTITY = f"{MAIN_GRADER}/{REVISION}"
+RULES = 2
+"""Number of the set of rules; it is raised with every change that can change a verdict."""
+IDENTITY = f"{MAIN_GRADER}/{RULES}"
 MAX_ANSWER = 4096
 """Characters of an answer that are looked at."""
 _LIBRARIES = ("math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", "sympy")
@@ -47,6 +50,7 @@ class _Prepared:
     loose: bool
     unit: str | None
     percent: bool
+    has_condition: bool
 
 
 def versions() -> dict[str, str]:
@@ -75,7 +79,8 @@ def judge(gold: Gold, answer: str, symbolic: Symbolic) -> Outcome:
         unit=prepared.unit, percent=prepared.percent,
     )  # fmt: skip
     kind = gold.answer_type if gold.answer_type in {"list", "number"} else "unknown"
-    shapes = readings(text, answer_type=kind, loose=prepared.loose)
+    said = without_remarks(stated(text), conditions=not prepared.has_condition)
+    shapes = readings(said, answer_type=kind, loose=prepared.loose)
     try:
         right = any(equal(left, right, terms) for left in prepared.shapes for right in shapes)
     except UndecidedError as error:
@@ -93,11 +98,11 @@ def quick(gold: Gold, answer: str) -> Outcome | None:
 
 
 def members(gold: Gold) -> int:
-    """How many answers a gold lists; 1 where it is no list."""
+    """How many answers a gold lists, or coordinates it has; 1 where it is neither."""
     counts = [
         len(shape.items)
         for shape in _prepared(gold).shapes
-        if isinstance(shape, Many) and shape.kind in {"list", "set"}
+        if isinstance(shape, Many) and shape.kind in {"list", "set", "sequence"}
     ]
     return max(counts, default=1)
 
@@ -106,13 +111,15 @@ def members(gold: Gold) -> int:
 def _prepared(gold: Gold) -> _Prepared:
     text = tidy(unboxed(_bare(gold.answer)))
     loose = _has_plain_unit(text)
-    shapes = readings(text, answer_type=gold.answer_type, loose=loose)
+    said = without_remarks(stated(text), conditions=False)
+    shapes = readings(said, answer_type=gold.answer_type, loose=loose)
     if gold.answer_type in {"tuple", "interval"}:
         shapes = [_in_order(shape) for shape in shapes]
     percent = gold.unit is not None and gold.unit.strip(" $\\") in {"%", "percent"}
     unit = unit_name(tidy(gold.unit)) if gold.unit and not percent else None
     return _Prepared(
         text=text, shapes=tuple(shapes), unit=unit, percent=percent,
+        has_condition=has_condition(text),
         loose=all(_is_without_letters(shape) for shape in shapes),
     )  # fmt: skip
 
@@ -147,6 +154,8 @@ def _is_without_letters(shape: Shape) -> bool:
             return not re.search(r"[A-Za-z]", re.sub(r"\\[a-zA-Z]+", "", shape.text))
         case Many():
             return all(map(_is_without_letters, shape.items))
+        case Clock():
+            return True
         case _:
             return False
 

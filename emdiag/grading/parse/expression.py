@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import islice, product
+from math import gcd
 from typing import TYPE_CHECKING
 
 from emdiag.grading.parse.latex import canonical, has_angle, trim
@@ -54,10 +55,11 @@ def readings(text: str, *, answer_type: str, loose: bool) -> list[Shape]:
         answer_type: Of the gold; `list` and `number` settle the doubt.
         loose: Whether plain words and letters behind a number may be its unit.
     """
+    text = with_usual_brackets(text)
     shape = read(text, loose=loose)
-    counted = chosen(text)
-    if counted is not None:
-        return [shape, Value(text=counted)]
+    other = _other_reading(text, shape)
+    if other is not None:
+        return [shape, other]
     numbers = _grouped_numbers(text, loose=loose)
     if numbers is not None:
         return [numbers, shape]
@@ -71,6 +73,17 @@ def readings(text: str, *, answer_type: str, loose: bool) -> list[Shape]:
         zeros = re.search(r",0", core)
         return [whole] if answer_type == "number" or zeros else [whole, shape]
     return [shape]
+
+
+def _other_reading(text: str, shape: Shape) -> Shape | None:
+    """A count for `C(10,4)`, which may be a point; a ratio for `3:16`, which may be a time."""
+    counted = chosen(text)
+    if counted is not None:
+        return Value(text=counted)
+    is_ratio = isinstance(shape, Clock) and shape.half is None and text.count(":") == 1
+    if is_ratio and gcd(*map(int, text.split(":"))) == 1:
+        return _ratio(text, loose=False)
+    return None
 
 
 def _grouped_numbers(text: str, *, loose: bool) -> Many | None:
@@ -130,7 +143,7 @@ def _layout(text: str, *, loose: bool) -> Shape | None:
     if matrix is not None:
         items = tuple(read(cell, loose=loose) for cell in matrix.cells)
         return Many(kind="matrix", items=items, text=text, columns=matrix.columns)
-    text = without_transpose(with_usual_brackets(text))
+    text = without_transpose(text)
     united = split(text, {r"\cup"})
     if len(united) > 1:
         items = tuple(_spliced((read(part, loose=loose) for part in united), inside=True))

@@ -3,13 +3,16 @@ r"""Numbers as they are written, compared exactly; no float takes part in any de
 How close is close enough (`agree`), in this order:
 
 1. A stated absolute error (OlympiadBench) decides alone.
-2. Equal values agree, however they are written; closed forms count as equal to 35 digits.
+2. Equal numbers agree, however they are written. Whether a closed form is equal to anything is not
+   decided here but by algebra, exactly: no number of digits makes two of them equal.
 3. Tolerance `significant-digits` (Minerva): within 1 % of the gold, or within half a unit of the
    gold's last written digit where that is more, but never more than 5 %. Only a gold with a decimal
    point or an exponent says something by its last digit; 100 means 100.
 4. Tolerance `exact`, a decimal in place of an exact gold (1/3, \sqrt2): at least four significant
    digits, rounded or cut at the last one written. A gold with a short decimal (up to six digits, as
-   3/8 has) is written in full or it is wrong. An integer is never a rounded answer.
+   3/8 has) is written in full or it is wrong. An integer is never a rounded answer. A decimal of 16
+   or more digits may be off by a unit of double precision: 0.7000000000000001 is what a program
+   prints for 0.7.
 5. Tolerance `exact`, an exact answer to a decimal gold (2\pi for 6.2832): it rounds to the gold,
    which has four significant digits or more; five where the answer is a longer decimal.
 """
@@ -30,7 +33,8 @@ ENOUGH_DIGITS = 4
 SHORT_DIGITS = 6
 FLOOR = Fraction(1, 100)
 CEILING = Fraction(5, 100)
-SAME = Fraction(1, 10**35)
+DOUBLE = Fraction(1, 2**52)
+DOUBLE_DIGITS = 16
 
 _DECIMAL = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _LITERAL = re.compile(rf"([+-]?)\s*({_DECIMAL})(?:[eE]([+-]?\d+))?(\s?\\dots|\.\.\.)?")
@@ -124,20 +128,36 @@ def shifted(number: Number, power: int) -> Number:
 
 def agree(
     gold: Quantity, answer: Quantity, *, tolerance: Tolerance, error: str | None = None
-) -> bool:
-    """Whether `answer` is close enough to `gold`; the rules are in the module's docstring."""
+) -> str | None:
+    """How `answer` is close enough to `gold`, in words; None where it is not.
+
+    The rules are in the module's docstring.
+    """
     written = gold.number is not None and answer.number is not None
     if written and same_number(gold.number, answer.number):  # type: ignore[arg-type]
-        return True
+        return "the same number"
     if gold.value is None or answer.value is None:
-        return False
+        return None
     apart = abs(gold.value - answer.value)
     bound = parse_number(error) if error else None
     if bound is not None and bound.value is not None:
-        return apart <= abs(bound.value)
-    return _equal(gold, answer, apart) or (
-        apart <= _allowed(gold) if tolerance == "significant-digits" else _is_rounded(gold, answer)
-    )
+        return f"within the error {error}" if apart <= abs(bound.value) else None
+    if written and apart == 0:
+        return "the same number"
+    if tolerance == "significant-digits":
+        return "within 1 % or the gold's last digit" if apart <= _allowed(gold) else None
+    if _is_double(answer, gold.value, apart) or _is_double(gold, answer.value, apart):
+        return "the same in double precision"
+    return "rounded at its last digit" if _is_rounded(gold, answer) else None
+
+
+def is_near(gold: Quantity, answer: Quantity) -> bool:
+    """Whether two values agree to 30 digits, so that only algebra can tell them apart."""
+    if gold.value is None or answer.value is None:
+        return True
+    scale = max(abs(gold.value), abs(answer.value), Fraction(1, 10**40))
+    apart = abs(gold.value - answer.value)
+    return apart <= scale / 10**30 or max(abs(gold.value), abs(answer.value)) <= Fraction(1, 10**30)
 
 
 def _is_rounded(gold: Quantity, answer: Quantity) -> bool:
@@ -147,16 +167,12 @@ def _is_rounded(gold: Quantity, answer: Quantity) -> bool:
     return answer.number is not None and _is_long_enough(gold.value, answer.number)
 
 
-def _equal(gold: Quantity, answer: Quantity, apart: Fraction) -> bool:
-    if apart == 0:
-        return True
-    if gold.number is not None and answer.number is not None:
-        return False
-    assert gold.value is not None
-    assert answer.value is not None
-    # A closed form that is zero comes out as a tiny value; there is no scale to compare it with.
-    scale = max(abs(gold.value), abs(answer.value)) if gold.value and answer.value else Fraction(1)
-    return apart <= SAME * scale
+def _is_double(quantity: Quantity, other: Fraction, apart: Fraction) -> bool:
+    """Whether a decimal has the digits of a double-precision number and is one unit from `other`."""
+    number = quantity.number
+    is_long = number is not None and number.decimal and number.digits >= DOUBLE_DIGITS
+    is_short = number is not None and number.digits <= DOUBLE_DIGITS + 2
+    return is_long and is_short and apart <= DOUBLE * abs(other)
 
 
 def _allowed(gold: Quantity) -> Fraction:
