@@ -281,15 +281,26 @@ def _same_magnitude(gold: Value, answer: Value, terms: Terms) -> bool:
             return False
     left, right = (_quantity(value, terms.symbolic) for value in (gold, answer))
     if left is None or right is None:
-        holds = terms.symbolic.same(gold.text, answer.text)
+        holds = terms.symbolic.same(_latex(gold), _latex(answer))
         return terms.reason(gold, answer, rule="algebra", holds=holds)
     how = agree(left, right, tolerance=terms.tolerance, error=terms.error)
     if how is not None:
         return terms.reason(gold, answer, rule=how, holds=True)
     if (gold.number is not None and answer.number is not None) or not is_near(left, right):
         return terms.reason(gold, answer, rule="the numbers differ", holds=False)
-    holds = terms.symbolic.same(gold.text, answer.text)
+    holds = terms.symbolic.same(_latex(gold), _latex(answer))
     return terms.reason(gold, answer, rule="exact algebra", holds=holds)
+
+
+def _latex(value: Value) -> str:
+    """A value for algebra, which reads no e-notation and no grouped digits."""
+    number = value.number
+    if number is None:
+        return value.text
+    if number.ratio is not None:
+        return rf"\frac{{{number.ratio.numerator}}}{{{number.ratio.denominator}}}"
+    ten = rf" \cdot 10^{{{number.exponent}}}" if number.exponent else ""
+    return f"{number.mantissa}{ten}"
 
 
 def _quantity(value: Value, symbolic: Symbolic) -> Quantity | None:

@@ -31,7 +31,7 @@ from emdiag.core.digest import derive_seed
 from emdiag.grading.judge.compare import UndecidedError
 from emdiag.grading.judge.exact import exact
 from emdiag.grading.judge.guards import check
-from emdiag.grading.judge.powers import same_power
+from emdiag.grading.judge.powers import is_power, same_power
 from emdiag.grading.parse.latex import has_angle
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class Algebra:
 
     def value(self, text: str) -> Fraction | None:
         """The real constant that `text` is, to 60 digits; None for anything else."""
+        if is_power(text):
+            return None
         expression = _parsed(text)
         if not isinstance(expression, sympy.Expr) or _names(expression):
             return None

@@ -22,6 +22,8 @@ _MODULI = (2**61 - 1, 2**89 - 1, 2**107 - 1, 2**127 - 1)
 MAX_BASE = 10**12
 MAX_EXPONENT_BITS = 4096
 MAX_TERMS = 32
+WRITTEN_OUT = 50_000
+"""Bits up to which a number is computed."""
 _ONE: Term = frozenset()
 
 
@@ -39,6 +41,15 @@ def same_power(gold: str, answer: str) -> bool | None:
     if any(_residue(left, prime) != _residue(right, prime) for prime in _MODULI):
         return False
     return None
+
+
+def is_power(text: str) -> bool:
+    """Whether a text is such a number, and too large to write out."""
+    value = _read(text) if "^" in text else None
+    return value is not None and any(
+        sum(abs(exponent) * prime.bit_length() for prime, exponent in term) > WRITTEN_OUT
+        for term in value
+    )
 
 
 def _read(text: str) -> Sum | None:

@@ -38,7 +38,17 @@ _LIST = {",", ";", "and", "or"}
 _RELATIONS = {"=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\equiv", r"\sim", "|"}
 _KNOWN_SETS = {
     (r"\mathbb{R}", "all real numbers"): r"(-\infty,\infty)",
-    (r"\mathbb{R}^+", r"\mathbb{R}^{+}", r"\mathbb{R}_+", r"\mathbb{R}_{+}"): r"(0,\infty)",
+    (
+        r"\mathbb{R}^+", r"\mathbb{R}^{+}", r"\mathbb{R}_+", r"\mathbb{R}_{+}", r"\mathbb{R}_{>0}",
+        "all positive real numbers", "positive real numbers", "all positive reals",
+    ): r"(0,\infty)",
+    (
+        r"\mathbb{R}_{\ge0}", r"\mathbb{R}^{\ge0}", r"\mathbb{R}_{0}^{+}", r"\mathbb{R}^{+}_{0}",
+        r"\mathbb{R}_0^+", r"\mathbb{R}^+_0", "all nonnegative real numbers", "all non negative real numbers",
+        r"\mathbb{R}^{+}_0", r"\mathbb{R}_0^{+}",
+    ): r"[0,\infty)",
+    (r"\mathbb{R}^-", r"\mathbb{R}^{-}", r"\mathbb{R}_-", r"\mathbb{R}_{-}", r"\mathbb{R}_{<0}"): r"(-\infty,0)",
+    (r"\mathbb{R}_{\le0}", r"\mathbb{R}^{\le0}"): r"(-\infty,0]",
 }
 _MODULUS = re.compile(
     r"\s*(?:\\pmod\s*(?:\{([^{}]*)\}|(\d+))|\(?\s*(?:\\bmod|\\mod|\\text\s*\{\s*mod(?:ulo)?\s*\}|(?<![A-Za-z\\])mod)"

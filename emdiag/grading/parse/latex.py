@@ -43,6 +43,8 @@ _FUNCTIONS = (
     "|gamma|lambda|omega|infinity|infty|sqrt|oo"
 )
 _BARE_FUNCTION = re.compile(rf"(?<![A-Za-z\\])(?:np\.|math\.|sympy\.)?({_FUNCTIONS})(?![A-Za-z])")
+_QUOTIENT_BEFORE = re.compile(r"(?<![\w.}^/_])(\d+)\s*/\s*(\d+)\s+(?=[A-Za-z]|\\(?:pi|sqrt|theta)|\()")
+"""A quotient of numbers with a space behind: `1/4 x` is a quarter of x, as it looks."""
 _WITH_ARGUMENTS = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
 
 
@@ -160,9 +162,12 @@ def _operators(text: str) -> str:
     text = re.sub(r"\\text \{", r"\\text{", text)
     text = text.replace("**", "^").replace("*", r"\cdot ").replace("<=", r"\le ")
     text = text.replace(">=", r"\ge ").replace("!=", r"\ne ").replace(":=", "=")
+    text = re.sub(r"\\log\s*_\s*(?:\{\s*e\s*\}|e(?![A-Za-z]))", r"\\ln ", text)
+    text = re.sub(r"(?<=\\cdot)\s*\{(\d+)\}", r" \1", text)
+    text = _QUOTIENT_BEFORE.sub(r"\\frac{\1}{\2} ", text)
     text = _outside_text(text)
     text = re.sub(r"([\^_])\s*([+-]?\d+)(?!\d)", r"\1{\2}", text)
-    text = re.sub(r"(?<=\d)\.(?=\s*(?:[/}a-zA-Z+*-]|\\(?!overline|dots|dot))|\s*$)", "", text)
+    text = re.sub(r"(?<=\d)\.(?=\s*(?:[/}a-zA-Z+*-]|\\(?!overline|dots|dot|bar|overset))|\s*$)", "", text)
     return re.sub(r"\s+", " ", text)
 
 

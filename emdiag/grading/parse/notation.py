@@ -34,7 +34,7 @@ _ARRANGED = (
     re.compile(r"(?:\\text\{)?A\}?\s*_\s*\{?\s*(\d+)\s*\}?\s*\^\s*\{?\s*(\d+)\s*\}?"),
 )
 _FUNCTION = re.compile(
-    r"\\(max|min|gcd|lcm)\s*(?:\\\{|\(|\{)([^{}()]*(?:\{[^{}]*\}[^{}()]*)*)(?:\\\}|\)|\})"
+    r"\\(max|min|gcd|lcm)\s*(?:\\\{|\(|\{)([^()]*?)(?:\\\}|\)|(?<!\\)\})"
 )
 _FIGURE = re.compile(
     r"\\(angle|measuredangle|triangle|overline|overrightarrow|overleftrightarrow|vec|widehat)\s*"

@@ -68,7 +68,7 @@ _REMARK = re.compile(r"\s\(\s*(?:\\text\{[^{}]*\}|[A-Za-z][A-Za-z' ]{2,})\s*\)$"
 _BOUND = re.compile(
     r"(?<![A-Za-z])(?:(?:or|and)\s+(?:[a-z]+\s+)?(?:fewer|less|more|greater|higher|lower|above|below|over"
     r"|under|up|upwards|bigger|larger|smaller|beyond|older|younger|longer|shorter|earlier|later)"
-    r"|at\s+(?:least|most)|than|not|except|excluded|exclusive|maximum|minimum|or\s+so|max|min)(?![A-Za-z])",
+    r"|at\s+(?:least|most)|than|not|except|excluded|exclusive|maximum|minimum|or\s+so)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _CURRENCY = re.compile(
