@@ -14,7 +14,7 @@ from emdiag.core.grades import Tolerance
 from emdiag.grading.judge.names import asked_for, is_quantity, names_of
 from emdiag.grading.parse.expression import read
 from emdiag.grading.parse.latex import canonical
-from emdiag.grading.parse.numbers import Quantity, agree, is_near, parse_number, shifted
+from emdiag.grading.parse.numbers import Quantity, agreement, is_near, parse_number, shifted
 from emdiag.grading.parse.shapes import Choice, Clock, Many, Relation, Shape, Value, WordAnswer
 from emdiag.grading.parse.systems import in_order
 from emdiag.grading.parse.words import plain_words
@@ -283,7 +283,7 @@ def _same_magnitude(gold: Value, answer: Value, terms: Terms) -> bool:
     if left is None or right is None:
         holds = terms.symbolic.same(_latex(gold), _latex(answer))
         return terms.reason(gold, answer, rule="algebra", holds=holds)
-    how = agree(left, right, tolerance=terms.tolerance, error=terms.error)
+    how = agreement(left, right, tolerance=terms.tolerance, error=terms.error)
     if how is not None:
         return terms.reason(gold, answer, rule=how, holds=True)
     if (gold.number is not None and answer.number is not None) or not is_near(left, right):

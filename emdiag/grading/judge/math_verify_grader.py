@@ -54,6 +54,14 @@ _READING = NormalizationConfig(
 )
 _CASE_MATTERS = ConversionConfig(lowercase_symbols=False)
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\\degree")
+_TAKEN_LETTERS = {
+    re.compile(r"(?<![A-Za-z\\])E(?![A-Za-z])"): r"\\Xi ",
+    re.compile(r"(?<![A-Za-z\\])I(?![A-Za-z])"): r"\\Phi ",
+    re.compile(r"\\gamma(?![a-zA-Z])"): r"\\Upsilon ",
+    re.compile(r"\\Gamma(?![a-zA-Z])(?!\s*\()"): r"\\varpi ",
+}
+"""Letters that the parser takes for e, the imaginary unit and the gamma function."""
+_LOOSE_WORDS = re.compile(r"(?<![_{A-Za-z])\\text\s*\{[^{}]*[A-Za-z]{2}")
 _CIS = re.compile(
     r"(?:\\text\s*\{\s*cis\s*\}|\\cis(?![a-z])|(?<![A-Za-z\\])cis(?![a-z]))\s*"
     r"(\([^()]*\)|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}"
@@ -145,11 +153,14 @@ class Algebra:
 def _parsed(text: str) -> object | None:
     """What math-verify's parser reads in `text`, decimals exact; None where it reads nothing."""
     check(text)
+    if _LOOSE_WORDS.search(text):  # they would become variables
+        return None
     text = _cis(text)
     if has_angle(text):
         text = _DEGREES.sub(r"(\\frac{\1 \\pi}{180})", text)
     text = _DECIMAL.sub(_exact, text).replace(r"\degree", "")
-    text = re.sub(r"(?<![A-Za-z\\])E(?![A-Za-z])", r"\\Xi ", text)  # the parser takes E for e
+    for name, letter in _TAKEN_LETTERS.items():
+        text = name.sub(letter, text)
     text = re.sub(r"([A-Za-z]|\})\^\s*\{\s*((?:\\prime\s*)+)\}", r"\1'", text)
     text = re.sub(r"_\{\s*\\(odot|oplus|max|min|perp|parallel|infty)\s*\}", r"_{\1}", text)
     text = re.sub(r"(\d+|[A-Za-z]|\([^()]*\))\s*!\s*\^", r"(\1!)^", text)

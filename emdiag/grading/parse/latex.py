@@ -55,7 +55,7 @@ def tidy(text: str) -> str:
     text = re.sub(r"\\\\\[[^\]]{0,12}\]", r"\\\\", text)  # a line break with a height
     text = unwrapped_latex(re.sub(r"(?<!\\)\\[()\[\]]", " ", text))
     text = _THOUSANDS.sub(lambda match: re.sub(r"[^\d]", "", match[0]), text)
-    text = _SPACES.sub(" ", text.replace(r"\!", ""))
+    text = re.sub(r" {2,}", " ", _SPACES.sub(" ", text.replace(r"\!", "")))
     text = re.sub(r"(?<!\\)\$", "", text)
     text = re.sub(r"(?<![\w\\}])\{([+-])\}", r"\1", text)
     text = _names(text)

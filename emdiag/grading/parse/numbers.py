@@ -1,6 +1,6 @@
 r"""Numbers as they are written, compared exactly; no float takes part in any decision.
 
-How close is close enough (`agree`), in this order:
+How close is close enough (`agreement`), in this order:
 
 1. A stated absolute error (OlympiadBench) decides alone.
 2. Equal numbers agree, however they are written. Whether a closed form is equal to anything is not
@@ -126,7 +126,7 @@ def shifted(number: Number, power: int) -> Number:
     return replace(number, exponent=number.exponent + power, last=number.last + power)
 
 
-def agree(
+def agreement(
     gold: Quantity, answer: Quantity, *, tolerance: Tolerance, error: str | None = None
 ) -> str | None:
     """How `answer` is close enough to `gold`, in words; None where it is not.

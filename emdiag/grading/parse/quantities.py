@@ -53,7 +53,7 @@ _SYMBOL = (
 _ATOM = (
     rf"(?:{_TEXT}|(?:{_SYMBOL}|(?<![A-Za-z\\])(?:{'|'.join(_PLAIN)})(?![A-Za-z])){_POWER})"
 )
-_LINK = r"(?:\s|/|\\cdot\s?|\bper\b)*"
+_LINK = r"(?:\s|/|\\cdot(?![a-z])|\bper\b)*"
 _FRACTION = r"\\frac\s*\{\s*\\text\{[^{}]*\}\s*\}\s*\{\s*\\text\{[^{}]*\}" + _POWER + r"\s*\}"
 _TEXTS = rf"(?:{_TEXT}|\(\s*{_TEXT}(?:{_LINK}{_TEXT})*\s*\){_POWER}|{_FRACTION})"
 _ATOMS_LOOSE = rf"(?:{_ATOM}|\(\s*{_ATOM}(?:{_LINK}{_ATOM})*\s*\){_POWER}|{_FRACTION})"
@@ -91,6 +91,7 @@ _ATOMS = re.compile(
 )
 
 
+LONGEST_UNIT = 240
 _NO_UNIT = {"dozen", "times", "more", "less", "fewer", "plus", "minus", "base", "factorial", "squared"}
 
 
@@ -125,7 +126,8 @@ def measure(text: str, *, loose: bool) -> ValueWithUnit:
     behind = _IDEOGRAPHS.search(text)
     if behind is not None and re.search(r"[\d)}%]$", text[: behind.start()]):
         text = text[: behind.start()]
-    match = (_LOOSE_TAIL if loose else _TEXT_TAIL).search(text)
+    # A unit is short: looking at the end alone keeps the search linear.
+    match = (_LOOSE_TAIL if loose else _TEXT_TAIL).search(text, max(0, len(text) - LONGEST_UNIT))
     if match is not None and _can_be_value(text[: match.start()]):
         return _measured(text[: match.start()].strip(), match[1])
     if loose:

@@ -9,7 +9,7 @@ import time
 from contextlib import redirect_stdout
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from emdiag.core.errors import PlanError
 from emdiag.core.grades import Gold, Judgement, Verdict
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 CPU_GRACE_S = 5
 _REASON_LENGTH = 300
+COMPUTING_S = 2.0
+"""Seconds of processor time that our own comparison may take; load on the machine does not count."""
+
+
+class _TooLongError(BaseException):
+    """No `Exception`, since SymPy catches those."""
 
 
 class Decided(NamedTuple):
@@ -59,7 +65,15 @@ def decide(gold: Gold, answer: str, deadline_s: float) -> Decided:
     """
     from emdiag.grading.judge.math_verify_grader import Algebra
 
-    return _within(deadline_s, lambda: (judge(gold, answer, Algebra()), None))
+    signal.signal(signal.SIGVTALRM, _stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, COMPUTING_S, COMPUTING_S / 10)
+    try:
+        return _within(deadline_s, lambda: (judge(gold, answer, Algebra()), None))
+    except _TooLongError:
+        note = f"the comparison took longer than {COMPUTING_S:g} s of computing"
+        return Decided(Verdict.UNDECIDED.value, note, COMPUTING_S)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def decide_plain(gold: Gold, completion: str, deadline_s: float) -> Decided:
@@ -152,6 +166,10 @@ def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]
         outcome = Outcome(Verdict.UNDECIDED, note)
     elapsed_s = time.perf_counter() - started
     return Decided(outcome.verdict.value, outcome.note, elapsed_s, extracted)
+
+
+def _stop(*_: object) -> NoReturn:
+    raise _TooLongError
 
 
 def _limit_cpu(deadline_s: float) -> None:
