@@ -79,7 +79,7 @@ def judge(gold: Gold, answer: str, symbolic: Symbolic) -> Outcome:
         unit=prepared.unit, percent=prepared.percent,
     )  # fmt: skip
     kind = gold.answer_type if gold.answer_type in {"list", "number"} else "unknown"
-    said = stated(without_remarks(text, conditions=not prepared.has_condition))
+    said = without_remarks(stated(text), conditions=not prepared.has_condition)
     shapes = readings(said, answer_type=kind, loose=prepared.loose)
     try:
         right = any(equal(left, right, terms) for left in prepared.shapes for right in shapes)
@@ -111,7 +111,7 @@ def members(gold: Gold) -> int:
 def _prepared(gold: Gold) -> _Prepared:
     text = tidy(unboxed(_bare(gold.answer)))
     loose = _has_plain_unit(text)
-    said = stated(without_remarks(text, conditions=False))
+    said = without_remarks(stated(text), conditions=False)
     shapes = readings(said, answer_type=gold.answer_type, loose=loose)
     if gold.answer_type in {"tuple", "interval"}:
         shapes = [_in_order(shape) for shape in shapes]

@@ -153,9 +153,9 @@ class Algebra:
 def _parsed(text: str) -> object | None:
     """What math-verify's parser reads in `text`, decimals exact; None where it reads nothing."""
     check(text)
+    text = _cis(text)
     if _LOOSE_WORDS.search(text):  # they would become variables
         return None
-    text = _cis(text)
     if has_angle(text):
         text = _DEGREES.sub(r"(\\frac{\1 \\pi}{180})", text)
     text = _DECIMAL.sub(_exact, text).replace(r"\degree", "")

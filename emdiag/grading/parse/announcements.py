@@ -116,9 +116,9 @@ def stated(text: str) -> str:
     head, tail = masked[: last.start()], text[last.end() :]
     if _JOINS.search(masked[first.start() : last.start()]) or limits(masked):
         return text
-    if re.search(r"[,;=]|(?<![A-Za-z])(?:since|because|where)(?![A-Za-z])", masked[: first.start()]):
+    if re.search(r"[,;=]|(?<![A-Za-z])(?:since|because|where|when|whenever|if|provided|assuming)(?![A-Za-z])", masked[: first.start()]):
         return text
-    if not re.search(r"[A-Za-z]{2}|[\u4e00-\u9fff]", head) or not tail.strip(" .:{}"):
+    if not re.match(r"\s*(?:[A-Za-z]{2}|[Aa]\s|[\u4e00-\u9fff])", head) or not tail.strip(" .:{}"):
         return text
     inside = text[: last.end()].rfind(r"\text{") > text[: last.end()].rfind("}")
     tail = tail.lstrip(" :,")

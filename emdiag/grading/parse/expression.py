@@ -54,6 +54,7 @@ _MODULUS = re.compile(
     r"\s*(?:\\pmod\s*(?:\{([^{}]*)\}|(\d+))|\(?\s*(?:\\bmod|\\mod|\\text\s*\{\s*mod(?:ulo)?\s*\}|(?<![A-Za-z\\])mod)"
     r"\s*\{?\s*([\w^+-]+)\s*\}?\s*\)?)$"
 )
+_DERIVATIVE = re.compile(r"\\frac\s*\{\s*(?:d|\\partial)(?![a-z]*\})|\\d?dot(?![a-z])|'|\\prime")
 _POINT = re.compile(r"\\?[A-Za-z]{1,2}(?:_\{?\w\}?|')?\s*(?=\()")
 
 
@@ -265,7 +266,8 @@ def _related(text: str, *, loose: bool) -> Shape | None:
         if exact and (len(exact) > 1 or not is_name(exact[-1])):
             return read(" = ".join(exact), loose=loose)
         signs[at] = "="
-    if signs == ["="] and is_name(sides[1]) and not is_name(sides[0]):
+    turned = signs == ["="] and is_name(sides[1]) and not is_name(sides[0])
+    if turned and not _DERIVATIVE.search(sides[0]):
         sides = sides[::-1]
     if set(signs) <= {"=", r"\in", r"\equiv", r"\sim"}:
         shape = _named(tuple(canonical(side) for side in sides[:-1]), sides[-1], loose=loose)

@@ -74,7 +74,7 @@ def _kept(part: str, *, conditions: bool, is_first: bool) -> tuple[str, bool]:
         match = pattern.search(kept)
         if match is None or re.search(r"\\text\s*\{[^{}]*$", kept[: match.start()]) is not None:
             continue
-        before = kept[: match.start()].strip(" ,;(").removesuffix(r"\quad").strip()
+        before = kept[: match.start()].strip().rstrip(" ,;(").removesuffix(r"\quad").strip()
         if before or not is_first:
             kept, cut = before, True
     return kept, cut

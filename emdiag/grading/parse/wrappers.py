@@ -198,7 +198,14 @@ def _without_environments(text: str) -> str:
 
 
 def _rows(name: str, body: str) -> str | None:
-    rows = [row.strip() for row in re.split(r"\\\\(?:\s*\[[^\]]{0,12}\])?", body) if row.strip()]
+    rows = [""]
+    for piece in re.split(r"(\\\\(?:\s*\[[^\]]{0,12}\])?)", body):
+        inside = rows[-1].count("\\begin") + rows[-1].count("\\Begin") > rows[-1].count("\\end")
+        if piece.startswith("\\\\") and not inside:
+            rows.append("")
+        else:
+            rows[-1] += piece
+    rows = [row.strip() for row in rows if row.strip()]
     if name == "array" and any("&" in row for row in rows):
         return None
     if name == "array" and len(rows) > 1 and not all("=" in row for row in rows):
@@ -207,7 +214,7 @@ def _rows(name: str, body: str) -> str | None:
         return None
     out = ""
     for row in rows:
-        row = row.replace("&", " ").strip()  # noqa: PLW2901
+        row = row if "\\begin" in row.replace("\\B", "\\b") else row.replace("&", " ").strip()  # noqa: PLW2901
         joins = re.match(r"=|<|>|\\(?:le|ge|leq|geq|approx|equiv|Rightarrow|implies)(?![a-zA-Z])", row)
         out += row if not out else f" {row}" if joins else f", {row}"
     return out
