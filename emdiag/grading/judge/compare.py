@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from emdiag.core.grades import Tolerance
-from emdiag.grading.judge.names import asked_for, is_quantity, names_of
+from emdiag.grading.judge.names import asked_for, is_quantity, names_of, with_argument_of
 from emdiag.grading.parse.expression import read
 from emdiag.grading.parse.latex import canonical
 from emdiag.grading.parse.numbers import Quantity, agreement, is_near, parse_number, shifted
@@ -197,6 +197,7 @@ def _values(gold: Value, answer: Value, terms: Terms) -> bool:
         return terms.reason(gold, answer, rule="the units differ", holds=False)
     if gold.modulus is not None:
         return _modular(gold, answer, terms)
+    answer = with_argument_of(gold, answer)
     verdict = _names(gold, answer)
     if verdict is None:
         return terms.symbolic.same_relation(_sides(gold), _sides(answer))

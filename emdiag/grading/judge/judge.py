@@ -113,6 +113,7 @@ def _prepared(gold: Gold) -> _Prepared:
     loose = _has_plain_unit(text)
     said = without_remarks(stated(text), conditions=False)
     shapes = readings(said, answer_type=gold.answer_type, loose=loose)
+    shapes = [shape for shape in shapes if isinstance(shape, Clock)] or shapes
     if gold.answer_type in {"tuple", "interval"}:
         shapes = [_in_order(shape) for shape in shapes]
     percent = gold.unit is not None and gold.unit.strip(" $\\") in {"%", "percent"}

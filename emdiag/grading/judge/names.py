@@ -3,6 +3,7 @@ r"""What stands before an equals sign: the name of what was asked for, or half o
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emdiag.grading.parse.shapes import Shape, Value
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _DECORATION = re.compile(
     r"_\{[^{}]*\}|_.|\^\{\d+\}|\\text\s*\{[^{}]*\}|(?<=[A-Za-z])\([^()]*\)|\\overline|\\mathbb"
 )
+_FUNCTION_OF = re.compile(r"([a-zA-Z])\(([a-z])\)")
 _TAKEN = re.compile(
     r"\\(?:sin|cos|tan|cot|sec|csc|log|ln|lfloor|lceil|det|max|min|gcd|lcm|lim|sum|prod|int|binom|begin)"
     r"(?![a-z])"
@@ -51,6 +53,20 @@ def asked_for(name: str) -> bool:
     if re.search(r"/|\\frac", name):
         return _SEGMENTS.fullmatch(name) is not None
     return "^" not in name and is_quantity(name, "")
+
+
+def with_argument_of(gold: Value, answer: Value) -> Value:
+    """`f(t) = t^2` with x for t where the gold says `f(x)`; any other answer as it is."""
+    own, other = (
+        [_FUNCTION_OF.fullmatch(name) for name in value.names] for value in (gold, answer)
+    )
+    if len(own) != 1 or len(other) != 1 or own[0] is None or other[0] is None:
+        return answer
+    (name, old), new = other[0].groups(), own[0][2]
+    if old == new or name != own[0][1] or re.search(rf"(?<![A-Za-z\\\\]){new}(?![A-Za-z])", answer.text):
+        return answer
+    text = re.sub(rf"(\\\\[a-zA-Z]+)|(?<![A-Za-z]){old}(?![A-Za-z])", lambda m: m[1] or new, answer.text)
+    return replace(answer, text=text, names=gold.names)
 
 
 def names_of(items: Sequence[Shape]) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def tidy(text: str) -> str:
     text = re.sub(r"\\\\\[[^\]]{0,12}\]", r"\\\\", text)  # a line break with a height
     text = unwrapped_latex(re.sub(r"(?<!\\)\\[()\[\]]", " ", text))
     text = _THOUSANDS.sub(lambda match: re.sub(r"[^\d]", "", match[0]), text)
+    text = re.sub(r"(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,})(?!\d))", ".", text)  # a decimal comma
     text = re.sub(r" {2,}", " ", _SPACES.sub(" ", text.replace(r"\!", "")))
     text = re.sub(r"(?<!\\)\$", "", text)
     text = re.sub(r"(?<![\w\\}])\{([+-])\}", r"\1", text)
@@ -88,7 +89,7 @@ def canonical(text: str) -> str:
 
 def has_angle(text: str) -> bool:
     r"""Whether degrees in `text` belong to the argument of a function, as in `\sin 30\degree`."""
-    return re.search(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])[^+]*\\degree", text) is not None
+    return re.search(r"(?:\\(?:sin|cos|tan|cot|sec|csc)|cis\}?)(?![a-zA-Z])[^+]*\\degree", text) is not None
 
 
 def unboxed(text: str) -> str:
@@ -144,6 +145,12 @@ _SPELLED = {
 def _word(match: re.Match[str]) -> str:
     word = " ".join(match[1].split())
     bare = word.strip(" .,;:").lower()
+    if not bare and ":" in word:
+        return ":"
+    if re.fullmatch(r"(?:or |that is |which is )?(?:approximately|approx|about|roughly)", bare):
+        return r"\approx "
+    if re.fullmatch(r"[A-J](?:\s*(?:,|and|or|&)\s*[A-J])+", word):
+        return ", ".join(re.findall(r"(?<![a-z])[A-J](?![a-z])", word))
     if bare in _SPELLED:
         return ", " if not bare and "," in word else _SPELLED[bare]
     if re.fullmatch(r"[^A-Za-z]*", word) or "\\" in word:

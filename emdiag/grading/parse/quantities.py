@@ -48,7 +48,7 @@ _POWER = r"(?:\s*\^\s*\{?\s*-?\s*\d(?:\s*/\s*\d)?\s*\}?)?"
 _TEXT = rf"(?:\\mu\s*)?\\text\{{[^{{}}]*\}}(?:\s*\\(?:Omega|ohm)(?![a-zA-Z]))?{_POWER}"
 _SYMBOL = (
     r"(?:\\mu\s*(?:[mgsFCAVLNJW]|\\text\{[^{}]*\})(?![A-Za-z])|k?\\Omega|\\ohm|\\AA|\\mathring\{A\}"
-    r"|[RMLD]\s*_\s*\{?\s*\\(?:odot|oplus|text\{sun\})\s*\}?|\\degree\s*[CFK](?![A-Za-z]))"
+    r"|(?:[RMLD]|\\text\s*\{\s*[RMLD]\s*\})\s*_\s*\{?\s*\\(?:odot|oplus|text\{sun\})\s*\}?|\\degree\s*[CFK](?![A-Za-z]))"
 )
 _ATOM = (
     rf"(?:{_TEXT}|(?:{_SYMBOL}|(?<![A-Za-z\\])(?:{'|'.join(_PLAIN)})(?![A-Za-z])){_POWER})"
@@ -64,6 +64,7 @@ _LOOSE_TAIL = re.compile(
 )
 _WORD_TAIL = re.compile(r"(?<=[\d})%\s])\s*([A-Za-z][A-Za-z']+(?:[\s-]+[A-Za-z'/]+){0,5})$")
 _IDEOGRAPHS = re.compile(r"\s*(?:\\text\s*\{\s*)?[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{1,12}\s*\}?$")
+_IDEOGRAPHS_BEFORE = re.compile(r"^(?:\\text\s*\{)?[\u4e00-\u9fff\s]{1,8}\}?\s*(?=[\d\\(-])")
 _REMARK = re.compile(r"\s\(\s*(?:\\text\{[^{}]*\}|[A-Za-z][A-Za-z' ]{2,})\s*\)$")
 _BOUND = re.compile(
     r"(?<![A-Za-z])(?:(?:or|and)\s+(?:[a-z]+\s+)?(?:fewer|less|more|greater|higher|lower|above|below|over"
@@ -76,7 +77,7 @@ _CURRENCY = re.compile(
     r"|\\text\s*\{\s*(euro|pound|yen|rupee|EUR|GBP|USD|Rs)\.?\s*\}|(EUR|GBP|USD|INR|Rs)\.?(?![A-Za-z]))\s*"
 )
 _LEAD_WORDS = (
-    "about|approximately|approx|around|roughly|exactly|only|just|simply|ca|circa|answer|final|the|is|a|total|of|equals|equal|to"
+    "about|approximately|approx|around|roughly|exactly|only|both|just|simply|ca|circa|answer|final|the|is|a|total|of|equals|equal|to"
     "|it|there|are|we|get|therefore|thus|so|hence|value|result|be|length|area|volume|sum|USD|Rs"
 )
 _LEAD = re.compile(
@@ -123,6 +124,7 @@ def measure(text: str, *, loose: bool) -> ValueWithUnit:
         if _CURRENCY.match(text) and not text.startswith(r"\text{"):
             return measure(text, loose=loose)
     text = text if _BOUND.search(text) else _REMARK.sub("", text)
+    text = _IDEOGRAPHS_BEFORE.sub("", text)
     behind = _IDEOGRAPHS.search(text)
     if behind is not None and re.search(r"[\d)}%]$", text[: behind.start()]):
         text = text[: behind.start()]
@@ -144,7 +146,7 @@ def unit_name(text: str) -> str | None:
     text = re.sub(r"\\mu\s*(?:\\text\{\s*)?", r"\\text{u", text) if r"\mu" in text else text
     text = re.sub(r"(?:\\text\{([kMGm]?)\}\s*|(?<![A-Za-z])([kMGm]?))\\(?:Omega|ohm)", r"\\text{\1\2ohm}", text)
     text = re.sub(r"\\AA|\\mathring\{A\}", r"\\text{angstrom}", text)
-    text = re.sub(r"([RMLD])\s*_\s*\{?\s*\\(odot|oplus|text\{sun\})\s*\}?", r"\\text{\1\2}", text)
+    text = re.sub(r"(?:\\text\{\s*)?([RMLD])\}?\s*_\s*\{?\s*\\(odot|oplus|text\{sun\})\s*\}?", r"\\text{\1\2}", text)
     text = re.sub(r"/\s*\(([^()]*)\)", lambda m: "/" + m[1], text)  # all behind a slash is below
     text = re.sub(r"\\frac\s*\{(.*?)\}\s*\{(\s*\\text\{.*)\}", r"\1/\2", text)
     text = re.sub(r"\\text\{([^{}]*)\}", lambda match: rf" {match[1].replace('.', '')} ", text)

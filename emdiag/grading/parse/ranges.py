@@ -17,7 +17,7 @@ _FRENCH_END = re.compile(r"\[\s*([^\[\]]{1,200}?[,;][^\[\]]{1,200}?)\s*\[(?![\w-
 
 def with_usual_brackets(text: str) -> str:
     """`(1,2]` for `]1,2]`, as open ends are written in French and German."""
-    if "]" not in text:
+    if "]" not in text and "[" not in text:
         return text
     text = _FRENCH.sub(lambda match: f"({match[1]}{')' if match[2] == '[' else ']'}", text)
     return _FRENCH_END.sub(r"[\1)", text)

@@ -49,6 +49,7 @@ def without_remarks(text: str, *, conditions: bool) -> str:
     for part, separator in parts:
         plain = part.replace(r"\ge", "").replace(r"\le", "")
         is_more = dropped and _SIGN.search(part) is not None and "=" not in plain
+        is_more = is_more and _CONDITION.search(part) is None
         if (several and items and _MEMBER.fullmatch(part)) or is_more:
             changed = True
             continue
