@@ -18,7 +18,11 @@ _FRACTION = re.compile(r"(-?)\\[dt]?frac\{?(\d+)\}?\{?(\d+)\}?")
 def answer_forms(gold: Gold) -> Iterator[tuple[str, str]]:
     """Name and completion of each form that this gold has a place for."""
     text = gold.answer.strip()
-    text = text[1:-1] if len(text) > 1 and text[0] == text[-1] == "$" and "$" not in text[1:-1] else text
+    text = (
+        text[1:-1]
+        if len(text) > 1 and text[0] == text[-1] == "$" and "$" not in text[1:-1]
+        else text
+    )
     for name, form in FORMS.items():
         completion = form(text, gold)
         if completion is not None:
@@ -39,7 +43,11 @@ def _unit(unit: str) -> Callable[[str, Gold], str | None]:
 
 def _formula(text: str) -> str | None:
     """The gold where it can stand between dollar signs as it is."""
-    return None if "$" in text or re.search(r"[A-Za-z]{5,}(?![a-z]*\{)", text) and "\\" not in text else text
+    return (
+        None
+        if "$" in text or (re.search(r"[A-Za-z]{5,}(?![a-z]*\{)", text) and "\\" not in text)
+        else text
+    )
 
 
 def _around(before: str, after: str) -> Callable[[str, Gold], str | None]:
@@ -79,7 +87,9 @@ FORMS: dict[str, Callable[[str, Gold], str | None]] = {
     "rounded value behind a fraction": _rounded,
     "rounded value behind a root": _rounded_root,
     "condition behind": _around("So it is $\\boxed{", " \\text{ (since } t>0)}$."),
-    "condition for all": _around("So it is $\\boxed{", " \\quad \\text{for all } t\\in\\mathbb{R}}$."),
+    "condition for all": _around(
+        "So it is $\\boxed{", " \\quad \\text{for all } t\\in\\mathbb{R}}$."
+    ),
     "sentence in the box": lambda text, gold: (
         _box(rf"\text{{The value we are looking for is }} {text}") if _number(text, gold) else None
     ),

@@ -207,7 +207,9 @@ def _floor(text: str, random: Random) -> str | None:
 
 
 def _names(text: str, random: Random) -> str | None:
-    found = re.fullmatch(r"\$?([a-z]\([a-z]\))\s*=\s*([^=,$]*)\$?,\s*\$?([a-z]\([a-z]\))\s*=\s*([^=,$]*)\$?", text)
+    found = re.fullmatch(
+        r"\$?([a-z]\([a-z]\))\s*=\s*([^=,$]*)\$?,\s*\$?([a-z]\([a-z]\))\s*=\s*([^=,$]*)\$?", text
+    )
     if found is None or found[1] == found[3]:
         return None
     return f"{found[1]}={found[4]}, {found[3]}={found[2]}"

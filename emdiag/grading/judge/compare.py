@@ -7,129 +7,38 @@ decided without a worker is decided by the same code.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from emdiag.core.grades import Tolerance
+from emdiag.grading.judge.magnitudes import same_magnitude
+from emdiag.grading.judge.members import Same, covers, ordered, unordered
 from emdiag.grading.judge.names import asked_for, is_quantity, names_of, with_argument_of
 from emdiag.grading.parse.expression import read
 from emdiag.grading.parse.latex import canonical
-from emdiag.grading.parse.numbers import Quantity, agreement, is_near, parse_number, shifted
+from emdiag.grading.parse.numbers import parse_number
 from emdiag.grading.parse.shapes import Choice, Clock, Many, Relation, Shape, Value, WordAnswer
 from emdiag.grading.parse.systems import in_order
 from emdiag.grading.parse.words import plain_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from fractions import Fraction
 
-RelationParts = tuple[str, str, str]
-"""Left side, sign and right side of a relation."""
-
-
-class NeedsWorkerError(Exception):
-    """The pair cannot be decided without algebra."""
-
-
-class UndecidedError(Exception):
-    """The pair cannot be decided at all; the message says why."""
-
-
-class Symbolic(Protocol):
-    """Algebra on LaTeX; may raise `UndecidedError`.
-
-    Attributes:
-        unread: Whether an answer that it was asked about could not be read as mathematics.
-    """
-
-    unread: bool
-
-    def value(self, text: str) -> Fraction | None:
-        """The real constant that `text` is, to 60 digits; None for anything else."""
-        ...
-
-    def same(self, gold: str, answer: str) -> bool:
-        """Whether two expressions are equal for all values of their variables."""
-        ...
-
-    def same_relation(self, gold: RelationParts, answer: RelationParts) -> bool:
-        """Whether two equations or inequalities say the same."""
-        ...
-
-    def same_set(self, gold: str, answer: str) -> bool:
-        """Whether two sets of real numbers are equal."""
-        ...
-
-
-class Refuse:
-    """The `Symbolic` of the quick path."""
-
-    unread = False
-
-    def value(self, *texts: object, **_: object) -> NoReturn:
-        """Refuse."""
-        raise NeedsWorkerError(*texts)
-
-    same = same_relation = same_set = value
-
-
-@dataclass(frozen=True)
-class Step:
-    """One comparison: both sides as read, the rule that decided, and what it said."""
-
-    gold: Shape
-    answer: Shape
-    rule: str
-    holds: bool
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What holds for a whole gold answer.
-
-    Attributes:
-        unit: Stated beside the gold, in `units.unit_name` form.
-        percent: Whether that unit is percent.
-        steps: Where each comparison is written down; None where nobody asks why.
-    """
-
-    symbolic: Symbolic
-    tolerance: Tolerance = "exact"
-    error: str | None = None
-    unit: str | None = None
-    percent: bool = False
-    steps: list[Step] | None = None
-
-    def reason(self, gold: Shape, answer: Shape, *, rule: str, holds: bool) -> bool:
-        """`holds`, written down with its rule where somebody asks why."""
-        if self.steps is not None:
-            self.steps.append(Step(gold=gold, answer=answer, rule=rule, holds=holds))
-        return holds
+    from emdiag.grading.judge.terms import RelationParts, Terms
 
 
 def equal(gold: Shape, answer: Shape, terms: Terms) -> bool:
     """Whether `answer` says what `gold` says."""
-    rule, compare = _rule(gold, answer)
+    if isinstance(answer, Choice) and not isinstance(gold, Choice):
+        rule, compare = _BEHIND_A_LETTER
+    elif isinstance(gold, Many):
+        rule, compare = _MANY[gold.kind]
+    else:
+        rule, compare = _KINDS[type(gold)]
     return terms.reason(gold, answer, rule=rule, holds=compare(gold, answer, terms))
 
 
-def _rule(gold: Shape, answer: Shape) -> tuple[str, Callable[..., bool]]:
-    """What decides between shapes of these kinds, and its name."""
-    if isinstance(answer, Choice) and not isinstance(gold, Choice):
-        return "what stands behind the letter of a choice", _gold_is_no_choice
-    match gold:
-        case Value():
-            return "values", _value
-        case WordAnswer():
-            return "words", _words
-        case Choice():
-            return "the letter of a choice", _choice
-        case Clock():
-            return "times of day", _same_time
-        case Many():
-            return _MANY[gold.kind]
-        case Relation():
-            return "equations and inequalities up to a factor", _same_relation
+def _same(terms: Terms) -> Same:
+    return lambda gold, answer: equal(gold, answer, terms)
 
 
 def _same_relation(gold: Relation, answer: Shape, terms: Terms) -> bool:
@@ -154,6 +63,17 @@ def _value(gold: Value, answer: Shape, terms: Terms) -> bool:
     match answer:
         case Value():
             return _values(gold, answer, terms)
+        case Many():
+            return _value_of_many(gold, answer, terms)
+        case WordAnswer():
+            letters = re.fullmatch(r"[A-Za-z ]+", gold.text)
+            return bool(letters) and (plain_words(gold.text) or gold.text.lower()) == answer.words
+        case _:
+            return False
+
+
+def _value_of_many(gold: Value, answer: Many, terms: Terms) -> bool:
+    match answer:
         case Many() if len(answer.items) == 1:
             return equal(gold, answer.items[0], terms)
         case Many(kind="ratio") if len(answer.items) == 2:
@@ -162,9 +82,6 @@ def _value(gold: Value, answer: Shape, terms: Terms) -> bool:
             return _said_twice(gold, answer, terms)
         case Many() if gold.number is None and (r"\cup" in gold.text or r"\setminus" in gold.text):
             return terms.symbolic.same_set(gold.text, answer.text)
-        case WordAnswer():
-            letters = re.fullmatch(r"[A-Za-z ]+", gold.text)
-            return bool(letters) and (plain_words(gold.text) or gold.text.lower()) == answer.words
         case _:
             return False
 
@@ -185,7 +102,9 @@ def _said_twice(gold: Value, answer: Many, terms: Terms) -> bool:
         if len(numbers) == 2 and None not in numbers and numbers[0] and numbers[0].mantissa:
             return equal(gold, read(middle.strip(), loose=True), terms)
     texts = [canonical(item.text) for item in answer.items if isinstance(item, Value)]
-    forms = len(set(texts)) == len(answer.items) == 2 and re.search(r"(?<![A-Za-z\\])or(?![A-Za-z])", answer.text)
+    forms = len(set(texts)) == len(answer.items) == 2 and re.search(
+        r"(?<![A-Za-z\\])or(?![A-Za-z])", answer.text
+    )
     return bool(forms) and all(equal(gold, item, terms) for item in answer.items)
 
 
@@ -201,7 +120,7 @@ def _values(gold: Value, answer: Value, terms: Terms) -> bool:
     verdict = _names(gold, answer)
     if verdict is None:
         return terms.symbolic.same_relation(_sides(gold), _sides(answer))
-    return verdict and _magnitudes(gold, answer, terms)
+    return verdict and same_magnitude(gold, answer, terms)
 
 
 def _modular(gold: Value, answer: Value, terms: Terms) -> bool:
@@ -253,62 +172,7 @@ def _based(gold: Value, answer: Value, terms: Terms) -> bool:
         return gold.text == canonical(answer.text)
     if answer.base not in (None, 10):
         return False
-    return _magnitudes(replace(gold, base=None), replace(answer, base=None), terms)
-
-
-def _magnitudes(gold: Value, answer: Value, terms: Terms) -> bool:
-    if _same_magnitude(gold, answer, terms):
-        return True
-    of_gold = gold.percent or terms.percent
-    if of_gold == answer.percent:
-        return False
-    # One side says percent: 50 % is 0.5 as well as the 50 of "how many percent".
-    exactly = replace(terms, error=None)
-    if of_gold:
-        return _same_magnitude(_hundredth(gold), answer, exactly)
-    return _same_magnitude(gold, _hundredth(answer), exactly)
-
-
-def _hundredth(value: Value) -> Value:
-    number = None if value.number is None else shifted(value.number, -2)
-    return replace(value, text=rf"\frac{{{value.text}}}{{100}}", number=number)
-
-
-def _same_magnitude(gold: Value, answer: Value, terms: Terms) -> bool:
-    if gold.number is None or answer.number is None:
-        if canonical(gold.text) == canonical(answer.text):
-            return terms.reason(gold, answer, rule="the same text", holds=True)
-        if not answer.text or not gold.text:
-            return False
-    left, right = (_quantity(value, terms.symbolic) for value in (gold, answer))
-    if left is None or right is None:
-        holds = terms.symbolic.same(_latex(gold), _latex(answer))
-        return terms.reason(gold, answer, rule="algebra", holds=holds)
-    how = agreement(left, right, tolerance=terms.tolerance, error=terms.error)
-    if how is not None:
-        return terms.reason(gold, answer, rule=how, holds=True)
-    if (gold.number is not None and answer.number is not None) or not is_near(left, right):
-        return terms.reason(gold, answer, rule="the numbers differ", holds=False)
-    holds = terms.symbolic.same(_latex(gold), _latex(answer))
-    return terms.reason(gold, answer, rule="exact algebra", holds=holds)
-
-
-def _latex(value: Value) -> str:
-    """A value for algebra, which reads no e-notation and no grouped digits."""
-    number = value.number
-    if number is None:
-        return value.text
-    if number.ratio is not None:
-        return rf"\frac{{{number.ratio.numerator}}}{{{number.ratio.denominator}}}"
-    ten = rf" \cdot 10^{{{number.exponent}}}" if number.exponent else ""
-    return f"{number.mantissa}{ten}"
-
-
-def _quantity(value: Value, symbolic: Symbolic) -> Quantity | None:
-    if value.number is not None:
-        return Quantity(value=value.number.value, number=value.number)
-    number = symbolic.value(value.text)
-    return None if number is None else Quantity(value=number)
+    return same_magnitude(replace(gold, base=None), replace(answer, base=None), terms)
 
 
 def _words(gold: WordAnswer, answer: Shape, _: Terms) -> bool:
@@ -356,8 +220,8 @@ def _list(gold: Many, answer: Shape, terms: Terms) -> bool:
     if members is None:
         return False
     if gold.kind == "set" and isinstance(answer, Many) and answer.kind == "set":
-        return _covers(gold.items, members, terms)
-    return _unordered(gold.items, members, terms)
+        return covers(gold.items, members, _same(terms))
+    return unordered(gold.items, members, _same(terms))
 
 
 def _named_list(gold: Many, names: tuple[str, ...], answer: Shape, terms: Terms) -> bool:
@@ -367,15 +231,8 @@ def _named_list(gold: Many, names: tuple[str, ...], answer: Shape, terms: Terms)
     own = names_of(answer.items) or answer.names
     if set(own) == set(names) and len(own) == len(names):
         by_name = dict(zip(own, answer.items, strict=True))
-        return _ordered(gold.items, [by_name[name] for name in names], terms)
-    return not set(own) & set(names) and _ordered(gold.items, answer.items, terms)
-
-
-def _covers(gold: Sequence[Shape], answer: Sequence[Shape], terms: Terms) -> bool:
-    """Whether two sets in braces have the same members, however often each is written."""
-    return all(any(equal(left, right, terms) for right in answer) for left in gold) and all(
-        any(equal(left, right, terms) for left in gold) for right in answer
-    )
+        return ordered(gold.items, [by_name[name] for name in names], _same(terms))
+    return not set(own) & set(names) and ordered(gold.items, answer.items, _same(terms))
 
 
 def _proportional(gold: Many, answer: Shape, terms: Terms) -> bool:
@@ -386,7 +243,11 @@ def _proportional(gold: Many, answer: Shape, terms: Terms) -> bool:
             return False
         text = rf"\frac{{{left.text}}}{{{right.text}}}"
         return _values(Value(text=text, number=parse_number(text)), answer, terms)
-    if not isinstance(answer, Many) or answer.kind != "ratio" or len(answer.items) != len(gold.items):
+    if (
+        not isinstance(answer, Many)
+        or answer.kind != "ratio"
+        or len(answer.items) != len(gold.items)
+    ):
         return False
     first, other = gold.items[0], answer.items[0]
     pairs = zip(gold.items[1:], answer.items[1:], strict=True)
@@ -396,7 +257,12 @@ def _proportional(gold: Many, answer: Shape, terms: Terms) -> bool:
 def _times(left: Shape, right: Shape) -> Value:
     assert isinstance(left, Value)
     assert isinstance(right, Value)
-    if left.number and right.number and left.number.value is not None and right.number.value is not None:
+    if (
+        left.number
+        and right.number
+        and left.number.value is not None
+        and right.number.value is not None
+    ):
         value = left.number.value * right.number.value
         text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
         return Value(text=text, number=parse_number(text))
@@ -433,11 +299,13 @@ def _sequence(gold: Many, answer: Shape, terms: Terms) -> bool:
                 "list": round_ends,
                 "matrix": round_ends and answer.columns in {1, len(answer.items)},
             }[answer.kind]
-            return fits and _ordered(gold.items, answer.items, terms)
+            return fits and ordered(gold.items, answer.items, _same(terms))
         case "union":
             return len(gold.items) == 2 and terms.symbolic.same_set(gold.text, answer.text)
         case "set":
             return len(answer.items) == 1 and equal(gold, answer.items[0], terms)
+        case "ratio":
+            return False
 
 
 def _arranged(
@@ -456,20 +324,20 @@ def _matrix(gold: Many, answer: Shape, terms: Terms) -> bool:
         sums = isinstance(answer, Value) and r"\begin" in answer.text
         return sums and terms.symbolic.same(gold.text, answer.text)  # type: ignore[union-attr]
     if answer.kind == "matrix":
-        return gold.columns == answer.columns and _ordered(gold.items, answer.items, terms)
+        return gold.columns == answer.columns and ordered(gold.items, answer.items, _same(terms))
     rows = answer.items
     if gold.columns > 1 and rows and all(isinstance(row, Many) for row in rows):
         cells = [cell for row in rows if isinstance(row, Many) for cell in row.items]
         width = {len(row.items) for row in rows if isinstance(row, Many)}
-        return width == {gold.columns} and _ordered(gold.items, cells, terms)
+        return width == {gold.columns} and ordered(gold.items, cells, _same(terms))
     vector = gold.columns == 1 or gold.columns == len(gold.items)
-    ordered = answer.kind in {"sequence", "list"}
-    return vector and ordered and _ordered(gold.items, answer.items, terms)
+    in_line = answer.kind in {"sequence", "list"}
+    return vector and in_line and ordered(gold.items, answer.items, _same(terms))
 
 
 def _union(gold: Many, answer: Shape, terms: Terms) -> bool:
     several = isinstance(answer, Many) and answer.kind in {"union", "list"}
-    if several and _unordered(gold.items, answer.items, terms):  # type: ignore[union-attr]
+    if several and unordered(gold.items, answer.items, _same(terms)):  # type: ignore[union-attr]
         return True
     text = answer.text if isinstance(answer, Many | Value) else None
     if text is None or (isinstance(answer, Value) and answer.number is not None):
@@ -477,37 +345,6 @@ def _union(gold: Many, answer: Shape, terms: Terms) -> bool:
     if isinstance(answer, Many) and answer.kind in {"list", "matrix"}:
         return False
     return terms.symbolic.same_set(gold.text, text)
-
-
-def _ordered(gold: Sequence[Shape], answer: Sequence[Shape], terms: Terms) -> bool:
-    return len(gold) == len(answer) and all(
-        equal(left, right, terms) for left, right in zip(gold, answer, strict=True)
-    )
-
-
-def _unordered(gold: Sequence[Shape], answer: Sequence[Shape], terms: Terms) -> bool:
-    """Whether the members can be paired off; each is used once, so a double one counts twice."""
-    if len(gold) != len(answer):
-        return False
-    known: dict[tuple[int, int], bool] = {}
-
-    def fits(left: int, right: int) -> bool:
-        if (left, right) not in known:
-            known[left, right] = equal(gold[left], answer[right], terms)
-        return known[left, right]
-
-    taken: dict[int, int] = {}
-
-    def place(left: int, visited: set[int]) -> bool:
-        for right in range(len(answer)):
-            if right not in visited and fits(left, right):
-                visited.add(right)
-                if right not in taken or place(taken[right], visited):
-                    taken[right] = left
-                    return True
-        return False
-
-    return all(place(left, set()) for left in range(len(gold)))
 
 
 _MANY: dict[str, tuple[str, Callable[..., bool]]] = {
@@ -518,3 +355,14 @@ _MANY: dict[str, tuple[str, Callable[..., bool]]] = {
     "union": ("sets of numbers", _union),
     "ratio": ("ratios up to a factor", _proportional),
 }
+_KINDS: dict[type, tuple[str, Callable[..., bool]]] = {
+    Value: ("values", _value),
+    WordAnswer: ("words", _words),
+    Choice: ("the letter of a choice", _choice),
+    Clock: ("times of day", _same_time),
+    Relation: ("equations and inequalities up to a factor", _same_relation),
+}
+_BEHIND_A_LETTER: tuple[str, Callable[..., bool]] = (
+    "what stands behind the letter of a choice",
+    _gold_is_no_choice,
+)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from emdiag.grading.judge.compare import UndecidedError
+from emdiag.grading.judge.terms import UndecidedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class _Evaluation:
         if self._steps > MAX_STEPS:
             raise UndecidedError("a sum or product has too many terms")
         if node.is_Rational:
-            return Fraction(int(node.p), int(node.q))  # type: ignore[attr-defined]
+            return Fraction(int(node.p), int(node.q))
         if node.is_Symbol:
             name = str(node)
             if name not in self._values:
@@ -163,7 +163,9 @@ def _root(base: Fraction, exponent: Fraction) -> Fraction:
     negative = base < 0
     if (negative and order % 2 == 0) or order > 64 or abs(exponent.numerator) > 1000:
         raise _Irrational
-    above, below = (sympy.integer_nthroot(abs(n), order) for n in (base.numerator, base.denominator))
+    above, below = (
+        sympy.integer_nthroot(abs(n), order) for n in (base.numerator, base.denominator)
+    )
     if not (above[1] and below[1]):
         raise _Irrational
     root = Fraction(int(above[0]), int(below[0])) * (-1 if negative else 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from math import log10
 
-from emdiag.grading.judge.compare import UndecidedError
+from emdiag.grading.judge.terms import UndecidedError
 from emdiag.grading.parse.split import max_depth
 
 MAX_LENGTH = 1024

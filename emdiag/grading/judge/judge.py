@@ -9,15 +9,9 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from emdiag.core.grades import MAIN_GRADER, Gold, Verdict
-from emdiag.grading.judge.compare import (
-    NeedsWorkerError,
-    Refuse,
-    Symbolic,
-    Terms,
-    UndecidedError,
-    equal,
-)
+from emdiag.grading.judge.compare import equal
 from emdiag.grading.judge.guards import MAX_DEPTH
+from emdiag.grading.judge.terms import NeedsWorkerError, Refuse, Symbolic, Terms, UndecidedError
 from emdiag.grading.parse.announcements import stated
 from emdiag.grading.parse.expression import readings
 from emdiag.grading.parse.extract import extract

@@ -19,11 +19,13 @@ _TAKEN = re.compile(
     r"\\(?:sin|cos|tan|cot|sec|csc|log|ln|lfloor|lceil|det|max|min|gcd|lcm|lim|sum|prod|int|binom|begin)"
     r"(?![a-z])"
 )
-_SEGMENTS = re.compile(r"(?:[A-Z]{1,2}'?|\[[A-Z]+\]|[abcdhpqrmnRSV](?:_\{?\w\}?)?|\||\\overline|[{}()/\s]|\\frac|\d|\^)+")
+_SEGMENTS = re.compile(
+    r"(?:[A-Z]{1,2}'?|\[[A-Z]+\]|[abcdhpqrmnRSV](?:_\{?\w\}?)?|\||\\overline|[{}()/\s]|\\frac|\d|\^)+"
+)
 
 
 def is_quantity(name: str, value: str) -> bool:
-    """Whether a left side names what was asked for, instead of being half of an equation.
+    r"""Whether a left side names what was asked for, instead of being half of an equation.
 
     `x`, `x+y`, `x^2+y^2`, `\\tan 2A` and `2x+3y` do, and so does a sum of numbers with its result.
     `2x`, `x+2` and `|x-3|` hold one letter and numbers of their own: they are solved for it.
@@ -63,9 +65,15 @@ def with_argument_of(gold: Value, answer: Value) -> Value:
     if len(own) != 1 or len(other) != 1 or own[0] is None or other[0] is None:
         return answer
     (name, old), new = other[0].groups(), own[0][2]
-    if old == new or name != own[0][1] or re.search(rf"(?<![A-Za-z\\\\]){new}(?![A-Za-z])", answer.text):
+    if (
+        old == new
+        or name != own[0][1]
+        or re.search(rf"(?<![A-Za-z\\\\]){new}(?![A-Za-z])", answer.text)
+    ):
         return answer
-    text = re.sub(rf"(\\\\[a-zA-Z]+)|(?<![A-Za-z]){old}(?![A-Za-z])", lambda m: m[1] or new, answer.text)
+    text = re.sub(
+        rf"(\\\\[a-zA-Z]+)|(?<![A-Za-z]){old}(?![A-Za-z])", lambda m: m[1] or new, answer.text
+    )
     return replace(answer, text=text, names=gold.names)
 
 
@@ -74,9 +82,7 @@ def names_of(items: Sequence[Shape]) -> tuple[str, ...]:
 
     `x_1` and `x_2` are two values of x, and no different names.
     """
-    names = [
-        item.names[0] for item in items if isinstance(item, Value) and len(item.names) == 1
-    ]
+    names = [item.names[0] for item in items if isinstance(item, Value) and len(item.names) == 1]
     if len(names) != len(items) or len(set(names)) != len(names) or len(names) < 2:
         return ()
     stems = {re.sub(r"_\{?\d\}?$", "", name) for name in names}

@@ -1,7 +1,7 @@
-r"""Whole numbers too large to write out, such as `2^{2^{12}}` and `3^{3^{10}}+1`, by their structure.
+r"""Whole numbers too large to write out, such as `2^{2^{12}}`, by their structure.
 
-A number is read as a sum of signed products of prime powers. Equal sums are equal numbers; sums that
-differ modulo some prime are different numbers; nothing else is decided.
+A number is read as a sum of signed products of prime powers. Equal sums are equal numbers; sums
+that differ modulo some prime are different numbers; nothing else is decided.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""How a completion says that its answer follows, in five languages, kept as data.
 
 An announcement is a noun ("the final answer", "la respuesta") with a verb or a colon behind it, or
-stands alone on its line; a few tokens announce by themselves (`####`, `<answer>`). A sentence states
-its answer behind its verb: "the smallest such k is 58".
+stands alone on its line; a few tokens announce by themselves (`####`, `<answer>`). A sentence
+states its answer behind its verb: "the smallest such k is 58".
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _NOUNS = {
     r"|(?:correct|right)\s{1,8}(?:option|choice|alternative)|final\s{1,8}result",
     "german": r"(?:(?:endg\u00fcltige|richtige|korrekte)\s{1,8})?antwort|endergebnis|ergebnis"
     r"|l\u00f6sung(?=\s{1,3}(?:ist|lautet))",
-    "french": r"r\u00e9ponses?(?:\s{1,8}(?:finale|correcte|exacte))?|r\u00e9sultat(?:\s{1,8}final)?",
+    "french": r"r\u00e9ponses?(?:\s{1,8}(?:finale|correcte|exacte))?"
+    r"|r\u00e9sultat(?:\s{1,8}final)?",
     "spanish": r"respuestas?(?:\s{1,8}(?:final|correcta))?|resultado(?:\s{1,8}final)?",
 }
 _VERBS = {
@@ -109,23 +110,31 @@ def stated(text: str) -> str:
     "and" says several things, and one with "at least" or "not" says no value: both stay whole.
     """
     masked = re.sub(r"\\text\{|[{}]", lambda match: " " * len(match[0]), text)
-    verbs = [match for match in _STATES.finditer(masked)]
-    if not verbs:
+    verbs = list(_STATES.finditer(masked))
+    if not verbs or not _is_one_statement(masked, verbs[0], verbs[-1]):
         return text
-    first, last = verbs[0], verbs[-1]
-    head, tail = masked[: last.start()], text[last.end() :]
-    if _JOINS.search(masked[first.start() : last.start()]) or limits(masked):
+    last = verbs[-1]
+    tail = text[last.end() :].lstrip(" :,")
+    if not tail.strip(" .:{}"):
         return text
-    if re.search(r"[,;=]|(?<![A-Za-z])(?:since|because|where|when|whenever|if|provided|assuming)(?![A-Za-z])", masked[: first.start()]):
-        return text
-    if not re.match(r"\s*(?:[A-Za-z]{2}|[Aa]\s|[\u4e00-\u9fff])", head) or not tail.strip(" .:{}"):
-        return text
-    inside = text[: last.end()].rfind(r"\text{") > text[: last.end()].rfind("}")
-    tail = tail.lstrip(" :,")
-    if not inside:
-        return tail
+    is_inside = text[: last.end()].rfind(r"\text{") > text[: last.end()].rfind("}")
     before, closed, after = tail.partition("}")
-    before = before.strip(" :,")
-    if not closed:
+    if not is_inside or not closed:
         return tail
+    before = before.strip(" :,")
     return (rf"\text{{{before}}} {after}" if before else after).strip()
+
+
+def _is_one_statement(masked: str, first: re.Match[str], last: re.Match[str]) -> bool:
+    """Whether a sentence begins with words and says one thing of one subject."""
+    if not _SUBJECT.match(masked[: last.start()]) or limits(masked):
+        return False
+    if _JOINS.search(masked[first.start() : last.start()]):
+        return False
+    return not _BEFORE_A_CONDITION.search(masked[: first.start()])
+
+
+_SUBJECT = re.compile(r"\s*(?:[A-Za-z]{2}|[Aa]\s|[\u4e00-\u9fff])")
+_BEFORE_A_CONDITION = re.compile(
+    r"[,;=]|(?<![A-Za-z])(?:since|because|where|when|whenever|if|provided|assuming)(?![A-Za-z])"
+)

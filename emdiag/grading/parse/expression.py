@@ -13,7 +13,7 @@ from emdiag.grading.parse.matrices import matrix_cells, without_transpose
 from emdiag.grading.parse.notation import based, chosen, figure, number_function
 from emdiag.grading.parse.numbers import Number, parse_number, shifted
 from emdiag.grading.parse.quantities import angle, clock, measure
-from emdiag.grading.parse.ranges import interval_text, is_name, meet, with_usual_brackets
+from emdiag.grading.parse.ranges import interval_text, is_name, with_usual_brackets
 from emdiag.grading.parse.shapes import (
     Choice,
     Clock,
@@ -39,15 +39,34 @@ _RELATIONS = {"=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\approx", r"\equi
 _KNOWN_SETS = {
     (r"\mathbb{R}", "all real numbers"): r"(-\infty,\infty)",
     (
-        r"\mathbb{R}^+", r"\mathbb{R}^{+}", r"\mathbb{R}_+", r"\mathbb{R}_{+}", r"\mathbb{R}_{>0}",
-        "all positive real numbers", "positive real numbers", "all positive reals",
+        r"\mathbb{R}^+",
+        r"\mathbb{R}^{+}",
+        r"\mathbb{R}_+",
+        r"\mathbb{R}_{+}",
+        r"\mathbb{R}_{>0}",
+        "all positive real numbers",
+        "positive real numbers",
+        "all positive reals",
     ): r"(0,\infty)",
     (
-        r"\mathbb{R}_{\ge0}", r"\mathbb{R}^{\ge0}", r"\mathbb{R}_{0}^{+}", r"\mathbb{R}^{+}_{0}",
-        r"\mathbb{R}_0^+", r"\mathbb{R}^+_0", "all nonnegative real numbers", "all non negative real numbers",
-        r"\mathbb{R}^{+}_0", r"\mathbb{R}_0^{+}",
+        r"\mathbb{R}_{\ge0}",
+        r"\mathbb{R}^{\ge0}",
+        r"\mathbb{R}_{0}^{+}",
+        r"\mathbb{R}^{+}_{0}",
+        r"\mathbb{R}_0^+",
+        r"\mathbb{R}^+_0",
+        "all nonnegative real numbers",
+        "all non negative real numbers",
+        r"\mathbb{R}^{+}_0",
+        r"\mathbb{R}_0^{+}",
     ): r"[0,\infty)",
-    (r"\mathbb{R}^-", r"\mathbb{R}^{-}", r"\mathbb{R}_-", r"\mathbb{R}_{-}", r"\mathbb{R}_{<0}"): r"(-\infty,0)",
+    (
+        r"\mathbb{R}^-",
+        r"\mathbb{R}^{-}",
+        r"\mathbb{R}_-",
+        r"\mathbb{R}_{-}",
+        r"\mathbb{R}_{<0}",
+    ): r"(-\infty,0)",
     (r"\mathbb{R}_{\le0}", r"\mathbb{R}^{\le0}"): r"(-\infty,0]",
 }
 _MODULUS = re.compile(
@@ -119,7 +138,7 @@ def read(text: str, *, loose: bool) -> Shape:
             kind = "union"
         common = intersected(shapes, signs)
         if common is not None:
-            return replace(read(common, loose=loose), is_range=True)  # type: ignore[type-var]
+            return _ranged(read(common, loose=loose))
         systems = grouped_systems(shapes)
         if systems:
             return Many(kind="list", items=systems, text=text)
@@ -175,12 +194,9 @@ def _plain(text: str, *, loose: bool) -> Shape:
     for names, interval in _KNOWN_SETS.items():
         if key in names or words in names:
             return read(interval, loose=loose)
-    in_base = based(text)
-    if in_base is not None:
-        return in_base
-    named = figure(text)
-    if named is not None:
-        return named
+    special = based(text) or figure(text)
+    if special is not None:
+        return special
     if key == r"\{\}":
         return WordAnswer(words="no solution", text=text)
     if words is None or not re.search(r"\\(?:text|emptyset)|[A-Za-z]{3}", text):
@@ -280,8 +296,9 @@ def _related(text: str, *, loose: bool) -> Shape | None:
 
 def _ranged(shape: Shape) -> Shape:
     """`shape` known to be an interval, where it is a pair in brackets."""
-    is_pair = isinstance(shape, Many) and shape.kind == "sequence" and len(shape.items) == 2
-    return replace(shape, is_range=True) if is_pair else shape  # type: ignore[type-var]
+    if isinstance(shape, Many) and shape.kind == "sequence" and len(shape.items) == 2:
+        return replace(shape, is_range=True)
+    return shape
 
 
 def _named(names: tuple[str, ...], text: str, *, loose: bool) -> Shape:

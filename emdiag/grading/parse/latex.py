@@ -24,7 +24,8 @@ _NAMES = {
     "hbox": r"\text", "mathit": r"\text", "mathsf": r"\text", "textup": r"\text",
     "mathtt": r"\text", "simeq": r"\approx", "approxeq": r"\approx", "thickapprox": r"\approx",
     "pounds": r"\text{pound}", "euro": r"\text{euro}", "EUR": r"\text{euro}", "yen": r"\text{yen}",
-    "lg": r"\log_{10}", "vee": " or ", "wedge": " and ", "degree": r"\degree", "operatorname": r"\operatorname", "infin": r"\infty", "iff": "=",
+    "lg": r"\log_{10}", "vee": " or ", "wedge": " and ",
+    "degree": r"\degree", "operatorname": r"\operatorname", "infin": r"\infty", "iff": "=",
 }  # fmt: skip
 _DEGREE = re.compile(
     r"\^\s*(?:\{\s*(?:\\(?:circ|degree|deg)(?![a-zA-Z])|o(?=\s*\}))\s*\}"
@@ -43,7 +44,9 @@ _FUNCTIONS = (
     "|gamma|lambda|omega|infinity|infty|sqrt|oo"
 )
 _BARE_FUNCTION = re.compile(rf"(?<![A-Za-z\\])(?:np\.|math\.|sympy\.)?({_FUNCTIONS})(?![A-Za-z])")
-_QUOTIENT_BEFORE = re.compile(r"(?<![\w.}^/_])(\d+)\s*/\s*(\d+)\s+(?=[A-Za-z]|\\(?:pi|sqrt|theta)|\()")
+_QUOTIENT_BEFORE = re.compile(
+    r"(?<![\w.}^/_])(\d+)\s*/\s*(\d+)\s+(?=[A-Za-z]|\\(?:pi|sqrt|theta)|\()"
+)
 """A quotient of numbers with a space behind: `1/4 x` is a quarter of x, as it looks."""
 _WITH_ARGUMENTS = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
 
@@ -89,7 +92,10 @@ def canonical(text: str) -> str:
 
 def has_angle(text: str) -> bool:
     r"""Whether degrees in `text` belong to the argument of a function, as in `\sin 30\degree`."""
-    return re.search(r"(?:\\(?:sin|cos|tan|cot|sec|csc)|cis\}?)(?![a-zA-Z])[^+]*\\degree", text) is not None
+    return (
+        re.search(r"(?:\\(?:sin|cos|tan|cot|sec|csc)|cis\}?)(?![a-zA-Z])[^+]*\\degree", text)
+        is not None
+    )
 
 
 def unboxed(text: str) -> str:
@@ -136,7 +142,8 @@ def _degrees(match: re.Match[str]) -> str:
 
 _SPELLED = {
     "and": " and ", "or": " or ", "und": " and ", "et": " and ", "y": " and ", "oder": " or ",
-    "ou": " or ", "as well as": " and ", "hex": "hex", "": " ", "degree": r"\degree ", "degrees": r"\degree ",
+    "ou": " or ", "as well as": " and ", "hex": "hex", "": " ",
+    "degree": r"\degree ", "degrees": r"\degree ",
     "deg": r"\degree ",
     **dict.fromkeys(("percent", "per cent", "percentage", "pct", "%", r"\%"), "%"),
 }  # fmt: skip
@@ -145,14 +152,22 @@ _SPELLED = {
 def _word(match: re.Match[str]) -> str:
     word = " ".join(match[1].split())
     bare = word.strip(" .,;:").lower()
-    if not bare and ":" in word:
-        return ":"
-    if re.fullmatch(r"(?:or |that is |which is )?(?:approximately|approx|about|roughly)", bare):
+    if not bare and re.search("[,:]", word):
+        return ":" if ":" in word else ", "
+    if bare in _SPELLED:
+        return _SPELLED[bare]
+    if _ROUGHLY.fullmatch(bare):
         return r"\approx "
+    return _phrase(match, word)
+
+
+_ROUGHLY = re.compile(r"(?:or |that is |which is )?(?:approximately|approx|about|roughly)")
+
+
+def _phrase(match: re.Match[str], word: str) -> str:
+    r"""What `\text{}` around several words becomes: lists are split, values set free."""
     if re.fullmatch(r"[A-J](?:\s*(?:,|and|or|&)\s*[A-J])+", word):
         return ", ".join(re.findall(r"(?<![a-z])[A-J](?![a-z])", word))
-    if bare in _SPELLED:
-        return ", " if not bare and "," in word else _SPELLED[bare]
     if re.fullmatch(r"[^A-Za-z]*", word) or "\\" in word:
         return word
     joined = re.fullmatch(r"(.*?)[ ,]+(and|or|und|oder|et|ou)", word)
@@ -174,7 +189,9 @@ def _operators(text: str) -> str:
     text = _QUOTIENT_BEFORE.sub(r"\\frac{\1}{\2} ", text)
     text = _outside_text(text)
     text = re.sub(r"([\^_])\s*([+-]?\d+)(?!\d)", r"\1{\2}", text)
-    text = re.sub(r"(?<=\d)\.(?=\s*(?:[/}a-zA-Z+*-]|\\(?!overline|dots|dot|bar|overset))|\s*$)", "", text)
+    text = re.sub(
+        r"(?<=\d)\.(?=\s*(?:[/}a-zA-Z+*-]|\\(?!overline|dots|dot|bar|overset))|\s*$)", "", text
+    )
     return re.sub(r"\s+", " ", text)
 
 

@@ -1,4 +1,4 @@
-r"""Matrices and vectors as rows of cells: environments, brackets, multiples, sums and transposes."""
+r"""Matrices and vectors as rows of cells: environments, brackets, multiples, sums, transposes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _MATRIX = re.compile(
     r"\\begin\{([pbBvV]?(?:small)?matrix|array)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}", re.DOTALL
 )
 _BRACKETED = re.compile(
-    r"[\[(]\s*\\begin\{(array|matrix|smallmatrix)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}\s*[\])]", re.DOTALL
+    r"[\[(]\s*\\begin\{(array|matrix|smallmatrix)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}\s*[\])]",
+    re.DOTALL,
 )
 _TRANSPOSED = re.compile(r"\s*\^\s*\{?\s*(?:T|\\top|\\intercal|\\text\{T\}|\\prime)\s*\}?$")
 MAX_CELLS = 2500
@@ -98,7 +99,13 @@ def _term(sign: str, text: str) -> tuple[str, Cells] | None:
     width = max((len(row) for row in cells), default=0)
     if not width or any(len(row) != width for row in cells) or width * len(cells) > MAX_CELLS:
         return None
-    factor = factor if sign == "+" else f"-{factor or 1}" if parse_number(factor or "1") else f"-({factor})"
+    factor = (
+        factor
+        if sign == "+"
+        else f"-{factor or 1}"
+        if parse_number(factor or "1")
+        else f"-({factor})"
+    )
     return factor, Cells(width, [cell for row in cells for cell in row])
 
 

@@ -26,16 +26,16 @@ _BASE = re.compile(
 )
 _CHOSEN = (
     re.compile(r"(?:\\text\{)?C\}?\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)"),
-    re.compile(r"(?:\{\s*\})?\s*[_^]\s*\{?\s*(\w+)\s*\}?\s*(?:\\text\{)?C\}?\s*_\s*\{?\s*(\w+)\s*\}?"),
+    re.compile(
+        r"(?:\{\s*\})?\s*[_^]\s*\{?\s*(\w+)\s*\}?\s*(?:\\text\{)?C\}?\s*_\s*\{?\s*(\w+)\s*\}?"
+    ),
     re.compile(r"(?:\\text\{)?C\}?\s*_\s*\{?\s*(\w+)\s*\}?\s*\^\s*\{?\s*(\w+)\s*\}?"),
 )
 _ARRANGED = (
     re.compile(r"(?:\\text\{)?P\}?\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"),
     re.compile(r"(?:\\text\{)?A\}?\s*_\s*\{?\s*(\d+)\s*\}?\s*\^\s*\{?\s*(\d+)\s*\}?"),
 )
-_FUNCTION = re.compile(
-    r"\\(max|min|gcd|lcm)\s*(?:\\\{|\(|\{)([^()]*?)(?:\\\}|\)|(?<!\\)\})"
-)
+_FUNCTION = re.compile(r"\\(max|min|gcd|lcm)\s*(?:\\\{|\(|\{)([^()]*?)(?:\\\}|\)|(?<!\\)\})")
 _FIGURE = re.compile(
     r"\\(angle|measuredangle|triangle|overline|overrightarrow|overleftrightarrow|vec|widehat)\s*"
     r"\{?\s*((?:[A-Z](?:_\{?\w\}?)?\s*'?\s*){2,4})\}?"

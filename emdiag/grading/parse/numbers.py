@@ -138,12 +138,18 @@ def agreement(
         return "the same number"
     if gold.value is None or answer.value is None:
         return None
+    return _closeness(gold, answer, tolerance=tolerance, error=error)
+
+
+def _closeness(
+    gold: Quantity, answer: Quantity, *, tolerance: Tolerance, error: str | None
+) -> str | None:
+    assert gold.value is not None
+    assert answer.value is not None
     apart = abs(gold.value - answer.value)
     bound = parse_number(error) if error else None
     if bound is not None and bound.value is not None:
         return f"within the error {error}" if apart <= abs(bound.value) else None
-    if written and apart == 0:
-        return "the same number"
     if tolerance == "significant-digits":
         return "within 1 % or the gold's last digit" if apart <= _allowed(gold) else None
     if _is_double(answer, gold.value, apart) or _is_double(gold, answer.value, apart):
@@ -168,7 +174,7 @@ def _is_rounded(gold: Quantity, answer: Quantity) -> bool:
 
 
 def _is_double(quantity: Quantity, other: Fraction, apart: Fraction) -> bool:
-    """Whether a decimal has the digits of a double-precision number and is one unit from `other`."""
+    """Whether a decimal has the digits of a double-precision number and is a unit from `other`."""
     number = quantity.number
     is_long = number is not None and number.decimal and number.digits >= DOUBLE_DIGITS
     is_short = number is not None and number.digits <= DOUBLE_DIGITS + 2

@@ -1,7 +1,7 @@
 r"""Quantities: a value with its unit, percent, currency, angle or time of day.
 
-A unit is what stands in `\text{}` behind a value, or a unit's plain name, with powers, quotients and
-brackets. A single plain letter is a unit only behind a space, and only where the gold has no
+A unit is what stands in `\text{}` behind a value, or a unit's plain name, with powers, quotients
+and brackets. A single plain letter is a unit only behind a space, and only where the gold has no
 letters: `5m` may be five times m. Words that make a bound of a number ("6 or fewer") are no unit.
 """
 
@@ -31,28 +31,28 @@ _GROUPS = {
     "A": "A amp amps ampere amperes", "C": "C coulomb coulombs", "mol": "mol mole moles",
     "erg": "erg ergs", "AU": "AU au", "pc": "pc parsec parsecs", "ly": "ly", "atm": "atm",
     "bar": "bar",
-    "T": "T tesla", "ohm": "ohm ohms", "angstrom": "angstrom angstroms", "arcsec": "arcsec arcseconds", "kph": "kph kmh",
+    "T": "T tesla", "ohm": "ohm ohms", "angstrom": "angstrom angstroms",
+    "arcsec": "arcsec arcseconds", "kph": "kph kmh",
 }  # fmt: skip
 UNITS = {name: unit for unit, names in _GROUPS.items() for name in names.split()}
 _PLAIN = sorted((name for name in UNITS if len(name) > 1), key=len, reverse=True)
 _SINGLE = sorted(name for name in UNITS if len(name) == 1)
+_BASES = "m g s A K mol J N W Hz Pa V F C T eV L ohm bar pc ly yr M B"
+_PREFIXES = "f p n u m c d k M G T"
 _PREFIXED = {
-    prefix + base: prefix + base
-    for base in "m g s A K mol J N W Hz Pa V F C T eV L ohm bar pc ly yr M B".split()
-    for prefix in "f p n u m c d k M G T".split()
+    name: name
+    for name in (prefix + base for base in _BASES.split() for prefix in _PREFIXES.split())
 }
 UNITS = _PREFIXED | UNITS
-_PLAIN += [name for name in ("kJ", "keV", "MeV", "GeV", "kW", "kHz", "MHz", "GHz", "kPa", "ms", "Mpc",
-                             "kpc") if name not in _PLAIN]  # fmt: skip
+_COMMON = "kJ keV MeV GeV kW kHz MHz GHz kPa ms Mpc kpc"
+_PLAIN += [name for name in _COMMON.split() if name not in _PLAIN]
 _POWER = r"(?:\s*\^\s*\{?\s*-?\s*\d(?:\s*/\s*\d)?\s*\}?)?"
 _TEXT = rf"(?:\\mu\s*)?\\text\{{[^{{}}]*\}}(?:\s*\\(?:Omega|ohm)(?![a-zA-Z]))?{_POWER}"
 _SYMBOL = (
     r"(?:\\mu\s*(?:[mgsFCAVLNJW]|\\text\{[^{}]*\})(?![A-Za-z])|k?\\Omega|\\ohm|\\AA|\\mathring\{A\}"
     r"|(?:[RMLD]|\\text\s*\{\s*[RMLD]\s*\})\s*_\s*\{?\s*\\(?:odot|oplus|text\{sun\})\s*\}?|\\degree\s*[CFK](?![A-Za-z]))"
 )
-_ATOM = (
-    rf"(?:{_TEXT}|(?:{_SYMBOL}|(?<![A-Za-z\\])(?:{'|'.join(_PLAIN)})(?![A-Za-z])){_POWER})"
-)
+_ATOM = rf"(?:{_TEXT}|(?:{_SYMBOL}|(?<![A-Za-z\\])(?:{'|'.join(_PLAIN)})(?![A-Za-z])){_POWER})"
 _LINK = r"(?:\s|/|\\cdot(?![a-z])|\bper\b)*"
 _FRACTION = r"\\frac\s*\{\s*\\text\{[^{}]*\}\s*\}\s*\{\s*\\text\{[^{}]*\}" + _POWER + r"\s*\}"
 _TEXTS = rf"(?:{_TEXT}|\(\s*{_TEXT}(?:{_LINK}{_TEXT})*\s*\){_POWER}|{_FRACTION})"
@@ -63,7 +63,9 @@ _LOOSE_TAIL = re.compile(
     rf"((?:{_LINK}{_ATOMS_LOOSE}|{_SINGLES}|/\s?(?:{'|'.join(_SINGLE)}){_POWER}(?![A-Za-z]))+)\s*$"
 )
 _WORD_TAIL = re.compile(r"(?<=[\d})%\s])\s*([A-Za-z][A-Za-z']+(?:[\s-]+[A-Za-z'/]+){0,5})$")
-_IDEOGRAPHS = re.compile(r"\s*(?:\\text\s*\{\s*)?[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{1,12}\s*\}?$")
+_IDEOGRAPHS = re.compile(
+    r"\s*(?:\\text\s*\{\s*)?[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{1,12}\s*\}?$"
+)
 _IDEOGRAPHS_BEFORE = re.compile(r"^(?:\\text\s*\{)?[\u4e00-\u9fff\s]{1,8}\}?\s*(?=[\d\\(-])")
 _REMARK = re.compile(r"\s\(\s*(?:\\text\{[^{}]*\}|[A-Za-z][A-Za-z' ]{2,})\s*\)$")
 _BOUND = re.compile(
@@ -93,7 +95,18 @@ _ATOMS = re.compile(
 
 
 LONGEST_UNIT = 240
-_NO_UNIT = {"dozen", "times", "more", "less", "fewer", "plus", "minus", "base", "factorial", "squared"}
+_NO_UNIT = {
+    "dozen",
+    "times",
+    "more",
+    "less",
+    "fewer",
+    "plus",
+    "minus",
+    "base",
+    "factorial",
+    "squared",
+}
 
 
 class ValueWithUnit(NamedTuple):
@@ -144,9 +157,17 @@ def unit_name(text: str) -> str | None:
     powers: dict[str, int] = {}
     text = text.replace(r"\degree", r"\text{degree}").replace("$", "")
     text = re.sub(r"\\mu\s*(?:\\text\{\s*)?", r"\\text{u", text) if r"\mu" in text else text
-    text = re.sub(r"(?:\\text\{([kMGm]?)\}\s*|(?<![A-Za-z])([kMGm]?))\\(?:Omega|ohm)", r"\\text{\1\2ohm}", text)
+    text = re.sub(
+        r"(?:\\text\{([kMGm]?)\}\s*|(?<![A-Za-z])([kMGm]?))\\(?:Omega|ohm)",
+        r"\\text{\1\2ohm}",
+        text,
+    )
     text = re.sub(r"\\AA|\\mathring\{A\}", r"\\text{angstrom}", text)
-    text = re.sub(r"(?:\\text\{\s*)?([RMLD])\}?\s*_\s*\{?\s*\\(odot|oplus|text\{sun\})\s*\}?", r"\\text{\1\2}", text)
+    text = re.sub(
+        r"(?:\\text\{\s*)?([RMLD])\}?\s*_\s*\{?\s*\\(odot|oplus|text\{sun\})\s*\}?",
+        r"\\text{\1\2}",
+        text,
+    )
     text = re.sub(r"/\s*\(([^()]*)\)", lambda m: "/" + m[1], text)  # all behind a slash is below
     text = re.sub(r"\\frac\s*\{(.*?)\}\s*\{(\s*\\text\{.*)\}", r"\1/\2", text)
     text = re.sub(r"\\text\{([^{}]*)\}", lambda match: rf" {match[1].replace('.', '')} ", text)
@@ -214,7 +235,7 @@ def clock(text: str) -> tuple[int, int, int | None] | None:
     if hour > 23 or int(match[2] or 0) > 59 or int(match[3] or 0) > 59:
         return None
     if half is not None:
-        return (hour % 12 + 12 * half, seconds, half) if 0 < hour else None
+        return (hour % 12 + 12 * half, seconds, half) if hour > 0 else None
     return hour, seconds, (1 if hour > 12 else 0 if hour == 0 else None)
 
 

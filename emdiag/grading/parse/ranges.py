@@ -34,9 +34,9 @@ def interval_text(sides: list[str], signs: list[str]) -> str | None:
     size = re.fullmatch(r"\|([^|]+)\|", sides[0])
     if size is not None and is_name(size[1]):
         return _size_range(sides[1], signs[0])
-    if is_name(sides[1]) or (parse_number(sides[0]) and _SCALED.fullmatch(sides[1])):
-        if not is_name(sides[0]):
-            sides, signs = sides[::-1], [_FLIPPED[signs[0]]]
+    turned = is_name(sides[1]) or (parse_number(sides[0]) and _SCALED.fullmatch(sides[1]))
+    if turned and not is_name(sides[0]):
+        sides, signs = sides[::-1], [_FLIPPED[signs[0]]]
     if not is_name(sides[0]):
         solved = _solved(sides[0], signs[0], sides[1])
         if solved is None:

@@ -1,8 +1,8 @@
 r"""Remarks and conditions behind an answer, which say the same again or for which cases it holds.
 
-`\frac{211}{12} (\approx 17.58)`, `6 \text{ (since } x>0)`, `f(x)=5x \quad \forall x\in\mathbb{R}`: the
-exact part in front is the answer. A condition that changes the answer ("if", "unless", "for even
-n") stays, and so does every condition where the gold itself has one.
+`\frac{211}{12} (\approx 17.58)`, `6 \text{ (since } x>0)`, `f(x)=5x \quad \forall x`: the exact
+part in front is the answer. A condition that changes the answer ("if", "unless", "for even n")
+stays, and so does every condition where the gold itself has one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from emdiag.grading.parse.split import split_keeping
 from emdiag.grading.parse.words import plain_words
 
 _OPENED_REMARK = re.compile(
-    r"\s*(?:\\approx|=|~|\\text\s*\{\s*(?:approximately|approx|about|roughly|or|or about|i\.?e|that is|QED)[^A-Za-z]"
+    r"\s*(?:\\approx|=|~|\\text\s*\{\s*(?:approximately|approx|about|roughly|or|or about"
+    r"|i\.?e|that is|QED)[^A-Za-z]"
     r"|(?:approximately|approx|about|roughly|or|i\.e\.)[^A-Za-z])"
 )
 _PERCENTAGE = re.compile(r"\s*\d+(?:\.\d+)?\s*%\s*")
@@ -21,10 +22,13 @@ _ALWAYS = re.compile(
     r"(?:\\text\s*\{\s*)?(?<![A-Za-z\\])for\s+(?:all|every|any|each|real|arbitrary|some)(?![A-Za-z])|\\forall|\\quad\s*\\forall",
 )
 _CONDITION = re.compile(
-    r"(?:\\text\s*\{\s*)?(?<![A-Za-z\\])(?:since|because|where|when(?:ever)?|provided|assuming|given|such that|as"
-    r"|with(?!\s+remainder)|at(?!\s+(?:least|most))|for(?!\s+(?:even|odd|each)))(?![A-Za-z])|\\because"
+    r"(?:\\text\s*\{\s*)?(?<![A-Za-z\\])(?:since|because|where|when(?:ever)?|provided|assuming|given"
+    r"|such that|as|with(?!\s+remainder)|at(?!\s+(?:least|most))"
+    r"|for(?!\s+(?:even|odd|each)))(?![A-Za-z])|\\because"
 )
-_MEMBER = re.compile(r"[A-Za-z\\,\s_{}]+\\in\s*\\mathbb\s*\{?\s*[RZNQC]\s*\}?(?:\s*[_^]\s*\{?[^{}]*\}?)?")
+_MEMBER = re.compile(
+    r"[A-Za-z\\,\s_{}]+\\in\s*\\mathbb\s*\{?\s*[RZNQC]\s*\}?(?:\s*[_^]\s*\{?[^{}]*\}?)?"
+)
 _SIGN = re.compile(r"<|>|\\le(?![a-z])|\\ge(?![a-z])|\\ne(?![a-z])|\\in(?![a-z])")
 _SEPARATORS = {",", ";", "and", "or"}
 
@@ -39,6 +43,7 @@ def without_remarks(text: str, *, conditions: bool) -> str:
     """A tidied text without what is said again behind its parts.
 
     Args:
+        text: From `latex.tidy`.
         conditions: Whether conditions go too; those that hold for everything always go.
     """
     if plain_words(text) is not None:

@@ -53,7 +53,7 @@ def as_tuple(values: Sequence[Value]) -> Many:
 
 
 def in_order(values: Sequence[Value]) -> list[Value]:
-    """Named values in the order of a tuple: neighbouring letters by the alphabet, else as written."""
+    """Named values in a tuple's order: neighbouring letters by the alphabet, else as written."""
     names = [item.names[0] for item in values]
     letters = [name for name in names if _LETTER.fullmatch(name)]
     indexed = [re.fullmatch(r"([A-Za-z])_\{?(\d+)\}?", name) for name in names]

@@ -24,7 +24,8 @@ _CANONICAL = {synonym: name for name, synonyms in _SAME.items() for synonym in s
 _NUMERALS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
     "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
-    "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60,
+    "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20,
+    "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60,
     "seventy": 70, "eighty": 80, "ninety": 90, "a": 1,
 }  # fmt: skip
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
@@ -60,7 +61,7 @@ def plain_words(text: str) -> str | None:
 
 
 def numeral(words: str) -> str | None:
-    """The digits that a number in words means, such as `35` or `\\frac{3}{4}`; None for others."""
+    r"""The digits that a number in words means, such as `35` or `\\frac{3}{4}`; None for others."""
     parts = [part for part in words.split() if part != "and"]
     if len(parts) >= 2 and parts[-1].removesuffix("s") in _PARTS:
         above = _cardinal(parts[:-1]) if parts[:-1] not in (["a"], []) else 1
@@ -77,7 +78,7 @@ def _cardinal(parts: list[str]) -> int | None:
     for part in parts:
         if part in _NUMERALS:
             size = _NUMERALS[part]
-            if size >= last or (size >= 10 and 0 < current % 100) or (0 < current % 10):
+            if size >= last or (size >= 10 and current % 100 > 0) or (current % 10 > 0):
                 return None  # "five three" is no number
             current, last = current + size, (10 if size >= 20 else 1)
         elif part in _SCALES and current:

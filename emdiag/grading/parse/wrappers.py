@@ -31,18 +31,61 @@ _EMPHASIS = re.compile(
 )
 _CODE = re.compile(r"`{1,3}([^`\n]{1,400})`{1,3}")
 
-BOLD = (
-    "mathbf boldsymbol bm pmb mathord mathbin mathop mathrel mathpunct underline uline uuline"
-    " overbrace underbrace mathcal mathscr displaymath ensuremath bold boldmath Large large"
-    " smash cancelto rlap llap mathllap mathrlap fcolorbox colorbox vcenter"
-).split()
+_BOLD = frozenset(
+    [
+        "mathbf",
+        "boldsymbol",
+        "bm",
+        "pmb",
+        "mathord",
+        "mathbin",
+        "mathop",
+        "mathrel",
+        "mathpunct",
+        "underline",
+        "uline",
+        "uuline",
+        "overbrace",
+        "underbrace",
+        "mathcal",
+        "mathscr",
+        "ensuremath",
+        "bold",
+        "Large",
+        "large",
+        "smash",
+        "rlap",
+        "llap",
+        "mathllap",
+        "mathrlap",
+        "fcolorbox",
+        "colorbox",
+        "vcenter",
+    ]
+)
 """Commands around an argument that is read as it stands."""
-_BOLD = frozenset(BOLD)
-TEXT = (
-    "text textbf textit textrm textsf texttt textnormal emph mbox hbox mathit mathsf textup mathtt"
-    " mathrm mathnormal textsc textmd operatorname*"
-).split()
-_TEXT = frozenset(TEXT)
+_TEXT = frozenset(
+    [
+        "text",
+        "textbf",
+        "textit",
+        "textrm",
+        "textsf",
+        "texttt",
+        "textnormal",
+        "emph",
+        "mbox",
+        "hbox",
+        "mathit",
+        "mathsf",
+        "textup",
+        "mathtt",
+        "mathrm",
+        "mathnormal",
+        "textsc",
+        "textmd",
+    ]
+)
 _COMMAND = re.compile(r"\\([a-zA-Z]+)\*?\s{0,4}\{")
 _ROWS = re.compile(
     r"\\begin\s{0,4}\{(aligned|align|alignat|gathered|gather|split|equation|multline|eqnarray"
@@ -169,7 +212,9 @@ def _text(head: str, inner: str) -> str:
     return "".join(out)
 
 
-_WORDS = re.compile(r"(\\[a-zA-Z]+\{[^{}]*\}|\\[a-zA-Z]+|\\.|[\^_]\s*\{[^{}]*\}|[\^_].)|([A-Za-z][A-Za-z'.,:;/ -]*)")
+_WORDS = re.compile(
+    r"(\\[a-zA-Z]+\{[^{}]*\}|\\[a-zA-Z]+|\\.|[\^_]\s*\{[^{}]*\}|[\^_].)|([A-Za-z][A-Za-z'.,:;/ -]*)"
+)
 
 
 def _spaced(match: re.Match[str], command: str) -> str:
@@ -215,6 +260,8 @@ def _rows(name: str, body: str) -> str | None:
     out = ""
     for row in rows:
         row = row if "\\begin" in row.replace("\\B", "\\b") else row.replace("&", " ").strip()  # noqa: PLW2901
-        joins = re.match(r"=|<|>|\\(?:le|ge|leq|geq|approx|equiv|Rightarrow|implies)(?![a-zA-Z])", row)
+        joins = re.match(
+            r"=|<|>|\\(?:le|ge|leq|geq|approx|equiv|Rightarrow|implies)(?![a-zA-Z])", row
+        )
         out += row if not out else f" {row}" if joins else f", {row}"
     return out

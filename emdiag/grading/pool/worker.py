@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CPU_GRACE_S = 5
 _REASON_LENGTH = 300
 COMPUTING_S = 2.0
-"""Seconds of processor time that our own comparison may take; load on the machine does not count."""
+"""Seconds of processor time that our own comparison may take; other load does not count."""
 
 
 class _TooLongError(BaseException):

@@ -1,0 +1,95 @@
+"""What a comparison is made under: the gold's terms, algebra to ask, and where reasons are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from emdiag.core.grades import Tolerance
+from emdiag.grading.parse.shapes import Shape
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+RelationParts = tuple[str, str, str]
+"""Left side, sign and right side of a relation."""
+
+
+class NeedsWorkerError(Exception):
+    """The pair cannot be decided without algebra."""
+
+
+class UndecidedError(Exception):
+    """The pair cannot be decided at all; the message says why."""
+
+
+class Symbolic(Protocol):
+    """Algebra on LaTeX; may raise `UndecidedError`.
+
+    Attributes:
+        unread: Whether an answer that it was asked about could not be read as mathematics.
+    """
+
+    unread: bool
+
+    def value(self, text: str) -> Fraction | None:
+        """The real constant that `text` is, to 60 digits; None for anything else."""
+        ...
+
+    def same(self, gold: str, answer: str) -> bool:
+        """Whether two expressions are equal for all values of their variables."""
+        ...
+
+    def same_relation(self, gold: RelationParts, answer: RelationParts) -> bool:
+        """Whether two equations or inequalities say the same."""
+        ...
+
+    def same_set(self, gold: str, answer: str) -> bool:
+        """Whether two sets of real numbers are equal."""
+        ...
+
+
+class Refuse:
+    """The `Symbolic` of the quick path."""
+
+    unread = False
+
+    def value(self, *texts: object, **_: object) -> NoReturn:
+        """Refuse."""
+        raise NeedsWorkerError(*texts)
+
+    same = same_relation = same_set = value
+
+
+@dataclass(frozen=True)
+class Step:
+    """One comparison: both sides as read, the rule that decided, and what it said."""
+
+    gold: Shape
+    answer: Shape
+    rule: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for a whole gold answer.
+
+    Attributes:
+        unit: Stated beside the gold, in `units.unit_name` form.
+        percent: Whether that unit is percent.
+        steps: Where each comparison is written down; None where nobody asks why.
+    """
+
+    symbolic: Symbolic
+    tolerance: Tolerance = "exact"
+    error: str | None = None
+    unit: str | None = None
+    percent: bool = False
+    steps: list[Step] | None = None
+
+    def reason(self, gold: Shape, answer: Shape, *, rule: str, holds: bool) -> bool:
+        """`holds`, written down with its rule where somebody asks why."""
+        if self.steps is not None:
+            self.steps.append(Step(gold=gold, answer=answer, rule=rule, holds=holds))
+        return holds
