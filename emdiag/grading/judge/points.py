@@ -49,7 +49,8 @@ def number_of(expression: sympy.Expr, digits: int) -> sympy.Expr | None:
     """
     free = {symbol: sympy.I for symbol in expression.free_symbols if str(symbol) == "i"}
     expression = expression.xreplace(free) if free else expression
-    if not free and not expression.has(sympy.I):
+    odd = not free and any(map(_is_odd_root, expression.atoms(sympy.Pow)))
+    if odd and not expression.has(sympy.I):
         expression = expression.replace(_is_odd_root, _odd_root)
     for form in (expression, None):
         form = expression.doit() if form is None else form  # noqa: PLW2901 - only if needed
@@ -167,6 +168,13 @@ def _agree_at(
 def _is_same(left: sympy.Expr, right: sympy.Expr, digits: int) -> bool:
     if left.is_Rational and right.is_Rational:
         return bool(left == right)
+    if left.is_Float and right.is_Float:  # the same in plain fractions, which are quicker
+        a, b, bound = (
+            fraction_of(left),
+            fraction_of(right),
+            Fraction(1, 10 ** (digits - SPARE_DIGITS)),
+        )
+        return abs(a - b) <= bound * max(abs(a), abs(b)) + bound**2
     close = _close(digits)
     return bool(abs(left - right) <= close * max(abs(left), abs(right)) + close**2)
 

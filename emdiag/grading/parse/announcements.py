@@ -109,7 +109,9 @@ def stated(text: str) -> str:
     `\text{The number of codes is} 64` says `64`. A sentence with several verbs joined by commas or
     "and" says several things, and one with "at least" or "not" says no value: both stay whole.
     """
-    masked = re.sub(r"\\text\{|[{}]", lambda match: " " * len(match[0]), text)
+    if not _STATES.search(text):
+        return text
+    masked = _BRACES.sub(lambda match: " " * len(match[0]), text)
     verbs = list(_STATES.finditer(masked))
     if not verbs or not _is_one_statement(masked, verbs[0], verbs[-1]):
         return text
@@ -134,6 +136,7 @@ def _is_one_statement(masked: str, first: re.Match[str], last: re.Match[str]) ->
     return not _BEFORE_A_CONDITION.search(masked[: first.start()])
 
 
+_BRACES = re.compile(r"\\text\{|[{}]")
 _SUBJECT = re.compile(r"\s*(?:[A-Za-z]{2}|[Aa]\s|[\u4e00-\u9fff])")
 _BEFORE_A_CONDITION = re.compile(
     r"[,;=]|(?<![A-Za-z])(?:since|because|where|when|whenever|if|provided|assuming)(?![A-Za-z])"

@@ -44,6 +44,8 @@ _PROSE = re.compile(
     r"|that|which|of|you|know|cannot|sorry|think|idea|can|will|would|be|in|for|from|by|with|he|she|they|makes|total)(?![A-Za-z])",
     re.IGNORECASE,
 )
+SHORTEST = 6
+"""Characters that words with an answer have at least."""
 SHORT = 200
 """Length up to which a whole completion can be an answer."""
 
@@ -113,6 +115,8 @@ def answer_start(completion: str) -> int | None:
 def _reach(completion: str) -> tuple[int, int]:
     """Where the part that speaks begins and ends, without a question asked behind the answer."""
     start, end = spoken(completion)
+    if "\n" not in completion:
+        return start, end
     for match in NEXT_QUESTION.finditer(completion, start, end):
         before = completion[start : match.start()]
         if _boxes(before)[0] or last_announcement(before):
@@ -126,13 +130,14 @@ def _boxed(text: str, boxes: list[_Box], *, members: int, is_open: bool) -> Extr
     last = boxes[-1]
     answer = _inside(text, last)
     note = "a box that is not closed follows it" if is_open else None
-    run = [] if len(answer) > SHORT else _run(text, boxes, members)
+    run = [] if len(boxes) < 2 or len(answer) > SHORT else _run(text, boxes, members)
     if len(run) > 1:
         return Extraction(
             answer=", ".join(_named(text, box) for box in run), boxed=True, rule="boxes",
             note="put together from several boxes", span=(run[0].inside, last.end),
         )  # fmt: skip
-    later = last_announcement(text[last.end + 1 :]) if note is None else None
+    rest = text[last.end + 1 :]
+    later = last_announcement(rest) if note is None and len(rest) > SHORTEST else None
     if later is not None:
         note = "the last box counts; words behind it announce an answer as well"
     return Extraction(

@@ -58,6 +58,8 @@ def based(text: str) -> Value | None:
 
 def chosen(text: str) -> str | None:
     r"""`\binom{10}{4}` for `C(10,4)`, `{}_{10}C_4` and `C_{10}^4`, and a product for `P(10,4)`."""
+    if not re.search(r"[CPA]\s*\}?\s*[(_]", text):
+        return None
     for at, pattern in enumerate(_CHOSEN):
         match = pattern.fullmatch(text)
         if match is not None:

@@ -212,6 +212,7 @@ _CLOCK = re.compile(
     r"(\d{1,2})(?:\s*:\s*(\d{2})(?:\s*:\s*(\d{2}))?)?\s*(?:o'?clock)?\s*"
     r"(?:(?:in\s+the\s+)?(am|pm|morning|afternoon|evening|noon|midnight|h|hrs|uhr|hours)(?:\s+est)?)?"
 )
+_MAY_BE_CLOCK = re.compile(r"^.{0,20}\d\s*:\s*\d|(?:m\.?|noon|midnight|ing)\s*\}?$", re.IGNORECASE)
 _HALVES = {"am": 0, "morning": 0, "midnight": 0, "pm": 1, "afternoon": 1, "evening": 1, "noon": 1}
 
 
@@ -220,7 +221,7 @@ def clock(text: str) -> tuple[int, int, int | None] | None:
 
     The half is 0 before noon, 1 after, None where it is not said; hours from 13 on say it.
     """
-    if ":" not in text and not re.search("[mMnk]", text):
+    if not _MAY_BE_CLOCK.search(text):
         return None
     plain = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text).replace(".", "").replace("\\", "")
     plain = " ".join(plain.lower().split())

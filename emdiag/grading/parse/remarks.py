@@ -30,11 +30,18 @@ _MEMBER = re.compile(
     r"[A-Za-z\\,\s_{}]+\\in\s*\\mathbb\s*\{?\s*[RZNQC]\s*\}?(?:\s*[_^]\s*\{?[^{}]*\}?)?"
 )
 _SIGN = re.compile(r"<|>|\\le(?![a-z])|\\ge(?![a-z])|\\ne(?![a-z])|\\in(?![a-z])")
+_MAY_REMARK = re.compile(
+    r"\)\s*(?:$|[,;]|and|or)|\\(?:forall|because|in)(?![a-z])"
+    r"|(?<![A-Za-z\\])(?:since|because|where|when|provided|assuming|given|such|as|with|at|for)"
+)
+"""What every remark and condition has somewhere."""
 _SEPARATORS = {",", ";", "and", "or"}
 
 
 def has_condition(text: str) -> bool:
     """Whether a tidied text states for which cases it holds, beyond "for all"."""
+    if not _MAY_REMARK.search(text):
+        return False
     words = plain_words(text) is not None
     return not words and _CONDITION.search(_ALWAYS.sub(" ", text)) is not None
 
@@ -46,7 +53,7 @@ def without_remarks(text: str, *, conditions: bool) -> str:
         text: From `latex.tidy`.
         conditions: Whether conditions go too; those that hold for everything always go.
     """
-    if plain_words(text) is not None:
+    if not _MAY_REMARK.search(text) or plain_words(text) is not None:
         return text
     items: list[tuple[str, str]] = []
     parts = split_keeping(text, _SEPARATORS)

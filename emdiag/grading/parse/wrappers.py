@@ -121,6 +121,8 @@ def spoken(completion: str) -> tuple[int, int]:
                     if _FINAL_CHANNEL in completion else 0)  # fmt: skip
         if _OPENED.search(completion, start):
             return end, end
+    if "<" not in completion and "[" not in completion:
+        return start, end
     for match in _TURN_END.finditer(completion, start):
         if completion[start : match.start()].strip():
             return start, match.start()
