@@ -19,6 +19,8 @@ _TAKEN = re.compile(
     r"\\(?:sin|cos|tan|cot|sec|csc|log|ln|lfloor|lceil|det|max|min|gcd|lcm|lim|sum|prod|int|binom|begin)"
     r"(?![a-z])"
 )
+_TERM = re.compile(r"(?:^|[+-])\s*\d+(?:\.\d+)?\s*(?:$|[+-])")
+"""A number by itself in a sum: `5x-7y+4 = 0` is an equation, `5x-7y = 12` may be what was asked."""
 _SEGMENTS = re.compile(
     r"(?:[A-Z]{1,2}'?|\[[A-Z]+\]|[abcdhpqrmnRSV](?:_\{?\w\}?)?|\||\\overline|[{}()/\s]|\\frac|\d|\^)+"
 )
@@ -35,8 +37,10 @@ def is_quantity(name: str, value: str) -> bool:
     letters |= set(re.findall(r"\\(?:alpha|beta|gamma|theta|phi|omega|lambda)", bare))
     if not letters and not re.search(r"\\[a-zA-Z]{4,}|[A-Za-z]", name):
         return not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|sqrt|cdot|pi|text)", "", value))
-    if not re.search(r"\d", bare) or len(letters) != 1:
+    if not re.search(r"\d", bare):
         return True
+    if len(letters) != 1:
+        return _TERM.search(bare) is None and value.strip() != "0"
     return _TAKEN.match(bare.strip()) is not None or _has_reciprocal(bare)
 
 

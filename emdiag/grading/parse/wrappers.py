@@ -86,6 +86,7 @@ _TEXT = frozenset(
         "textmd",
     ]
 )
+_WRAPPED = re.compile(rf"\\(?:{'|'.join(sorted(_BOLD | _TEXT))})(?![a-zA-Z])")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)\*?\s{0,4}\{")
 _ROWS = re.compile(
     r"\\begin\s{0,4}\{(aligned|align|alignat|gathered|gather|split|equation|multline|eqnarray"
@@ -131,7 +132,9 @@ def spoken(completion: str) -> tuple[int, int]:
 
 def without_markup(line: str) -> str:
     """A line without special tokens, markdown and emphasis, of the same meaning."""
-    line = _TOKEN.sub(" ", line)
+    line = _TOKEN.sub(" ", line) if "<" in line or "[" in line else line
+    if "`" not in line and "*" not in line and "_" not in line:
+        return line
     line = _CODE.sub(r"\1", line) if "`" in line else line
     for _ in range(3):
         line, before = _EMPHASIS.sub(lambda match: match[2] or match[4], line), line
@@ -145,8 +148,10 @@ def unwrapped_latex(text: str) -> str:
     text = MARKS.sub(" ", text)
     if "\\begin" in text:
         text = _without_environments(text)
+    if "\\" not in text:
+        return text
     text = _LAYOUT.sub(" ", _LEFT_RIGHT.sub(" ", text))
-    return _without_bold(text) if "{" in text else text
+    return _without_bold(text) if _WRAPPED.search(text) else text
 
 
 def _without_bold(text: str) -> str:
