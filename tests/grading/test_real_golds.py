@@ -151,7 +151,9 @@ def near(gold: Gold, other: Gold) -> bool:
     return gold.tolerance != "exact" and abs(a - b) <= 0.05 * abs(a)
 
 
-def unequal_pairs(golds: dict[str, list[Gold]], random: Random, count: int) -> list[tuple[Gold, str]]:
+def unequal_pairs(
+    golds: dict[str, list[Gold]], random: Random, count: int
+) -> list[tuple[Gold, str]]:
     """Golds beside golds of other problems of their benchmark that do not share their numbers."""
     pairs = []
     for of_benchmark in golds.values():

@@ -11,7 +11,14 @@ from importlib.metadata import version
 from emdiag.core.grades import MAIN_GRADER, Gold, Verdict
 from emdiag.grading.judge.compare import equal
 from emdiag.grading.judge.guards import MAX_DEPTH
-from emdiag.grading.judge.terms import NeedsWorkerError, Refuse, Symbolic, Terms, UndecidedError
+from emdiag.grading.judge.terms import (
+    NeedsWorkerError,
+    Refuse,
+    Step,
+    Symbolic,
+    Terms,
+    UndecidedError,
+)
 from emdiag.grading.parse.announcements import stated
 from emdiag.grading.parse.expression import readings
 from emdiag.grading.parse.extract import extract
@@ -31,10 +38,11 @@ _LIBRARIES = ("math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict and, where it needs one, a reason."""
+    """A verdict and, where it needs one, a reason; the rule where no shapes were compared."""
 
     verdict: Verdict
     note: str | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,16 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
 
 
-def judge(gold: Gold, answer: str, symbolic: Symbolic) -> Outcome:
+def judge(
+    gold: Gold, answer: str, symbolic: Symbolic, *, steps: list[Step] | None = None
+) -> Outcome:
     """The verdict on one answer.
+
+    Args:
+        gold: The right answer.
+        answer: As cut out of the completion.
+        symbolic: Algebra to ask.
+        steps: Where each comparison is written down; None where nobody asks why.
 
     Raises:
         NeedsWorkerError: `symbolic` refused, and without it nothing is decided.
@@ -65,12 +81,12 @@ def judge(gold: Gold, answer: str, symbolic: Symbolic) -> Outcome:
     if not text:
         return Outcome(Verdict.NO_ANSWER, "the answer is empty")
     if canonical(text) == canonical(prepared.text):
-        return Outcome(Verdict.CORRECT)
+        return Outcome(Verdict.CORRECT, rule="the same text")
     if max_depth(text) > MAX_DEPTH:
         return Outcome(Verdict.UNDECIDED, "the answer is nested too deep")
     terms = Terms(
         symbolic=symbolic, tolerance=gold.tolerance, error=gold.error,
-        unit=prepared.unit, percent=prepared.percent,
+        unit=prepared.unit, percent=prepared.percent, steps=steps,
     )  # fmt: skip
     kind = gold.answer_type if gold.answer_type in {"list", "number"} else "unknown"
     said = without_remarks(stated(text), conditions=not prepared.has_condition)
