@@ -36,7 +36,7 @@ def test_json_is_one_object_a_line_with_verdict_extracted_grader_and_time(answer
     assert [line["verdict"] for line in lines] == ["correct", "wrong", "no_answer"]
     assert [line["extracted"] for line in lines] == ["3, 1", "13", None]
     assert [line["id"] for line in lines] == ["a", "b", "c"]
-    assert [line["grader"] for line in lines] == ["math-verify/1"] * 3
+    assert [line["grader"] for line in lines] == ["math-verify/2"] * 3
     assert [line["elapsed_s"] > 0 for line in lines] == [True, True, False]  # nothing to compare
     assert lines[2]["note"] == "the only box is not closed"
 
@@ -46,7 +46,7 @@ def test_the_table_counts_the_verdicts_and_names_the_grader(answers: Path) -> No
     assert done.exit_code == 0
     assert "3 graded lines" in done.stdout
     assert "2 of 3 answers in a box" in done.stdout
-    assert "math-verify/1" in done.stdout
+    assert "math-verify/2" in done.stdout
 
 
 def test_standard_input_is_graded_like_a_file(answers: Path) -> None:

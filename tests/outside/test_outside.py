@@ -81,11 +81,11 @@ def test_grades_of_a_grader_of_ones_own_stand_beside_the_main_ones(
     assert own["value"] == 0.5
     (stored,) = RunStore(tmp_path / "emdiag-out").runs()
     by_grader = {spec.grader: spec for spec in stored.gradings()}
-    assert list(by_grader) == ["math-verify/1", f"{GRADER} exact-words/1"]
+    assert list(by_grader) == ["math-verify/2", f"{GRADER} exact-words/1"]
     spec = by_grader[f"{GRADER} exact-words/1"]
     assert spec.versions["my-words"] == "3.1"
     assert len(spec.versions[f"source of {GRADER}"]) == 64
-    assert main_grading(stored) == by_grader["math-verify/1"]
+    assert main_grading(stored) == by_grader["math-verify/2"]
     grades = stored.grades(digest(spec))
     assert grades["colours/snow", 0].verdict == "undecided"
     note = grades["colours/snow", 0].note

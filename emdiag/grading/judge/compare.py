@@ -16,7 +16,7 @@ from emdiag.grading.judge.names import asked_for, is_quantity, names_of, with_ar
 from emdiag.grading.parse.expression import read
 from emdiag.grading.parse.latex import canonical
 from emdiag.grading.parse.numbers import parse_number
-from emdiag.grading.parse.shapes import Choice, Clock, Many, Relation, Shape, Value, WordAnswer
+from emdiag.grading.parse.shapes import Choice, DayTime, Many, Relation, Shape, Value, WordAnswer
 from emdiag.grading.parse.systems import in_order
 from emdiag.grading.parse.words import plain_words
 
@@ -47,15 +47,15 @@ def _same_relation(gold: Relation, answer: Shape, terms: Terms) -> bool:
     )
 
 
-def _same_time(gold: Clock, answer: Shape, terms: Terms) -> bool:
+def _same_time(gold: DayTime, answer: Shape, terms: Terms) -> bool:
     """Hours count from 0 to 23 where both say the half of the day, else as they are written."""
-    if not isinstance(answer, Clock) or gold.seconds != answer.seconds:
+    if not isinstance(answer, DayTime) or gold.seconds != answer.seconds:
         return False
     if gold.half is None and answer.half is None:
         return gold.hour == answer.hour
     if gold.half is None or answer.half is None:
-        said, open_one = (answer, gold) if gold.half is None else (gold, answer)
-        return open_one.hour == said.hour or open_one.hour == (said.hour % 12 or 12)
+        certain, unsure = (answer, gold) if gold.half is None else (gold, answer)
+        return unsure.hour == certain.hour or unsure.hour == (certain.hour % 12 or 12)
     return gold.hour == answer.hour
 
 
@@ -359,7 +359,7 @@ _KINDS: dict[type, tuple[str, Callable[..., bool]]] = {
     Value: ("values", _value),
     WordAnswer: ("words", _words),
     Choice: ("the letter of a choice", _choice),
-    Clock: ("times of day", _same_time),
+    DayTime: ("times of day", _same_time),
     Relation: ("equations and inequalities up to a factor", _same_relation),
 }
 _BEHIND_A_LETTER: tuple[str, Callable[..., bool]] = (

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from emdiag.core.grades import Gold, Verdict
 from emdiag.grading.judge.judge import RULES, judge, members
 from emdiag.grading.parse.extract import Found, extract
-from emdiag.grading.parse.shapes import Choice, Clock, Many, Relation, Shape, Value, WordAnswer
+from emdiag.grading.parse.shapes import Choice, DayTime, Many, Relation, Shape, Value, WordAnswer
 
 if TYPE_CHECKING:
-    from emdiag.grading.judge.terms import Step, Symbolic
+    from emdiag.grading.judge.terms import LeafComparison, Symbolic
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ShownComparison:
     """One comparison as it is shown: both sides as read, the rule, and whether they agree."""
 
     gold: str
@@ -34,7 +34,7 @@ class Explanation:
     Attributes:
         rule: The rule that decided, in words; the note where nothing was compared.
         rules: Number of the set of rules.
-        found: Which rule found the answer in the completion.
+        found_by: Which rule found the answer in the completion.
         extracted: The answer's text; None where nothing counts as one.
         span: Where it begins and ends in the completion, in characters.
         gold, answer: Both sides as read; None where nothing was compared.
@@ -44,12 +44,12 @@ class Explanation:
     verdict: Verdict
     rule: str
     rules: int
-    found: Found
+    found_by: Found
     extracted: str | None
     span: tuple[int, int] | None
     gold: str | None = None
     answer: str | None = None
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ShownComparison, ...] = ()
     note: str | None = None
 
 
@@ -63,19 +63,19 @@ def explain(gold: Gold, completion: str, symbolic: Symbolic) -> Explanation:
     if extraction.answer is None:
         note = extraction.note or "nothing counts as an answer"
         return Explanation(
-            verdict=Verdict.NO_ANSWER, rule=note, rules=RULES, found=extraction.rule,
+            verdict=Verdict.NO_ANSWER, rule=note, rules=RULES, found_by=extraction.rule,
             extracted=None, span=None, note=note,
         )  # fmt: skip
-    steps: list[Step] = []
+    steps: list[LeafComparison] = []
     outcome = judge(gold, extraction.answer, symbolic, steps=steps)
     comparisons = tuple(
-        Comparison(gold=shown(s.gold), answer=shown(s.answer), rule=s.rule, holds=s.holds)
+        ShownComparison(gold=shown(s.gold), answer=shown(s.answer), rule=s.rule, holds=s.holds)
         for s in steps
     )
     whole = comparisons[-1] if comparisons else None
     return Explanation(
         verdict=outcome.verdict, rule=_decisive(comparisons) or outcome.rule or str(outcome.note),
-        rules=RULES, found=extraction.rule, extracted=extraction.answer, span=extraction.span,
+        rules=RULES, found_by=extraction.rule, extracted=extraction.answer, span=extraction.span,
         gold=whole.gold if whole else None, answer=whole.answer if whole else None,
         comparisons=comparisons, note=outcome.note or extraction.note,
     )  # fmt: skip
@@ -97,7 +97,7 @@ def shown(shape: Shape) -> str:
             return f'"{shape.words}"'
         case Choice():
             return f"({shape.letter}) {shape.rest}".strip()
-        case Clock():
+        case DayTime():
             half = {0: " a.m.", 1: " p.m.", None: ""}[shape.half]
             return f"{shape.hour}:{shape.seconds // 60:02}{half}"
         case Relation():
@@ -113,7 +113,7 @@ def _several(shape: Many) -> str:
     return f"{kind}{shape.opener}{inner}{shape.closer}"
 
 
-def _decisive(comparisons: tuple[Comparison, ...]) -> str | None:
+def _decisive(comparisons: tuple[ShownComparison, ...]) -> str | None:
     """The rule of the whole; where it is one value, that of its last and closest comparison."""
     if not comparisons:
         return None

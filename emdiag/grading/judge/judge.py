@@ -14,7 +14,7 @@ from emdiag.grading.judge.guards import MAX_DEPTH
 from emdiag.grading.judge.terms import (
     NeedsWorkerError,
     Refuse,
-    Step,
+    LeafComparison,
     Symbolic,
     Terms,
     UndecidedError,
@@ -25,7 +25,7 @@ from emdiag.grading.parse.extract import extract
 from emdiag.grading.parse.latex import canonical, tidy, unboxed
 from emdiag.grading.parse.quantities import unit_name
 from emdiag.grading.parse.remarks import has_condition, without_remarks
-from emdiag.grading.parse.shapes import Clock, Many, Shape, Value
+from emdiag.grading.parse.shapes import DayTime, Many, Shape, Value
 from emdiag.grading.parse.split import max_depth
 
 RULES = 2
@@ -61,7 +61,7 @@ def versions() -> dict[str, str]:
 
 
 def judge(
-    gold: Gold, answer: str, symbolic: Symbolic, *, steps: list[Step] | None = None
+    gold: Gold, answer: str, symbolic: Symbolic, *, steps: list[LeafComparison] | None = None
 ) -> Outcome:
     """The verdict on one answer.
 
@@ -89,8 +89,8 @@ def judge(
         unit=prepared.unit, percent=prepared.percent, steps=steps,
     )  # fmt: skip
     kind = gold.answer_type if gold.answer_type in {"list", "number"} else "unknown"
-    said = without_remarks(stated(text), conditions=not prepared.has_condition)
-    shapes = readings(said, answer_type=kind, loose=prepared.loose)
+    core_text = without_remarks(stated(text), conditions=not prepared.has_condition)
+    shapes = readings(core_text, answer_type=kind, loose=prepared.loose)
     try:
         right = any(equal(left, right, terms) for left in prepared.shapes for right in shapes)
     except UndecidedError as error:
@@ -121,9 +121,9 @@ def members(gold: Gold) -> int:
 def _prepared(gold: Gold) -> _Prepared:
     text = tidy(unboxed(_bare(gold.answer)))
     loose = _has_plain_unit(text)
-    said = without_remarks(stated(text), conditions=False)
-    shapes = readings(said, answer_type=gold.answer_type, loose=loose)
-    shapes = [shape for shape in shapes if isinstance(shape, Clock)] or shapes
+    core_text = without_remarks(stated(text), conditions=False)
+    shapes = readings(core_text, answer_type=gold.answer_type, loose=loose)
+    shapes = [shape for shape in shapes if isinstance(shape, DayTime)] or shapes
     if gold.answer_type in {"tuple", "interval"}:
         shapes = [_in_order(shape) for shape in shapes]
     percent = gold.unit is not None and gold.unit.strip(" $\\") in {"%", "percent"}
@@ -165,7 +165,7 @@ def _is_without_letters(shape: Shape) -> bool:
             return not re.search(r"[A-Za-z]", re.sub(r"\\[a-zA-Z]+", "", shape.text))
         case Many():
             return all(map(_is_without_letters, shape.items))
-        case Clock():
+        case DayTime():
             return True
         case _:
             return False

@@ -62,7 +62,7 @@ class Refuse:
 
 
 @dataclass(frozen=True)
-class Step:
+class LeafComparison:
     """One comparison: both sides as read, the rule that decided, and what it said."""
 
     gold: Shape
@@ -86,10 +86,10 @@ class Terms:
     error: str | None = None
     unit: str | None = None
     percent: bool = False
-    steps: list[Step] | None = None
+    steps: list[LeafComparison] | None = None
 
     def reason(self, gold: Shape, answer: Shape, *, rule: str, holds: bool) -> bool:
         """`holds`, written down with its rule where somebody asks why."""
         if self.steps is not None:
-            self.steps.append(Step(gold=gold, answer=answer, rule=rule, holds=holds))
+            self.steps.append(LeafComparison(gold=gold, answer=answer, rule=rule, holds=holds))
         return holds

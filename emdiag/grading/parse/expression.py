@@ -16,7 +16,7 @@ from emdiag.grading.parse.quantities import angle, clock, measure
 from emdiag.grading.parse.ranges import interval_text, is_name, with_usual_brackets
 from emdiag.grading.parse.shapes import (
     Choice,
-    Clock,
+    DayTime,
     Many,
     ManyKind,
     Relation,
@@ -110,7 +110,7 @@ def _other_reading(text: str, shape: Shape) -> Shape | None:
     counted = chosen(text)
     if counted is not None:
         return Value(text=counted)
-    is_ratio = isinstance(shape, Clock) and shape.half is None and text.count(":") == 1
+    is_ratio = isinstance(shape, DayTime) and shape.half is None and text.count(":") == 1
     if is_ratio and gcd(*map(int, text.split(":"))) == 1:
         return _ratio(text, loose=False)
     return None
@@ -150,7 +150,7 @@ def _without_commas(text: str, *, loose: bool) -> Shape:
     """The shape of a text without top-level commas."""
     time = clock(text)
     if time is not None:
-        return Clock(*time)
+        return DayTime(*time)
     shape = _layout(text, loose=loose) or _related(text, loose=loose) or _ratio(text, loose=loose)
     if shape is not None:
         return shape

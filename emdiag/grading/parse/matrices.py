@@ -52,9 +52,9 @@ def matrix_cells(text: str) -> Cells | None:
 
 def without_transpose(text: str) -> str:
     """`(3,8)` for `(3,8)^T`: a list of coordinates is no row and no column."""
-    found = _TRANSPOSED.search(text) if "^" in text else None
-    bare = text[: found.start()] if found else text
-    enclosed = unwrapped(bare) if found else None
+    turned = _TRANSPOSED.search(text) if "^" in text else None
+    bare = text[: turned.start()] if turned else text
+    enclosed = unwrapped(bare) if turned else None
     return bare if enclosed is not None and "," in enclosed[1] else text
 
 

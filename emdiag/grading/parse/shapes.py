@@ -52,7 +52,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Clock:
+class DayTime:
     """A time of day.
 
     Attributes:
@@ -96,4 +96,4 @@ class Relation:
     right: str
 
 
-Shape = Value | WordAnswer | Choice | Clock | Many | Relation
+Shape = Value | WordAnswer | Choice | DayTime | Many | Relation

@@ -35,7 +35,7 @@ def test_a_verdict_names_the_rule_that_decided_and_what_found_the_answer(
     gold: str, completion: str, verdict: str, rule: str, found: str
 ) -> None:
     why = explain(Gold(answer=gold), completion, Algebra())
-    assert (why.verdict.value, why.rule, why.found) == (verdict, rule, found)
+    assert (why.verdict.value, why.rule, why.found_by) == (verdict, rule, found)
     assert why.rules == RULES
     if why.span is not None and found == "box":
         assert completion[slice(*why.span)].strip() == why.extracted

@@ -39,7 +39,7 @@ def test_lines_are_graded_in_their_order_with_line_and_id() -> None:
         (3, 7, "correct"),
         (4, None, "wrong"),
     ]
-    assert {line.grader for line in shown} == {"math-verify/1"}
+    assert {line.grader for line in shown} == {"math-verify/2"}
 
 
 def test_a_number_as_gold_never_passes_through_a_float() -> None:

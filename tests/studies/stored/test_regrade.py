@@ -59,8 +59,8 @@ def test_the_main_score_and_its_grader_stay_what_they_were(store: Path, tmp_path
     before = graded(run, label="a").correct
     emdiag.regrade(run.key, store=store, home=tmp_path, workers=1)
     assert graded(run, label="a").correct == before
-    assert run.gradings()[-1].grader == "math-verify/1"
-    assert [spec.grader for spec in run.gradings()] == ["plain-math-verify/1", "math-verify/1"]
+    assert run.gradings()[-1].grader == "math-verify/2"
+    assert [spec.grader for spec in run.gradings()] == ["plain-math-verify/1", "math-verify/2"]
     assert summarise(run).graded == len(before)
 
 
@@ -90,7 +90,7 @@ def test_the_command_shows_both_scores_and_where_the_graders_disagree(store: Pat
     done = CliRunner().invoke(app, ["regrade", "perfect", "-o", str(store), "--workers", "1"])
     assert done.exit_code == 0, done.output
     assert "8.64e7" in done.stdout
-    assert "plain-math-verify/1 minus math-verify/1: −8.3 points [−25.0, 0.0]" in done.stdout
+    assert "plain-math-verify/1 minus math-verify/2: −8.3 points [−25.0, 0.0]" in done.stdout
     again = CliRunner().invoke(app, ["regrade", "perfect", "-o", str(store), "--json"])
     (one,) = json.loads(again.stdout)["runs"]
     assert one["second_grader"] == "plain-math-verify/1"
