@@ -12,9 +12,9 @@ from emdiag.core.grades import MAIN_GRADER, Gold, Verdict
 from emdiag.grading.judge.compare import equal
 from emdiag.grading.judge.guards import MAX_DEPTH
 from emdiag.grading.judge.terms import (
+    LeafComparison,
     NeedsWorkerError,
     Refuse,
-    LeafComparison,
     Symbolic,
     Terms,
     UndecidedError,
