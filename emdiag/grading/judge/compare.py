@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emdiag.grading.judge.magnitudes import same_magnitude
+from emdiag.grading.judge.magnitudes import rounds_to, same_magnitude
 from emdiag.grading.judge.members import Same, covers, ordered, unordered
 from emdiag.grading.judge.names import asked_for, is_quantity, names_of, with_argument_of
 from emdiag.grading.parse.expression import read
@@ -105,7 +105,11 @@ def _said_twice(gold: Value, answer: Many, terms: Terms) -> bool:
     forms = len(set(texts)) == len(answer.items) == 2 and re.search(
         r"(?<![A-Za-z\\])or(?![A-Za-z])", answer.text
     )
-    return bool(forms) and all(equal(gold, item, terms) for item in answer.items)
+    if not forms:
+        return False
+    equals = [item for item in answer.items if equal(gold, item, terms)]
+    rest = [item for item in answer.items if item not in equals]
+    return bool(equals) and all(rounds_to(item, equals[0]) for item in rest)
 
 
 def _values(gold: Value, answer: Value, terms: Terms) -> bool:

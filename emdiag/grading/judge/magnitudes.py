@@ -3,14 +3,15 @@ r"""Whether two values are the same size: as written, rounded, in percent, or by
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from emdiag.grading.parse.latex import canonical
 from emdiag.grading.parse.numbers import Quantity, agreement, is_near, shifted
+from emdiag.grading.parse.shapes import Shape, Value
 
 if TYPE_CHECKING:
     from emdiag.grading.judge.terms import Symbolic, Terms
-    from emdiag.grading.parse.shapes import Value
 
 
 def same_magnitude(gold: Value, answer: Value, terms: Terms) -> bool:
@@ -67,3 +68,17 @@ def _quantity(value: Value, symbolic: Symbolic) -> Quantity | None:
         return Quantity(value=value.number.value, number=value.number)
     number = symbolic.value(value.text)
     return None if number is None else Quantity(value=number)
+
+
+def rounds_to(rounded: Shape, exact: Shape) -> bool:
+    """Whether a decimal is a written number rounded at the decimal's last digit."""
+    if not isinstance(rounded, Value) or not isinstance(exact, Value):
+        return False
+    if rounded.number is None or exact.number is None or not rounded.number.decimal:
+        return False
+    digit, size = rounded.number, exact.number.value
+    if rounded.percent:
+        digit = shifted(digit, -2)
+    if digit.value is None or size is None or digit.digits < 2:
+        return False
+    return abs(digit.value - size) * 2 <= Fraction(10) ** digit.last

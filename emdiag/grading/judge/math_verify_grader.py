@@ -58,6 +58,7 @@ _TAKEN_LETTERS = {
 }
 """Letters that the parser takes for e, the imaginary unit and the gamma function."""
 _LOOSE_WORDS = re.compile(r"(?<![_{A-Za-z])\\text\s*\{[^{}]*[A-Za-z]{2}")
+_HARMONIC = re.compile(r"(?<![A-Za-z\\])H_\s*\{\s*(\d{1,4})\s*\}")
 _CIS = re.compile(
     r"(?:\\text\s*\{\s*cis\s*\}|\\cis(?![a-z])|(?<![A-Za-z\\])cis(?![a-z]))\s*"
     r"(\([^()]*\)|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}"
@@ -140,7 +141,7 @@ class Algebra:
 def _parsed(text: str) -> object | None:
     """What math-verify's parser reads in `text`, decimals exact; None where it reads nothing."""
     check(text)
-    text = _cis(text)
+    text = _HARMONIC.sub(r"(\\sum_{h=1}^{\1} \\frac{1}{h})", _cis(text))
     if _LOOSE_WORDS.search(text):  # they would become variables
         return None
     if has_angle(text):

@@ -137,10 +137,22 @@ def _digits(*expressions: sympy.Expr) -> int:
         bits += sum(max(abs(int(n.p)).bit_length(), int(n.q).bit_length()) for n in numbers)
         powers = [abs(int(node.exp)) for node in expression.atoms(sympy.Pow) if node.exp.is_Integer]
         bits += sum(4 * power for power in powers if power > 1)
+        sizes = [_size(node.args[0]) for node in expression.atoms(sympy.Function) if node.args]
+        bits += int(sum(4 * size for size in sizes if size > 2))
     digits = POINT_DIGITS + bits * 302 // 1000
     if digits > MAX_DIGITS:
         raise UndecidedError("the values have too many digits to compare")
     return digits
+
+
+def _size(argument: sympy.Basic) -> float:
+    """How large a number is, 0 where it is none: `e^{-200}` needs as many digits as it has zeros."""
+    if not argument.is_number:
+        return 0.0
+    try:
+        return min(abs(float(argument)), 1e6)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
 
 
 def _agree_at(

@@ -27,7 +27,7 @@ _VERBS = {
 }
 _CHINESE = (
     "(?:\u6700\u7ec8|\u6700\u540e|\u6b63\u786e)?\u7684?(?:\u7b54\u6848|\u7ed3\u679c|\u9009\u9879|\u7b54)"
-    "\\s{0,4}(?:\u5e94\u8be5\u662f|\u5e94\u4e3a|\u5e94\u662f|\u7b49\u4e8e|\u662f|\u4e3a|[:\uff1a=])\\s{0,4}[:\uff1a]?"
+    "\\s{0,4}(?:\u9009|\u5e94\u8be5\u662f|\u5e94\u4e3a|\u5e94\u662f|\u7b49\u4e8e|\u662f|\u4e3a|[:\uff1a=])\\s{0,4}[:\uff1a]?"
     "|\u6545\\s{0,2}(?:\u9009\u62e9?|\u7b54\u6848)\\s{0,2}[:\uff1a\u4e3a\u662f]{0,2}"
     "|(?:\u56e0\u6b64|\u6240\u4ee5|\u5e94)\u9009\u62e9?\\s{0,2}[:\uff1a]?|\u6240\u6c42(?:\u4e3a|\u662f|\u5f97)"
 )
@@ -46,7 +46,8 @@ _ANNOUNCED = re.compile(
 )
 _END = re.compile(
     r"\n|</answer>|\.\s|\.$|\u3002|\s(?:because|since|which|as we|so that|denn|weil|car"
-    r"|puisque|porque|ya que)\s|,\s(?:because|since|where|which|so that)\s|\. ?I hope",
+    r"|puisque|porque|ya que)\s|,\s(?:because|since|where|which|so that|but|not|rather)\s"
+    r"|\. ?I hope",
     re.IGNORECASE,
 )
 _FILLER = re.compile(
@@ -56,6 +57,12 @@ _FILLER = re.compile(
 )
 _DISPLAY = re.compile(r"(\\\[|\$\$)([\s\S]{1,380}?)(?:\\\]|\$\$)")
 _BEGIN = re.compile(r"\\begin\{([a-z]{1,12}\*?)\}[\s\S]{1,380}?\\end\{\1\}")
+_REVERSED = re.compile(
+    r"(?:^|[\s,(])(\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|-?[\w./]{1,30})\s{1,3}(?:is|are)"
+    r"\s{1,3}(?:the|our|my)\s{1,3}(?:final\s|correct\s|required\s)?answers?(?![A-Za-z])"
+    r"|(?:option|choice)\s{1,3}\(?([A-J])\)?\s{1,3}is\s{1,3}(?:the\s)?(?:correct|right)",
+    re.IGNORECASE,
+)
 LOOKED_AT = 400
 """Characters behind an announcement that can be the answer."""
 
@@ -68,7 +75,7 @@ LIMITS = (
 """Words that make a number a bound, a guess or a denial."""
 _LIMIT = re.compile(rf"(?<![A-Za-z])(?:{LIMITS})(?![A-Za-z])", re.IGNORECASE)
 _STATES = re.compile(
-    rf"(?<![A-Za-z\\])(?:is|are|equals?|was|were|be|becomes|gives|{'|'.join(list(_VERBS.values())[1:])}"
+    rf"(?<![A-Za-z\\])(?:is|are|equals?|was|were|be|becomes|gives|has|have|needs?|costs?|takes?|pays|earns|gets|contains|{'|'.join(list(_VERBS.values())[1:])}"
     rf"|is\s+equal\s+to|equal\s+to|is\s+given\s+by)(?:\s+(?:equal\s+to|exactly|just|simply|therefore|thus))?(?![A-Za-z])"
     rf"|(?:{_CHINESE_VERBS})",
     re.IGNORECASE,
@@ -96,6 +103,12 @@ def announced_span(text: str, announcement: re.Match[str]) -> tuple[int, int]:
     if filler is not None and filler.end() < stop:
         return start + filler.end(), start + stop
     return start, start + stop
+
+
+def reversed_span(text: str) -> tuple[int, int] | None:
+    """Where the answer of the last "31 is the answer" stands; None without such words."""
+    last = next(iter(deque(_REVERSED.finditer(text), maxlen=1)), None)
+    return None if last is None else last.span(1 if last[1] else 2)
 
 
 def limits(text: str) -> bool:

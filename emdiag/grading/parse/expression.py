@@ -9,7 +9,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from emdiag.grading.parse.latex import canonical, has_angle, trim
-from emdiag.grading.parse.matrices import matrix_cells, without_transpose
+from emdiag.grading.parse.matrices import matrix_cells, unit_vector_cells, without_transpose
 from emdiag.grading.parse.notation import based, chosen, figure, number_function
 from emdiag.grading.parse.numbers import Number, parse_number, shifted
 from emdiag.grading.parse.quantities import angle, clock, measure
@@ -110,6 +110,10 @@ def _other_reading(text: str, shape: Shape) -> Shape | None:
     counted = chosen(text)
     if counted is not None:
         return Value(text=counted)
+    cells = unit_vector_cells(text)
+    if cells is not None:
+        items = tuple(read(cell, loose=False) for cell in cells)
+        return Many(kind="sequence", items=items, text=text, opener="(", closer=")")
     is_ratio = isinstance(shape, DayTime) and shape.half is None and text.count(":") == 1
     if is_ratio and gcd(*map(int, text.split(":"))) == 1:
         return _ratio(text, loose=False)

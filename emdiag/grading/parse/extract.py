@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from emdiag.grading.parse.announcements import announced_span, last_announcement
+from emdiag.grading.parse.announcements import announced_span, last_announcement, reversed_span
 from emdiag.grading.parse.split import split
 from emdiag.grading.parse.wrappers import NEXT_QUESTION, spoken, without_markup
 
@@ -221,13 +221,14 @@ def _named(text: str, box: _Box) -> str:
 
 def _announced(text: str, start: int) -> Extraction | None:
     last = last_announcement(text[start:])
-    if last is None:
+    span = announced_span(text[start:], last) if last else reversed_span(text[start:])
+    if span is None:
         return None
-    first, end = announced_span(text[start:], last)
+    first, end = span
     answer = without_markup(text[start + first : start + end]).strip(" \t*\n")
     if not answer:
         return None
-    how = "####" if last[0] == "####" else "an answer line"
+    how = "####" if last is not None and last[0] == "####" else "an answer line"
     return Extraction(
         answer=answer, note=f"no box: taken from {how}", rule="announcement",
         span=(start + first, start + end),

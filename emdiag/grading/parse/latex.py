@@ -24,6 +24,8 @@ _NAMES = {
     "hbox": r"\text", "mathit": r"\text", "mathsf": r"\text", "textup": r"\text",
     "mathtt": r"\text", "simeq": r"\approx", "approxeq": r"\approx", "thickapprox": r"\approx",
     "pounds": r"\text{pound}", "euro": r"\text{euro}", "EUR": r"\text{euro}", "yen": r"\text{yen}",
+    "texteuro": r"\text{euro}",
+    "doteq": r"\approx",
     "lg": r"\log_{10}", "vee": " or ", "wedge": " and ",
     "degree": r"\degree", "operatorname": r"\operatorname", "infin": r"\infty", "iff": "=",
 }  # fmt: skip
@@ -61,6 +63,8 @@ def tidy(text: str) -> str:
     text = re.sub(r"(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,})(?!\d))", ".", text)  # a decimal comma
     text = re.sub(r" {2,}", " ", _SPACES.sub(" ", text.replace(r"\!", "")))
     text = re.sub(r"(?<!\\)\$", "", text)
+    text = re.sub(r"\\(?:sim|cong)(?=\s*-?\d)", r"\\approx ", re.sub(r"(?<=\d)\{:\}", ":", text))
+    text = re.sub(r"\{([^{}]{1,80})\\choose(?![a-z])([^{}]{1,80})\}", r"\\binom{\1}{\2}", text)
     text = re.sub(r"(?<![\w\\}])\{([+-])\}", r"\1", text)
     text = _names(text)
     text = _words(text)

@@ -16,6 +16,7 @@ _BRACKETED = re.compile(
     re.DOTALL,
 )
 _TRANSPOSED = re.compile(r"\s*\^\s*\{?\s*(?:T|\\top|\\intercal|\\text\{T\}|\\prime)\s*\}?$")
+_UNIT_VECTOR = re.compile(r"(.*?)\s*(?:\\cdot\s*)?(?:\\(?:hat|vec)\s*)?\{*\s*(?:\\?)([ijk])\s*\}*")
 MAX_CELLS = 2500
 
 
@@ -48,6 +49,21 @@ def matrix_cells(text: str) -> Cells | None:
     ((columns, _),) = shapes
     rows = zip(*(_scaled(*term) for term in read if term is not None), strict=True)
     return Cells(columns, [" + ".join(row) if len(row) > 1 else row[0] for row in rows])
+
+
+def unit_vector_cells(text: str) -> list[str] | None:
+    r"""The coordinates of `3\hat{i} + 8\hat{j}`; None where the text is no sum of unit vectors."""
+    if not re.search(r"j\s*\}*\s*(?:$|[+-])", text) or len(text) > 200:
+        return None
+    cells: dict[str, str] = {}
+    for sign, term in _terms(text):
+        match = _UNIT_VECTOR.fullmatch(term)
+        if match is None or match[2] in cells:
+            return None
+        cells[match[2]] = f"{'-' if sign == '-' else ''}{match[1].strip() or 1}"
+    if not {"i", "j"} <= set(cells):
+        return None
+    return [cells[name] for name in "ijk" if name in cells or name != "k"]
 
 
 def without_transpose(text: str) -> str:

@@ -24,12 +24,14 @@ _BASE = re.compile(
     r"|\s*\\text\s*\{\s*\(?(?:in\s+)?base\s*\}\s*(\d+)"
     r"|\s*\\text\s*\{\s*\(?(?:in\s+)?(binary|hexadecimal|octal|hex)\s*\)?\})\)?"
 )
+_PREFIXED = re.compile(r"0([xbo])([0-9A-Fa-f]{1,60})")
 _CHOSEN = (
     re.compile(r"(?:\\text\{)?C\}?\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)"),
     re.compile(
         r"(?:\{\s*\})?\s*[_^]\s*\{?\s*(\w+)\s*\}?\s*(?:\\text\{)?C\}?\s*_\s*\{?\s*(\w+)\s*\}?"
     ),
     re.compile(r"(?:\\text\{)?C\}?\s*_\s*\{?\s*(\w+)\s*\}?\s*\^\s*\{?\s*(\w+)\s*\}?"),
+    re.compile(r"(\d+)\s*C\s*(\d+)"),
 )
 _ARRANGED = (
     re.compile(r"(?:\\text\{)?P\}?\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"),
@@ -44,6 +46,10 @@ _FIGURE = re.compile(
 
 def based(text: str) -> Value | None:
     """A number whose subscript or words state its base; None for anything else."""
+    prefixed = _PREFIXED.fullmatch(text)
+    if prefixed is not None:
+        written = {"x": 16, "b": 2, "o": 8}[prefixed[1]]
+        return Value(text=prefixed[2].upper().lstrip("0") or "0", base=written)
     match = _BASE.fullmatch(text)
     if match is None:
         return None
@@ -58,12 +64,12 @@ def based(text: str) -> Value | None:
 
 def chosen(text: str) -> str | None:
     r"""`\binom{10}{4}` for `C(10,4)`, `{}_{10}C_4` and `C_{10}^4`, and a product for `P(10,4)`."""
-    if not re.search(r"[CPA]\s*\}?\s*[(_]", text):
+    if not re.search(r"[CPA]\s*\}?\s*[(_\d]", text):
         return None
-    for at, pattern in enumerate(_CHOSEN):
+    for pattern in _CHOSEN:
         match = pattern.fullmatch(text)
         if match is not None:
-            return rf"\binom{{{match[1]}}}{{{match[2]}}}" if at < 3 else None
+            return rf"\binom{{{match[1]}}}{{{match[2]}}}"
     for pattern in _ARRANGED:
         match = pattern.fullmatch(text)
         if match is not None and int(match[2][:4]) <= int(match[1][:4]) <= 1000:

@@ -71,12 +71,12 @@ _REMARK = re.compile(r"\s\(\s*(?:\\text\{[^{}]*\}|[A-Za-z][A-Za-z' ]{2,})\s*\)$"
 _BOUND = re.compile(
     r"(?<![A-Za-z])(?:(?:or|and)\s+(?:[a-z]+\s+)?(?:fewer|less|more|greater|higher|lower|above|below|over"
     r"|under|up|upwards|bigger|larger|smaller|beyond|older|younger|longer|shorter|earlier|later)"
-    r"|at\s+(?:least|most)|than|not|except|excluded|exclusive|maximum|minimum|or\s+so)(?![A-Za-z])",
+    r"|at\s+(?:least|most)|than|not|except|ish|excluded|exclusive|maximum|minimum|or\s+so)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _CURRENCY = re.compile(
-    r"(-?)\s*(?:(?:\\text\s*\{\s*)?(?:US|CAD|AUD|CA|AU|A|C|HK|NZ|S)?\s*\}?\s*\\\$"
-    r"|\\text\s*\{\s*(euro|pound|yen|rupee|EUR|GBP|USD|Rs)\.?\s*\}|(EUR|GBP|USD|INR|Rs)\.?(?![A-Za-z]))\s*"
+    r"(-?)\s*(?:(?:\\text\s*\{\s*)?(?:US|CAD|AUD|CA|AU|A|C|HK|NZ|S|R)?\s*\}?\s*\\\$"
+    r"|\\text\s*\{\s*(euro|pound|yen|rupee|EUR|GBP|USD|Rs)\.?\s*\}|(EUR|GBP|USD|INR|CAD|AUD|Rs)\.?(?![A-Za-z]))\s*"
 )
 _LEAD_WORDS = (
     "about|approximately|approx|around|roughly|exactly|only|both|just|simply|ca|circa|answer|final|the|is|a|total|of|equals|equal|to"
@@ -212,7 +212,9 @@ _CLOCK = re.compile(
     r"(\d{1,2})(?:\s*:\s*(\d{2})(?:\s*:\s*(\d{2}))?)?\s*(?:o'?clock)?\s*"
     r"(?:(?:in\s+the\s+)?(am|pm|morning|afternoon|evening|noon|midnight|h|hrs|uhr|hours)(?:\s+est)?)?"
 )
-_MAY_BE_CLOCK = re.compile(r"^.{0,20}\d\s*:\s*\d|(?:m\.?|noon|midnight|ing)\s*\}?$", re.IGNORECASE)
+_MAY_BE_CLOCK = re.compile(
+    r"^.{0,20}\d\s*\{?:\}?\s*\d|(?:m\.?|noon|midnight|ing)\s*\}?$", re.IGNORECASE
+)
 _HALVES = {"am": 0, "morning": 0, "midnight": 0, "pm": 1, "afternoon": 1, "evening": 1, "noon": 1}
 
 
@@ -223,7 +225,9 @@ def clock(text: str) -> tuple[int, int, int | None] | None:
     """
     if not _MAY_BE_CLOCK.search(text):
         return None
-    plain = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text).replace(".", "").replace("\\", "")
+    plain = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text)
+    plain = re.sub(r"^(\s*\d{1,2})\.(\d\d)(?=\s*[ap]\.?\s?m)", r"\1:\2", plain, flags=re.IGNORECASE)
+    plain = plain.replace(".", "").replace("\\", "")
     plain = " ".join(plain.lower().split())
     if plain in {"noon", "midnight"}:
         return (12, 0, 1) if plain == "noon" else (0, 0, 0)

@@ -17,6 +17,7 @@ _OPENED_REMARK = re.compile(
     r"|i\.?e|that is|QED)[^A-Za-z]"
     r"|(?:approximately|approx|about|roughly|or|i\.e\.)[^A-Za-z])"
 )
+_INEQUALITY = re.compile(r"[^=,]{1,20}(?:<|>|\\(?:le|ge|ne)(?![a-z]))[^=,]{1,20}")
 _PERCENTAGE = re.compile(r"\s*\d+(?:\.\d+)?\s*%\s*")
 _ALWAYS = re.compile(
     r"(?:\\text\s*\{\s*)?(?<![A-Za-z\\])for\s+(?:all|every|any|each|real|arbitrary|some)(?![A-Za-z])|\\forall|\\quad\s*\\forall",
@@ -31,7 +32,7 @@ _MEMBER = re.compile(
 )
 _SIGN = re.compile(r"<|>|\\le(?![a-z])|\\ge(?![a-z])|\\ne(?![a-z])|\\in(?![a-z])")
 _MAY_REMARK = re.compile(
-    r"\)\s*(?:$|[,;]|and|or)|\\(?:forall|because|in)(?![a-z])"
+    r"[)\]]\s*(?:$|[,;]|and|or)|\\(?:forall|because|in)(?![a-z])"
     r"|(?<![A-Za-z\\])(?:since|because|where|when|provided|assuming|given|such|as|with|at|for)"
 )
 """What every remark and condition has somewhere."""
@@ -94,14 +95,16 @@ def _kept(part: str, *, conditions: bool, is_first: bool) -> tuple[str, bool]:
 
 
 def _without_brackets(part: str, *, conditions: bool) -> str:
-    if not part.endswith(")"):
+    if not part.endswith((")", "]")):
         return part
     depth = 0
     for at in range(len(part) - 1, -1, -1):
-        depth += {")": 1, "(": -1}.get(part[at], 0)
+        depth += {")": 1, "(": -1, "]": 1, "[": -1}.get(part[at], 0)
         if depth == 0:
             inner, before = part[at + 1 : -1], part[:at].strip()
             said_again = _OPENED_REMARK.match(inner) or _PERCENTAGE.fullmatch(inner)
-            condition = conditions and _CONDITION.match(inner.lstrip())
+            condition = conditions and (
+                _CONDITION.match(inner.lstrip()) or _INEQUALITY.fullmatch(inner)
+            )
             return before if before and (said_again or condition) else part
     return part
