@@ -146,7 +146,7 @@ def _digits(*expressions: sympy.Expr) -> int:
 
 
 def _size(argument: sympy.Basic) -> float:
-    """How large a number is, 0 where it is none: `e^{-200}` needs as many digits as it has zeros."""
+    """How large a number is, 0 where it is none: `e^{-200}` needs a digit for each of its zeros."""
     if not argument.is_number:
         return 0.0
     try:
