@@ -65,6 +65,9 @@ def _value(gold: Value, answer: Shape, terms: Terms) -> bool:
             return _values(gold, answer, terms)
         case Many():
             return _value_of_many(gold, answer, terms)
+        case DayTime(seconds=0, half=int()):  # 9 for "9 p.m.", whose half the question states
+            hours = {answer.hour, answer.hour % 12 or 12}
+            return gold.number is not None and gold.number.value in hours
         case WordAnswer():
             letters = re.fullmatch(r"[A-Za-z ]+", gold.text)
             return bool(letters) and (plain_words(gold.text) or gold.text.lower()) == answer.words

@@ -106,6 +106,8 @@ def equal_everywhere(left: sympy.Expr, right: sympy.Expr) -> bool | None:
     left, right = without_functions(left), without_functions(right)
     names = sorted(names_in(left) | names_in(right))
     digits = _digits(left, right)
+    if names and any(map(_is_endless, (left, right))):
+        raise UndecidedError("a series without end is not compared at points")
     if names and (left.has(*_WHOLE) or right.has(*_WHOLE)):
         agree = _agree_at(left, right, _integer_points(names, left, right), digits=digits)
         if set(names) <= _WHOLE_NAMES or agree is not True or not _has_steps(left, right):
@@ -119,6 +121,11 @@ def equal_everywhere(left: sympy.Expr, right: sympy.Expr) -> bool | None:
     if agree is None:
         agree = _agree_at(left, right, _points(names), digits=digits)
     return agree
+
+
+def _is_endless(expression: sympy.Expr) -> bool:
+    series = expression.atoms(sympy.Sum, sympy.Product)
+    return any(part.has(sympy.oo, -sympy.oo) for part in series)
 
 
 def _has_steps(left: sympy.Expr, right: sympy.Expr) -> bool:

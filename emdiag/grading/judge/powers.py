@@ -18,6 +18,8 @@ Sum = dict[Term, int]
 """Each product with the whole number that it is taken times."""
 
 _TOKEN = re.compile(r"\s*(?:(\d+)|(\\cdot|[-+^(){}/]))")
+_ARGUMENT = r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}"
+_FRACTION = re.compile(rf"\\frac{_ARGUMENT}{_ARGUMENT}")
 _MODULI = (2**61 - 1, 2**89 - 1, 2**107 - 1, 2**127 - 1)
 MAX_BASE = 10**12
 MAX_EXPONENT_BITS = 4096
@@ -53,7 +55,9 @@ def is_power(text: str) -> bool:
 
 
 def _read(text: str) -> Sum | None:
-    if len(text) > 200 or not re.fullmatch(r"(?:\\cdot|[\d\s+^(){}/-])+", text):
+    for _ in range(4 if r"\frac" in text and len(text) <= 200 else 0):
+        text = _FRACTION.sub(r"((\1)/(\2))", text)
+    if len(text) > 400 or not re.fullmatch(r"(?:\\cdot|[\d\s+^(){}/-])+", text):
         return None
     tokens = [match[1] or match[2] for match in _TOKEN.finditer(text)]
     try:
