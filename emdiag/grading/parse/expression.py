@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice, product
 from math import gcd
 from typing import TYPE_CHECKING
@@ -130,6 +131,7 @@ def _grouped_numbers(text: str, *, loose: bool) -> Many | None:
     return Many(kind="list", items=items, text=text)
 
 
+@lru_cache(maxsize=4096)
 def read(text: str, *, loose: bool) -> Shape:
     """The shape of a tidied text, commas read as separators."""
     text = trim(text)

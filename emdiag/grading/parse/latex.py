@@ -7,6 +7,7 @@ get their braces. Separators (commas, brackets), units and words stay for `shape
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from emdiag.grading.parse.characters import plain_characters
 from emdiag.grading.parse.wrappers import unwrapped_latex, without_markup
@@ -53,6 +54,7 @@ _QUOTIENT_BEFORE = re.compile(
 _WITH_ARGUMENTS = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
 
 
+@lru_cache(maxsize=2048)
 def tidy(text: str) -> str:
     """The same answer in one spelling; linear in the length of `text`, up to nested commands."""
     text = re.sub(r"(?<=\d)[ \t]*\n\s*(?=-?\d)", ", ", text)  # one value a line
