@@ -74,6 +74,10 @@ _MODULUS = re.compile(
     r"\s*(?:\\pmod\s*(?:\{([^{}]*)\}|(\d+))|\(?\s*(?:\\bmod|\\mod|\\text\s*\{\s*mod(?:ulo)?\s*\}|(?<![A-Za-z\\])mod)"
     r"\s*\{?\s*([\w^+-]+)\s*\}?\s*\)?)$"
 )
+_ALL_BUT = re.compile(
+    r"(?:\\text\s*\{\s*)?all real (?:numbers|values)(?: of x)? except(?: for)?\s*\}?"
+    r"\s*(?:x\s*=\s*)?([^,]{1,40})"
+)
 _DERIVATIVE = re.compile(r"\\frac\s*\{\s*(?:d|\\partial)(?![a-z]*\})|\\d?dot(?![a-z])|'|\\prime")
 _POINT = re.compile(r"\\?[A-Za-z]{1,2}(?:_\{?\w\}?|')?\s*(?=\()")
 
@@ -111,6 +115,12 @@ def _other_reading(text: str, shape: Shape) -> Shape | None:
     counted = chosen(text)
     if counted is not None:
         return Value(text=counted)
+    size = re.fullmatch(r"\|([a-z])\|\s*=\s*([^=]+)", text)
+    if size is not None:
+        return read(rf"{size[1]} = \pm {size[2]}", loose=False)
+    hole = _ALL_BUT.fullmatch(text)
+    if hole is not None:
+        return read(rf"x \ne {hole[1]}", loose=False)
     cells = unit_vector_cells(text)
     if cells is not None:
         items = tuple(read(cell, loose=False) for cell in cells)

@@ -32,7 +32,8 @@ _NAMES = {
 }  # fmt: skip
 _DEGREE = re.compile(
     r"\^\s*(?:\{\s*(?:\\(?:circ|degree|deg)(?![a-zA-Z])|o(?=\s*\}))\s*\}"
-    r"|\\(?:circ|degree|deg)(?![a-zA-Z])|(?<=\d\^)o(?![a-zA-Z]))"
+    r"|\\(?:circ|degree|deg)(?![a-zA-Z])|(?<=\d\^)o(?![a-zA-Z])|\\text\s*\{\s*o\s*\})"
+    r"|(?<=\d)\s*\\(?:deg|textdegree)(?![a-zA-Z])"
 )
 _SPACES = re.compile(
     r"(?<!\\)\\[,;: ]|(?<!\\)~|\\(?:quad|qquad|enspace|thinspace|medspace|thickspace|hfill|nobreak"
@@ -192,6 +193,7 @@ def _operators(text: str) -> str:
     text = text.replace(">=", r"\ge ").replace("!=", r"\ne ").replace(":=", "=")
     text = re.sub(r"\\log\s*_\s*(?:\{\s*e\s*\}|e(?![A-Za-z]))", r"\\ln ", text)
     text = re.sub(r"(?<=\\cdot)\s*\{(\d+)\}", r" \1", text)
+    text = re.sub(r"(\\mathbb\s*\{R\})\s*-\s*(?=\\\{)", r"\1 \\setminus ", text)
     text = _QUOTIENT_BEFORE.sub(r"\\frac{\1}{\2} ", text)
     text = _outside_text(text)
     text = re.sub(r"([\^_])\s*([+-]?\d+)(?!\d)", r"\1{\2}", text)

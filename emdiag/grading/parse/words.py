@@ -36,7 +36,7 @@ _PARTS = {
 _PLAIN = re.compile(r"(?:\\text\{[^{}0-9]*\}|\\emptyset|[A-Za-z'.!?,]|(?<=[a-z])-(?=[a-z])|\s)+")
 _CHOICE = re.compile(
     r"(?:\\text\{\s*)?(?:[Oo]ption|[Cc]hoice|[Aa]nswer)?:?\s*"
-    r"(?:\(\s*(?:\\text\{)?([A-Ja-j])\}?\s*\)|([A-J])\s*[):.](?=\s|\}|\\|$)|([a-j])[).](?=\s+[^\s])"
+    r"(?:\(\s*(?:\\text\{)?([A-Ja-j])\}?\s*\)|([A-J])\}?\s*[):.](?=\s|\}|\\|$)|([a-j])[).](?=\s+[^\s])"
     r"|([A-J])\s+(?=\())\s*[:.]?\s*\}?\s*(.*)"
 )
 _LETTER = re.compile(
