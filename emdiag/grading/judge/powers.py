@@ -20,6 +20,8 @@ Sum = dict[Term, int]
 _TOKEN = re.compile(r"\s*(?:(\d+)|(\\cdot|[-+^(){}/]))")
 _ARGUMENT = r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}"
 _FRACTION = re.compile(rf"\\frac{_ARGUMENT}{_ARGUMENT}")
+_MIXED = re.compile(r"\d\s*\\frac|\d\s+\d")
+"""A whole number before a fraction is added to it, and digits apart may be one number."""
 _MODULI = (2**61 - 1, 2**89 - 1, 2**107 - 1, 2**127 - 1)
 MAX_BASE = 10**12
 MAX_EXPONENT_BITS = 4096
@@ -55,6 +57,8 @@ def is_power(text: str) -> bool:
 
 
 def _read(text: str) -> Sum | None:
+    if _MIXED.search(text):
+        return None
     for _ in range(4 if r"\frac" in text and len(text) <= 200 else 0):
         text = _FRACTION.sub(r"((\1)/(\2))", text)
     if len(text) > 400 or not re.fullmatch(r"(?:\\cdot|[\d\s+^(){}/-])+", text):
