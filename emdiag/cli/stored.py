@@ -101,7 +101,7 @@ def regrade(
         list[str], typer.Argument(metavar="RUN...", help="Run keys, run folders, or labels.")
     ],
     grader: Annotated[
-        str, typer.Option(help="plain-math-verify, or package.module:name for one of your own.")
+        str, typer.Option(help="plain-math-verify, published, or package.module:name for your own.")
     ] = "plain-math-verify",
     top: Annotated[
         int, typer.Option(min=0, help="Disagreements shown per run; --json holds all.")
@@ -116,7 +116,8 @@ def regrade(
 ) -> None:
     """Grade stored completions a second way, and list every sample on which the two disagree.
 
-    plain-math-verify is Math-Verify as lm-evaluation-harness calls it, on the source's own golds.
+    plain-math-verify is Math-Verify as lm-evaluation-harness calls it; published are the rules
+    behind the paper's scores, faults included. Both read the source's own golds.
     Its grades are stored next to the main ones; scores and comparisons go on using those.
     """
     with console.command(json=as_json, resumes=True, wide=wide) as out:

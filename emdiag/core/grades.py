@@ -20,7 +20,10 @@ with a floor of 1 %."""
 MAIN_GRADER = "math-verify"
 """Name of the grader whose score is quoted unless the user names one of their own."""
 PLAIN_GRADER = "plain-math-verify"
-"""Name of the second grader: Math-Verify as others call it."""
+"""Name of a second grader: Math-Verify as others call it."""
+PUBLISHED_GRADER = "published"
+"""Name of a second grader: the rules behind the paper's scores, faults included."""
+SECOND_GRADERS = (PLAIN_GRADER, PUBLISHED_GRADER)
 
 
 class Verdict(StrEnum):
@@ -123,7 +126,7 @@ def is_outside_grader(identity: str) -> bool:
 
 def is_second_grader(identity: str) -> bool:
     """Whether grades of this grader are kept beside the main ones and never quoted alone."""
-    return identity.partition("/")[0] == PLAIN_GRADER
+    return identity.partition("/")[0] in SECOND_GRADERS
 
 
 def check_decided(grades: Collection[Grade], grader: str) -> None:

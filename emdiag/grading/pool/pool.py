@@ -75,7 +75,7 @@ class GraderPool:
         self._known: dict[GoldAnswer, Decided | Future[Decided]] = {}
 
     @classmethod
-    def of(cls, grading: Grading, *, own: Rules = OURS, kind: str = "grader") -> Self:
+    def of(cls, grading: Grading, *, own: Sequence[Rules] = (OURS,), kind: str = "grader") -> Self:
         """The pool that options ask for; `own` and `kind` as `rules_named` takes them.
 
         Raises:

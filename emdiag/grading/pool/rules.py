@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from emdiag.core.errors import PlanError
-from emdiag.core.grades import PLAIN_GRADER, Gold, Verdict
+from emdiag.core.grades import PLAIN_GRADER, PUBLISHED_GRADER, Gold, Verdict
 from emdiag.core.outside import names_object, source_digest
 from emdiag.grading.judge.judge import IDENTITY, versions
 from emdiag.grading.pool.worker import (
@@ -16,6 +16,7 @@ from emdiag.grading.pool.worker import (
     decide,
     decide_outside,
     decide_plain,
+    decide_published,
     load_grader,
 )
 
@@ -77,7 +78,22 @@ PLAIN = Rules(
 """The second grader: Math-Verify on the source's gold and the whole completion, unrepaired."""
 
 
-def rules_named(name: str, *, own: Rules = OURS, kind: str = "grader") -> Rules:
+PUBLISHED = Rules(
+    identity=f"{PUBLISHED_GRADER}/1",
+    decide=decide_published,
+    reads_whole_text=True,
+    worker_tests=(
+        (r"\sqrt{12}", r"It is $\boxed{2\sqrt{3}}$.", Verdict.CORRECT),
+        ("27", "So 2700", Verdict.CORRECT),
+        ("3,1", r"\boxed{1,3}", Verdict.WRONG),
+    ),
+)
+"""A second grader: the evaluation behind the paper's scores, on the source's gold."""
+
+SECOND = (PLAIN, PUBLISHED)
+
+
+def rules_named(name: str, *, own: Sequence[Rules] = (OURS,), kind: str = "grader") -> Rules:
     """The rules that a name stands for.
 
     Args:
@@ -90,13 +106,13 @@ def rules_named(name: str, *, own: Rules = OURS, kind: str = "grader") -> Rules:
     Raises:
         PlanError: There is no such grader, it cannot be imported, or it is no `Grader`.
     """
-    known = own.identity.partition("/")[0]
-    if name == known:
-        return own
+    known = {rules.identity.partition("/")[0]: rules for rules in own}
+    if name in known:
+        return known[name]
     if not names_object(name):
         raise PlanError(
             f"there is no {kind} {name!r}",
-            known=known,
+            known=", ".join(known),
             hint="a grader of your own is named package.module:name",
         )
     grader = load_grader(name)

@@ -87,6 +87,17 @@ def decide_plain(gold: Gold, completion: str, deadline_s: float) -> Decided:
     return _within(deadline_s, lambda: judge_plain(gold, completion))
 
 
+def decide_published(gold: Gold, completion: str, deadline_s: float) -> Decided:
+    """The verdict of the published rules on a whole completion.
+
+    Raises:
+        ImportError: SymPy's parser cannot be loaded.
+    """
+    from emdiag.grading.judge.published_grader import judge_published
+
+    return _within(deadline_s, lambda: judge_published(gold, completion))
+
+
 def decide_outside(name: str, gold: Gold, completion: str, deadline_s: float) -> Decided:
     """The verdict of a grader of the user's own on a whole completion.
 

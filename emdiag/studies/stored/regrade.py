@@ -48,7 +48,7 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
 
     Args:
         runs: Keys or folders of runs, or labels of evaluations; one or several.
-        grader: Name of the second grader: `plain-math-verify`, or `package.module:name`.
+        grader: `plain-math-verify`, `published`, or `package.module:name`.
         store: Folder of runs.
         home: Folder of imported benchmarks; the platform's data folder by default.
         workers: Grading processes; one per core by default.
@@ -62,12 +62,12 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
         GraderError: A grader of the user's own decided none of a run's samples.
     """
     from emdiag.grading.pool.pool import GraderPool
-    from emdiag.grading.pool.rules import PLAIN
+    from emdiag.grading.pool.rules import SECOND
 
     grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline_s)
     session = open_session(store, home=home, progress=progress)
     names = [runs] if isinstance(runs, str) else runs
-    with GraderPool.of(grading, own=PLAIN, kind="second grader") as pool:
+    with GraderPool.of(grading, own=SECOND, kind="second grader") as pool:
         meant = [pair for name in names for pair in runs_named(name, store=session.store)]
         by_key = {run.key: (label, run) for label, run in meant}
         regraded = [_regrade_run(run, label, pool, session) for label, run in by_key.values()]
@@ -96,9 +96,12 @@ def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> Regr
 
 
 def _golds(problems: dict[str, Problem], spec: GraderSpec, *, grader: Grader) -> dict[str, Gold]:
-    """By id: as the source has them for Math-Verify alone, else normalised."""
+    """By id: as the source has them for a grader of others, else normalised."""
     if not is_outside_grader(grader.identity):
-        return {name: Gold(answer=problem.answer_raw) for name, problem in problems.items()}
+        return {
+            name: Gold(answer=problem.answer_raw, tolerance=spec.tolerance)
+            for name, problem in problems.items()
+        }
     return {name: gold_of(problem, spec) for name, problem in problems.items()}
 
 
