@@ -163,9 +163,9 @@ def _problem(row: SourceRow, name: str, number: int, *, labelled: bool) -> Probl
         )
     error = row.get("error")
     try:
-        bound = None if error is None else golds.decimal_text(str(error))
-    except ArithmeticError as cause:  # decimal.InvalidOperation
-        raise BenchmarkError(f"row {number}: 'error' is {error!r}, expected a number") from cause
+        bound = None if error is None else golds.error_bound(str(error))
+    except ValueError as cause:
+        raise BenchmarkError(f"row {number}: 'error' is wrong: {cause}") from cause
     level = row.get("level")
     if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
         raise BenchmarkError(f"row {number}: 'level' is {level!r}, expected a whole number")

@@ -6,11 +6,12 @@ Nothing here goes through floats: rounding is absolute there, and digits are par
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
 
+_MOST_DIGITS = 1000
 _E_NOTATION = re.compile(r"([+-]?\d*\.?\d+)[eE]([+-]?\d+)")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _LATEX_THOUSANDS = re.compile(r"(?<=\d)(?:,\\!|\{,\})\s*(?=\d{3})")
@@ -87,13 +88,21 @@ def without_dollars(text: str) -> str:
     return text.replace(r"\$", "").replace("$", "").strip().removesuffix(".").strip()
 
 
-def decimal_text(text: str) -> str:
-    """A number such as `1e-1` in plain digits, exactly.
+def error_bound(text: str) -> str:
+    """The error that a gold allows, such as `1e-1`, in plain digits, exactly.
 
     Raises:
-        decimal.InvalidOperation: The text is not a number.
+        ValueError: The text is not a finite number above 0.
     """
-    return format(Decimal(text), "f")
+    try:
+        bound = Decimal(text)
+        is_bound = bound.is_finite() and bound > 0 and abs(bound.adjusted()) < _MOST_DIGITS
+    except InvalidOperation:  # not a number, or nan
+        is_bound = False
+    if not is_bound:
+        msg = f"expected a finite number above 0, found {text[:40]!r}"
+        raise ValueError(msg)
+    return format(bound, "f")
 
 
 def members(text: str) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import InvalidOperation
 
 from emdiag.benchmarks import golds
 from emdiag.benchmarks.rows import SourceRow, reward_label, text_field
@@ -228,9 +227,9 @@ def _error(row: SourceRow, *, number: int) -> str | None:
     if error is None or error == "":
         return None
     try:
-        return golds.decimal_text(str(error))
-    except InvalidOperation as cause:
-        raise BenchmarkError(f"row {number}: 'error' is {error!r}, expected a number") from cause
+        return golds.error_bound(str(error))
+    except ValueError as cause:
+        raise BenchmarkError(f"row {number}: 'error' is wrong: {cause}") from cause
 
 
 def _amc(question: str) -> ToProblem:

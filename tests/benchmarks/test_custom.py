@@ -60,7 +60,10 @@ def test_the_checksum_follows_the_content(tmp_path: Path) -> None:
         ({"problem": "B?", "answer": float("nan")}, "row 2: field 'answer' must hold text"),
         ({"problem": "B?", "answer": "1", "id": [1]}, r"row 2: 'id' is \[1\]"),
         ({"problem": "B?", "answer": "1", "answer_type": "int"}, "'answer_type' is 'int'"),
-        ({"problem": "B?", "answer": "1", "error": "some"}, "'error' is 'some'"),
+        (
+            {"problem": "B?", "answer": "1", "error": "some"},
+            "'error' is wrong: expected a finite number above 0, found 'some'",
+        ),
         ({"problem": "B?", "answer": "1", "level": "5"}, "'level' is '5'"),
         ({"problem": "A?", "answer": "1"}, "row 2 repeats the statement of row 1"),
         ({"problem": "B?", "answer": "1", "id": "0000"}, "row 2 repeats the id of row 1"),

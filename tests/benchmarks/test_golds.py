@@ -130,5 +130,13 @@ def test_no_text_is_normalised_away(text: str) -> None:
 
 
 def test_an_error_bound_is_written_out_exactly() -> None:
-    assert golds.decimal_text("1e-1") == "0.1"
-    assert golds.decimal_text("2.50E-20") == "0.0000000000000000000250"
+    assert golds.error_bound("1e-1") == "0.1"
+    assert golds.error_bound("2.50E-20") == "0.0000000000000000000250"
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "0", "-1", "1e9999999", "1e-9999999", "a little", "", "0x1"]
+)
+def test_an_error_that_is_no_finite_number_above_zero_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a finite number above 0"):
+        golds.error_bound(text)

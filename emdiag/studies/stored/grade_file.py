@@ -13,6 +13,7 @@ from typing import NoReturn, cast, get_args
 import msgspec
 
 from emdiag.benchmarks.cards import list_cards
+from emdiag.benchmarks.golds import error_bound
 from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Judgement, Tolerance, Verdict
 from emdiag.core.option_groups import Grading
@@ -21,6 +22,7 @@ from emdiag.core.records import Record
 from emdiag.core.results import Remark, as_given, remark
 from emdiag.grading.pool.pool import GraderPool
 
+_ID_DIGITS, _ID_LENGTH = 18, 200
 _LINE = '{"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
 
 
@@ -187,20 +189,35 @@ def _fields(line: bytes, where: str) -> dict[str, object]:
 
 
 def _identity(value: object) -> str | int | None:
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        return int(value)
-    return None if value is None else str(value)
+    """An id of any kind: a whole number of up to 18 digits as itself, anything else as text."""
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        is_whole = value.adjusted() < _ID_DIGITS and value == value.to_integral_value()
+        return int(value) if is_whole else str(value)[:_ID_LENGTH]
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return _writable(text)[:_ID_LENGTH]
+
+
+def _writable(text: str) -> str:
+    """`text` with a mark in place of each half of a pair of surrogates, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _gold(fields: dict[str, object], where: str, tolerances: dict[str, Tolerance]) -> Gold:
     gold = fields.get("gold")
     if not isinstance(gold, str | Decimal) or not str(gold).strip():
         _refuse(where, "gold", "text or a number", fields)
+    error = _text(fields, "error", where)
+    try:
+        bound = None if error is None else error_bound(error)
+    except ValueError:
+        _refuse(where, "error", "a finite number above 0", fields)
     return Gold(
         answer=str(gold),
         answer_type=_choice(fields, "answer_type", get_args(AnswerType), where) or "unknown",
         unit=_text(fields, "unit", where),
-        error=_text(fields, "error", where),
+        error=bound,
         tolerance=_tolerance(fields, where, tolerances),
     )
 

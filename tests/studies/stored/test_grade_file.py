@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emdiag.core.codec import decode, encode
 from emdiag.core.errors import GraderError
 from emdiag.core.option_groups import Grading
 from emdiag.core.results import remark
@@ -127,3 +128,53 @@ def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(GraderError) as caught:
         list(read_lines(str(tmp_path / "nothing.jsonl"), []))
     assert caught.value.facts["file"] == str(tmp_path / "nothing.jsonl")
+
+
+
+@pytest.mark.parametrize(
+    ("value", "shown_as"),
+    [
+        ("1e9999999", "1E+9999999"),
+        ("-7", -7),
+        ("0.5", "0.5"),
+        ("true", "true"),
+        ('[1, {"a": null}]', '["1", {"a": null}]'),
+        (r'"\ud800 half"', "\ufffd half"),
+        ("9" * 1_000_000, "9" * 200),
+        ("null", None),
+    ],
+)
+def test_an_id_of_any_kind_is_kept_and_stops_nothing(value: str, shown_as: object) -> None:
+    line = f'{{"id": {value}, "gold": "1", "completion": "\\\\boxed{{1}}"}}\n'
+    (shown,) = graded(line.encode())
+    assert (shown.id, shown.verdict) == (shown_as, "correct")
+    assert decode(encode(shown), GradedLine) == shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"gold": "5", "completion": "\xff"}\n',
+        b"[" * 100_000 + b"\n",
+        b'{"gold": "5", "completion": "x", "error": -1}\n',
+        b'{"gold": "5", "completion": "x", "error": "inf"}\n',
+        b'{"gold": NaN, "completion": "x"}\n',
+    ],
+    ids=["not UTF-8", "deep", "negative error", "infinite error", "nan"],
+)
+def test_a_line_that_cannot_be_read_is_named_and_the_next_is_graded(line: bytes) -> None:
+    first, second = graded(line, {"gold": "5", "completion": r"\boxed{5}"})
+    assert first.verdict is None
+    assert "line 1: expected" in (first.problem or "")
+    assert second.verdict == "correct"
+
+
+def test_halves_of_surrogates_and_long_numbers_are_graded_like_any_text() -> None:
+    shown = graded(
+        rb'{"gold": "\ud800", "completion": "\\boxed{5\udc00}"}' + b"\n",
+        b'{"gold": ' + b"7" * 1_000_000 + b', "completion": "\\\\boxed{7}"}\n',
+        b'{"gold": "5", "completion": "' + b"9" * 1_000_000 + b'"}\n',
+    )
+    assert "correct" not in [line.verdict for line in shown]
+    for line in shown:
+        assert decode(encode(line), GradedLine) == line
