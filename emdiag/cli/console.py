@@ -71,11 +71,19 @@ class Out:
 
     def line(self, text: str) -> None:
         """Print one line of a result on stdout, without markup and never wrapped."""
-        self._results.print(Text(text), soft_wrap=True)
+        self._results.print(Text(_visible(text)), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print one line beside the result, on stderr."""
-        self._errors.print(Text(text), soft_wrap=True)
+        self._errors.print(Text(_visible(text)), soft_wrap=True)
+
+
+def _visible(text: str) -> str:
+    """`text` without the codes by which it could steer a terminal."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\ufffd"
+        for character in text
+    )
 
 
 class TerminalProgress:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.findings.numbers import NOTHING, count, percent_cell
 from emdiag.findings.page import Table, table
+from emdiag.findings.verdicts import why_lines
+
+if TYPE_CHECKING:
+    from emdiag.studies.stored.grade_file import GradedLine
 
 
 def grade(
@@ -19,6 +25,9 @@ def grade(
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     wide: options.Wide = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each line why it got its verdict.")
+    ] = False,
     grader: Annotated[
         str, typer.Option(help="math-verify, or package.module:name for one of your own.")
     ] = "math-verify",
@@ -37,15 +46,18 @@ def grade(
     """
     with console.command(json=json, wide=wide) as out:
         from emdiag.core.option_groups import Grading
-        from emdiag.studies.stored.grade_file import GradedLine, read_lines, run_grade_file
+        from emdiag.studies.stored.grade_file import read_lines, run_grade_file
 
         grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline)
 
         def show(line: GradedLine) -> None:
             if json:
-                out.result(line)
+                out.result(line if explain else replace(line, why=None))
             elif line.problem is not None:
                 out.say(f"error: {line.problem}")
+            elif explain:
+                for words in _explained(line):
+                    out.line(words)
 
         result = run_grade_file(file, read_lines(file, sys.stdin.buffer), grading, show=show)
         if not json:
@@ -55,6 +67,13 @@ def grade(
         if result.unreadable:
             out.say(f"{count(result.unreadable, 'line')} cannot be graded and count nowhere")
             raise typer.Exit(2)
+
+
+def _explained(line: GradedLine) -> Iterator[str]:
+    name = f"line {line.line}" if line.id is None else f"line {line.line}, {line.id}"
+    yield f"{name}: {line.verdict}, answer {line.extracted or NOTHING}"
+    for words in why_lines(line.why) if line.why else ():
+        yield f"  {words}"
 
 
 def _verdicts(by_verdict: dict[str, int], *, total: int) -> Table:

@@ -60,6 +60,32 @@ class Gold(Record, frozen=True, kw_only=True):
     tolerance: Tolerance = "exact"
 
 
+class AnswerComparison(Record, frozen=True, kw_only=True):
+    """One comparison: both sides as they were read, the rule, and whether they agree by it."""
+
+    gold: str
+    answer: str
+    rule: str
+    holds: bool
+
+
+class Reason(Record, frozen=True, kw_only=True):
+    """Why a verdict was given.
+
+    Attributes:
+        rule: That decided, in words; what stood in the way where nothing was compared.
+        found_by: What found the answer in the completion: `box`, `boxes`, `announcement`,
+            `whole text` or `nothing`.
+        span: Where the answer begins and ends in the completion, in characters.
+        comparisons: Parts before the whole; empty where texts are equal or nothing was compared.
+    """
+
+    rule: str
+    found_by: str
+    span: tuple[int, int] | None = None
+    comparisons: tuple[AnswerComparison, ...] = ()
+
+
 class Judgement(Record, frozen=True, kw_only=True):
     r"""The outcome of one comparison.
 
@@ -68,6 +94,7 @@ class Judgement(Record, frozen=True, kw_only=True):
         boxed: Whether the answer came out of a closed `\boxed{}`.
         elapsed_s: Seconds spent on the distinct pair this one belongs to; 0 where nothing ran.
         note: Why the verdict is `undecided`, or how the answer was found; None otherwise.
+        why: None from a grader that gives no reasons.
     """
 
     verdict: Verdict
@@ -75,6 +102,7 @@ class Judgement(Record, frozen=True, kw_only=True):
     boxed: bool
     elapsed_s: float
     note: str | None = None
+    why: Reason | None = None
 
 
 class Grade(Record, frozen=True, kw_only=True):
@@ -95,6 +123,7 @@ class Grade(Record, frozen=True, kw_only=True):
     grader: str
     elapsed_s: float
     note: str | None = None
+    why: Reason | None = None
 
     @classmethod
     def of(
@@ -116,6 +145,7 @@ class Grade(Record, frozen=True, kw_only=True):
             grader=grader,
             elapsed_s=judgement.elapsed_s,
             note=judgement.note,
+            why=judgement.why,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emdiag.core.grades import Verdict
+from emdiag.core.grades import Reason, Verdict
 from emdiag.core.records import Record
 from emdiag.core.sampling import FinishReason
 
@@ -46,6 +46,7 @@ class ShownSample(Record, frozen=True, kw_only=True):
         left_out: Characters of the text that are not shown.
         verdict: None where it is not graded; `extracted` and `boxed` then say nothing.
         second_verdict: Of another grader; None where there is none.
+        why: The reason of the verdict; None where the grader gave none.
     """
 
     problem: int
@@ -59,6 +60,7 @@ class ShownSample(Record, frozen=True, kw_only=True):
     finish_reason: FinishReason
     tokens: int
     second_verdict: Verdict | None = None
+    why: Reason | None = None
 
 
 class PageSamples(Record, frozen=True, kw_only=True):

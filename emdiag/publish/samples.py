@@ -240,6 +240,7 @@ def _shown_sample(drawn: _GradedSample, *, problem: int) -> ShownSample:
         finish_reason=completion.finish_reason,
         tokens=len(completion.token_ids),
         second_verdict=drawn.second.verdict if drawn.second else None,
+        why=grade.why if grade else None,
     )
 
 

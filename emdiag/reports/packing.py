@@ -10,6 +10,7 @@ import msgspec
 
 from emdiag.core.grades import Verdict
 from emdiag.core.page_samples import PageSamples
+from emdiag.findings.verdicts import why_words
 from emdiag.reports import formulas, marks
 
 _VERDICTS: Final = tuple(Verdict)
@@ -31,7 +32,14 @@ def packed(samples: PageSamples) -> str:
         for raw in (*formulas.find_formulas(row.statement), *_as_formula(row.answer))
     )
     texts = (text for row in samples.samples for text in (*_as_formula(row.extracted), row.text))
+    reasons = {
+        why: place
+        for place, why in enumerate(
+            dict.fromkeys(why_words(row.why) for row in samples.samples if row.why)
+        )
+    }
     content = {
+        "reasons": list(reasons),
         "marks": marks.PATTERN,
         "pattern": formulas.PATTERN,
         "formulas": formulas.formula_trees(texts, first=shown),
@@ -64,6 +72,7 @@ def packed(samples: PageSamples) -> str:
                 int(row.finish_reason == "length"),
                 row.tokens,
                 _place(row.second_verdict),
+                reasons[why_words(row.why)] if row.why else None,
             )
             for row in samples.samples
         ],

@@ -36,10 +36,10 @@
       { id, benchmark, statement, answer, group, tags }));
     const columns = data.columns.map(([title, label, benchmark, run]) => ({ title, label, benchmark, run }));
     const samples = data.samples.map(
-      ([problem, column, index, text, leftOut, verdict, extracted, boxed, cut, tokens, second]) => ({
+      ([problem, column, index, text, leftOut, verdict, extracted, boxed, cut, tokens, second, why]) => ({
         problem: problems[problem], place: problem, column, index, text, leftOut, extracted, tokens,
         verdict: verdict === null ? "ungraded" : data.verdicts[verdict], boxed: boxed === 1, cut: cut === 1,
-        second: second === null ? null : data.verdicts[second],
+        second: second === null ? null : data.verdicts[second], why: why === null ? null : data.reasons[why],
       }));
     data.samples = null;
 
@@ -335,6 +335,11 @@
         role: "region", "aria-label": named(`Completion, ${columns[column].title}`) });
       writeLong(text, sample.text);
       const side = make("div", { class: "side" }, title, facts, text);
+      if (sample.why !== null) {
+        const why = make("p", { class: "note" });
+        writePlain(why, sample.why);
+        facts.after(why);
+      }
       if (sample.leftOut > 0) {
         side.append(make("p", { class: "note" },
           `${sample.leftOut.toLocaleString("en")} more characters are not on this page; the run holds them.`));

@@ -301,7 +301,7 @@ def test_samples_survive_the_way_into_the_page() -> None:
     assert found is not None
     assert not set("<>&\u2028\u2029") & set(found[1])
     content = json.loads(found[1])
-    assert content["samples"] == [[0, 0, 2, text, 0, 1, "4", 1, 1, 9, 0]]
+    assert content["samples"] == [[0, 0, 2, text, 0, 1, "4", 1, 1, 9, 0, None]]
     assert content["problems"][0][:4] == ["chain/0001", "chain", "Compute $3+1$.", "4"]
     assert "$3+1$" in content["formulas"]
 

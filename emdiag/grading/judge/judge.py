@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 
-from emdiag.core.grades import MAIN_GRADER, Gold, Verdict
+from emdiag.core.grades import MAIN_GRADER, AnswerComparison, Gold, Verdict
 from emdiag.grading.judge.compare import equal
+from emdiag.grading.judge.explain import compared, decisive
 from emdiag.grading.judge.guards import MAX_DEPTH
 from emdiag.grading.judge.terms import (
-    LeafComparison,
     NeedsWorkerError,
     Refuse,
     Symbolic,
@@ -38,11 +38,18 @@ _LIBRARIES = ("math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict and, where it needs one, a reason; the rule where no shapes were compared."""
+    """A verdict with its reason.
+
+    Attributes:
+        note: Why it is no plain verdict, if it is not.
+        rule: That decided; None from a grader that does not say.
+        comparisons: That were made, parts before the whole.
+    """
 
     verdict: Verdict
     note: str | None = None
     rule: str | None = None
+    comparisons: tuple[AnswerComparison, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,16 +67,8 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
 
 
-def judge(
-    gold: Gold, answer: str, symbolic: Symbolic, *, steps: list[LeafComparison] | None = None
-) -> Outcome:
-    """The verdict on one answer.
-
-    Args:
-        gold: The right answer.
-        answer: As cut out of the completion.
-        symbolic: Algebra to ask.
-        steps: Where each comparison is written down; None where nobody asks why.
+def judge(gold: Gold, answer: str, symbolic: Symbolic) -> Outcome:
+    """The verdict on one answer, with its reason.
 
     Raises:
         NeedsWorkerError: `symbolic` refused, and without it nothing is decided.
@@ -86,7 +85,7 @@ def judge(
         return Outcome(Verdict.UNDECIDED, "the answer is nested too deep")
     terms = Terms(
         symbolic=symbolic, tolerance=gold.tolerance, error=gold.error,
-        unit=prepared.unit, percent=prepared.percent, steps=steps,
+        unit=prepared.unit, percent=prepared.percent,
     )  # fmt: skip
     kind = gold.answer_type if gold.answer_type in {"list", "number"} else "unknown"
     core_text = without_remarks(stated(text), conditions=not prepared.has_condition)
@@ -94,9 +93,13 @@ def judge(
     try:
         right = any(equal(left, right, terms) for left in prepared.shapes for right in shapes)
     except UndecidedError as error:
-        return Outcome(Verdict.UNDECIDED, str(error))
-    unread = "the answer cannot be read as mathematics" if symbolic.unread else None
-    return Outcome(Verdict.CORRECT) if right else Outcome(Verdict.WRONG, unread)
+        return Outcome(Verdict.UNDECIDED, str(error), comparisons=compared(terms.steps))
+    return Outcome(
+        Verdict.CORRECT if right else Verdict.WRONG,
+        note="the answer cannot be read as mathematics" if symbolic.unread and not right else None,
+        rule=decisive(terms.steps),
+        comparisons=compared(terms.steps),
+    )
 
 
 def quick(gold: Gold, answer: str) -> Outcome | None:

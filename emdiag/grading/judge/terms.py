@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from emdiag.core.grades import Tolerance
@@ -78,7 +78,7 @@ class Terms:
     Attributes:
         unit: Stated beside the gold, in `units.unit_name` form.
         percent: Whether that unit is percent.
-        steps: Where each comparison is written down; None where nobody asks why.
+        steps: Every comparison made, parts before the whole.
     """
 
     symbolic: Symbolic
@@ -86,10 +86,9 @@ class Terms:
     error: str | None = None
     unit: str | None = None
     percent: bool = False
-    steps: list[LeafComparison] | None = None
+    steps: list[LeafComparison] = field(default_factory=list)
 
     def reason(self, gold: Shape, answer: Shape, *, rule: str, holds: bool) -> bool:
-        """`holds`, written down with its rule where somebody asks why."""
-        if self.steps is not None:
-            self.steps.append(LeafComparison(gold=gold, answer=answer, rule=rule, holds=holds))
+        """`holds`, written down with its rule."""
+        self.steps.append(LeafComparison(gold=gold, answer=answer, rule=rule, holds=holds))
         return holds

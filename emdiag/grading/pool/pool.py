@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from emdiag.core.errors import GraderError
-from emdiag.core.grades import Gold, Judgement, Verdict
+from emdiag.core.grades import AnswerComparison, Gold, Judgement, Reason, Verdict
 from emdiag.grading.judge.classes import sort_into_classes
-from emdiag.grading.judge.judge import MAX_ANSWER, members, quick, versions
+from emdiag.grading.judge.judge import MAX_ANSWER, Outcome, members, quick, versions
 from emdiag.grading.parse.extract import Extraction, extract
 from emdiag.grading.pool.rules import OURS, Rules, Test, rules_named
 from emdiag.grading.pool.spawning import BlankContext
@@ -118,7 +118,9 @@ class GraderPool:
         for gold, completion in pairs:
             extraction = extract(completion, members=members(gold))
             if self._rules.reads_whole_text:
-                extraction = Extraction(answer=completion, boxed=extraction.boxed)
+                extraction = Extraction(
+                    answer=completion, boxed=extraction.boxed, rule="whole text"
+                )
             if extraction.answer is not None:
                 self._submit((gold, extraction.answer))
             waiting.append((gold, extraction))
@@ -153,7 +155,7 @@ class GraderPool:
         keys = [(Gold(answer=first), answer) for first, answer in pairs]
         for key in keys:
             self._submit(key)
-        return [self._decided(key).verdict == Verdict.CORRECT for key in keys]
+        return [self._decided(key).outcome.verdict is Verdict.CORRECT for key in keys]
 
     def _test_here(self) -> None:
         """Check the verdicts that need no worker."""
@@ -171,7 +173,7 @@ class GraderPool:
         outcome = None if self._rules.reads_whole_text else quick(*pair)
         if outcome is not None:
             elapsed = time.perf_counter() - started
-            self._known[pair] = Decided(outcome.verdict.value, outcome.note, elapsed)
+            self._known[pair] = Decided(outcome, elapsed)
         else:
             self._known[pair] = self._schedule(pair, self._deadline_s)
 
@@ -212,12 +214,13 @@ class GraderPool:
         while self._tests:
             (gold, answer, expected), future = self._tests.pop()
             try:
-                verdict, note = future.result(timeout=START_S)[:2]
+                outcome = future.result(timeout=START_S).outcome
             except (DeadlineError, ProcessExpired, BrokenProcessPool, ImportError) as error:
                 raise self._cannot_start(error) from error
-            if verdict != expected:
+            if outcome.verdict != expected:
                 self.close()
-                raise _failed_self_test(gold, answer, expected, f"{verdict} ({note})")
+                actual = f"{outcome.verdict} ({outcome.note})"
+                raise _failed_self_test(gold, answer, expected, actual)
 
     def _cannot_start(self, error: BaseException) -> GraderError:
         self.close()
@@ -242,40 +245,56 @@ class GraderPool:
 
     def _result(self, pair: GoldAnswer, future: Future[Decided]) -> Decided:
         self._test_workers()  # before any verdict of theirs is used
-        undecided = Verdict.UNDECIDED.value
         for attempt in range(2):
             try:
                 return future.result()
             except DeadlineError:
                 note = f"the comparison took longer than {self._deadline_s:g} s"
-                return Decided(undecided, note, self._deadline_s)
+                return _undecided(note, self._deadline_s)
             except ProcessExpired as error:
                 note = f"the grading process died (exit code {error.exitcode})"
-                return Decided(undecided, note, 0.0)
+                return _undecided(note)
             except ImportError as error:
                 raise self._cannot_start(error) from error
             except BrokenProcessPool:  # an idle worker was killed from outside
                 if attempt == 0:
                     future = self._schedule(pair, self._deadline_s)
-        return Decided(undecided, "the grading processes die before they can judge", 0.0)
+        return _undecided("the grading processes die before they can judge")
 
     def _judgement(self, gold: Gold, extraction: Extraction) -> Judgement:
         if extraction.answer is None:
             return Judgement(
                 verdict=Verdict.NO_ANSWER, extracted=None, boxed=False, elapsed_s=0.0,
-                note=extraction.note,
+                note=extraction.note, why=_reason(extraction, extraction.note),
             )  # fmt: skip
         decided = self._decided((gold, extraction.answer))
-        notes = [text for text in (extraction.note, decided.note) if text]
-        empty = decided.verdict == Verdict.NO_ANSWER
+        outcome = decided.outcome
+        notes = [text for text in (extraction.note, outcome.note) if text]
+        empty = outcome.verdict is Verdict.NO_ANSWER
         answer = decided.extracted if self._rules.reads_whole_text else extraction.answer
         return Judgement(
-            verdict=Verdict(decided.verdict),
+            verdict=outcome.verdict,
             extracted=None if empty or answer is None else _readable(answer[:MAX_ANSWER]),
             boxed=extraction.boxed and not empty,
             elapsed_s=decided.elapsed_s,
             note="; ".join(notes) or None,
+            why=_reason(extraction, outcome.rule or outcome.note, outcome.comparisons),
         )
+
+
+def _undecided(note: str, elapsed_s: float = 0.0) -> Decided:
+    return Decided(Outcome(Verdict.UNDECIDED, note), elapsed_s)
+
+
+def _reason(
+    extraction: Extraction, rule: str | None, comparisons: tuple[AnswerComparison, ...] = ()
+) -> Reason | None:
+    """None where neither a rule nor a note says why."""
+    if rule is None:
+        return None
+    return Reason(
+        rule=rule, found_by=extraction.rule, span=extraction.span, comparisons=comparisons
+    )
 
 
 def _readable(text: str) -> str:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from emdiag.core.errors import PlanError
-from emdiag.core.grades import Gold, Judgement, Verdict
+from emdiag.core.grades import Gold, Judgement, Reason, Verdict
 from emdiag.core.outside import load_instance
 from emdiag.grading.judge.judge import Outcome, judge
 
@@ -32,10 +32,9 @@ class _TooLongError(BaseException):
 
 
 class Decided(NamedTuple):
-    """Verdict, note and seconds spent; the answer where the rules find it themselves."""
+    """What was decided in how many seconds; the answer where the rules find it themselves."""
 
-    verdict: str
-    note: str | None
+    outcome: Outcome
     elapsed_s: float
     extracted: str | None = None
 
@@ -71,7 +70,7 @@ def decide(gold: Gold, answer: str, deadline_s: float) -> Decided:
         return _within(deadline_s, lambda: (judge(gold, answer, Algebra()), None))
     except _TooLongError:
         note = f"the comparison took longer than {COMPUTING_S:g} s of computing"
-        return Decided(Verdict.UNDECIDED.value, note, COMPUTING_S)
+        return Decided(Outcome(Verdict.UNDECIDED, note), COMPUTING_S)
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
@@ -159,7 +158,9 @@ def _judged(grader: Grader, gold: Gold, completion: str) -> tuple[Outcome, str |
     if not isinstance(judgement, Judgement):
         kind = type(judgement).__name__
         return Outcome(Verdict.UNDECIDED, f"the grader gave a {kind}, expected a Judgement"), None
-    return Outcome(Verdict(judgement.verdict), judgement.note), judgement.extracted
+    why = judgement.why or Reason(rule="", found_by="")
+    outcome = Outcome(Verdict(judgement.verdict), judgement.note, why.rule or None, why.comparisons)
+    return outcome, judgement.extracted
 
 
 def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]) -> Decided:
@@ -176,7 +177,7 @@ def _within(deadline_s: float, compare: Callable[[], tuple[Outcome, str | None]]
         note = f"the comparison failed: {type(error).__name__}"
         outcome = Outcome(Verdict.UNDECIDED, note)
     elapsed_s = time.perf_counter() - started
-    return Decided(outcome.verdict.value, outcome.note, elapsed_s, extracted)
+    return Decided(outcome, elapsed_s, extracted)
 
 
 def _stop(*_: object) -> NoReturn:

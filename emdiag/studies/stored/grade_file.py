@@ -15,7 +15,7 @@ import msgspec
 from emdiag.benchmarks.cards import list_cards
 from emdiag.benchmarks.golds import error_bound
 from emdiag.core.errors import GraderError
-from emdiag.core.grades import Gold, Judgement, Tolerance, Verdict
+from emdiag.core.grades import Gold, Judgement, Reason, Tolerance, Verdict
 from emdiag.core.option_groups import Grading
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
@@ -31,6 +31,7 @@ class GradedLine(Record, frozen=True, kw_only=True):
 
     Attributes:
         elapsed_s: Seconds spent on the distinct pair of gold and answer.
+        why: None from a grader that gives no reasons.
         problem: What is wrong with the line; None for a line that was graded.
     """
 
@@ -42,6 +43,7 @@ class GradedLine(Record, frozen=True, kw_only=True):
     grader: str
     elapsed_s: float = 0.0
     note: Remark | None = None
+    why: Reason | None = None
     problem: str | None = None
 
 
@@ -133,6 +135,7 @@ def _graded(line: GradedLine, judgement: Judgement) -> GradedLine:
         extracted=judgement.extracted,
         boxed=judgement.boxed,
         elapsed_s=judgement.elapsed_s,
+        why=judgement.why,
         note=remark("all-of", parts=notes) if len(notes) > 1 else next(iter(notes), None),
     )
 

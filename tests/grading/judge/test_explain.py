@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from emdiag.core.grades import Gold, Verdict
-from emdiag.grading.judge.explain import explain
-from emdiag.grading.judge.judge import RULES
-from emdiag.grading.judge.math_verify_grader import Algebra
+from emdiag.core.grades import Gold
+from emdiag.grading.judge.explain import MOST_CHARACTERS, MOST_COMPARISONS
+from emdiag.grading.pool.pool import GraderPool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[GraderPool]:
+    with GraderPool(workers=1, deadline_s=5.0) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -32,18 +42,33 @@ from emdiag.grading.judge.math_verify_grader import Algebra
     ],
 )
 def test_a_verdict_names_the_rule_that_decided_and_what_found_the_answer(
-    gold: str, completion: str, verdict: str, rule: str, found: str
+    pool: GraderPool, gold: str, completion: str, verdict: str, rule: str, found: str
 ) -> None:
-    why = explain(Gold(answer=gold), completion, Algebra())
-    assert (why.verdict.value, why.rule, why.found_by) == (verdict, rule, found)
-    assert why.rules == RULES
+    (judgement,) = pool.grade([(Gold(answer=gold), completion)])
+    why = judgement.why
+    assert why is not None
+    assert (judgement.verdict, why.rule, why.found_by) == (verdict, rule, found)
     if why.span is not None and found == "box":
-        assert completion[slice(*why.span)].strip() == why.extracted
+        assert completion[slice(*why.span)].strip() == judgement.extracted
 
 
-def test_both_sides_are_shown_as_read_with_every_comparison() -> None:
-    why = explain(Gold(answer="3,1"), r"\boxed{x = 3 \text{ or } x = 2}", Algebra())
-    assert why.verdict is Verdict.WRONG
-    assert (why.gold, why.answer) == ("3, 1", "x = 3, x = 2")
-    assert {(step.gold, step.answer) for step in why.comparisons if step.holds} == {("3", "x = 3")}
-    assert why.comparisons[-1].rule == "members in any order"
+def test_both_sides_are_shown_as_read_with_every_comparison(pool: GraderPool) -> None:
+    completion = r"\boxed{x = 3 \text{ or } x = 2}"
+    (judgement,) = pool.grade([(Gold(answer="3,1"), completion)])
+    assert judgement.verdict == "wrong"
+    assert judgement.why is not None
+    *parts, whole = judgement.why.comparisons
+    assert (whole.gold, whole.answer, whole.rule) == (
+        "3, 1",
+        "x = 3, x = 2",
+        "members in any order",
+    )
+    assert {(step.gold, step.answer) for step in parts if step.holds} == {("3", "x = 3")}
+
+
+def test_a_long_comparison_is_cut_to_what_a_reader_can_use(pool: GraderPool) -> None:
+    numbers = ", ".join(map(str, range(300)))
+    (judgement,) = pool.grade([(Gold(answer=numbers), rf"\boxed{{{numbers}, 7}}")])
+    assert judgement.why is not None
+    assert len(judgement.why.comparisons) <= MOST_COMPARISONS
+    assert all(len(step.answer) <= MOST_CHARACTERS for step in judgement.why.comparisons)

@@ -59,7 +59,8 @@ def test_what_holds_nothing_is_no_answer_and_what_hangs_is_undecided(plain: Grad
     assert slow.note == "the comparison took longer than 2 s"
 
 
-def test_only_the_second_grader_is_called_second(plain: GraderPool) -> None:
+def test_only_second_graders_are_called_second(plain: GraderPool) -> None:
     assert is_second_grader(plain.identity)
+    assert is_second_grader("published/1")
     assert not is_second_grader("math-verify/1")
-    assert not is_second_grader("published/1")
+    assert not is_second_grader("my_package.rules:Published published/1")

@@ -188,13 +188,14 @@ def test_a_worker_that_would_fill_the_memory_is_undecided() -> None:
         def greedy(*_):
             return bytearray(3 << 30)
         w.judge = greedy
-        print(w.decide(Gold(answer="1"), "2", 10.0)[:2])
+        outcome = w.decide(Gold(answer="1"), "2", 10.0).outcome
+        print(outcome.verdict, outcome.note, sep=", ")
         """
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
     )
-    assert done.stdout.strip() == "('undecided', 'the comparison ran out of memory')"
+    assert done.stdout.strip() == "undecided, the comparison ran out of memory"
 
 
 def test_versions_name_every_library_that_decides(pool: GraderPool) -> None:
