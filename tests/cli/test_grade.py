@@ -49,6 +49,30 @@ def test_the_table_counts_the_verdicts_and_names_the_grader(answers: Path) -> No
     assert "math-verify/2" in done.stdout
 
 
+def test_each_line_says_why_when_asked(answers: Path) -> None:
+    done = CliRunner().invoke(app, [str(answers), "--explain"])
+    assert done.exit_code == 0
+    words = done.stdout
+    assert "line 1, a: correct, answer 3, 1" in words
+    assert "  found     from the last box, characters 8 to 11" in words
+    assert "  compared  1, 3 equals 3, 1: members in any order" in words
+    assert "  rule      the only box is not closed" in words
+    lines = CliRunner().invoke(app, [str(answers), "--explain", "--json"]).stdout.splitlines()
+    whys = [json.loads(line)["why"] for line in lines]
+    assert [why["found_by"] for why in whys] == ["box", "box", "nothing"]
+    assert GOOD[0]["completion"][slice(*whys[0]["span"])] == "3, 1"
+    plain = CliRunner().invoke(app, [str(answers), "--json"]).stdout.splitlines()
+    assert {json.loads(line)["why"] for line in plain} == {None}
+
+
+def test_what_a_model_wrote_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "codes.jsonl"
+    file.write_text(json.dumps({"gold": "5", "completion": "\\boxed{\x1b]0;title\x07\x1b[2J6}"}))
+    done = CliRunner().invoke(app, [str(file), "--explain"])
+    assert "wrong" in done.stdout
+    assert not {"\x1b", "\x07"} & set(done.stdout)
+
+
 def test_standard_input_is_graded_like_a_file(answers: Path) -> None:
     done = CliRunner().invoke(app, ["-", "--json"], input=answers.read_bytes())
     assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == [1, 2, 3]

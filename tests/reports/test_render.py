@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import jinja2
 import pytest
+from msgspec import structs
 
 from emdiag.core.errors import StoreError
-from emdiag.core.grades import Verdict
+from emdiag.core.grades import AnswerComparison, Reason, Verdict
 from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.findings.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports import packing
@@ -304,6 +305,21 @@ def test_samples_survive_the_way_into_the_page() -> None:
     assert content["samples"] == [[0, 0, 2, text, 0, 1, "4", 1, 1, 9, 0, None]]
     assert content["problems"][0][:4] == ["chain/0001", "chain", "Compute $3+1$.", "4"]
     assert "$3+1$" in content["formulas"]
+
+
+def test_the_reason_of_a_verdict_is_on_the_page_once_for_all_samples_that_share_it() -> None:
+    book = a_book()
+    step = AnswerComparison(gold="5", answer=HOSTILE, rule="the numbers differ", holds=False)
+    why = Reason(rule=step.rule, found_by="box", span=(9, 10), comparisons=(step,))
+    samples = tuple(structs.replace(sample, why=why) for sample in book.samples * 2)
+    document = packing.packed(structs.replace(book, samples=samples))
+    assert not set("<>&") & set(document)
+    content = json.loads(document)
+    assert [row[-1] for row in content["samples"]] == [0, 0]
+    assert content["reasons"] == [
+        f"rule: the numbers differ; read as 5 (gold) against {HOSTILE}; from the last box, "
+        "characters 10 to 10"
+    ]
 
 
 def test_two_runs_of_the_same_title_can_still_be_told_apart() -> None:
