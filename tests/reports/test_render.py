@@ -316,10 +316,9 @@ def test_the_reason_of_a_verdict_is_on_the_page_once_for_all_samples_that_share_
     assert not set("<>&") & set(document)
     content = json.loads(document)
     assert [row[-1] for row in content["samples"]] == [0, 0]
-    assert content["reasons"] == [
-        f"rule: the numbers differ; read as 5 (gold) against {HOSTILE}; from the last box, "
-        "characters 10 to 10"
-    ]
+    (words,) = content["reasons"]
+    assert words.startswith(f"rule: the numbers differ; read as 5 (gold) against {HOSTILE};")
+    assert words.endswith("from the last box, characters 10 to 10")
 
 
 def test_two_runs_of_the_same_title_can_still_be_told_apart() -> None:

@@ -130,7 +130,6 @@ def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     assert caught.value.facts["file"] == str(tmp_path / "nothing.jsonl")
 
 
-
 @pytest.mark.parametrize(
     ("value", "shown_as"),
     [
