@@ -1,7 +1,9 @@
-"""Processes that start from nothing: they never import the program that uses emdiag.
+"""Processes that start quickly and from nothing: they never import the program that uses emdiag.
 
-Plain `spawn` imports the parent's main module again, so a script without a main guard would start
-itself over and over. A grading worker needs nothing of it.
+They are forked from Python's fork server, which loads the parser once for all of them; where that
+server runs already with other modules, each loads the parser itself. The plain contexts import the
+parent's main module again, so a script without a main guard would start itself over and over. A
+grading worker needs nothing of it.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.popen_spawn_posix import Popen
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.popen_forkserver import Popen
 from typing import Any
+
+LOADED_ONCE = ("emdiag.grading.judge.math_verify_grader", "emdiag.grading.pool.worker")
 
 _LOCK = threading.Lock()
 
@@ -27,15 +31,19 @@ class _Popen(Popen):
                 sys.modules["__main__"] = main
 
 
-class BlankProcess(SpawnProcess):
-    """A spawned process that does not import the parent's main module."""
+class BlankProcess(ForkServerProcess):
+    """A forked process that does not import the parent's main module."""
 
     @staticmethod
     def _Popen(process_obj: Any) -> Popen:  # noqa: N802 - the name multiprocessing calls
         return _Popen(process_obj)
 
 
-class BlankContext(SpawnContext):
-    """The `spawn` context with `BlankProcess` for its processes."""
+class BlankContext(ForkServerContext):
+    """The `forkserver` context with `BlankProcess` for its processes."""
 
     Process = BlankProcess
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_forkserver_preload(list(LOADED_ONCE))

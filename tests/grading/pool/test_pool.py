@@ -6,12 +6,14 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import emdiag
 from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Verdict
 from emdiag.grading.judge.classes import sort_into_classes
@@ -21,26 +23,32 @@ from emdiag.grading.pool.rules import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 SLOW = r"\boxed{\int_0^{\infty} \frac{\sin(x^{x^x})}{\ln(\cos(x^3)+2)} dx}"
 
 
-def children() -> set[int]:
-    """Ids of grading processes of this process."""
-    found = set()
-    for name in os.listdir("/proc"):  # noqa: PTH208 - plain names are wanted
-        if name.isdigit():
+def processes() -> dict[int, tuple[int, str]]:
+    """Of every process: its parent and its command line."""
+    running = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
             try:
-                with open(f"/proc/{name}/stat") as stat:  # noqa: PTH123
-                    parent = int(stat.read().rpartition(")")[2].split()[1])
-                with open(f"/proc/{name}/cmdline") as line:  # noqa: PTH123
-                    is_worker = "spawn_main" in line.read()
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                running[int(folder.name)] = parent, (folder / "cmdline").read_text()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if parent == os.getpid() and is_worker:
-                found.add(int(name))
-    return found
+    return running
+
+
+def children() -> set[int]:
+    """Ids of grading processes: children of the fork server of this process."""
+    running = processes()
+    servers = {
+        number
+        for number, (parent, line) in running.items()
+        if parent == os.getpid() and "forkserver" in line
+    }
+    return {number for number, (parent, _) in running.items() if parent in servers}
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +134,27 @@ def test_killed_idle_processes_are_replaced() -> None:
     assert judged.verdict == Verdict.CORRECT
 
 
-def test_a_broken_parser_is_refused_before_anything_is_graded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_parser_is_refused_before_anything_is_graded(tmp_path: Path) -> None:
     (tmp_path / "latex2sympy2_extended").mkdir()
     (tmp_path / "latex2sympy2_extended" / "__init__.py").write_text("raise ImportError('antlr')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with GraderPool(workers=1) as broken, pytest.raises(GraderError) as caught:
-        list(broken.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
-    assert "antlr" in caught.value.message
-    assert "latex2sympy2_extended" in caught.value.facts
+    code = textwrap.dedent(
+        r"""
+        from emdiag.core.errors import GraderError
+        from emdiag.core.grades import Gold
+        from emdiag.grading.pool.pool import GraderPool
+        try:
+            with GraderPool(workers=1) as broken:
+                list(broken.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
+        except GraderError as error:
+            print(error.message, *error.facts)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(emdiag.__file__).parents[1]}"},
+    )  # fmt: skip
+    assert "antlr" in done.stdout
+    assert "latex2sympy2_extended" in done.stdout
 
 
 def test_a_grader_that_says_something_else_is_refused() -> None:
