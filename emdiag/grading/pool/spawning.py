@@ -15,7 +15,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.popen_forkserver import Popen
 from typing import Any
 
-LOADED_ONCE = ("emdiag.grading.judge.math_verify_grader", "emdiag.grading.pool.worker")
+LOADED_ONCE = ("sympy", "latex2sympy2_extended", "math_verify")
+"""Libraries alone: a worker takes emdiag from where its parent has it."""
 
 _LOCK = threading.Lock()
 
