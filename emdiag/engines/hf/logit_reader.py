@@ -8,6 +8,7 @@ without the network below: only the output head has to stay.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -133,9 +134,9 @@ class ModelReader:
     def close(self) -> None:
         """Free the network, give the threads back; kept texts still have their head."""
         torch.set_num_threads(self._threads_before)
-        device = self._model.device
+        device, model = self._model.device, weakref.ref(self._model)
         del self._model
-        collect_memory(device)
+        collect_memory(device, model)
 
     def _read_part(self, part: Sequence[Text]) -> Iterator[ReadText]:
         try:
