@@ -6,7 +6,8 @@ the model asks itself once it has answered (`wrappers`). In that part, in this o
 1. The last closed `\boxed{}` or `\fbox{}` that holds something. If the gold has several parts,
    boxes right beside the last one belong to it, and so do all boxes where there are as many as
    parts; boxes joined by "and", "or" or a comma are one answer whatever the gold. A box that is not
-   closed is no answer: a truncated answer must not be right by accident.
+   closed is no answer: a truncated answer must not be right by accident. An empty one repeats what
+   the prompt asked for, and counts for nothing.
 2. The last words that announce it: "the answer is ...", "Answer: ...", `#### 18`, `<answer>`.
 3. A part that is nothing but an answer: one short line without a sentence.
 
@@ -90,12 +91,22 @@ def extract(completion: str, *, members: int = 1) -> Extraction:
         return Extraction(answer=None, note="the thinking is not finished")
     boxes, is_open = _boxes(text, start)
     if not boxes and not is_open and _EMPTY.search(text, start):
-        return Extraction(answer=None, note="the box is empty")
+        return _beside_empty_box(text, start)
     if boxes:
         return _boxed(text, boxes, members=members, is_open=is_open)
     if is_open:
         return Extraction(answer=None, note="the only box is not closed")
     return _announced(text, start) or _alone(text, start)
+
+
+def _beside_empty_box(text: str, start: int) -> Extraction:
+    """What is announced where the only boxes are empty: they repeat what the prompt asked for."""
+    announced = _announced(text, start)
+    if announced is not None and announced.span and _EMPTY.search(announced.answer or ""):
+        line = text.rfind("\n", start, announced.span[0])
+        announced = _announced(text[:line], start) if line > start else None
+    empty = Extraction(answer=None, note="the box is empty")
+    return empty if announced is None or _EMPTY.search(announced.answer or "") else announced
 
 
 def answer_start(completion: str) -> int | None:
