@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.popen_forkserver import Popen
 from typing import Any
 
-LOADED_ONCE = ("sympy", "latex2sympy2_extended", "math_verify")
+LOADED_ONCE = ("math_verify", "msgspec", "pebble")
 """Libraries alone: a worker takes emdiag from where its parent has it."""
 
 _LOCK = threading.Lock()
