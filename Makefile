@@ -16,6 +16,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m wheel
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 -m whole
 
 reports: .venv/base.stamp
 	$(BIN)/python reports/examples/build.py

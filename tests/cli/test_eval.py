@@ -134,6 +134,7 @@ def test_the_lab_is_measured_out_of_the_box(run: Callable[..., Result]) -> None:
     assert score.rates.no_box_frac == 0
 
 
+@pytest.mark.whole
 def test_a_killed_evaluation_goes_on_without_losing_or_repeating_a_sample(tmp_path: Path) -> None:
     command = [*EMDIAG, "eval", "lab", "--limit", "20", "--samples", "4", "--temperature", "1"]
     command += ["--engine", "transformers", "--batch-size", "4"]
@@ -170,6 +171,7 @@ def _mind_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.whole
 def test_ctrl_c_says_that_nothing_is_lost(tmp_path: Path) -> None:
     command = [*EMDIAG, "eval", "lab", "--samples", "4", "--temperature", "1", "--batch-size", "4"]
     with (tmp_path / "log").open("wb") as log:

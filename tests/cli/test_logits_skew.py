@@ -69,6 +69,7 @@ def test_the_lab_alone_is_measured_out_of_the_box(run: Callable[..., Result]) ->
     assert all(one.difference is None for one in result.estimates)
 
 
+@pytest.mark.whole
 def test_tables_figures_and_the_released_scripts_ladder_are_shown(
     run: Callable[..., Result], tmp_path: Path, lab_copy: Callable[..., Path]
 ) -> None:

@@ -20,6 +20,8 @@ from emdiag.studies.evaluate import draw
 if TYPE_CHECKING:
     from emdiag.demonstration.run import DemoResult
 
+pytestmark = pytest.mark.whole
+
 TINY = {
     "pool": 8,
     "pool_samples": 4,

@@ -126,6 +126,7 @@ def test_a_sweep_takes_engine_grader_and_folder(run: Callable[..., Result]) -> N
     assert {point["benchmark"] for point in json.loads(done.stdout)["points"]} == {"colours"}
 
 
+@pytest.mark.whole
 def test_two_sources_of_one_grader_or_engine_are_never_mixed(tmp_path: Path) -> None:
     (tmp_path / "any.json").write_text('{"*": ["is not looked at"]}')
     keys = []

@@ -47,6 +47,7 @@ def launch(start: Path, out: Path) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.whole
 def test_two_processes_learn_what_one_learns(
     tmp_path: Path, save_tiny: Callable[..., Path]
 ) -> None:

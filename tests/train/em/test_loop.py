@@ -224,6 +224,7 @@ train_em(sys.argv[1], out=sys.argv[2], recipe="paper", samples=6, updates=4, max
 """
 
 
+@pytest.mark.whole
 def test_a_killed_process_leaves_nothing_half_written_and_goes_on_bit_for_bit(
     start: Path, tmp_path: Path
 ) -> None:
@@ -410,6 +411,7 @@ def test_nan_weights_stop_training_and_leave_no_checkpoint(
     assert not list((tmp_path / "out").glob("update-*"))
 
 
+@pytest.mark.whole
 def test_a_full_disk_is_named_and_nothing_looks_like_a_checkpoint(
     start: Path, tmp_path: Path
 ) -> None:

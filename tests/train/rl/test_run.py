@@ -78,6 +78,7 @@ def test_a_training_leaves_a_record_and_a_checkpoint_that_other_commands_read(
     assert any("first update" in note for note in result.cells[0].notes)
 
 
+@pytest.mark.whole
 def test_an_interrupted_training_continues_to_the_same_weights_bit_for_bit(
     problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_checkpoint_that_asks_for_greedy_decoding_is_still_sampled_whole(
     assert kept == hidden
 
 
+@pytest.mark.whole
 def test_micro_batches_and_checkpointing_change_memory_and_not_the_gradient(
     problems: str, tmp_path: Path
 ) -> None:
