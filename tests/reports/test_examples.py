@@ -28,6 +28,7 @@ def build() -> ModuleType:
     return module
 
 
+@pytest.mark.whole
 def test_the_example_pages_are_what_their_record_renders_to(
     build: ModuleType, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_an_interrupted_training_continues_to_the_same_weights_bit_for_bit(
     assert rewards[0] == rewards[1]
 
 
+@pytest.mark.whole
 def test_a_first_reward_that_is_not_the_accuracy_stops_before_anything_is_learned(
     problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
