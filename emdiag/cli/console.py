@@ -31,6 +31,7 @@ from rich.text import Text
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import EmdiagError
 from emdiag.findings.remarks import worded
+from emdiag.reports.marks import visible
 from emdiag.resources import default_home
 
 PLAIN_PROGRESS_EVERY_S = 15.0
@@ -71,19 +72,11 @@ class Out:
 
     def line(self, text: str) -> None:
         """Print one line of a result on stdout, without markup and never wrapped."""
-        self._results.print(Text(_visible(text)), soft_wrap=True)
+        self._results.print(Text(visible(text)), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print one line beside the result, on stderr."""
-        self._errors.print(Text(_visible(text)), soft_wrap=True)
-
-
-def _visible(text: str) -> str:
-    """`text` without the codes by which it could steer a terminal."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "\ufffd"
-        for character in text
-    )
+        self._errors.print(Text(visible(text)), soft_wrap=True)
 
 
 class TerminalProgress:

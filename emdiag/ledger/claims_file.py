@@ -59,7 +59,11 @@ def read_ledger(file: Path, *, statistics: Collection[str]) -> tuple[Claim, ...]
     try:
         claims = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Ledger).claims
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise PlanError(f"the claims cannot be read: {error}", file=file) from error
+        raise PlanError(
+            f"the claims cannot be read: {error}",
+            file=file,
+            expected="TOML with [[claims]], as in reports/claims.toml",
+        ) from error
     for claim in claims:
         if claim.statistic not in statistics:
             raise PlanError(

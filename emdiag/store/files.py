@@ -112,7 +112,7 @@ def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
         yield
     finally:
         owner.unlink(missing_ok=True)
-        if is_new and list(folder.iterdir()) == [folder / ".lock"]:
+        if is_new and folder.is_dir() and list(folder.iterdir()) == [folder / ".lock"]:
             (folder / ".lock").unlink()
             folder.rmdir()
         lock.release()

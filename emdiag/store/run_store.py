@@ -114,7 +114,7 @@ class Run:
                 yield
             except BaseException:
                 if is_new and not any(self.path.glob("*.jsonl")):
-                    spec.unlink()  # nothing was drawn: this is no run
+                    spec.unlink(missing_ok=True)  # nothing was drawn: this is no run
                 raise
 
     def completion_writer(self) -> JournalWriter[Completion]:

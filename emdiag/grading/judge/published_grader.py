@@ -13,7 +13,8 @@ main one. The rules, and what they get wrong:
   place, in order; one equation with one equation; the rest by SymPy.
 
 Not copied: it parsed with `parse_latex` of SymPy, then `parse_expr`, then `latex2sympy`; here the
-last alone, since `parse_expr` executes text. Its time limit, after which a pair was silently wrong,
+last alone, since `parse_expr` executes text. Powers and factorials too large to be written out
+are compared as text. Its time limit, after which a pair was silently wrong,
 is the pool's deadline, after which a pair is `undecided`.
 
 Source: the evaluation of Qwen2.5-Math, which the code of One-shot Entropy Minimization
@@ -36,8 +37,8 @@ from emdiag.core.grades import Gold, Verdict
 from emdiag.grading.judge.judge import MAX_ANSWER, Outcome
 
 RELATIVE_TOLERANCE: Final = 1e-4
-MOST_POWER_DIGITS: Final = 6
-"""Digits of an exponent above which SymPy is not asked: it would write the power out."""
+_TOO_LARGE: Final = re.compile(r"\^\{?-?\d{7}|\d{5}\s*!")
+"""Powers and factorials that SymPy would write out: compared as they are written."""
 
 _UNITS: Final = """
 a|a .|a . m|ab|acre|am|apple|are|b .|bc|by|c|c .|cc|cm|cm 2|coin|cu . m|cu cm|cube|cubic|d|d .|day|
@@ -180,11 +181,13 @@ def _agree(first: str, second: str) -> bool:
 
 
 def _read(text: str) -> Any:
-    if re.search(rf"\^\{{?-?\d{{{MOST_POWER_DIGITS + 1}}}|!", text):
+    if _TOO_LARGE.search(text):
         return text
     for form in (text.replace("\\\\", "\\"), text):
         try:
             return latex2sympy(form)
+        except (MemoryError, RecursionError):
+            raise  # it is our limit: undecided, not another text
         except Exception:
             continue
     return text

@@ -42,6 +42,7 @@ def test_the_answer_is_found_where_the_published_rules_look(completion: str, ans
         (r"\frac{1}{2}", "0.5", "correct"),
         (r"2\sqrt{3}", r"\sqrt{12}", "correct"),
         ("x^2+2x+1", "(x+1)^2", "correct"),
+        ("120", "5!", "correct"),
         ("5", "x=5", "correct"),
         ("x=5", "5", "correct"),
         ("p+q=1", "q+p-1=0", "correct"),
@@ -83,6 +84,7 @@ def test_the_last_number_of_a_text_without_an_answer_counts() -> None:
 
 def test_a_power_that_memory_does_not_hold_is_not_written_out() -> None:
     assert verdict("1", box("9^{9999999}")) is Verdict.WRONG
+    assert verdict("1", box("99999!")) is Verdict.WRONG
 
 
 def test_the_pool_runs_it_within_its_limits() -> None:
