@@ -102,7 +102,7 @@ class ProblemScore(Record, frozen=True, kw_only=True):
 
     Attributes:
         majority: Share of right answers in the largest class of equal answers, averaged over
-            classes of the same size; 0 where no sample gave an answer.
+            classes of the same size; 0 where no sample gave an answer, which is no vote.
     """
 
     problem_id: str

@@ -17,19 +17,19 @@ Criterion = Literal[
 class PromptStatistics(Record, frozen=True, kw_only=True):
     """How a checkpoint behaves on one prompt, over its samples.
 
-    Samples without an answer form one class of their own among the classes of equal answers, so a
-    prompt on which nothing is ever answered agrees perfectly; `no_answer_frac` shows it.
+    A sample without an answer counts as a sample and is no vote (`measure/votes.py`): it lowers
+    agreement and majority; `no_answer_frac` shows how many there are.
 
     Attributes:
         pass_rate: Share of right samples, with its interval over samples; uses labels.
         outcome_variance: Unbiased sample variance of being right, between 0 and 1/2; uses labels.
-        majority_correct: Share of right samples in the largest class, averaged over classes of
-            the same size; uses labels. These three are None where the problem has no label.
-        answer_entropy_nats: Of the observed shares of the classes.
-        agreement: Unbiased chance that two samples fall into one class.
-        majority_frac: Share of samples in the largest class.
-        majority_answer: The answer of the largest class, the earliest of several; None where that
-            class is the one without an answer.
+        majority_correct: Share of right samples among those with the most frequent answer,
+            averaged over several; 0 without an answer; uses labels. These three are None where
+            the problem has no label.
+        answer_entropy_nats: Of the shares of the answers given; None where none was.
+        agreement: Unbiased chance that two samples give the same answer.
+        majority_frac: Share of all samples that give the most frequent answer.
+        majority_answer: That answer, the earliest of several; None where none was given.
         token_entropy_nats: Mean over all sampled tokens of the entropy of the distribution at
             temperature 1; None where it was not read.
     """
@@ -41,7 +41,7 @@ class PromptStatistics(Record, frozen=True, kw_only=True):
     pass_rate_interval: Interval | None
     outcome_variance: float | None
     majority_correct: float | None
-    answer_entropy_nats: float
+    answer_entropy_nats: float | None
     agreement: float
     majority_frac: float
     majority_answer: str | None

@@ -41,13 +41,14 @@ class SweepPoint(Record, frozen=True, kw_only=True):
         samples: Of each problem; 1 at temperature 0.
         accuracy: `avg@k` over all samples.
         majority: `maj@k`; None for one sample.
-        agreement: Chance that two samples give the same answer, those without an answer counted
-            as one class; None for one sample.
+        agreement: Chance that two samples give the same answer; one without an answer agrees with
+            nothing. None for one sample.
         distinct_answers: Different answers among the samples; grows with their number.
         entropy_nats: Mean entropy of the distributions that the tokens were drawn from, raw logits
             over the temperature, before top-p and top-k: over the tokens of a sample, then over
             samples and problems. 0 at temperature 0. None where it was not read.
         truncated_frac, repeated_frac, no_box_frac: As in `TextRates`.
+        no_answer_frac: Samples without an answer, which are no votes; None in earlier records.
         run_keys, grade_keys: Of the runs, one for each seed.
         is_control: Whether this is the base at a temperature found to match another arm's entropy.
     """
@@ -71,6 +72,7 @@ class SweepPoint(Record, frozen=True, kw_only=True):
     run_keys: tuple[str, ...]
     grade_keys: tuple[str, ...]
     is_control: bool = False
+    no_answer_frac: Metric | None = None
 
 
 Trend = Literal["rises", "falls", "undecided"]

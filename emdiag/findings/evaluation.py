@@ -127,7 +127,7 @@ def scores_table(scores: Scores) -> Table:
     most = max(score.samples for score in scores)
     several = (
         "avg@k: mean share of right samples; pass@k: any of k right; maj@k: the most frequent "
-        "answer is right."
+        "answer is right; votes: samples that give an answer, the others do not vote."
     )
     how = f" ({at_temperature(temperatures.pop())})" if is_one else ""
     plain = table_of(
@@ -143,14 +143,23 @@ def scores_table(scores: Scores) -> Table:
                 lambda s: metric_cell(s.pass_at_k[-1] if s.samples > 1 and s.pass_at_k else None),
             ),
             (f"maj@{most}", lambda s: metric_cell(s.maj_at_k)),
+            ("votes", _votes),
             ("problems", lambda s: f"{s.problems:,} of {s.problems_total:,}"),
             ("detectable gain", _detectable_gain),
         ),
         note=several if most > 1 else None,
-        secondary=("detectable gain", f"maj@{most}", f"pass@{most}", "problems"),
+        secondary=("detectable gain", "votes", f"maj@{most}", f"pass@{most}", "problems"),
     )
     gain = ("detectable gain", "Detectable gain: in points, with 80 % power.")
     return replace(plain, column_notes=(gain,))
+
+
+def _votes(score: BenchmarkScore) -> str:
+    """Share of the samples behind maj@k that give an answer."""
+    samples = sum(score.by_verdict.values())
+    if score.maj_at_k is None or not samples:
+        return NOTHING
+    return percent_cell(1 - score.by_verdict.get("no_answer", 0) / samples)
 
 
 def _score(score: BenchmarkScore) -> Cell:

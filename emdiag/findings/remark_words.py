@@ -47,8 +47,8 @@ _NOTES: Final = {
     "some-same-weights": "some of these checkpoints have the same weights",
     "unlabelled": "{problems} of {total:count problem} have no answer"
     "{stand_last:if ; they stand last}",
-    "silent": "{share:percent} of samples give no answer; together they count as one answer, "
-    "which lowers answer entropy and raises agreement and majority",
+    "silent": "{share:percent} of samples give no answer; they count as samples and not as votes, "
+    "which lowers agreement and majority",
     "first-mostly-wrong": "caution: on the first prompt, {problem}, most common is "
     "{answer:given the answer|to give no answer} ({share:percent} of samples), which is wrong; "
     + _AMPLIFIED,

@@ -117,7 +117,8 @@ def ranking_table(result: SelectResult, ranked: Sequence[PromptStatistics], *, s
             ("tokens", lambda row: short(row[1].mean_tokens)),
         ),
         note=f"{labels if result.labelled else ''}Agreement: chance that two samples give the "
-        "same answer. Majority: share of the most frequent answer.",
+        "same answer. Majority: share of samples that give the most frequent answer. A sample "
+        "without an answer is no vote and agrees with nothing.",
         secondary=[name for name in _SECONDARY if name != _COLUMNS[result.by]],
     )
 

@@ -13,6 +13,7 @@ from emdiag.core.grades import Grade, Verdict
 from emdiag.core.problems import Problem
 from emdiag.core.results import GroupScore, Interval, Metric, ProblemScore
 from emdiag.core.sampling import Completion
+from emdiag.measure.votes import majority_right
 from emdiag.stats.intervals import intervals_of, shares_over_problems, wilson
 from emdiag.stats.samples import pass_at_k
 
@@ -33,7 +34,10 @@ def score_problem(completions: Sequence[Completion], grades: Sequence[Grade]) ->
         correct=verdicts[Verdict.CORRECT],
         by_verdict={verdict.value: verdicts[verdict.value] for verdict in Verdict},
         truncated=sum(completion.finish_reason == "length" for completion in completions),
-        majority=_majority(grades),
+        majority=majority_right(
+            [grade.answer_class for grade in grades],
+            [grade.verdict is Verdict.CORRECT for grade in grades],
+        ),
     )
 
 
@@ -141,17 +145,3 @@ def _of_shares(rows: Values) -> list[Interval | None]:
         else None
         for interval in intervals
     ]
-
-
-def _majority(grades: Sequence[Grade]) -> float:
-    """Share of right answers in the largest class; ties count as drawn at random."""
-    classes: dict[str, list[Grade]] = {}
-    for grade in grades:
-        if grade.answer_class is not None:
-            classes.setdefault(grade.answer_class, []).append(grade)
-    if not classes:
-        return 0.0
-    largest = max(len(members) for members in classes.values())
-    winners = [members for members in classes.values() if len(members) == largest]
-    right = [sum(g.verdict is Verdict.CORRECT for g in members) / largest for members in winners]
-    return sum(right) / len(right)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from emdiag.core.grades import Verdict
 from emdiag.core.problems import Problem
 from emdiag.core.sampling import Completion
 from emdiag.core.selection import PromptStatistics
+from emdiag.measure.votes import majority_right, votes_of
 from emdiag.stats.intervals import wilson
-from emdiag.stats.samples import agreement, answer_entropy, outcome_variance
+from emdiag.stats.samples import outcome_variance
 
 
 def prompt_statistics(
@@ -31,12 +31,10 @@ def prompt_statistics(
         token_entropies: Of each completion, in nats; None where they were not read.
     """
     samples = len(completions)
-    counts = Counter(classes)
-    shared, variety = agreement(list(counts.values())), answer_entropy(list(counts.values()))
-    assert shared is not None, "two samples or more"
-    assert variety is not None
+    votes = votes_of(classes)
+    agreement = votes.agreement
+    assert agreement is not None, "two samples or more"
     right = None if verdicts is None else [verdict is Verdict.CORRECT for verdict in verdicts]
-    majority, largest = counts.most_common(1)[0]  # the earliest of the largest
     tokens = [value for values in token_entropies or () for value in values]
     return PromptStatistics(
         problem_id=problem.id,
@@ -45,21 +43,13 @@ def prompt_statistics(
         pass_rate=None if right is None else sum(right) / samples,
         pass_rate_interval=None if right is None else wilson(sum(right), samples),
         outcome_variance=None if right is None else outcome_variance(samples, sum(right)),
-        majority_correct=None if right is None else _majority_correct(classes, right),
-        answer_entropy_nats=variety,
-        agreement=shared,
-        majority_frac=largest / samples,
-        majority_answer=majority,
-        no_answer_frac=counts[None] / samples,
+        majority_correct=None if right is None else majority_right(classes, right),
+        answer_entropy_nats=votes.entropy,
+        agreement=agreement,
+        majority_frac=votes.majority_frac,
+        majority_answer=next(iter(votes.winners), None),
+        no_answer_frac=votes.silent / samples,
         token_entropy_nats=sum(tokens) / len(tokens) if tokens else None,
         mean_tokens=sum(len(completion.token_ids) for completion in completions) / samples,
         truncated_frac=sum(c.finish_reason == "length" for c in completions) / samples,
     )
-
-
-def _majority_correct(classes: Sequence[str | None], right: Sequence[bool]) -> float:
-    counts = Counter(classes)
-    largest = max(counts.values())
-    winners = {name for name, count in counts.items() if count == largest}
-    hits = [hit for name, hit in zip(classes, right, strict=True) if name in winners]
-    return sum(hits) / len(hits)

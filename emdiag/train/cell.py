@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.engines.options import EngineOptions
 from emdiag.grading.parse.extract import extract
 from emdiag.measure.answers import REPEATED_ABOVE, repeated_share
+from emdiag.measure.votes import votes_of
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.provenance import now, start_session
 from emdiag.store.training_folder import UPDATES_FILE, checkpoint_name
@@ -184,10 +184,10 @@ def described(record: UpdateRecord, completions: Sequence[Completion]) -> Update
     where most samples give none its share is small.
     """
     extractions = [extract(completion.text) for completion in completions]
-    answers: dict[str, Counter[str]] = {}
+    answers: dict[str, list[str | None]] = {}
     for completion, extraction in zip(completions, extractions, strict=True):
-        if extraction.answer is not None:
-            answers.setdefault(completion.problem_id, Counter())[extraction.answer] += 1
+        answers.setdefault(completion.problem_id, []).append(extraction.answer)
+    votes = [votes_of(of_prompt) for of_prompt in answers.values()]
     count = len(completions)
     lengths = [len(completion.token_ids) for completion in completions]
     return msgspec.structs.replace(
@@ -198,7 +198,7 @@ def described(record: UpdateRecord, completions: Sequence[Completion]) -> Update
         truncated_frac=sum(c.finish_reason == "length" for c in completions) / count,
         repeated_frac=sum(repeated_share(c.text) > REPEATED_ABOVE for c in completions) / count,
         boxed_frac=sum(extraction.boxed for extraction in extractions) / count,
-        majority_frac=sum(max(counts.values()) for counts in answers.values()) / count,
+        majority_frac=sum(of.majority_frac * of.samples for of in votes) / count,
     )
 
 

@@ -36,13 +36,13 @@ def test_a_hand_worked_prompt() -> None:
     assert found.pass_rate == 0.5
     assert found.outcome_variance == pytest.approx(1 / 3)
     assert (found.majority_answer, found.majority_frac, found.majority_correct) == ("2", 0.5, 1.0)
-    assert found.answer_entropy_nats == pytest.approx(1.5 * log(2))
+    assert found.answer_entropy_nats == pytest.approx(log(3) - 2 / 3 * log(2))
     assert found.agreement == pytest.approx(1 / 6)
     assert (found.no_answer_frac, found.truncated_frac, found.mean_tokens) == (0.25, 0.25, 4.0)
     assert found.token_entropy_nats == pytest.approx(3.5 / 16)  # by token, not by completion
 
 
-def test_samples_without_an_answer_are_one_class_and_can_be_the_majority() -> None:
+def test_a_sample_without_an_answer_is_no_vote_and_is_counted() -> None:
     found = prompt_statistics(
         PROBLEM,
         completions(1, 1, 1),
@@ -50,9 +50,23 @@ def test_samples_without_an_answer_are_one_class_and_can_be_the_majority() -> No
         verdicts=[Verdict.NO_ANSWER, Verdict.NO_ANSWER, RIGHT],
         token_entropies=None,
     )
-    assert (found.majority_answer, found.majority_correct) == (None, 0.0)
-    assert found.agreement == pytest.approx(1 / 3)
+    assert (found.majority_answer, found.majority_correct) == ("2", 1.0)
+    assert found.majority_frac == pytest.approx(1 / 3)
+    assert found.no_answer_frac == pytest.approx(2 / 3)
+    assert (found.agreement, found.answer_entropy_nats) == (0.0, 0.0)
     assert found.token_entropy_nats is None
+
+
+def test_where_nothing_is_answered_there_is_no_majority_and_no_answer_entropy() -> None:
+    found = prompt_statistics(
+        PROBLEM,
+        completions(1, 1),
+        [None, None],
+        verdicts=[Verdict.NO_ANSWER, Verdict.NO_ANSWER],
+        token_entropies=None,
+    )
+    assert (found.majority_answer, found.majority_frac, found.majority_correct) == (None, 0.0, 0.0)
+    assert (found.agreement, found.answer_entropy_nats, found.no_answer_frac) == (0.0, None, 1.0)
 
 
 def test_equal_largest_classes_share_the_majority() -> None:

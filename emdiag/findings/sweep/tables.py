@@ -125,8 +125,10 @@ def point_table(result: TemperatureSweepResult) -> Table:
             ("truncated", lambda p: metric_cell(p.truncated_frac)),
             ("repetitive", lambda p: metric_cell(p.repeated_frac)),
             ("no box", lambda p: metric_cell(p.no_box_frac)),
+            ("no answer", lambda p: metric_cell(p.no_answer_frac)),
         ),
-        note="k is the number of samples. Agreement: chance that two samples give the same answer.",
+        note="k is the number of samples. Agreement: chance that two samples give the same answer. "
+        "A sample without an answer is no vote of maj@k and agrees with nothing.",
         secondary=(
             *("no box", "repetitive", "distinct answers", "maj@k", "samples", "tokens"),
             *("agreement", "truncated"),

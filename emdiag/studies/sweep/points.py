@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.temperature_sweep import SweepPoint, SweepSetting
 from emdiag.measure.answers import metrics, shares
-from emdiag.stats.samples import agreement
+from emdiag.measure.votes import votes_of
 from emdiag.store.run_store import Sample
 from emdiag.studies.evaluate.score import reading_outcomes
 from emdiag.studies.evaluate.task import EvalTask
@@ -82,6 +81,7 @@ def measure_point(
             run_keys=tuple(member.reading.run.key for member in members),
             grade_keys=tuple(member.grade_key for member in members),
             is_control=is_control,
+            no_answer_frac=by_name["no_answer_frac"],
         ),
         accuracy=values[f"avg@{first.samples}"],
         entropy=values.get("entropy_nats"),
@@ -92,13 +92,11 @@ def _statistics(member: SweepRun) -> dict[str, NDArray[np.float64]]:
     """Every statistic by name, one value for each problem."""
     outcomes = reading_outcomes(member.reading, member.grade_key)
     statistics = shares(outcomes.scores)
-    answers = [Counter(classes) for classes in outcomes.classes]
+    votes = [votes_of(classes) for classes in outcomes.classes]
     if outcomes.samples > 1:
-        agreements = [agreement(list(counts.values())) for counts in answers]
-        statistics["agreement"] = np.array(agreements, np.float64)
-        statistics["distinct_answers"] = np.array(
-            [len(counts.keys() - {None}) for counts in answers], np.float64
-        )
+        statistics["agreement"] = np.array([of.agreement for of in votes], np.float64)
+        statistics["distinct_answers"] = np.array([len(of.by_answer) for of in votes], np.float64)
+    statistics["no_answer_frac"] = np.array([of.silent / of.samples for of in votes], np.float64)
     for name, values in (
         ("mean_tokens", outcomes.tokens),
         ("truncated_frac", outcomes.truncated),

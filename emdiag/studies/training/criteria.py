@@ -37,7 +37,12 @@ RULES: dict[Criterion, Rule] = {
         uses_labels=True,
     ),
     "answer-entropy": Rule(attrgetter("answer_entropy_nats"), "highest", remark("various-answers")),
-    "agreement": Rule(attrgetter("agreement"), "lowest", remark("seldom-one-answer")),
+    "agreement": Rule(
+        # Of a prompt on which nothing is answered agreement is low and says nothing.
+        lambda prompt: prompt.agreement if prompt.majority_answer is not None else None,
+        "lowest",
+        remark("seldom-one-answer"),
+    ),
     "token-entropy": Rule(attrgetter("token_entropy_nats"), "highest", remark("most-entropy")),
     "majority": Rule(attrgetter("majority_frac"), "highest", remark("clearest-behaviour")),
 }

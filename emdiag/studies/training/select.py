@@ -146,9 +146,11 @@ def _caution(first: PromptStatistics, *, by: Criterion) -> list[Remark]:
     if first.majority_correct is None or first.pass_rate is None or interval is None:
         return []
     if first.majority_correct < 0.5:
+        is_silent = first.no_answer_frac > first.majority_frac
         caution = remark(
-            "first-mostly-wrong", problem=first.problem_id, answer=first.majority_answer,
-            share=first.majority_frac, looked=looked,
+            "first-mostly-wrong", problem=first.problem_id, looked=looked,
+            answer=None if is_silent else first.majority_answer,
+            share=first.no_answer_frac if is_silent else first.majority_frac,
         )  # fmt: skip
         return [caution]
     right = Amount(first.pass_rate, interval)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.grades import Gold, Judgement, Verdict
 from emdiag.core.protocols import Grader
+from emdiag.measure.votes import votes_of
 from emdiag.train.rl.recipe import RewardName
 
 
@@ -101,7 +101,6 @@ def majority(samples: JudgedSamples) -> list[float]:
     size, classes = samples.group_size, samples.classes
     for start in range(0, len(classes), size):
         group = classes[start : start + size]
-        counts = Counter(name for name in group if name is not None)
-        most = max(counts.values(), default=0)
-        rewards += [float(name is not None and counts[name] == most) for name in group]
+        winners = votes_of(group).winners
+        rewards += [float(name in winners) for name in group]
     return rewards

@@ -13,9 +13,12 @@ from emdiag.benchmarks.custom import load_custom
 from emdiag.benchmarks.load import load_problems
 from emdiag.core.errors import BenchmarkError, PlanError, StoreError
 from emdiag.core.files import write_atomically
+from emdiag.core.problems import Problem
 from emdiag.core.results import remark
+from emdiag.core.sampling import Completion
 from emdiag.core.selection import PromptStatistics, SelectResult
 from emdiag.findings.remarks import words_of
+from emdiag.measure.prompts import prompt_statistics
 from emdiag.store.run_store import RunStore
 from emdiag.studies.training.criteria import RULES, rank
 
@@ -257,6 +260,30 @@ def test_prompts_on_which_a_criterion_is_not_defined_stand_last() -> None:
     three = msgspec.structs.replace(one, problem_id="c", token_entropy_nats=0.9)
     ranked = rank([one, two, three], RULES["token-entropy"])
     assert [figures.problem_id for figures in ranked] == ["c", "b", "a"]
+
+
+def test_a_prompt_on_which_nothing_is_answered_is_never_the_first_choice() -> None:
+    drawn = {
+        name: [
+            Completion(
+                problem_id=name, sample_index=index, text="", token_ids=(1,), prompt_tokens=1,
+                finish_reason="stop", seed=0,
+            )
+            for index in range(4)
+        ]
+        for name in ("silent", "mixed")
+    }  # fmt: skip
+    classes = {"silent": [None] * 4, "mixed": ["1", "1", "2", None]}
+    figures = [
+        prompt_statistics(
+            Problem(id=name, benchmark="p", statement="?", answer="", answer_raw=""),
+            drawn[name], classes[name], verdicts=None, token_entropies=None,
+        )
+        for name in drawn
+    ]  # fmt: skip
+    for by in ("answer-entropy", "agreement", "majority"):
+        ranked = rank(figures, RULES[by])
+        assert [prompt.problem_id for prompt in ranked] == ["mixed", "silent"]
 
 
 def test_token_entropies_of_the_lab_lie_between_certainty_and_chance(
