@@ -36,7 +36,7 @@ def missing_files(names: set[str], root: Path) -> list[str]:
     wanted = {
         f"emdiag/_data/{name}" if name.startswith(("benchmarks/", "reports/")) else name
         for name in tracked
-        if not name.startswith("benchmarks/speed/")
+        if not name.startswith(("benchmarks/coverage/", "benchmarks/speed/"))
     }
     return sorted(wanted - names)
 
@@ -44,7 +44,9 @@ def missing_files(names: set[str], root: Path) -> list[str]:
 def test_the_wheel_carries_the_package_and_its_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert missing_files(names, ROOT) == []
-    assert not [name for name in names if "speed" in name or name.startswith("tests/")]
+    assert not [
+        name for name in names if "speed" in name or "coverage" in name or name.startswith("tests/")
+    ]
 
 
 def test_the_wheel_guard_can_fail(wheel: Path) -> None:

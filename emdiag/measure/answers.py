@@ -58,8 +58,7 @@ def shares(scores: Sequence[ProblemScore]) -> dict[str, Values]:
 def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> dict[str, Metric]:
     """Means with their intervals.
 
-    One sample of each problem makes independent trials, hence Wilson for `avg@1`; several do not,
-    hence a bootstrap over problems, and over seeds where there are several.
+    Of shares see `shares_over_problems`, of what is counted `intervals_of`.
 
     Args:
         values: By name, `[problems]` or `[seeds, problems]`, all of one shape.
@@ -67,13 +66,9 @@ def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> d
     """
     rows = {name: np.atleast_2d(of_problems) for name, of_problems in values.items()}
     intervals: dict[str, Interval | None] = {}
-    if "avg@1" in rows and len(rows["avg@1"]) == 1:
-        right = rows["avg@1"][0]
-        intervals["avg@1"] = wilson(round(right.sum()), right.size)
-    names_left = [name for name in rows if name not in intervals]
     for of_rows, names in (
-        (_of_shares, [name for name in names_left if name not in counted]),
-        (intervals_of, [name for name in names_left if name in counted]),
+        (_of_shares, [name for name in rows if name not in counted]),
+        (intervals_of, [name for name in rows if name in counted]),
     ):
         if names:
             row_intervals = of_rows(np.stack([rows[name] for name in names]))

@@ -89,7 +89,7 @@ def test_several_samples_are_resampled_by_problem() -> None:
     metric = average(scores)
     assert (metric.name, metric.value) == ("avg@4", 0.5)
     assert metric.interval is not None
-    assert metric.interval.method == "bootstrap over problems"
+    assert metric.interval.method == "Bayesian bootstrap over problems"
     found = metrics(shares(scores))["maj@4"]
     assert (found.name, found.value) == ("maj@4", 0.4)
 

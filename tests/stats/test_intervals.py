@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from emdiag.core.errors import MeasurementError
 from emdiag.stats.intervals import (
     bootstrap_of_means,
     interval_of,
@@ -77,9 +78,35 @@ def test_problems_that_all_agree_do_not_give_certainty() -> None:
     assert found.low < 0.95
 
 
-def test_an_interval_needs_two_problems_and_some_spread() -> None:
+@pytest.mark.parametrize(("right", "problems"), [(0, 40), (3, 40), (20, 40), (299, 300)])
+def test_shares_nearly_0_or_1_have_nearly_the_interval_of_jeffreys(
+    right: int, problems: int
+) -> None:
+    values = np.array([1 - 1e-12] * right + [1e-12] * (problems - right))
+    found = over_problems(values.tolist(), draws=100_000)
+    assert found is not None
+    expected = stats.beta.ppf([0.025, 0.975], right + 0.5, problems - right + 0.5)
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.002)
+
+
+def test_problems_that_are_all_half_right_do_not_give_certainty() -> None:
+    found = over_problems([0.5] * 30)
+    assert found is not None
+    random = np.random.default_rng(1)
+    halves, at_one = random.beta(1, 30, 100_000), random.beta(0.5, 0.5, 100_000)
+    expected = np.quantile(0.5 + (at_one - 0.5) * halves, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.003)
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, 0.5], [np.inf, 0.5], [1.1, 0.5], [-0.1, 0.5]])
+def test_an_interval_of_a_share_needs_shares(values: list[float]) -> None:
+    with pytest.raises(MeasurementError, match="between 0 and 1"):
+        over_problems(values)
+
+
+def test_an_interval_needs_two_problems() -> None:
     assert over_problems([1.0]) is None
-    assert over_problems([0.5, 0.5]) is None
+    assert over_problems([0.5]) is None
     assert of_differences(np.array([0.5])) is None
 
 
