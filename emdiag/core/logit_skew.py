@@ -28,8 +28,10 @@ class LogitDifference(Record, frozen=True, kw_only=True):
     """A checkpoint minus the base, paired by problem.
 
     Attributes:
-        p_value: Sign flips over problems; None where only the interval speaks.
-        p_holm: Corrected over the checkpoints that are compared with the base.
+        p_value: By sign flips over problems, or of Student's t over seeds and problems; None where
+            fewer than two problems define the difference.
+        p_holm: Corrected, step by step as by Holm, over all differences of the study, of all
+            statistics, texts and checkpoints; those of parts are a family of their own.
     """
 
     base: str

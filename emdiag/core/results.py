@@ -26,15 +26,15 @@ Direction = Literal["higher", "lower", "undecided"]
 """Of a value against the one that it is compared with; `higher` or `lower` is significant."""
 
 
-def direction_of(interval: Interval | None, p_value: float | None = None) -> Direction:
+def direction_of(interval: Interval | None, p_value: float | None) -> Direction:
     """The one rule for what is significant: `higher` or `lower`, else `undecided`.
 
-    The interval of the difference excludes zero, and the p-value, if there was a test, corrected
-    where there were several, is below one minus the interval's level.
+    The interval of the difference excludes zero, and the p-value, corrected over all tests of its
+    family, is below one minus the interval's level. An interval alone decides nothing.
     """
     if interval is None or interval.low <= 0 <= interval.high:
         return "undecided"
-    if p_value is not None and p_value >= 1 - interval.level:
+    if p_value is None or p_value >= 1 - interval.level:
         return "undecided"
     return "higher" if interval.low > 0 else "lower"
 
@@ -207,8 +207,8 @@ class Comparison(Record, frozen=True, kw_only=True):
 
     Attributes:
         difference: Right minus left, in shares of 1.
-        test: How `p_value` was found; None for a macro-average, which has only an interval.
-        p_holm: `p_value` corrected for the number of benchmarks compared.
+        test: How `p_value` was found; None for a macro-average stored without a test.
+        p_holm: `p_value` corrected over the benchmarks compared and their macro-average.
         wrong_to_right, right_to_wrong: Problems whose answer flipped: for one sample by verdict,
             for several by more than half of the samples being right.
         margin: Half-width of the zone counted as no difference, in shares of 1.

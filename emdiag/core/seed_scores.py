@@ -26,12 +26,20 @@ class SeedScore(Record, frozen=True, kw_only=True):
 
 
 class SeedDifference(Record, frozen=True, kw_only=True):
-    """Mean over seeds minus the base; the interval is over problems, and over seeds if several."""
+    """Mean over seeds minus the base; the interval is over problems, and over seeds if several.
+
+    Attributes:
+        p_value: Sign flips over problems for one seed, Student's t over seeds and problems for
+            several; None where two problems are lacking, or in results stored without a test.
+        p_holm: Corrected over all differences of the result: groups and benchmarks.
+    """
 
     base: str
     difference: float
     interval: Interval | None
     direction: Direction
+    p_value: float | None = None
+    p_holm: float | None = None
 
 
 class SeedGroup(Record, frozen=True, kw_only=True):

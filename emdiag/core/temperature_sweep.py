@@ -76,7 +76,7 @@ class SweepPoint(Record, frozen=True, kw_only=True):
 
 
 Trend = Literal["rises", "falls", "undecided"]
-"""Which way accuracy goes along an axis, if the interval of its slope lies on one side of zero."""
+"""Which way accuracy goes along an axis, if its slope is significant; see `direction_of`."""
 
 
 class Slope(Record, frozen=True, kw_only=True):
@@ -85,7 +85,9 @@ class Slope(Record, frozen=True, kw_only=True):
     Attributes:
         value: Of the least-squares line through the settings, in shares of 1 per unit of the
             axis; with two axes, along one of them with the other one held.
-        trend: None of it is said where the interval reaches zero.
+        p_value: Sign flips over problems for one seed, Student's t over seeds and problems for
+            several; None where two problems are lacking, or in results stored without a test.
+        p_holm: Corrected over all slopes of the sweep and their differences.
     """
 
     checkpoint: str
@@ -96,13 +98,15 @@ class Slope(Record, frozen=True, kw_only=True):
     low: float
     high: float
     trend: Trend
+    p_value: float | None = None
+    p_holm: float | None = None
 
 
 class SlopeDifference(Record, frozen=True, kw_only=True):
     """Slope of `left` minus slope of `right`, paired by problem.
 
     Attributes:
-        p_value: Sign flips over problems; `p_holm` is corrected over all pairs of a benchmark.
+        p_value, p_holm: As those of a slope, and of the same family.
     """
 
     left: str
@@ -111,15 +115,16 @@ class SlopeDifference(Record, frozen=True, kw_only=True):
     axis: Axis
     value: float
     interval: Interval | None
-    p_value: float
-    p_holm: float
+    p_value: float | None
+    p_holm: float | None
     direction: Direction
 
 
 CoolingVerdict = Literal["more than cooling", "cooling", "less than cooling", "undecided"]
 """By the accuracy of a checkpoint minus that of the base at equal entropy: `more` if the interval
-lies above two points, `less` if below minus two, `cooling` if within; `undecided` if it crosses
-one of them, or where no temperature of the base has that entropy."""
+lies above two points and the corrected test says so too, `less` if below minus two, `cooling` if
+within; `undecided` if it crosses one of them, if the test does not agree, or where no temperature
+of the base has that entropy."""
 
 
 class CoolingControl(Record, frozen=True, kw_only=True):
@@ -131,6 +136,10 @@ class CoolingControl(Record, frozen=True, kw_only=True):
         tried: Temperatures of the base whose entropy was measured, in order.
         is_matched: Whether the two entropies are equal within `tolerance_nats`.
         difference: Checkpoint minus baseline, in shares of 1, paired by problem.
+        p_value: That the true difference is two points, towards the side of the one measured; of
+            the same tests as those of slopes. None where entropies are not equal or two problems
+            are lacking, or in results stored without a test.
+        p_holm: Corrected over all baselines of the sweep.
         is_headline: Whether it speaks for its checkpoint and benchmark: of their controls the one
             nearest to T 1, the lower of two that are as near.
     """
@@ -151,6 +160,8 @@ class CoolingControl(Record, frozen=True, kw_only=True):
     interval: Interval | None
     verdict: CoolingVerdict
     is_headline: bool = False
+    p_value: float | None = None
+    p_holm: float | None = None
 
 
 class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):

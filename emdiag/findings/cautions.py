@@ -125,6 +125,15 @@ def _mixed(scores: Sequence[BenchmarkScore]) -> list[str]:
     return cautions
 
 
+def untested(rows: Iterable[tuple[bool, float | None]]) -> list[str]:
+    """Of results that say a direction, by its corrected p-value, which earlier versions lacked."""
+    words = (
+        "Stored by an earlier version: some directions rest on an interval without a test. The "
+        "same command tests them, and draws nothing anew."
+    )
+    return [words] if any(is_said and p_value is None for is_said, p_value in rows) else []
+
+
 def distinct(sentences: Iterable[str]) -> tuple[str, ...]:
     """Each sentence once, where it comes first."""
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))

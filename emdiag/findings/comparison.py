@@ -141,7 +141,7 @@ def differences_table(result: CompareResult) -> Table:
             ("problems", lambda row: f"{row.problems:,}"),
             ("conclusion", lambda row: Cell(text=conclusion_words(row), tone=_tone(row))),
         ),
-        note="p is corrected for the number of benchmarks. A winner is named only where the "
+        note="p is corrected over the benchmarks and their mean. A winner is named only where the "
         "corrected test and the interval agree.",
         secondary=("problems", _FLIPS, left, right),
     )
@@ -164,7 +164,8 @@ def _corrected_p(row: Comparison) -> Cell:
 
 
 def _flips(row: Comparison) -> Cell:
-    flips = f"{len(row.wrong_to_right)} / {len(row.right_to_wrong)}" if row.test else NOTHING
+    is_macro = row.metric == "macro-average"
+    flips = NOTHING if is_macro else f"{len(row.wrong_to_right)} / {len(row.right_to_wrong)}"
     return Cell(text=flips, hint="problems that became right / that became wrong")
 
 

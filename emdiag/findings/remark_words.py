@@ -43,7 +43,7 @@ _NOTES: Final = {
     "one-seed": "one seed alone does not say how much seeds differ: train more with --seeds",
     "two-seeds": "95 % intervals over only two seeds cover about 88 %",
     "differences-not-corrected": "intervals of the {differences} differences are not corrected for "
-    "their number",
+    "their number; what is marked as better or worse is (Holm)",
     "some-same-weights": "some of these checkpoints have the same weights",
     "unlabelled": "{problems} of {total:count problem} have no answer"
     "{stand_last:if ; they stand last}",
@@ -146,8 +146,8 @@ _REASONS: Final = {
     "{difference:points} per unit of " + _UNIT + ", {p_holm:p} (Holm)",
     "measured-checkpoints": "{sides:sum}",
     "checkpoints-of": "{checkpoints:count checkpoint} of {label}",
-    "at-equal-entropy": "{checkpoint} on {benchmark} {temperature:at} is {difference:distance} "
-    "{difference:side below|above} {base} at equal entropy (T {base_temperature:setting}): "
+    "at-equal-entropy": "{checkpoint} on {benchmark} {temperature:at} minus {base} at equal "
+    "entropy (T {base_temperature:setting}): {difference:points}, "
     "{verdict:choose cooling=no more than cooling|undecided=undecided whether it is more than "
     "cooling}",
     "no-equal-entropy": "{checkpoint} on {benchmark} {temperature:at} has an entropy of "

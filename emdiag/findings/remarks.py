@@ -97,12 +97,6 @@ def _either(value: object, options: str) -> str:
     return yes if value else no
 
 
-def _side(value: Amount, options: str) -> str:
-    """The first of `below|above` for a value below zero."""
-    below, above = options.split("|")
-    return below if (value.value or 0) < 0 else above
-
-
 def _roles(roles: Sequence[Role], _: str) -> str:
     return " or ".join(ROLES[role] for role in roles)
 
@@ -113,7 +107,6 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "change": lambda value, _: numbers.change(*_parts(value)),
     "choose": _choose,
     "count": _count,
-    "distance": lambda value, _: numbers.distance(value.value, value.interval),
     "each": lambda remarks, _: all_words(remarks),
     "either": _either,
     "factor": lambda value, _: numbers.fixed(value, 1),
@@ -131,7 +124,6 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "settings": lambda values, _: numbers.listed([numbers.setting(v) for v in values], len(values)),
     "verb": lambda number, options: options.split("|")[number != 1],
     "short": lambda value, _: numbers.short(value),
-    "side": _side,
     "span": lambda values, _: " to ".join(dict.fromkeys(map(numbers.setting, values))),
     "statistic": lambda value, _: numbers.statistic(*_parts(value)),
     "sum": lambda remarks, _: numbers.listed([words_of(remark) for remark in remarks]),

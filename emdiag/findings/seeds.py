@@ -136,7 +136,11 @@ def groups_table(of: BenchmarkSeeds) -> Table:
     base, name, note = of.base, "base", "95 % intervals over seeds and problems"
     rows: list[Row] = []
     if base is not None:
-        name, note = base.name, f"{note}; that of {base.name} over problems"
+        name = base.name
+        note = (
+            f"{note}; that of {name} over problems. \N{BLACK UP-POINTING TRIANGLE} "
+            "\N{BLACK DOWN-POINTING TRIANGLE}: by interval and test, corrected over all differences"
+        )
         rows.append([name, NOTHING, NOTHING, metric_cell(base), *[NOTHING] * 4])
     rows += [
         [

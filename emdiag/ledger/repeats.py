@@ -20,6 +20,7 @@ from emdiag.ledger.claims_file import (
 )
 from emdiag.ledger.evidence import Evidence, Setting, setting_of
 from emdiag.ledger.rates import difference_of, divided
+from emdiag.stats.families import p_of_mean
 from emdiag.stats.intervals import of_differences, wilson
 from emdiag.store.run_store import Run
 from emdiag.studies.stored.find_runs import graded, main_grading
@@ -94,6 +95,7 @@ def _two_graders(
         for side, gain in zip((base, arm), gains, strict=True)
     ]
     shift = difference_of(of_base, of_arm)
+    apart = direction_of(shift.interval, p_of_mean(of_arm, of_base))
     name = remark("graders-shift", right=arm.label, left=base.label)
     changed = [int((gaps != 0).any(axis=0).sum()) for gaps in (of_base, of_arm)]
     why = [
@@ -102,7 +104,7 @@ def _two_graders(
     ]
     why += [
         remark("problems-changed", left=changed[0], right=changed[1], problems=len(shared)),
-        remark("gains-apart", direction=direction_of(shift.interval), shift=shift),
+        remark("gains-apart", direction=apart, shift=shift),
     ]
     return concluded(
         claim,

@@ -67,7 +67,9 @@ def _slopes(claim: Claim, pair: SlopeDifference, sweep: TemperatureSweepResult) 
     difference = figure_of(name, pair, UNIT_OF_SLOPES)
     sides = {label: _slope(sweep, label, pair.benchmark) for label in (right, left)}
     of_difference = decide(pair.interval, claim.decision)
-    if pair.p_holm >= claim.decision.p_value and claim.decision.p_value < 1:
+    if claim.decision.p_value < 1 and (
+        pair.p_holm is None or pair.p_holm >= claim.decision.p_value
+    ):
         of_difference = "undecided"
     own = [slope for slope in sides.values() if slope is not None]
     checkpoints = [

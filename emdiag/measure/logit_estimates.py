@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import LogitDifference, LogitEstimate, LogitSource, StatisticKind
 from emdiag.core.results import Interval, Remark, direction_of, remark
-from emdiag.stats.comparisons import holm, sign_flip
+from emdiag.stats.families import FamilyTest, step_down
 from emdiag.stats.intervals import intervals_of
 
 ROUNDING_FRAC = 1e-6
@@ -83,22 +83,19 @@ class EstimateTable:
     rows: list[EstimateRow] = field(default_factory=list)
 
     def estimates(self) -> tuple[LogitEstimate, ...]:
-        """All rows with their intervals; p-values are corrected over the checkpoints."""
+        """All rows with their intervals; p-values are corrected over the whole study."""
         rows = self.rows
         intervals = self._intervals([row.spread for row in rows])
         differences = [row.differences for row in rows]
         of_differences = self._intervals(differences)
-        p_values = self._p_values(differences)
-        corrected = self._corrected(p_values)
+        tests = self._tests(differences)
         return tuple(
             _estimate(
                 row,
                 interval,
                 None
                 if difference is None
-                else _difference(
-                    row, self.base, difference, between, p_values.get(number), corrected.get(number)
-                ),
+                else _difference(row, self.base, difference, between, tests.get(number)),
             )
             for number, (row, interval, difference, between) in enumerate(
                 zip(rows, intervals, differences, of_differences, strict=True)
@@ -119,28 +116,24 @@ class EstimateTable:
                 intervals[number] = interval
         return intervals
 
-    def _p_values(self, differences: Sequence[SpreadValues | None]) -> dict[int, float]:
-        """Sign flips over problems, for every statistic of all tokens."""
-        p_values = {}
-        for number, (row, difference) in enumerate(zip(self.rows, differences, strict=True)):
-            if difference is None or row.part is not None:
-                continue
-            of_problems = difference.mean(axis=0)
-            of_problems = of_problems[np.isfinite(of_problems)]
-            if of_problems.size > 1:
-                p_values[number] = sign_flip(of_problems, seed=self.seed)
-        return p_values
+    def _tests(self, differences: Sequence[SpreadValues | None]) -> dict[int, FamilyTest]:
+        """Of every difference, corrected within the rows of all tokens, and within their parts.
 
-    def _corrected(self, p_values: dict[int, float]) -> dict[int, float]:
-        """Holm over the checkpoints that share text and statistic."""
-        families: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
-        for number in p_values:
-            row = self.rows[number]
-            families[row.text, row.statistic, row.kind, row.source].append(number)
+        A page shows both families, so that each has half of what may be found by chance.
+        """
+        families: dict[bool, list[int]] = {False: [], True: []}
+        for number, row in enumerate(self.rows):
+            if differences[number] is not None:
+                families[row.part is not None].append(number)
         return {
-            number: p
+            number: FamilyTest(test.p_value, min(1.0, len(families) * test.corrected))
             for numbers in families.values()
-            for number, p in zip(numbers, holm([p_values[n] for n in numbers]), strict=True)
+            for number, test in zip(
+                numbers,
+                step_down([_known(differences[n]) for n in numbers], seed=self.seed),
+                strict=True,
+            )
+            if test is not None
         }
 
 
@@ -175,19 +168,19 @@ def _difference(
     base: str,
     differences: SpreadValues,
     interval: Interval | None,
-    p_value: float | None,
-    p_holm: float | None,
+    test: FamilyTest | None,
 ) -> LogitDifference:
     is_read = ~np.isnan(differences).any(axis=0)
     value = float(differences[:, is_read].mean())
     # Logits are float32: a checkpoint that only scales them moves every problem's skewness a
     # little, and often all the same way.
     is_rounding = abs(value) <= ROUNDING_FRAC * float(np.abs(_known(row.spread)[:, is_read]).mean())
+    p_holm = None if test is None else test.corrected
     return LogitDifference(
         base=base,
         value=value,
         interval=interval,
-        p_value=p_value,
+        p_value=None if test is None else test.p_value,
         p_holm=p_holm,
         direction="undecided" if is_rounding else direction_of(interval, p_holm),
     )

@@ -147,8 +147,11 @@ class RowMaker:
                 )
             )
             if not np.isnan(log_probs).all():
-                self.add("log_prob_shift_nats", spread=log_probs, part=name, source="log_prob")
-                self.add("centred_shift", spread=centred, part=name)
+                zero = np.zeros(self._count)  # a shift is itself the difference from the base
+                self.add(
+                    "log_prob_shift_nats", spread=log_probs, base=zero, part=name, source="log_prob"
+                )
+                self.add("centred_shift", spread=centred, base=zero, part=name)
 
     def pooled(self, source: LogitSource, columns: Callable[[Positions], MomentColumns]) -> None:
         """Moments of all values together, of the problems that every reading has."""

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.results import BenchmarkScore, Interval, Metric, Remark, direction_of, remark
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
+from emdiag.stats.comparisons import holm
+from emdiag.stats.families import p_of_mean
 from emdiag.stats.intervals import interval_of, of_differences, over_problems
 
 _SEED = "seed-"
@@ -57,6 +60,29 @@ def summarise_seeds(trained: Sequence[Trained], *, base: BenchmarkScore | None) 
     )
 
 
+def with_directions(benchmarks: Sequence[BenchmarkSeeds]) -> tuple[BenchmarkSeeds, ...]:
+    """The same, with directions by tests that are corrected over all their differences (Holm)."""
+    gaps = [group.difference for of in benchmarks for group in of.groups]
+    p_values = [gap.p_value for gap in gaps if gap is not None and gap.p_value is not None]
+    corrected = iter(holm(p_values))
+
+    def directed(gap: SeedDifference | None) -> SeedDifference | None:
+        if gap is None or gap.p_value is None:
+            return gap
+        p_holm = next(corrected)
+        direction = direction_of(gap.interval, p_holm)
+        return msgspec.structs.replace(gap, p_holm=p_holm, direction=direction)
+
+    def summary(of: BenchmarkSeeds) -> BenchmarkSeeds:
+        groups = tuple(
+            msgspec.structs.replace(group, difference=directed(group.difference))
+            for group in of.groups
+        )
+        return msgspec.structs.replace(of, groups=groups)
+
+    return tuple(map(summary, benchmarks))
+
+
 def _group(
     name: str, update: int, members: Sequence[Trained], base: BenchmarkScore | None
 ) -> SeedGroup:
@@ -86,14 +112,18 @@ def _interval(rates: NDArray[np.float64]) -> Interval | None:
 
 
 def _difference(gaps: NDArray[np.float64], base: str) -> SeedDifference:
-    """Of `[seeds, problems]`; over problems alone where seeds have no spread to resample."""
+    """Of `[seeds, problems]`; over problems alone where seeds have no spread to resample.
+
+    Its direction waits for all differences of a result; see `with_directions`.
+    """
     of_seeds = interval_of(gaps) if len(gaps) > 1 else None
     interval = of_seeds or of_differences(gaps.mean(axis=0))
     return SeedDifference(
         base=base,
         difference=float(gaps.mean()),
         interval=interval,
-        direction=direction_of(interval),
+        direction="undecided",
+        p_value=p_of_mean(gaps),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from emdiag.core.results import Conclusion, Interval
+from emdiag.core.results import Conclusion, Interval, direction_of
 from emdiag.stats.intervals import LEVEL
 
 PERMUTATIONS = 9_999
@@ -66,19 +66,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def conclude(interval: Interval | None, *, p_value: float | None, margin: float) -> Conclusion:
-    """What may be said of a difference (right minus left).
+    """What may be said of a difference (right minus left) by interval and corrected p-value.
 
-    A winner needs both an interval off zero and, where a test was made, a corrected p-value
-    below one minus the interval's level. Otherwise the two are equivalent if the whole interval
-    lies within the margin, and undecided if not.
+    A winner needs a direction by `direction_of`. Otherwise the two are equivalent if the whole
+    interval lies within the margin, and undecided if not.
     """
+    direction = direction_of(interval, p_value)
     if interval is None:
         return "undecided"
-    tested = p_value is None or p_value < 1 - interval.level
-    if tested and interval.low > 0:
-        return "right better"
-    if tested and interval.high < 0:
-        return "left better"
+    if direction != "undecided":
+        return "right better" if direction == "higher" else "left better"
     return "equivalent" if -margin < interval.low and interval.high < margin else "undecided"
 
 

@@ -68,6 +68,8 @@ def make_control(verdict: Any, difference: float = 0.2, **other: Any) -> Cooling
         "interval": around(difference, 0.03),
         "verdict": verdict,
         "is_headline": other.get("temperature", 1.0) == 1.0,
+        "p_value": 0.001,
+        "p_holm": 0.002,
     }
     return CoolingControl(**fields | other)
 
@@ -82,6 +84,8 @@ def make_slope(label: str, value: float, trend: Any, **other: Any) -> Slope:
         "low": 0.0,
         "high": 1.0,
         "trend": trend,
+        "p_value": 0.001,
+        "p_holm": 0.002,
     }
     return Slope(**fields | other)
 

@@ -164,7 +164,7 @@ def test_no_direction_is_claimed_while_zero_is_possible(
 ) -> None:
     statement = only(estimate(change=(low, low + width), p_holm=p_holm))
     excludes = low > 0 or low + width < 0
-    is_decided = excludes and (p_holm is None or p_holm < 1 - 0.95)
+    is_decided = excludes and p_holm is not None and p_holm < 1 - 0.95
     assert (statement.direction != "undecided") == is_decided
     assert ("skewed than" in statement.words) == is_decided
     assert ("No significant difference" in statement.words) == (not is_decided)
@@ -307,20 +307,30 @@ def test_tenths_are_counted_by_their_direction() -> None:
         (BOTH, BOTH, "undecided", "no significant shift"),
     ],
 )
-def test_head_and_tail_are_spoken_of_where_their_intervals_decide(
+def test_head_and_tail_are_spoken_of_where_interval_and_test_decide(
     head: tuple[float, float], tail: tuple[float, float], direction: str, words: str
 ) -> None:
     rows = [
-        estimate("log_prob_shift_nats", source="log_prob", part=part, interval=interval(*ends))
+        estimate(
+            "log_prob_shift_nats",
+            source="log_prob",
+            part=part,
+            interval=interval(*ends),
+            change=ends,
+        )
         for part, ends in ((RANKS[0], head), (RANKS[-1], tail))
     ]
     (statement,) = shift_statements(LogitRows(study(*rows)), "base")
     assert (statement.kind, statement.direction) == ("shift by rank", direction)
     assert statement.interval == interval(*head)
     assert statement.words.endswith(words)
-    bare = [replace(row, interval=None) for row in rows]
-    (statement,) = shift_statements(LogitRows(study(*bare)), "base")
-    assert statement.words.endswith("without an interval")
+    for lacking, ends_with in ({"interval": None}, "an interval"), ({"difference": None}, "a test"):
+        bare = [
+            replace(row, **{"difference": estimate(change=BOTH).difference} | lacking)
+            for row in rows
+        ]
+        (statement,) = shift_statements(LogitRows(study(*bare)), "base")
+        assert statement.words.endswith(f"without {ends_with}")
 
 
 def test_ranks_are_written_as_ranges() -> None:
@@ -369,10 +379,10 @@ def published() -> PublishedFigure:
     )  # fmt: skip
 
 
-def test_the_published_figure_has_the_direction_of_its_own_interval() -> None:
+def test_the_published_figure_has_no_direction_since_nothing_tests_it() -> None:
     (statement,) = published_statements(study(published=published()))
     assert (statement.kind, statement.subject) == ("published", "em")
-    assert (statement.direction, statement.value) == ("higher", 1.0)
+    assert (statement.direction, statement.value) == (None, 1.0)
     assert statement.interval == interval(0.8, 1.2)
     assert published_statements(study()) == []
 

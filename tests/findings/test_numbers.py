@@ -106,7 +106,7 @@ def test_plurals_are_right() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "p_value", "direction"),
     [
-        (0.01, 0.05, None, "higher"),
+        (0.01, 0.05, None, "undecided"),
         (0.01, 0.05, 0.04, "higher"),
         (0.01, 0.05, 0.06, "undecided"),
         (-0.05, -0.01, 0.01, "lower"),

@@ -186,8 +186,8 @@ def test_a_baseline_is_stated_by_its_verdict(
     assert (statement.kind, statement.subject) == ("entropy-matched", "em on chain")
     assert (statement.direction, statement.tone) == (direction, tone)
     assert (statement.value, statement.interval) == (control.difference, control.interval)
-    assert ("below" in statement.words) is (difference < 0)
-    assert "base at equal entropy (T 0.7)" in statement.words
+    assert "minus base at equal entropy (T 0.7): " in statement.words
+    assert not {"above", "below"} & set(statement.words.split())  # which an interval alone had said
 
 
 def test_entropies_that_could_not_be_matched_decide_nothing() -> None:

@@ -94,8 +94,8 @@ class MadeUp:
                 base=self.base,
                 value=moved,
                 interval=around(moved, half) if bounded else None,
-                p_value=None,
-                p_holm=None,
+                p_value=0.2 if undecided else 0.0001,
+                p_holm=0.9 if undecided else 0.002,
                 direction="undecided" if undecided else "higher" if moved > 0 else "lower",
             )
         self.estimates.append(
@@ -153,8 +153,9 @@ class MadeUp:
             part = f"rank {low}" if low == high else f"rank {low}-{high or ''}"
             value = far * (0.25 - 0.12 * index)
             shifted = {"statistic": "log_prob_shift_nats", "source": "log_prob", "part": part}
-            self.add(label, text, value, **shifted)
-            self.add(label, text, value + 0.3 * far, statistic="centred_shift", part=part)
+            self.add(label, text, value, against=0.0, **shifted)
+            value += 0.3 * far
+            self.add(label, text, value, against=0.0, statistic="centred_shift", part=part)
 
     def decompositions(self, shift: Callable[[int], float]) -> tuple[Decomposition, ...]:
         made = []

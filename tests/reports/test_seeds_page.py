@@ -50,7 +50,9 @@ def page_of(make: Make, values: tuple[float, ...] = (0.8, 0.9), *, gap: float = 
             base="base",
             difference=gap,
             interval=make["around"](gap, 0.1),
-            direction=direction_of(make["around"](gap, 0.1)),
+            direction=direction_of(make["around"](gap, 0.1), 0.001),
+            p_value=0.001,
+            p_holm=0.001,
         ),
     )
     found = BenchmarkSeeds(

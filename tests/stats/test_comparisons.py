@@ -63,7 +63,7 @@ def _interval(low: float, high: float) -> Interval:
         (0.001, 0.015, 0.2, "equivalent"),
         (-0.015, 0.015, 0.9, "equivalent"),
         (-0.015, 0.025, 0.001, "undecided"),
-        (0.01, 0.2, None, "right better"),
+        (0.01, 0.2, None, "undecided"),
     ],
 )
 def test_a_winner_needs_the_interval_and_the_corrected_test(

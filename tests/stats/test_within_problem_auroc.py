@@ -17,7 +17,7 @@ def between(low: float, high: float) -> Interval:
     [
         (between(0.1, 0.4), 0.01, "higher"),
         (between(-0.4, -0.1), 0.01, "lower"),
-        (between(0.1, 0.4), None, "higher"),
+        (between(0.1, 0.4), None, "undecided"),
         (between(0.1, 0.4), 0.06, "undecided"),
         (between(-0.1, 0.4), 0.001, "undecided"),
         (between(0.0, 0.4), None, "undecided"),

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from emdiag.core.logit_skew import Decomposition, Finding, LogitEstimate, LogitSkewResult, QuirkStep
-from emdiag.core.results import Amount, Direction, direction_of
+from emdiag.core.results import Amount, Direction
 from emdiag.findings.cautions import (
     arm_cautions,
     distinct,
     few_problems,
     note_sentences,
     truncation,
+    untested,
 )
 from emdiag.findings.logits.rows import (
     COOLING_SHARE,
@@ -83,6 +84,11 @@ def logit_cautions(result: LogitSkewResult) -> tuple[str, ...]:
     undefined = sorted({row.statistic for row in result.estimates if row.value is None})
     return distinct(
         [
+            *untested(
+                (gap.direction != "undecided", gap.p_holm)
+                for row in result.estimates
+                if (gap := row.difference) is not None
+            ),
             *note_sentences(result.notes),
             *few_problems({result.benchmark: result.problems}),
             *truncation(sampled),
@@ -265,13 +271,18 @@ def shift_statements(rows: LogitRows, text: str) -> list[Statement]:
                 f"{amount(tail, signed=True)} at {rank_range(tail.part or '')}: "
                 f"{_head_and_tail(head, tail)}"
             )
-            subject, to = rows.subject(label, text), direction_of(head.interval)
+            subject, to = (
+                rows.subject(label, text),
+                head.difference.direction if head.difference else None,
+            )
             statements.append(statement(words, "shift by rank", subject, of=head, direction=to))
     return statements
 
 
 def _head_and_tail(head: LogitEstimate, tail: LogitEstimate) -> str:
-    first, last = direction_of(head.interval), direction_of(tail.interval)
+    if head.difference is None or tail.difference is None:  # stored before shifts had tests
+        return "without a test"
+    first, last = head.difference.direction, tail.difference.direction
     if first != last:
         return f"head {_SHIFTED[first]}, tail {_SHIFTED[last]}"
     if first != "undecided":
@@ -297,8 +308,7 @@ def _published_statement(base: str, label: str, ladder: Sequence[QuirkStep]) -> 
         words += f"; with every quirk undone {_quirk_amount(last, label, base)}"
     if value is None:
         return statement(words, "published", label)
-    of, direction = Amount(value.change, value.change_interval), direction_of(value.change_interval)
-    return statement(words, "published", label, of=of, direction=direction, tone="plain")
+    return statement(words, "published", label, of=Amount(value.change, value.change_interval))
 
 
 def _quirk_amount(step: QuirkStep, label: str, base: str) -> str:

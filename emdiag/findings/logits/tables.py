@@ -149,8 +149,9 @@ def _difference_table(rows: LogitRows, text: str, statistics: Iterable[LogitStat
         f"{_on(rows, text)}, compared with {rows.result.base}, paired by problem",
         ["difference or distance", *rows.compared],
         rows=cells,
-        note="\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}: a difference that is significant by its "
-        "interval and the corrected test",
+        note="\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}: significant by interval and test, corrected "
+        "over all statistics, texts and checkpoints of the study; parts (tenths, ranks, forking, "
+        "filler, reasoning, answer) are corrected among themselves",
     )
 
 

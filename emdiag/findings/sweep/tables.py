@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from emdiag.core.results import Metric
 from emdiag.core.temperature_sweep import (
@@ -17,6 +18,7 @@ from emdiag.findings.cautions import (
     few_problems,
     note_sentences,
     truncation,
+    untested,
 )
 from emdiag.findings.numbers import (
     MINUS,
@@ -33,6 +35,8 @@ from emdiag.findings.numbers import (
 )
 from emdiag.findings.page import Cell, Findings, Table, Tone, table, table_of
 from emdiag.findings.sweep.statements import AXES, baseline, statements, trend
+
+_TESTED: Final = ("more than cooling", "less than cooling")
 
 
 def sweep_findings(result: TemperatureSweepResult) -> Findings:
@@ -151,11 +155,12 @@ def slope_table(result: TemperatureSweepResult) -> Table:
             ("benchmark", lambda s: _benchmark(result, s.benchmark)),
             ("axis", lambda s: f"{AXES[s.axis].symbol} {setting(s.low)} to {setting(s.high)}"),
             ("slope", lambda s: toned(s, points_cell(s.value, s.interval))),
+            ("p (Holm)", _corrected_p),
             ("trend", lambda s: toned(s, s.trend)),
         ),
-        note="Least-squares line through the settings. A trend is named only where the interval "
-        "excludes zero.",
-        secondary=("axis",),
+        note="Least-squares line through the settings. A trend is named only where interval and "
+        "test exclude zero; p is corrected over all slopes of the sweep and their differences.",
+        secondary=("axis", "p (Holm)"),
     )
 
 
@@ -181,9 +186,8 @@ def _difference(pair: SlopeDifference) -> Cell:
     return Cell(text=points_cell(pair.value, pair.interval), tone=tone)
 
 
-def _corrected_p(pair: SlopeDifference) -> Cell:
-    hint = f"sign flips over problems; before the correction {p_cell(pair.p_value)}"
-    return Cell(text=p_cell(pair.p_holm), hint=hint)
+def _corrected_p(row: Slope | SlopeDifference | CoolingControl) -> Cell:
+    return Cell(text=p_cell(row.p_holm), hint=f"before the correction {p_cell(row.p_value)}")
 
 
 def baseline_table(result: TemperatureSweepResult) -> Table:
@@ -205,6 +209,7 @@ def baseline_table(result: TemperatureSweepResult) -> Table:
                 "difference",
                 lambda c: Cell(text=points_cell(c.difference, c.interval), tone=baseline(c).tone),
             ),
+            ("p (Holm)", _corrected_p),
             (
                 "verdict",
                 lambda c: Cell(
@@ -213,9 +218,10 @@ def baseline_table(result: TemperatureSweepResult) -> Table:
                 ),
             ),
         ),
-        note=f"More than cooling: the interval is above 2 points; less: below {MINUS}2; cooling: "
-        "between them; undecided: it holds one of them, or the entropies are not equal.",
-        secondary=(f"{base}'s entropy", "entropy", f"{base}'s accuracy", "accuracy"),
+        note="More than cooling: interval and test lie above 2 points; less: below "
+        f"{MINUS}2; cooling: the interval is between them; else, or where the entropies are not "
+        "equal, undecided. p is of that bound, corrected over all baselines of the sweep.",
+        secondary=("p (Holm)", f"{base}'s entropy", "entropy", f"{base}'s accuracy", "accuracy"),
     )
 
 
@@ -262,6 +268,8 @@ def cautions(result: TemperatureSweepResult) -> tuple[str, ...]:
     if any(point.accuracy.interval is None for point in result.points):
         distrust.append("Some settings have no interval, so nothing follows from their numbers.")
     distrust += _unmatched(result.controls)
+    distrust += untested((slope.trend != "undecided", slope.p_holm) for slope in result.slopes)
+    distrust += untested((c.verdict in _TESTED, c.p_holm) for c in result.controls)
     return distinct([*distrust, *arm_cautions(result.arms), *note_sentences(result.notes)])
 
 

@@ -21,6 +21,8 @@ from emdiag.studies.stored.outcomes import Outcomes
 MARGIN = 0.02
 """Two points: the zone counted as no difference, unless the user says otherwise."""
 
+_SIGN_FLIPS = "sign flips over problems"
+
 
 def compare(
     left: str,
@@ -56,19 +58,20 @@ def compare(
                 )
         pairs = [pair for pair in pairs if pair[0].run.spec.benchmark in benchmarks]
     comparisons = [_compare_pair(first, second, margin=margin) for first, second in pairs]
-    corrected = holm(
-        [comparison.p_value for comparison in comparisons if comparison.p_value is not None]
-    )
+    macro = [_macro(comparisons, pairs)] if len(comparisons) > 1 else []
+    family = [comparison.p_value for comparison in (*comparisons, *macro)]
+    corrected = iter(holm([p_value for p_value in family if p_value is not None]))
+    tests = [None if p_value is None else next(corrected) for p_value in family]
     final = tuple(
         msgspec.structs.replace(
             comparison,
             p_holm=p_holm,
             conclusion=conclude(comparison.interval, p_value=p_holm, margin=margin),
         )
-        for comparison, p_holm in zip(comparisons, corrected, strict=True)
+        for comparison, p_holm in zip((*comparisons, *macro), tests, strict=True)
     )
-    macro = _macro(final, pairs, margin=margin) if len(final) > 1 else None
-    return CompareResult(comparisons=final, macro=macro)
+    of_all = final[-1] if macro else None
+    return CompareResult(comparisons=final[: len(comparisons)], macro=of_all)
 
 
 def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float) -> Comparison:
@@ -80,7 +83,7 @@ def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float) -> Comparis
         test = "exact McNemar"
         p_value = exact_mcnemar(wrong_to_right=len(up), right_to_wrong=len(down))
     else:
-        test, p_value = "sign flips over problems", sign_flip(after - before)
+        test, p_value = _SIGN_FLIPS, sign_flip(after - before)
     return Comparison(
         left=left.label,
         right=right.label,
@@ -105,7 +108,7 @@ def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float) -> Comparis
 
 
 def _macro(
-    comparisons: Sequence[Comparison], pairs: Sequence[tuple[Outcomes, Outcomes]], *, margin: float
+    comparisons: Sequence[Comparison], pairs: Sequence[tuple[Outcomes, Outcomes]]
 ) -> Comparison:
     """Mean over benchmarks, each counted once."""
     clusters = []
@@ -124,13 +127,12 @@ def _macro(
         right_value=sum(c.right_value for c in comparisons) / count,
         difference=sum(c.difference for c in comparisons) / count,
         interval=interval,
-        test=None,
-        p_value=None,
+        test=_SIGN_FLIPS,
+        p_value=sign_flip(np.concatenate([cluster / cluster.size for cluster in clusters])),
         p_holm=None,
         problems=sum(c.problems for c in comparisons),
         wrong_to_right=(),
         right_to_wrong=(),
-        conclusion=conclude(interval, p_value=None, margin=margin),
         notes=(),
     )
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from emdiag.core.results import Interval
 from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
+from emdiag.stats.comparisons import holm
 from emdiag.stats.curves import place_of
+from emdiag.stats.families import p_of_mean
 from emdiag.stats.intervals import of_differences, of_two_arms
 from emdiag.studies.sweep.plan import MARGIN
 from emdiag.studies.sweep.points import MeasuredPoint
@@ -110,7 +112,8 @@ def control_of(target: MeasuredPoint, curve: BaseCurve, *, base: str) -> Cooling
     temperature = curve.nearest(target.entropy_nats)
     baseline = curve.points[temperature]
     point = target.point
-    interval = _gap(target.accuracy, baseline.accuracy)
+    difference = _mean(target.accuracy) - _mean(baseline.accuracy)
+    bound = MARGIN if difference > 0 else -MARGIN
     is_matched = abs(entropies[temperature] - target.entropy_nats) <= _tolerance(target)
     return CoolingControl(
         checkpoint=point.checkpoint,
@@ -125,22 +128,33 @@ def control_of(target: MeasuredPoint, curve: BaseCurve, *, base: str) -> Cooling
         is_matched=is_matched,
         value=_mean(target.accuracy),
         base_value=_mean(baseline.accuracy),
-        difference=_mean(target.accuracy) - _mean(baseline.accuracy),
-        interval=interval,
-        verdict=_verdict(interval) if is_matched else "undecided",
+        difference=difference,
+        interval=_gap(target.accuracy, baseline.accuracy),
+        verdict="undecided",
+        p_value=p_of_mean(target.accuracy, baseline.accuracy + bound) if is_matched else None,
     )
 
 
-def with_headlines(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
-    """The same controls, one of each checkpoint and benchmark marked as the headline."""
+def with_verdicts(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
+    """The same controls with their verdicts, one of each checkpoint and benchmark the headline.
+
+    All tests of a sweep against the margin are one family (Holm).
+    """
     nearest: dict[tuple[str, str], CoolingControl] = {}
     ranked = sorted(controls, key=lambda c: (round(abs(c.temperature - 1), 9), c.temperature))
     for control in ranked:
         nearest.setdefault((control.benchmark, control.checkpoint), control)
     headlines = {id(control) for control in nearest.values()}
+    corrected = iter(holm([c.p_value for c in controls if c.p_value is not None]))
+    tests = [None if control.p_value is None else next(corrected) for control in controls]
     return [
-        msgspec.structs.replace(control, is_headline=id(control) in headlines)
-        for control in controls
+        msgspec.structs.replace(
+            control,
+            is_headline=id(control) in headlines,
+            p_holm=p_holm,
+            verdict=_verdict(control.interval, p_holm) if control.is_matched else "undecided",
+        )
+        for control, p_holm in zip(controls, tests, strict=True)
     ]
 
 
@@ -156,13 +170,14 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean())
 
 
-def _verdict(interval: Interval | None) -> CoolingVerdict:
+def _verdict(interval: Interval | None, p_holm: float | None) -> CoolingVerdict:
     if interval is None:
         return "undecided"
+    is_tested = p_holm is not None and p_holm < 1 - interval.level
     if interval.low > MARGIN:
-        return "more than cooling"
+        return "more than cooling" if is_tested else "undecided"
     if interval.high < -MARGIN:
-        return "less than cooling"
+        return "less than cooling" if is_tested else "undecided"
     if interval.low > -MARGIN and interval.high < MARGIN:
         return "cooling"
     return "undecided"

@@ -27,7 +27,7 @@ from emdiag.studies.sweep.match_entropy import (
     BaseCurve,
     control_of,
     match_entropies,
-    with_headlines,
+    with_verdicts,
 )
 from emdiag.studies.sweep.plan import SweepDesign, TemperatureSweepPlan, plan_at, sweep_design
 from emdiag.studies.sweep.points import MeasuredPoint, SweepRun, measure_point
@@ -132,7 +132,7 @@ class _SweepStudy:
             and any(measured.entropy is not None for measured in curves[name].points.values())
         }
         match_entropies(usable, curves, measure=self._measure_base)
-        return with_headlines(
+        return with_verdicts(
             [
                 control_of(target, curves[name], base=base)
                 for name, of_benchmark in usable.items()

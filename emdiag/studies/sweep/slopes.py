@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.results import Direction, direction_of
 from emdiag.core.temperature_sweep import Axis, Slope, SlopeDifference, SweepSetting, Trend
-from emdiag.stats.comparisons import holm, sign_flip
+from emdiag.stats.comparisons import holm
 from emdiag.stats.curves import slope_weights
+from emdiag.stats.families import p_of_mean
 from emdiag.stats.intervals import interval_of, of_two_arms
 from emdiag.studies.sweep.points import MeasuredPoint
 
@@ -31,7 +33,8 @@ def sweep_slopes(
     """Slopes of every arm along every axis, and differences of every pair of arms.
 
     There is none along top-k, where 0 keeps all tokens and is no number of them. Points are by
-    label of the arm, benchmark and setting: a full grid for each.
+    label of the arm, benchmark and setting: a full grid for each. Slopes and differences are one
+    family: all of their tests are corrected together (Holm).
     """
     curves: dict[str, dict[str, dict[SweepSetting, NDArray[np.float64]]]] = {}
     for (label, benchmark, setting), point in points.items():
@@ -47,7 +50,24 @@ def sweep_slopes(
                 for label, of_arm in values.items()
             ]
             differences += _pairs(values, benchmark, axis)
-    return tuple(slopes), tuple(differences)
+    return _with_directions(slopes, differences)
+
+
+def _with_directions(
+    slopes: Sequence[Slope], differences: Sequence[SlopeDifference]
+) -> tuple[tuple[Slope, ...], tuple[SlopeDifference, ...]]:
+    family = [*(row.p_value for row in slopes), *(row.p_value for row in differences)]
+    corrected = iter(holm([p_value for p_value in family if p_value is not None]))
+    tests = iter([None if p_value is None else next(corrected) for p_value in family])
+    return tuple(
+        msgspec.structs.replace(
+            slope, p_holm=p_holm, trend=_TRENDS[direction_of(slope.interval, p_holm)]
+        )
+        for slope, p_holm in zip(slopes, tests, strict=False)
+    ), tuple(
+        msgspec.structs.replace(pair, p_holm=p_holm, direction=direction_of(pair.interval, p_holm))
+        for pair, p_holm in zip(differences, tests, strict=True)
+    )
 
 
 def _slope_values(curve: Curve, axis: Axis) -> NDArray[np.float64]:
@@ -65,16 +85,16 @@ def _slope(
     values: NDArray[np.float64],
     ends: tuple[float, float],
 ) -> Slope:
-    interval = interval_of(values)
     return Slope(
         checkpoint=label,
         benchmark=benchmark,
         axis=axis,
         value=float(values.mean()),
-        interval=interval,
+        interval=interval_of(values),
         low=ends[0],
         high=ends[1],
-        trend=_TRENDS[direction_of(interval)],
+        trend="undecided",
+        p_value=p_of_mean(values),
     )
 
 
@@ -83,11 +103,6 @@ def _pairs(
 ) -> list[SlopeDifference]:
     """Every arm against every arm before it."""
     labels = list(values)
-    pairs = [(left, right) for number, left in enumerate(labels) for right in labels[:number]]
-    p_values = [
-        sign_flip(values[left].mean(axis=0) - values[right].mean(axis=0)) for left, right in pairs
-    ]
-    intervals = [of_two_arms(values[left], values[right]) for left, right in pairs]
     return [
         SlopeDifference(
             left=left,
@@ -95,12 +110,11 @@ def _pairs(
             benchmark=benchmark,
             axis=axis,
             value=float(values[left].mean() - values[right].mean()),
-            interval=interval,
-            p_value=p_value,
-            p_holm=p_holm,
-            direction=direction_of(interval, p_holm),
+            interval=of_two_arms(values[left], values[right]),
+            p_value=p_of_mean(values[left], values[right]),
+            p_holm=None,
+            direction="undecided",
         )
-        for (left, right), interval, p_value, p_holm in zip(
-            pairs, intervals, p_values, holm(p_values), strict=True
-        )
+        for number, left in enumerate(labels)
+        for right in labels[:number]
     ]

@@ -12,7 +12,7 @@ from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Progress
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.training import TrainFolder
-from emdiag.measure.seed_summary import Trained, summarise_seeds
+from emdiag.measure.seed_summary import Trained, summarise_seeds, with_directions
 from emdiag.store.session import Session, open_session
 from emdiag.store.training_folder import checkpoint_name, read_folder
 from emdiag.studies.evaluate.plan import NamedRef
@@ -77,7 +77,7 @@ def run_score_seeds(plan: SeedScoresPlan, session: Session) -> SeedScoresResult:
         base = scores[plan.base.label] if plan.base else None
         benchmarks.append(summarise_seeds(trained, base=base))
     return SeedScoresResult(
-        out=plan.out, benchmarks=tuple(benchmarks), store=str(session.store.root)
+        out=plan.out, benchmarks=with_directions(benchmarks), store=str(session.store.root)
     )
 
 

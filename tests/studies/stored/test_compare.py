@@ -13,6 +13,7 @@ from emdiag.core.grades import Grade, Verdict
 from emdiag.core.results import remark
 from emdiag.core.runs import EngineSpec, GradingSpec, RunSpec
 from emdiag.core.sampling import SamplingParams
+from emdiag.stats.comparisons import holm
 from emdiag.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ def test_labels_are_compared_on_every_benchmark_they_share_and_averaged(tmp_path
     assert macro.difference == pytest.approx(np.mean([c.difference for c in found.comparisons]))
     assert macro.interval is not None
     assert macro.interval.low < macro.difference < macro.interval.high
+    assert macro.test == "sign flips over problems"
+    p_values = [comparison.p_value for comparison in (*found.comparisons, macro)]
+    assert None not in p_values
+    corrected = [comparison.p_holm for comparison in (*found.comparisons, macro)]
+    assert corrected == holm([p_value for p_value in p_values if p_value is not None])
     (only,) = emdiag.compare("a", "b", store=tmp_path / "out", benchmarks=["toy"]).comparisons
     assert only.p_holm == only.p_value
 

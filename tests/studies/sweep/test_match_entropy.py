@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emdiag.core.temperature_sweep import CoolingControl
-from emdiag.studies.sweep.match_entropy import with_headlines
+from emdiag.studies.sweep.match_entropy import with_verdicts
 
 
 def control(temperature: float, *, label: str = "em", benchmark: str = "chain") -> CoolingControl:
@@ -35,13 +35,13 @@ def control(temperature: float, *, label: str = "em", benchmark: str = "chain") 
 def test_the_control_nearest_to_temperature_one_speaks_and_of_two_the_lower(
     temperatures: tuple[float, ...], speaks: float
 ) -> None:
-    marked = with_headlines([control(temperature) for temperature in temperatures])
+    marked = with_verdicts([control(temperature) for temperature in temperatures])
     assert [one.temperature for one in marked] == list(temperatures)
     assert [one.temperature for one in marked if one.is_headline] == [speaks]
 
 
 def test_every_checkpoint_speaks_on_every_benchmark() -> None:
-    marked = with_headlines(
+    marked = with_verdicts(
         [control(t, label=a, benchmark=b) for a in "xy" for b in "pq" for t in (0.4, 0.8)]
     )
     assert [one.temperature for one in marked if one.is_headline] == [0.8] * 4
