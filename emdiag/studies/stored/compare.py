@@ -57,6 +57,19 @@ def compare(
                     shared=", ".join(known),
                 )
         pairs = [pair for pair in pairs if pair[0].run.spec.benchmark in benchmarks]
+    return compare_outcomes(pairs, margin=margin)
+
+
+def compare_outcomes(
+    pairs: Sequence[tuple[Outcomes, Outcomes]], *, margin: float = MARGIN
+) -> CompareResult:
+    """Paired differences, right minus left, of a pair for each benchmark, and their mean.
+
+    All tests, that of the mean among them, are one family (Holm).
+
+    Raises:
+        MeasurementError: A pair shares no problem.
+    """
     comparisons = [_compare_pair(first, second, margin=margin) for first, second in pairs]
     macro = [_macro(comparisons, pairs)] if len(comparisons) > 1 else []
     family = [comparison.p_value for comparison in (*comparisons, *macro)]
