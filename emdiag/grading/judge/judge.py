@@ -9,16 +9,11 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from emdiag.core.grades import MAIN_GRADER, AnswerComparison, Gold, Verdict
+from emdiag.grading.judge.closed_forms import ClosedForms
 from emdiag.grading.judge.compare import equal
 from emdiag.grading.judge.explain import compared, decisive
 from emdiag.grading.judge.guards import MAX_DEPTH
-from emdiag.grading.judge.terms import (
-    NeedsWorkerError,
-    Refuse,
-    Symbolic,
-    Terms,
-    UndecidedError,
-)
+from emdiag.grading.judge.terms import NeedsWorkerError, Symbolic, Terms, UndecidedError
 from emdiag.grading.parse.announcements import stated
 from emdiag.grading.parse.expression import readings
 from emdiag.grading.parse.extract import extract
@@ -105,7 +100,7 @@ def judge(gold: Gold, answer: str, symbolic: Symbolic) -> Outcome:
 def quick(gold: Gold, answer: str) -> Outcome | None:
     """The verdict where no algebra is needed; None where a worker has to decide."""
     try:
-        return judge(gold, answer, Refuse())
+        return judge(gold, answer, ClosedForms())
     except NeedsWorkerError:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from emdiag.core.grades import Tolerance
 from emdiag.grading.parse.shapes import Shape
@@ -47,18 +47,6 @@ class Symbolic(Protocol):
     def same_set(self, gold: str, answer: str) -> bool:
         """Whether two sets of real numbers are equal."""
         ...
-
-
-class Refuse:
-    """The `Symbolic` of the quick path."""
-
-    unread = False
-
-    def value(self, *texts: object, **_: object) -> NoReturn:
-        """Refuse."""
-        raise NeedsWorkerError(*texts)
-
-    same = same_relation = same_set = value
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Graders in parallel: each distinct pair judged once, within a deadline that kills.
 
-Most pairs need no algebra and are decided here at once. The others go to spawned processes, which
-start when the first of them comes and stay warm. One that overruns its deadline is killed: the pair
-is `undecided`, and the next one finds a fresh process.
+Most pairs need no algebra and are decided here at once, also while the processes start. The others
+go to those processes, which start when the first of them comes and stay warm. One that overruns its
+deadline is killed: the pair is `undecided`, and the next one finds a fresh process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as DeadlineError
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -37,6 +37,9 @@ START_S = 120.0
 """Seconds in which the first worker has to start and pass the self-test."""
 AHEAD = 512
 """Pairs per worker that may wait for an earlier one."""
+
+Sent = Future[Future[T]]
+"""What will be given to a process, and then what that process will answer."""
 
 GoldAnswer = tuple[Gold, str]
 """A gold, and an answer or a whole completion, as the rules take it."""
@@ -70,9 +73,10 @@ class GraderPool:
         self._memory_mb = memory_mb
         self._rules = rules
         self._processes: ProcessPool | None = None
+        self._sender = _sender()
         self._tested = False
-        self._tests: list[tuple[Test, Future[Decided]]] = []
-        self._known: dict[GoldAnswer, Decided | Future[Decided]] = {}
+        self._tests: list[tuple[Test, Sent[Decided]]] = []
+        self._known: dict[GoldAnswer, Decided | Sent[Decided]] = {}
 
     @classmethod
     def of(cls, grading: Grading, *, own: Sequence[Rules] = (OURS,), kind: str = "grader") -> Self:
@@ -102,6 +106,11 @@ class GraderPool:
 
     def close(self) -> None:
         """Kill the workers; verdicts already given stay valid."""
+        self._sender.shutdown(cancel_futures=True)
+        self._sender = _sender()
+        self._stop()
+
+    def _stop(self) -> None:
         if self._processes is not None:
             self._processes.stop()  # type: ignore[no-untyped-call]
             self._processes.join()
@@ -143,9 +152,9 @@ class GraderPool:
         ]
         return [self._firsts(group, of) for group, of in zip(groups, futures, strict=True)]
 
-    def _firsts(self, group: Sequence[str], future: Future[list[str]]) -> list[str]:
+    def _firsts(self, group: Sequence[str], sent: Sent[list[str]]) -> list[str]:
         try:
-            return future.result()
+            return sent.result().result()
         except (DeadlineError, ProcessExpired, BrokenProcessPool):
             return list(group)
         except ImportError as error:
@@ -177,7 +186,7 @@ class GraderPool:
         else:
             self._known[pair] = self._schedule(pair, self._deadline_s)
 
-    def _schedule(self, pair: GoldAnswer, deadline_s: float) -> Future[Decided]:
+    def _schedule(self, pair: GoldAnswer, deadline_s: float) -> Sent[Decided]:
         if not self._tested:
             self._tested = True
             self._tests = [
@@ -188,22 +197,28 @@ class GraderPool:
 
     def _run(
         self, function: Callable[..., T], arguments: tuple[object, ...], deadline_s: float
+    ) -> Sent[T]:
+        """Give work to a process from a thread of its own, which waits while they start."""
+        return self._sender.submit(self._send, function, arguments, deadline_s)
+
+    def _send(
+        self, function: Callable[..., T], arguments: tuple[object, ...], deadline_s: float
     ) -> Future[T]:
         if self._processes is None or not self._processes.active:
-            self._open()
-        assert self._processes is not None
+            self._stop()
+            self._processes = self._opened()
         future: Future[T] = self._processes.schedule(function, args=arguments, timeout=deadline_s)
         return future
 
-    def _open(self) -> None:
-        self.close()
-        self._processes = ProcessPool(
+    def _opened(self) -> ProcessPool:
+        processes = ProcessPool(
             max_workers=self._workers,
             initializer=start,
             initargs=(self._memory_mb, bool(self._rules.worker_tests)),
             context=BlankContext(),
         )
-        self._processes.active  # noqa: B018 - starts the processes
+        processes.active  # noqa: B018 - starts the processes
+        return processes
 
     def _test_workers(self) -> None:
         """Wait for the pairs with known verdicts, which were given to the workers first.
@@ -212,9 +227,9 @@ class GraderPool:
             GraderError: A worker cannot start, or a verdict is not the known one.
         """
         while self._tests:
-            (gold, answer, expected), future = self._tests.pop()
+            (gold, answer, expected), sent = self._tests.pop()
             try:
-                outcome = future.result(timeout=START_S).outcome
+                outcome = sent.result(timeout=START_S).result(timeout=START_S).outcome
             except (DeadlineError, ProcessExpired, BrokenProcessPool, ImportError) as error:
                 raise self._cannot_start(error) from error
             if outcome.verdict != expected:
@@ -235,7 +250,7 @@ class GraderPool:
     def _is_ready(self, item: tuple[Gold, Extraction]) -> bool:
         gold, extraction = item
         known = None if extraction.answer is None else self._known[gold, extraction.answer]
-        return not isinstance(known, Future) or known.done()
+        return not isinstance(known, Future) or (known.done() and known.result().done())
 
     def _decided(self, pair: GoldAnswer) -> Decided:
         known = self._known[pair]
@@ -243,11 +258,11 @@ class GraderPool:
             known = self._known[pair] = self._result(pair, known)
         return known
 
-    def _result(self, pair: GoldAnswer, future: Future[Decided]) -> Decided:
+    def _result(self, pair: GoldAnswer, sent: Sent[Decided]) -> Decided:
         self._test_workers()  # before any verdict of theirs is used
         for attempt in range(2):
             try:
-                return future.result()
+                return sent.result().result()
             except DeadlineError:
                 note = f"the comparison took longer than {self._deadline_s:g} s"
                 return _undecided(note, self._deadline_s)
@@ -258,7 +273,7 @@ class GraderPool:
                 raise self._cannot_start(error) from error
             except BrokenProcessPool:  # an idle worker was killed from outside
                 if attempt == 0:
-                    future = self._schedule(pair, self._deadline_s)
+                    sent = self._schedule(pair, self._deadline_s)
         return _undecided("the grading processes die before they can judge")
 
     def _judgement(self, gold: Gold, extraction: Extraction) -> Judgement:
@@ -280,6 +295,10 @@ class GraderPool:
             note="; ".join(notes) or None,
             why=_reason(extraction, outcome.rule or outcome.note, outcome.comparisons),
         )
+
+
+def _sender() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="grading")
 
 
 def _undecided(note: str, elapsed_s: float = 0.0) -> Decided:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,15 @@ def children() -> set[int]:
     return {number for number, (parent, _) in running.items() if parent in servers}
 
 
+def settled() -> set[int]:
+    """`children`, once no pool of another test is still replacing one it killed."""
+    running, before = children(), None
+    while running != before:
+        time.sleep(0.4)
+        running, before = children(), running
+    return running
+
+
 @pytest.fixture(scope="module")
 def pool() -> Iterator[GraderPool]:
     with GraderPool(workers=2, deadline_s=1.0) as opened:
@@ -61,9 +71,9 @@ def test_judgements_come_in_the_order_of_the_pairs(pool: GraderPool) -> None:
     pairs = [
         (Gold(answer="5"), SLOW),
         (Gold(answer="5"), r"\boxed{5}"),
-        (Gold(answer="x+1"), r"\boxed{1+x}"),
+        (Gold(answer="2(x+1)"), r"\boxed{2x+2}"),
         (Gold(answer="5"), "I do not know."),
-        (Gold(answer="x+1"), r"\boxed{2+x}"),
+        (Gold(answer="2(x+1)"), r"\boxed{2x+1}"),
     ]
     verdicts = [judgement.verdict.value for judgement in pool.grade(pairs)]
     assert verdicts == ["undecided", "correct", "correct", "no_answer", "wrong"]
@@ -102,7 +112,7 @@ def test_a_distinct_pair_is_judged_once_and_repeats_carry_its_time(
 
 
 def test_nothing_is_started_for_pairs_that_need_no_algebra() -> None:
-    before = children()
+    before = settled()
     with GraderPool(workers=1) as lazy:
         judged = list(lazy.grade([(Gold(answer="1,3"), r"\boxed{3, 1}")] * 3))
         assert children() == before
@@ -111,7 +121,7 @@ def test_nothing_is_started_for_pairs_that_need_no_algebra() -> None:
 
 def test_no_process_outlives_the_pool_even_in_the_middle_of_a_comparison() -> None:
     before = children()
-    pairs = [(Gold(answer="x"), r"\boxed{2x}"), (Gold(answer="5"), SLOW)]
+    pairs = [(Gold(answer="2(x+1)"), r"\boxed{2x}"), (Gold(answer="5"), SLOW)]
 
     def grade_until_interrupted() -> None:
         with GraderPool(workers=2, deadline_s=60.0) as opened:
@@ -127,10 +137,10 @@ def test_no_process_outlives_the_pool_even_in_the_middle_of_a_comparison() -> No
 def test_killed_idle_processes_are_replaced() -> None:
     before = children()
     with GraderPool(workers=1, deadline_s=20.0) as opened:
-        assert next(opened.grade([(Gold(answer="x"), r"\boxed{2x}")])).verdict == Verdict.WRONG
+        assert next(opened.grade([(Gold(answer="2(x+1)"), r"\boxed{2x}")])).verdict == Verdict.WRONG
         for process in children() - before:
             os.kill(process, signal.SIGKILL)
-        judged = next(opened.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
+        judged = next(opened.grade([(Gold(answer="2(x+1)"), r"\boxed{2x+2}")]))
     assert judged.verdict == Verdict.CORRECT
 
 
@@ -144,7 +154,7 @@ def test_a_broken_parser_is_refused_before_anything_is_graded(tmp_path: Path) ->
         from emdiag.grading.pool.pool import GraderPool
         try:
             with GraderPool(workers=1) as broken:
-                list(broken.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
+                list(broken.grade([(Gold(answer="2(x+1)"), r"\boxed{2x+2}")]))
         except GraderError as error:
             print(error.message, *error.facts)
         """
@@ -161,7 +171,7 @@ def test_a_grader_that_says_something_else_is_refused() -> None:
     lies = (("(x+1)^2", "x^2+2x+2", Verdict.CORRECT), *OURS.worker_tests[1:])
     rules = replace(OURS, worker_tests=lies)
     with GraderPool(workers=1, rules=rules) as broken, pytest.raises(GraderError) as caught:
-        list(broken.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
+        list(broken.grade([(Gold(answer="2(x+1)"), r"\boxed{2x+2}")]))
     assert caught.value.facts["found"].startswith("wrong")
 
 
@@ -176,7 +186,7 @@ def test_a_script_without_a_main_guard_grades_once_and_loads_no_torch(tmp_path: 
             from emdiag.grading.pool.pool import GraderPool
             Path(__file__).with_suffix(".log").open("a").write("started\n")
             with GraderPool(workers=1) as pool:
-                judged = list(pool.grade([(Gold(answer="x+1"), r"\boxed{1+x}")]))
+                judged = list(pool.grade([(Gold(answer="2(x+1)"), r"\boxed{2x+2}")]))
             print(judged[0].verdict.value, "torch" in sys.modules, "sympy" in sys.modules)
             """
         )
