@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def fill(template: PromptTemplate, problem: Problem) -> FilledPrompt:
         plain=template.plain.replace(PLACE, problem.statement),
         template_sha256=template.sha256,
     )
+
+
+def question_mark(template: PromptTemplate) -> str | None:
+    """What a template writes in front of every question, such as `Question:`.
+
+    It is the line before the statement, or what stands on the same line; None where that holds no
+    word. A model that writes it again has begun a question of its own.
+    """
+    for text in (template.plain, template.user):
+        before = text.partition(PLACE)[0].rstrip().rpartition("\n")[2].strip()
+        if re.search(r"[^\W\d_]{2}", before):
+            return before
+    return None
 
 
 def _read_template(file: Path) -> PromptTemplate:

@@ -88,6 +88,11 @@ def last_announcement(text: str) -> re.Match[str] | None:
     return next(iter(deque(_ANNOUNCED.finditer(text), maxlen=1)), None)
 
 
+def first_announcement(text: str, start: int, end: int) -> re.Match[str] | None:
+    """The first words of a part of `text` that announce an answer; None without any."""
+    return _ANNOUNCED.search(text, start, end)
+
+
 def announced_span(text: str, announcement: re.Match[str]) -> tuple[int, int]:
     """Where the answer behind an announcement begins and ends; equal ends where none is there."""
     start = announcement.end()

@@ -20,7 +20,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from emdiag.grading.parse.announcements import announced_span, last_announcement, reversed_span
+from emdiag.grading.parse.announcements import (
+    announced_span,
+    first_announcement,
+    last_announcement,
+    reversed_span,
+)
 from emdiag.grading.parse.split import split
 from emdiag.grading.parse.wrappers import NEXT_QUESTION, spoken, without_markup
 
@@ -126,15 +131,33 @@ def answer_start(completion: str) -> int | None:
 def _reach(completion: str) -> tuple[int, int]:
     """Where the part that speaks begins and ends, without a question asked behind the answer."""
     start, end = spoken(completion)
-    if "\n" not in completion:
+    if "\n" not in completion or NEXT_QUESTION.search(completion, start, end) is None:
         return start, end
-    for match in NEXT_QUESTION.finditer(completion, start, end):
-        before = completion[start : match.start()]
-        if _boxes(before)[0] or last_announcement(before):
-            return start, match.start()
-        if match.start() > start + 100_000:
-            break
-    return start, end
+    return start, _next_question(completion, NEXT_QUESTION, start, end)
+
+
+def before_question(completion: str, mark: str) -> str:
+    """A completion without the questions that it asks itself behind its answer.
+
+    Args:
+        mark: How its prompt marks a question, such as `Question 3:`; any number stands for any.
+    """
+    pattern = re.sub(r"\d+", r"\\d{1,4}", re.escape(mark))
+    start, end = spoken(completion)
+    marks = re.compile(rf"^[ \t]{{0,40}}{pattern}", re.MULTILINE)
+    if marks.search(completion, start, end) is None:
+        return completion
+    behind = _next_question(completion, marks, start, end)
+    return completion if behind == end else completion[:behind]
+
+
+def _next_question(completion: str, marks: re.Pattern[str], start: int, end: int) -> int:
+    """Where `marks` is found behind the first answer; `end` where it is not."""
+    boxes, _ = _boxes(completion[:end], start)
+    announced = first_announcement(completion, start, end)
+    answers = [box.end for box in boxes[:1]] + ([announced.end()] if announced else [])
+    behind = marks.search(completion, min(answers), end) if answers else None
+    return end if behind is None else behind.start()
 
 
 def _boxed(text: str, boxes: list[_Box], *, members: int, is_open: bool) -> Extraction:
