@@ -34,6 +34,12 @@ def grade(
     deadline: Annotated[
         float, typer.Option(min=0.1, help="Seconds one comparison may take.")
     ] = 10.0,
+    template: Annotated[
+        str | None, typer.Option(help="Prompt template: its next question ends an answer.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Checkpoint whose special tokens the texts may hold.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Grading processes; default: one per processor.")
     ] = None,
@@ -46,7 +52,7 @@ def grade(
     """
     with console.command(json=json, wide=wide) as out:
         from emdiag.core.option_groups import Grading
-        from emdiag.studies.stored.grade_file import read_lines, run_grade_file
+        from emdiag.studies.stored.grade_file import origin_of, read_lines, run_grade_file
 
         grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline)
 
@@ -59,7 +65,9 @@ def grade(
                 for words in _explained(line):
                     out.line(words)
 
-        result = run_grade_file(file, read_lines(file, sys.stdin.buffer), grading, show=show)
+        origin = origin_of(template=template, tokenizer=tokenizer)
+        lines = read_lines(file, sys.stdin.buffer)
+        result = run_grade_file(file, lines, grading, origin=origin, show=show)
         if not json:
             show_table(_verdicts(result.by_verdict, total=result.lines), out)
             out.line(f"{result.boxed:,} of {count(result.lines, 'answer')} in a box")

@@ -66,6 +66,7 @@ NO_ANSWER = {
     "a megabyte of braces": "{" * 10**6,
     "a megabyte of boxes": r"\boxed{" * 150_000,
     "a megabyte of fractions": r"\boxed{" + r"\frac{" * 160_000,
+    "a hundred thousand questions": "Question:\n" * 100_000,
     "a megabyte of backslashes": "\\" * 10**6,
     "an empty box": boxed(""),
     "a blank box": boxed(" \n\t "),

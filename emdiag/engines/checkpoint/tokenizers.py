@@ -245,6 +245,21 @@ def stop_token_ids(
     return tuple(sorted(stop_ids))
 
 
+def tokens_of(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Special tokens of a checkpoint as text, and those of them that end a completion.
+
+    Raises:
+        CheckpointError: Tokenizer or configuration cannot be opened.
+    """
+    encoder = CheckpointEncoder(path)
+    tokenizer = encoder.tokenizer
+    ends = [
+        decode(tokenizer, [number], skip_special_tokens=False)
+        for number in encoder.stop_token_ids()
+    ]
+    return tuple(filter(str.strip, tokenizer.all_special_tokens)), tuple(filter(str.strip, ends))
+
+
 def max_context(config: PreTrainedConfig) -> int | None:
     """Tokens of prompt and completion the model has positions for; None where it says nothing."""
     text_config = config.get_text_config()

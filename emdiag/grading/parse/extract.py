@@ -140,6 +140,7 @@ def before_question(completion: str, mark: str) -> str:
     """A completion without the questions that it asks itself behind its answer.
 
     Args:
+        completion: What the model wrote, without the prompt.
         mark: How its prompt marks a question, such as `Question 3:`; any number stands for any.
     """
     pattern = re.sub(r"\d+", r"\\d{1,4}", re.escape(mark))

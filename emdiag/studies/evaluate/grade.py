@@ -10,6 +10,7 @@ from emdiag.core.problems import Problem, gold_of
 from emdiag.core.protocols import Grader, Progress
 from emdiag.core.runs import GradingSpec
 from emdiag.core.sampling import Completion
+from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.store.run_store import Sample
 from emdiag.studies.evaluate.task import EvalTask
 
@@ -31,6 +32,8 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
         GraderError: A grader of the user's own decided none of the run's samples.
     """
     spec = grading_spec(reading, grader)
+    if reading.question_mark is not None:
+        grader = GraderOfOrigin(grader, Origin(question_mark=reading.question_mark))
     _grade_missing(reading, grader, spec, progress=progress)
     key = digest(spec)
     check_decided(reading.run.grades(key).values(), grader.identity)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emdiag.benchmarks.open import open_benchmark
-from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template
+from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template, question_mark
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
@@ -33,6 +33,7 @@ class EvalTask:
         notes: What the checkpoint's tokenizer did to the prompts, where a reader should know.
         setting: What tells it from other readings of the checkpoint, such as `T 0.6`.
         problems_file: Of a user's own benchmark; None for one with a card.
+        question_mark: How the prompts mark their question, if they do.
     """
 
     run: Run
@@ -45,6 +46,7 @@ class EvalTask:
     notes: tuple[str, ...]
     setting: str = ""
     problems_file: ProblemsFile | None = None
+    question_mark: str | None = None
 
     @property
     def title(self) -> str:
@@ -170,6 +172,7 @@ def _read(
         samples=plan.sampling.samples,
         notes=encoder.notes,
         problems_file=task.file,
+        question_mark=question_mark(task.template),
     )
     check_room(
         reading.prompts,

@@ -14,16 +14,22 @@ import msgspec
 
 from emdiag.benchmarks.cards import list_cards
 from emdiag.benchmarks.golds import error_bound
+from emdiag.benchmarks.prompts import load_template, question_mark
 from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Judgement, Reason, Tolerance, Verdict
 from emdiag.core.option_groups import Grading
 from emdiag.core.problems import AnswerType
 from emdiag.core.records import Record
 from emdiag.core.results import Remark, as_given, remark
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.grading.pool.pool import GraderPool
 
 _ID_DIGITS, _ID_LENGTH = 18, 200
 _LINE = '{"gold": "1/2", "completion": "... \\\\boxed{0.5}"}'
+
+
+_UNKNOWN = Origin()
 
 
 class GradedLine(Record, frozen=True, kw_only=True):
@@ -85,8 +91,33 @@ def read_lines(name: str, standard_input: Iterable[bytes]) -> Iterator[bytes]:
         ) from error
 
 
+def origin_of(*, template: str | None, tokenizer: str | None) -> Origin:
+    """What completions hold that were drawn with a prompt template and by a checkpoint.
+
+    Args:
+        template: Name, or path of a `.toml` file.
+        tokenizer: Checkpoint, as `emdiag eval` takes it; its weights are not loaded.
+
+    Raises:
+        BenchmarkError: There is no such template.
+        CheckpointError: There is no such checkpoint, or its tokenizer cannot be opened.
+    """
+    mark = question_mark(load_template(template)) if template is not None else None
+    if tokenizer is None:
+        return Origin(question_mark=mark)
+    from emdiag.engines.checkpoint.tokenizers import tokens_of
+
+    tokens, turn_ends = tokens_of(resolve_checkpoint(tokenizer, label=tokenizer).path)
+    return Origin(question_mark=mark, tokens=tokens, turn_ends=turn_ends)
+
+
 def run_grade_file(
-    name: str, lines: Iterable[bytes], grading: Grading, *, show: Callable[[GradedLine], None]
+    name: str,
+    lines: Iterable[bytes],
+    grading: Grading,
+    *,
+    origin: Origin = _UNKNOWN,
+    show: Callable[[GradedLine], None],
 ) -> GradeFileResult:
     """Grade every line in its order; each is shown as soon as it and those before it are judged.
 
@@ -108,7 +139,8 @@ def run_grade_file(
                 show(waiting.popleft())
                 unreadable += 1
 
-        for judgement in pool.grade(_pairs(name, lines, waiting, grader=pool.identity)):
+        grader = GraderOfOrigin(pool, origin)
+        for judgement in grader.grade(_pairs(name, lines, waiting, grader=pool.identity)):
             show_unreadable()
             counts[judgement.verdict] += 1
             boxed += judgement.boxed

@@ -30,6 +30,7 @@ from emdiag.core.training import Method, UpdateRecord
 from emdiag.engines.checkpoint.tokenizers import decode
 from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.texts import completion_of
+from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.store.files import read_record
 from emdiag.store.training_folder import read_updates
 from emdiag.train.cell import OpenCell, described
@@ -94,7 +95,9 @@ class CellTrainer(TrainerCallback):
     """One seed with its weights loaded; reward function and callback of TRL, which calls both."""
 
     def __init__(self, job: RLJob, grader: Grader, *, progress: Progress) -> None:
-        self.job, self.grader, self.progress = job, grader, progress
+        self.job, self.progress = job, progress
+        origin = Origin(question_mark=job.problems.question_mark)
+        self.grader = GraderOfOrigin(grader, origin)
         options = job.plan.engine
         self.model: PreTrainedModel = load_model(
             job.checkpoint.path, dtype="float32", options=options

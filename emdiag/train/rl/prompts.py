@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emdiag.benchmarks.custom import is_problems_file
 from emdiag.benchmarks.open import open_benchmark
+from emdiag.benchmarks.prompts import load_template, question_mark
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
@@ -32,6 +33,7 @@ class TrainingSet:
     Attributes:
         problems, prompts: To train on; they belong to each other one by one.
         held_out: Prompts of problems that are not trained on.
+        question_mark: How the prompts mark their question, if they do.
         notes: What a reader of a score should know.
     """
 
@@ -40,6 +42,7 @@ class TrainingSet:
     prompts: tuple[Prompt, ...]
     held_out: tuple[Prompt, ...]
     max_tokens: int
+    question_mark: str | None
     notes: tuple[str, ...]
 
 
@@ -74,6 +77,7 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
         prompts=tuple(prompt for _, prompt in trained),
         held_out=tuple(prompt for problem, prompt in pairs if problem.id in kept_out),
         max_tokens=max_tokens,
+        question_mark=question_mark(load_template(plan.recipe.template or card.template)),
         notes=tuple(notes),
     )
 
