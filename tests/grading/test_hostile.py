@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DEADLINE_S = 1.0
+DEADLINE_S = 2.0
 MARK = "EMDIAG_HOSTILE_MARK"
 
 
@@ -109,7 +109,7 @@ def test_every_kind_gets_its_verdict_in_time_and_the_next_answer_is_right(
 
 def test_a_hostile_text_is_wrong_or_undecided_for_every_shape_of_gold(pool: GraderPool) -> None:
     golds = ["(1,2)", "1,3", r"\text{east}", r"\begin{pmatrix}1\\2\end{pmatrix}"]
-    quick_ones = {**WRONG, **NO_ANSWER}  # the others were given their second above
+    quick_ones = {**WRONG, **NO_ANSWER}  # the others were given their time above
     pairs = [(Gold(answer=gold), text) for gold in golds for text in quick_ones.values()]
     verdicts = {judgement.verdict for judgement in pool.grade(pairs)}
     assert Verdict.CORRECT not in verdicts
