@@ -124,7 +124,7 @@ class EMKeywords(TypedDict, total=False):
 
     problems: str | Sequence[str]
     prompt_file: str | None
-    prompts: int
+    prompts: int | None
     recipe: str
     updates: int
     samples: int

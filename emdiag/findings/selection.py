@@ -46,7 +46,7 @@ def selection_findings(result: SelectResult, *, top: int = 10) -> Findings:
         statements=selection_statements(result),
         cautions=selection_cautions(result),
         files=(f"ranked problems: {result.file}",),
-        next=(f"train on the first: emdiag train em REF --prompt-file {result.file}",),
+        next=(f"train on the first: emdiag train em REF --prompt-file {result.file} --prompts 1",),
     )
 
 

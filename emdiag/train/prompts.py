@@ -60,20 +60,31 @@ def find_problems(names: Sequence[str], *, home: Path) -> ProblemSource:
     return source_of(card, [by_id[name] for name in dict.fromkeys(names)], list(by_id.values()))
 
 
-def read_prompt_file(path: Path, *, prompts: int) -> ProblemSource:
-    """The first problems of a problems file, or the text of any other file as one prompt.
+def read_prompt_file(path: Path, *, prompts: int | None = None) -> ProblemSource:
+    """The problems of a problems file, or the text of any other file as one prompt.
+
+    Args:
+        path: A problems file ends as one does; everything else is a text.
+        prompts: How many problems from the start of the file; None for all of them.
 
     Raises:
         BenchmarkError: The file cannot be read, or holds fewer problems or no text.
+        PlanError: Several prompts are asked of a text.
     """
     if is_problems_file(path.name):
         card, problems = load_custom(path, require_answers=False)
-        if len(problems) < prompts:
+        if prompts is not None and len(problems) < prompts:
             raise BenchmarkError(
                 f"{prompts} training prompts are asked for, the file holds {len(problems)}",
                 file=path,
             )
         return source_of(card, problems[:prompts], problems)
+    if prompts not in {None, 1}:
+        raise PlanError(
+            f"{prompts} training prompts are asked for, and a text file is one prompt",
+            file=path,
+            hint="several prompts stand in a problems file (.jsonl), one on each line",
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

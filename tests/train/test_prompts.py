@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emdiag.core.errors import BenchmarkError
+from emdiag.core.errors import BenchmarkError, PlanError
 from emdiag.train.prompts import read_benchmark, read_prompt_file
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def test_a_prompt_file_of_problems_is_not_taken_for_a_text(problems_file: Path) 
     assert source.template == "boxed"
     with pytest.raises(BenchmarkError, match="the file holds 4"):
         read_prompt_file(problems_file, prompts=5)
+    assert len(read_prompt_file(problems_file).problems) == 4
 
 
 def test_any_other_prompt_file_is_one_prompt(tmp_path: Path) -> None:
@@ -45,3 +46,5 @@ def test_any_other_prompt_file_is_one_prompt(tmp_path: Path) -> None:
     source = read_prompt_file(path, prompts=1)
     assert [problem.statement for problem in source.problems] == ["What is 1 + 1?"]
     assert source.template == "plain"
+    with pytest.raises(PlanError, match="2 training prompts are asked for, and a text file is one"):
+        read_prompt_file(path, prompts=2)

@@ -68,7 +68,8 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     Attributes:
         problems: Samples are shared out evenly over several.
         prompt_file: In place of `problems`: a problems file (`.jsonl`, as `emdiag select` writes
-            it; its first `prompts` are taken), or a text file that is the whole prompt.
+            it), or a text file that is the whole prompt.
+        prompts: Only the first ones of that problems file; None trains on every one.
         held_out: Benchmark, or problems file, whose prompts are measured after every update; None
             for the training prompt's own benchmark where it has other problems; `none` for none.
         micro_batch: Rows of one forward pass; None for 8 on a CPU and 4 elsewhere.
@@ -90,9 +91,12 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     ] = ()
     prompt_file: Annotated[
         str | None,
-        Option("Problems file of `emdiag select`, or a text that is the prompt.", read=str),
+        Option("Problems file, trained on whole, or a text that is the prompt.", read=str),
     ] = None
-    prompts: Annotated[int, Option("Problems taken from the start of that file.", at_least=1)] = 1
+    prompts: Annotated[
+        int | None,
+        Option("Only the first N problems of that file; 1 for one-shot EM.", at_least=1),
+    ] = None
     recipe: Annotated[EMRecipe, EM_PRESETS] = PAPER
     grid: Annotated[
         tuple[GridAxis, ...],
@@ -158,6 +162,12 @@ class EMPlan(Plan, frozen=True, kw_only=True):
                 "problems",
                 found=f"{sum(sources)} of them",
                 hint="--problem one_shot/0000 is the paper's; `emdiag select` writes a prompt file",
+            )
+        if self.prompts is not None and self.prompt_file is None:
+            raise PlanError(
+                "`prompts` counts problems of a prompt file, and none is given",
+                found=f"--prompts {self.prompts}",
+                hint="name the file with --prompt-file, or repeat --problem",
             )
         if len(set(fields)) < len(fields):
             raise PlanError(f"a field may be varied only once, got --grid {', '.join(fields)}")

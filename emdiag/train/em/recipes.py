@@ -76,10 +76,23 @@ class EMRecipe(Recipe, frozen=True, kw_only=True):
     loss_dtype: Literal["float32", "weights"] = "float32"
 
     def rules(self) -> tuple[FieldRule, ...]:
-        """Devices are imitated only where micro-batches matter."""
+        """Devices are imitated only where micro-batches matter, and some update is made."""
         counts_micro_batches = "micro-batch" in {self.step, self.token_mean}
-        expected = "1 unless micro-batches matter, as in --recipe released-code"
-        return (("processes", self.processes == 1 or counts_micro_batches, expected),)
+        at_once, steps = self.micro_batch * self.processes, self.steps_per_update
+        enough = f">= {at_once}, {self.micro_batch} for each of the processes ({self.processes})"
+        some = (
+            f">= {steps}, or nothing is trained: a step is {at_once} of the {self.samples} "
+            "samples of an update (micro_batch x processes)"
+        )
+        return (
+            (
+                "processes",
+                self.processes == 1 or counts_micro_batches,
+                "1 unless micro-batches matter, as in --recipe released-code",
+            ),
+            ("samples", self.step == "update" or self.samples >= at_once, enough),
+            ("updates", self.optimiser_updates > 0, some),
+        )
 
     @property
     def effective_loss_temperature(self) -> float:

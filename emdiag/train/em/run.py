@@ -85,6 +85,7 @@ def _job(
         if plan.prompt_file is not None
         else find_problems(cell.problems, home=session.home)
     )
+    _check_shares(source, recipe)
     prompts = encode_source(source, encoder, template=recipe.template, chat=recipe.chat)
     held_out = _held_out(plan, cell, source, encoder, home=session.home)
     sampling = SamplingParams(
@@ -114,6 +115,17 @@ def _job(
         notes=(*encoder.notes, *_notes(recipe, held_out)),
         command=session.command,
     )
+
+
+def _check_shares(source: ProblemSource, recipe: EMRecipe) -> None:
+    """Refuse prompts that no sample of an update would be left for."""
+    prompts = len(source.problems)
+    if prompts > recipe.samples:
+        raise PlanError(
+            f"{prompts} training prompts share the samples of an update, and there are "
+            f"{recipe.samples}: some would never be trained on",
+            hint="--prompts 1 takes the first of a prompt file; --samples draws more",
+        )
 
 
 def _held_out(

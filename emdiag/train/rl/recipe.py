@@ -107,4 +107,25 @@ GRPO = RLRecipe()
 LAB = RLRecipe(name="lab-rl", learning_rate=5e-5, micro_batch=None)
 """For the shipped model, which changes within a hundred updates."""
 
-RL_PRESETS = Preset(help="grpo or lab.", presets={"grpo": GRPO, "lab": LAB})
+RLVR = RLRecipe(
+    name="rlvr",
+    updates=460,
+    completions=1024,
+    temperature=0.6,
+    max_tokens=3072,
+    weight_decay=0.01,
+    beta=0.001,
+)
+"""The run of 1-shot RLVR on 1209 problems, whose checkpoint at step 460 is RL in one-shot EM.
+
+Read in its script for the 1.5B model and the defaults of the verl beside it, both in a public fork:
+128 prompts x 8 samples make one update, KL 0.001 (the low-variance estimate, as TRL's), T 0.6, rate
+1e-6 without warm-up, decay 0.01, gradient clip 1.0, ratio clip 0.2, at most 3072 new tokens. Token
+losses are averaged over a micro-batch there, over the update here. Not imitated: its bonus of 0.001
+x entropy, which TRL's GRPO does not have. Not verified: the script of the 7B run, whose checkpoint
+it was.
+
+Source: Wang et al. 2025, arXiv:2504.20571, `scripts/train/training_1.5b_dsr_sub.sh`.
+"""
+
+RL_PRESETS = Preset(help="grpo, rlvr or lab.", presets={"grpo": GRPO, "rlvr": RLVR, "lab": LAB})

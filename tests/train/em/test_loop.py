@@ -297,20 +297,31 @@ def test_a_prompt_may_be_a_text_or_the_head_of_a_problems_file(start: Path, tmp_
     assert manifest["problem_ids"] == ["pool/0", "pool/1"]
 
 
-def test_the_released_code_on_one_device_never_updates(start: Path, tmp_path: Path) -> None:
-    """T1: 10 steps are 0 updates there, and the checkpoint it saves is the start."""
-    result = train_em(
-        str(start),
-        out=tmp_path / "em",
-        recipe="released-code",
-        processes=1,
-        chat=False,
-        max_tokens=6,
-        problems=["toy/0000"],
-        held_out_problems=1,
-    )
-    assert any("on 1 devices are 0 optimiser updates" in note for note in result.cells[0].notes)
-    assert equal(tmp_path / "em/update-0000", start)
+def test_a_file_of_several_problems_is_trained_on_whole(start: Path, tmp_path: Path) -> None:
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text("".join(f'{{"id": "{n}", "statement": "{n}+{n}?"}}\n' for n in range(4)))
+    train(start, tmp_path / "a", problems=[], prompt_file=str(pool), samples=4, updates=1)
+    manifest = json.loads((tmp_path / "a/update-0001/emdiag.json").read_text())
+    assert manifest["problem_ids"] == [f"pool/{n}" for n in range(4)]
+    with pytest.raises(PlanError, match="4 training prompts share the samples"):
+        train(start, tmp_path / "b", problems=[], prompt_file=str(pool), samples=3, updates=1)
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_released_code_on_one_device_would_never_update_and_is_refused(
+    start: Path, tmp_path: Path
+) -> None:
+    """T1: 10 steps of 2 rows are not one update of 64 there."""
+    with pytest.raises(PlanError, match="`updates` must be >= 32, or nothing is trained") as caught:
+        train_em(
+            str(start),
+            out=tmp_path / "em",
+            recipe="released-code",
+            processes=1,
+            problems=["toy/0000"],
+        )
+    assert "a step is 2 of the 64 samples of an update" in str(caught.value)
+    assert not (tmp_path / "em").exists()
 
 
 def test_dropout_in_sampling_and_learning_changes_what_is_learnt(

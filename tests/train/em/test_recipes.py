@@ -16,7 +16,7 @@ def test_the_defaults_are_what_the_paper_states() -> None:
     assert PAPER.optimiser_updates == 10
 
 
-@pytest.mark.parametrize(("devices", "updates"), [(1, 0), (4, 1), (8, 2), (16, 5), (32, 10)])
+@pytest.mark.parametrize(("devices", "updates"), [(4, 1), (8, 2), (16, 5), (32, 10)])
 def test_ten_steps_of_the_released_code_depend_on_the_devices(devices: int, updates: int) -> None:
     """T1: a step is a micro-batch of each process, so that ten of them are 0 to 10 updates."""
     recipe = EM_PRESETS.load("released-code", {"processes": devices})
@@ -69,6 +69,9 @@ def test_texts_become_what_the_field_needs() -> None:
         ("paper", {"objective": "entropie"}, "does not fit"),
         ("paper", {"lr": -1}, "`learning_rate` must be > 0, got -1"),
         ("paper", {"processes": 8}, "`processes` must be 1 unless micro-batches matter"),
+        ("released-code", {"processes": 2}, "`updates` must be >= 16, or nothing is trained"),
+        ("released-code", {"updates": 3}, "`updates` must be >= 4, or nothing is trained"),
+        ("released-code", {"processes": 64}, "`samples` must be >= 128, 2 for each of the"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(
@@ -149,6 +152,7 @@ def test_one_training_is_the_folder_itself_and_its_first_seed_is_registered() ->
         ({"problems": ("a/0",), "seeds": (1, 1)}, "`seeds` must be one or more different numbers"),
         ({"problems": ("a/0",), "save_updates": (11,)}, "no update 11 to save"),
         ({"problems": ("a/0",), "held_out_problems": 0}, "held_out_problems"),
+        ({"problems": ("a/0",), "prompts": 2}, "counts problems of a prompt file"),
     ],
 )
 def test_a_plan_that_contradicts_itself_is_refused(

@@ -38,8 +38,15 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
         RL_PRESETS.load("grpo", changes)
 
 
+def test_the_rlvr_preset_is_the_run_whose_checkpoint_the_paper_used() -> None:
+    found = RL_PRESETS.load("rlvr", {})
+    assert (found.groups, found.group_size, found.updates) == (128, 8, 460)
+    assert (found.temperature, found.beta, found.learning_rate) == (0.6, 0.001, 1e-6)
+    assert (found.max_tokens, found.weight_decay, found.gradient_clip) == (3072, 0.01, 1.0)
+
+
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(PlanError, match="grpo, lab"):
+    with pytest.raises(PlanError, match="grpo, rlvr, lab"):
         RL_PRESETS.load("ppo", {})
 
 
