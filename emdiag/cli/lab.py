@@ -1,4 +1,4 @@
-"""`emdiag lab`: pre-train the embedded checkpoint again, or draw problems to train it on."""
+"""`emdiag lab`: pre-train the embedded checkpoint again, vary it, or draw problems for it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,27 @@ def build(
             return
         for line in _describe(built):
             out_.line(line)
+
+
+@app.command("end-is-pad")
+def end_is_pad(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the checkpoint; new or empty.")
+    ] = Path("emdiag-out/lab-end-is-pad"),
+    json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Copy the lab with its end token as pad, as many published bases have it."""
+    with console.command(json=json) as out_:
+        from emdiag.lab.end_is_pad import write_end_is_pad
+
+        folder = write_end_is_pad(out)
+        if json:
+            out_.result({"path": str(folder)})
+            return
+        out_.line(f"checkpoint  {folder}, the shipped weights")
+        command = f"emdiag train em {shlex.quote(str(folder))} --problem chain/0012"
+        options = "--recipe released-code --no-chat --out emdiag-out/released"
+        out_.line(f"train       {command} {options}")
 
 
 @app.command("problems")
