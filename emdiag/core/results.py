@@ -118,6 +118,23 @@ class ProblemScore(Record, frozen=True, kw_only=True):
         return self.correct / self.samples
 
 
+class DetectableGain(Record, frozen=True, kw_only=True):
+    """Smallest true gain that a paired comparison finds with 80 % power; in shares of 1.
+
+    Attributes:
+        gain: None where no gain would be found or is possible; `note` says why.
+        changing: Share of problems whose answer changes: assumed before the other checkpoint is
+            measured, found after; None where several samples are compared by their means.
+        method: `exact McNemar`, for one sample of each problem, or `standard errors` of the mean
+            difference, 2.8 of them at 5 %.
+    """
+
+    gain: float | None
+    changing: float | None
+    method: Literal["exact McNemar", "standard errors"]
+    note: Remark | None
+
+
 class GroupScore(Record, frozen=True, kw_only=True):
     """The headline metric on a part of a benchmark, such as `level 3`."""
 
@@ -153,8 +170,10 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
         maj_at_k: Share of problems whose most frequent answer is right; None for one sample.
         without_tagged: The headline without problems whose gold is known to be doubtful; None
             where the benchmark has none.
-        detectable_gain: Gain that a paired comparison of this size would find with 80 % power;
-            None where fewer than two problems were measured.
+        detectable: What a comparison with one sample of each problem would find if 10, 20 or 40 %
+            of problems change; empty in records of before.
+        detectable_gain: Of records of before, which took outcomes to correlate by 0.5 between
+            checkpoints; too small where they correlate less, and no longer shown.
         tokens_per_s: New tokens per second of sampling; None where it was not recorded.
         per_problem: In the benchmark's order; empty in records of version 0.1.0.
     """
@@ -182,11 +201,12 @@ class BenchmarkScore(Record, frozen=True, kw_only=True):
     by_verdict: dict[str, int]
     rates: TextRates
     tokens_per_s: float | None
-    detectable_gain: float | None
     groups: tuple[GroupScore, ...]
     notes: tuple[Remark, ...]
     per_problem: tuple[ProblemScore, ...] = ()
     metrics: tuple[Metric, ...] = ()
+    detectable: tuple[DetectableGain, ...] = ()
+    detectable_gain: float | None = None
 
 
 class EvaluateResult(Result, frozen=True, kw_only=True, tag="evaluation"):
@@ -212,6 +232,8 @@ class Comparison(Record, frozen=True, kw_only=True):
         wrong_to_right, right_to_wrong: Problems whose answer flipped: for one sample by verdict,
             for several by more than half of the samples being right.
         margin: Half-width of the zone counted as no difference, in shares of 1.
+        detectable: Gain of the right over the left that a pair that varies like this one would
+            show, tested with as many others; None for a macro-average and in records of before.
     """
 
     left: str
@@ -233,6 +255,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     margin: float
     conclusion: Conclusion
     notes: tuple[Remark, ...]
+    detectable: DetectableGain | None = None
 
 
 class CompareResult(Result, frozen=True, kw_only=True, tag="comparison"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from emdiag.core.results import Amount, CompareResult, Comparison, Conclusion, Direction
 from emdiag.findings.cautions import distinct, few_problems, note_sentences
+from emdiag.findings.gains import GAIN, MEASURED, gain_cell
 from emdiag.findings.numbers import (
     NOTHING,
     count,
@@ -128,7 +130,7 @@ def conclusion_words(row: Comparison) -> str:
 def differences_table(result: CompareResult) -> Table:
     """A row for each benchmark and one for their mean."""
     left, right = result.comparisons[0].left, result.comparisons[0].right
-    return table_of(
+    plain = table_of(
         (*result.comparisons, *([result.macro] if result.macro else [])),
         f"{right} minus {left}; scores in percent, differences in points",
         (
@@ -138,13 +140,15 @@ def differences_table(result: CompareResult) -> Table:
             ("difference", _difference),
             ("p (Holm)", _corrected_p),
             (_FLIPS, _flips),
+            (GAIN, lambda row: gain_cell(row.detectable)),
             ("problems", lambda row: f"{row.problems:,}"),
             ("conclusion", lambda row: Cell(text=conclusion_words(row), tone=_tone(row))),
         ),
         note="p is corrected over the benchmarks and their mean. A winner is named only where the "
         "corrected test and the interval agree.",
-        secondary=("problems", _FLIPS, left, right),
+        secondary=("problems", _FLIPS, GAIN, left, right),
     )
+    return replace(plain, column_notes=((GAIN, MEASURED),))
 
 
 def _tone(row: Comparison) -> Tone:

@@ -8,6 +8,7 @@ from typing import Final
 
 from emdiag.core.results import BenchmarkScore, EvaluateResult, Metric
 from emdiag.findings.cautions import score_cautions
+from emdiag.findings.gains import GAIN, PLANNED, gain_cell
 from emdiag.findings.numbers import (
     NOTHING,
     at_temperature,
@@ -145,13 +146,12 @@ def scores_table(scores: Scores) -> Table:
             (f"maj@{most}", lambda s: metric_cell(s.maj_at_k)),
             ("votes", _votes),
             ("problems", lambda s: f"{s.problems:,} of {s.problems_total:,}"),
-            ("detectable gain", _detectable_gain),
+            (GAIN, lambda s: gain_cell(*s.detectable)),
         ),
         note=several if most > 1 else None,
-        secondary=("detectable gain", "votes", f"maj@{most}", f"pass@{most}", "problems"),
+        secondary=(GAIN, "votes", f"maj@{most}", f"pass@{most}", "problems"),
     )
-    gain = ("detectable gain", "Detectable gain: in points, with 80 % power.")
-    return replace(plain, column_notes=(gain,))
+    return replace(plain, column_notes=((GAIN, PLANNED),))
 
 
 def _votes(score: BenchmarkScore) -> str:
@@ -165,15 +165,6 @@ def _votes(score: BenchmarkScore) -> str:
 def _score(score: BenchmarkScore) -> Cell:
     hint = f"{_setting(score)}, 95 % interval over problems"
     return Cell(text=percent_cell(score.value, score.interval), hint=hint)
-
-
-def _detectable_gain(score: BenchmarkScore) -> Cell:
-    gain = score.detectable_gain
-    return Cell(
-        text=fixed(None if gain is None else 100 * gain, 1),
-        hint="smallest gain in points that a paired comparison of this size would find in four of "
-        "five cases",
-    )
 
 
 def metrics_table(scores: Scores) -> Table:

@@ -22,6 +22,13 @@ _NOTES: Final = {
     "all-of": "{parts:each}",
     "partial": "partial: the first {problems} of {total:count problem}",
     "cut-off": "{share:percent} of samples were cut off at {limit:count token}",
+    "too-few-to-find": "even if all of {problems:count problem} changed for the better, the test "
+    "would not find it",
+    "too-few-change": "too few: even if all of them changed for the better, the test would often "
+    "miss it",
+    "nothing-changes": "no problem differs, so nothing says by how much such pairs vary",
+    "not-left-to-gain": "that would take {gain:points}, which a score of {score:percent} leaves no "
+    "room for",
     "ungraded": "{share:percent} of samples could not be graded",
     "doubtful-golds": "{problems:count problem has|problems have} a doubtful gold; "
     "see without_tagged",

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from emdiag.core.results import Conclusion, Interval, direction_of
-from emdiag.stats.intervals import LEVEL
 
 PERMUTATIONS = 9_999
-POWER = 0.8
-SHARED = 0.5
 
 
 def exact_mcnemar(*, wrong_to_right: int, right_to_wrong: int) -> float:
@@ -77,25 +74,6 @@ def conclude(interval: Interval | None, *, p_value: float | None, margin: float)
     if direction != "undecided":
         return "right better" if direction == "higher" else "left better"
     return "equivalent" if -margin < interval.low and interval.high < margin else "undecided"
-
-
-def detectable_gain(rates: Sequence[float]) -> float | None:
-    """Smallest true gain over these rates, `[problems]`, that a paired comparison would find.
-
-    With 80 % power; rates are shares of right samples.
-    The other checkpoint is taken to spread over problems as this one does, half of the spread
-    being shared (correlation 0.5), an assumption: the real figure is known only once both are
-    measured. The test is two-sided, of size one minus `LEVEL`. None below two problems, or where
-    all rates are equal.
-
-    Source: Miller 2024, arXiv:2411.00640, section 5, solved for the effect.
-    """
-    array = np.asarray(rates, dtype=np.float64)
-    if array.size < 2 or np.ptp(array) == 0:
-        return None
-    deviation = np.sqrt(2 * array.var(ddof=1) * (1 - SHARED))
-    quantiles = stats.norm.ppf(1 - (1 - LEVEL) / 2) + stats.norm.ppf(POWER)
-    return float(quantiles * deviation / np.sqrt(array.size))
 
 
 def within_problem_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:

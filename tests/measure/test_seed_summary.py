@@ -51,7 +51,6 @@ def scored(
             mean_tokens=9.0,
         ),
         tokens_per_s=None,
-        detectable_gain=None,
         groups=(),
         notes=(as_given(notes),) if notes else (),
         per_problem=tuple(

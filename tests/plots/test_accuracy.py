@@ -73,7 +73,6 @@ def score(label: str, value: float, **other: Any) -> BenchmarkScore:
             mean_tokens=40.0,
         ),
         "tokens_per_s": None,
-        "detectable_gain": None,
         "groups": (),
         "notes": (),
     }

@@ -70,7 +70,6 @@ def make_score(label: str = "em", value: float = 0.9, **other: Any) -> Benchmark
         "by_verdict": {"correct": 270, "wrong": 30},
         "rates": TextRates(**rates),
         "tokens_per_s": None,
-        "detectable_gain": 0.04,
         "groups": (),
         "notes": (),
     }

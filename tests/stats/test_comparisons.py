@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from emdiag.core.results import Interval
-from emdiag.stats.comparisons import conclude, detectable_gain, exact_mcnemar, holm, sign_flip
+from emdiag.stats.comparisons import conclude, exact_mcnemar, holm, sign_flip
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
@@ -74,24 +74,3 @@ def test_a_winner_needs_the_interval_and_the_corrected_test(
 
 def test_without_an_interval_nothing_is_concluded() -> None:
     assert conclude(None, p_value=0.0001, margin=0.02) == "undecided"
-
-
-def test_the_detectable_gain_is_found_with_the_power_it_states() -> None:
-    random = np.random.default_rng(5)
-    problems, shared = 400, 0.5
-    rates = random.normal(0.5, 0.2, size=problems)
-    gain = detectable_gain(list(rates))
-    assert gain is not None
-    spread = rates.std(ddof=1)
-    found = 0
-    for _ in range(1000):
-        pair = random.multivariate_normal(
-            [0.5, 0.5 + gain], spread**2 * np.array([[1, shared], [shared, 1]]), size=problems
-        )
-        found += stats.ttest_rel(pair[:, 1], pair[:, 0]).pvalue < 0.05
-    assert 760 <= found <= 840
-
-
-def test_no_gain_is_detectable_without_spread() -> None:
-    assert detectable_gain([0.5]) is None
-    assert detectable_gain([1.0, 1.0]) is None

@@ -16,7 +16,7 @@ from emdiag.core.results import (
     remark,
 )
 from emdiag.measure.answers import average, by_group, metrics, shares
-from emdiag.stats.comparisons import detectable_gain
+from emdiag.stats.detectable import planned_gains
 from emdiag.store.provenance import version_notes
 from emdiag.studies.evaluate.outside_metrics import MetricFunction, measure_outside
 from emdiag.studies.evaluate.task import EvalTask
@@ -65,11 +65,11 @@ def score_reading(
         by_verdict={verdict.value: verdicts[verdict] for verdict in Verdict},
         rates=rates,
         tokens_per_s=sum(session.tokens for session in sessions) / seconds if seconds else None,
-        detectable_gain=detectable_gain(outcomes.rates.tolist()),
         groups=by_group(scores, {problem.id: problem for problem in reading.problems}),
         notes=(*_notes(reading, rates), *version_notes(sessions, "drawn")),
         per_problem=scores,
         metrics=measure_outside(functions or {}, outcomes),
+        detectable=planned_gains(len(scores), score=headline.value),
     )
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.errors import MeasurementError, PlanError
-from emdiag.core.results import CompareResult, Comparison, Remark, remark
+from emdiag.core.results import CompareResult, Comparison, DetectableGain, Remark, remark
 from emdiag.core.runs import RunSpec
 from emdiag.stats.comparisons import conclude, exact_mcnemar, holm, sign_flip
-from emdiag.stats.intervals import bootstrap_of_means, of_differences
+from emdiag.stats.detectable import gain_by_flips, gain_by_spread
+from emdiag.stats.intervals import LEVEL, bootstrap_of_means, of_differences
 from emdiag.store.run_store import RunStore
 from emdiag.studies.stored.find_runs import find_pairs
 from emdiag.studies.stored.outcomes import Outcomes
@@ -70,7 +71,10 @@ def compare_outcomes(
     Raises:
         MeasurementError: A pair shares no problem.
     """
-    comparisons = [_compare_pair(first, second, margin=margin) for first, second in pairs]
+    tested = len(pairs) + 1 if len(pairs) > 1 else 1  # each benchmark, and their mean
+    comparisons = [
+        _compare_pair(first, second, margin=margin, tests=tested) for first, second in pairs
+    ]
     macro = [_macro(comparisons, pairs)] if len(comparisons) > 1 else []
     family = [comparison.p_value for comparison in (*comparisons, *macro)]
     corrected = iter(holm([p_value for p_value in family if p_value is not None]))
@@ -87,7 +91,7 @@ def compare_outcomes(
     return CompareResult(comparisons=final[: len(comparisons)], macro=of_all)
 
 
-def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float) -> Comparison:
+def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float, tests: int) -> Comparison:
     shared, before, after = _shared_rates(left, right)
     up = tuple(p for p, b, a in zip(shared, before, after, strict=True) if b <= 0.5 < a)
     down = tuple(p for p, b, a in zip(shared, before, after, strict=True) if a <= 0.5 < b)
@@ -117,7 +121,19 @@ def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float) -> Comparis
         margin=margin,
         conclusion="undecided",
         notes=_notes(left, right, shared=len(shared)),
+        detectable=_detectable(before, after, is_single=single, tests=tests),
     )
+
+
+def _detectable(
+    before: NDArray[np.float64], after: NDArray[np.float64], *, is_single: bool, tests: int
+) -> DetectableGain:
+    """The gain over `before` that would be found whatever the other tests say."""
+    score, alpha = float(before.mean()), (1 - LEVEL) / tests
+    if is_single:
+        changing = float((before != after).mean())
+        return gain_by_flips(len(before), changing, score=score, alpha=alpha)
+    return gain_by_spread(after - before, score=score, alpha=alpha)
 
 
 def _macro(
@@ -147,6 +163,7 @@ def _macro(
         wrong_to_right=(),
         right_to_wrong=(),
         notes=(),
+        detectable=None,
     )
 
 
