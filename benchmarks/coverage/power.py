@@ -8,9 +8,9 @@ same difficulties, shifted by a true gain, on some problems and others on the re
 wanted correlation of outcomes between the two takes. The true gain is the one that the detectable
 gain of such pairs comes to. Decisions are those of `emdiag compare`: the test (exact McNemar for
 one sample, sign flips over problems for several) and the interval; `of four` is the first of four
-benchmarks and their mean after Holm, at the gain that is stated for it. `assumed` is what was stated before, by
-a correlation of 0.5, and the power at that gain. `spread` is the power of 2.8 standard errors where
-the test is McNemar's, which is why the exact power is solved for there.
+benchmarks and their mean after Holm, at the gain that is stated for it. `assumed` is what was
+stated before, by a correlation of 0.5, and the power at that gain. `spread` is the power of 2.8
+standard errors, as for several samples, where the test is McNemar's.
 """
 
 from __future__ import annotations

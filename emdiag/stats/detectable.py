@@ -62,10 +62,10 @@ def gain_by_spread(
 ) -> DetectableGain:
     """Smallest true gain that a test of the mean of paired differences, `[problems]`, finds.
 
-    z(1 - alpha / 2) + z(0.8) standard errors of the mean difference, 2.8 of many problems at 5 %. Of
-    few problems a little more: sign flips take the spread about zero for that about the mean, move
-    the sum by twice the smallest difference at least, and the spread is estimated (2.9 of 40). No
-    gain is given where that is more than is left above `score`, or where nothing varies.
+    z(1 - alpha / 2) + z(0.8) standard errors of the mean difference, 2.8 of many problems at 5 %.
+    Of few problems a little more: sign flips take the spread about zero for that about the mean,
+    move the sum by twice the smallest difference at least, and the spread is estimated. No gain is
+    given where that is more than is left above `score`, or where nothing varies.
 
     Raises:
         MeasurementError: A difference is not a finite number, or the score is no share.
