@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import former
 import numpy as np
 
-from emdiag.stats.intervals import shares_over_problems, wilson
+from emdiag.stats.intervals import intervals_of_shares, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,7 +67,7 @@ def shares_row(difficulty: str, problems: int, samples: int, mean: float, *, tri
         before = [(of.low, of.high) for of in (wilson(r.sum(), problems) for r in rates)]
     else:
         before = former.shares_over_problems(values, draws=DRAWS)
-    after = shares_over_problems(values, draws=DRAWS)
+    after = intervals_of_shares(values, draws=DRAWS)
     return Row(
         cell=(difficulty, str(problems), str(samples), f"{100 * mean:g} %"),
         before=held(before, mean),

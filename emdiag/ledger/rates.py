@@ -17,7 +17,7 @@ from emdiag.core.results import Amount, Interval
 from emdiag.ledger.claims_file import Fairness
 from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.fairness import fairness_of
-from emdiag.stats.intervals import bootstrap_of_means, of_differences, of_two_arms
+from emdiag.stats.intervals import of_share_arms
 
 Rates = NDArray[np.float64]
 """Shares of right samples, `[seeds, problems]`."""
@@ -127,11 +127,7 @@ def difference_of(left: Rates, right: Rates) -> Amount:
 
     The interval is over problems, and over seeds where a side has several.
     """
-    interval = of_two_arms(right, left) if len(left) > 1 or len(right) > 1 else None
-    return Amount(
-        value=float(right.mean() - left.mean()),
-        interval=interval or of_differences(right.mean(axis=0) - left.mean(axis=0)),
-    )
+    return Amount(float(right.mean() - left.mean()), of_share_arms([right], [left]))
 
 
 def divided(interval: Interval | None, by: float) -> Interval | None:
@@ -145,20 +141,14 @@ def divided(interval: Interval | None, by: float) -> Interval | None:
 def mean_difference(of_benchmarks: Sequence[Pair]) -> Amount:
     """Mean over benchmarks of right minus left, each benchmark counted once.
 
-    Several benchmarks count by the checkpoints measured on all of them. With several seeds,
-    problems are resampled from all benchmarks together, each weighted so that the mean is the one
-    over benchmarks; that counts how benchmarks differ as well, so it is rather too wide.
+    Several benchmarks count by the checkpoints measured on all of them; the interval is of
+    problems drawn within each, and of seeds where a side has several.
     """
     if len(of_benchmarks) == 1:
         return of_benchmarks[0].difference
     left, right = _common(of_benchmarks, "left"), _common(of_benchmarks, "right")
     value = float(np.mean([r.mean() - b.mean() for b, r in zip(left, right, strict=True)]))
-    if len(left[0]) == len(right[0]) == 1:
-        gaps = [r[0] - b[0] for b, r in zip(left, right, strict=True)]
-        interval = bootstrap_of_means(gaps) if all(gap.size > 1 for gap in gaps) else None
-    else:
-        interval = of_two_arms(_weighted(right), _weighted(left))
-    return Amount(value, interval)
+    return Amount(value, of_share_arms(right, left))
 
 
 def of_checkpoint(pair: Pair, digest: str) -> Pair:
@@ -175,9 +165,3 @@ def _common(of_benchmarks: Sequence[Pair], side: str) -> list[Rates]:
     if not shared:  # no checkpoint was measured on all: each benchmark's mean stands for its side
         return [rates.mean(axis=0, keepdims=True) for _, rates in of_side]
     return [rates[[digests.index(d) for d in shared]] for digests, rates in of_side]
-
-
-def _weighted(of_benchmarks: Sequence[Rates]) -> Rates:
-    total = sum(rates.shape[1] for rates in of_benchmarks)
-    weights = [total / (len(of_benchmarks) * rates.shape[1]) for rates in of_benchmarks]
-    return np.concatenate([r * w for r, w in zip(of_benchmarks, weights, strict=True)], axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +13,7 @@ from emdiag.core.problems import Problem
 from emdiag.core.results import GroupScore, Interval, Metric, ProblemScore
 from emdiag.core.sampling import Completion
 from emdiag.measure.votes import majority_right
-from emdiag.stats.intervals import intervals_of, shares_over_problems, wilson
+from emdiag.stats.intervals import intervals_of, intervals_of_shares
 from emdiag.stats.samples import pass_at_k
 
 REPEATED_ABOVE = 0.5
@@ -58,7 +57,7 @@ def shares(scores: Sequence[ProblemScore]) -> dict[str, Values]:
 def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> dict[str, Metric]:
     """Means with their intervals.
 
-    Of shares see `shares_over_problems`, of what is counted `intervals_of`.
+    Of shares see `intervals_of_shares`, of what is counted `intervals_of`.
 
     Args:
         values: By name, `[problems]` or `[seeds, problems]`, all of one shape.
@@ -67,7 +66,7 @@ def metrics(values: Mapping[str, Values], *, counted: Collection[str] = ()) -> d
     rows = {name: np.atleast_2d(of_problems) for name, of_problems in values.items()}
     intervals: dict[str, Interval | None] = {}
     for of_rows, names in (
-        (_of_shares, [name for name in rows if name not in counted]),
+        (intervals_of_shares, [name for name in rows if name not in counted]),
         (intervals_of, [name for name in rows if name in counted]),
     ):
         if names:
@@ -120,23 +119,3 @@ def _mean(rows: Values) -> float:
     if len(rows) == 1:
         return float(sum(rows[0].tolist())) / rows.size
     return float(rows.mean())
-
-
-def _of_shares(rows: Values) -> list[Interval | None]:
-    """Of `[statistics, seeds, problems]`, within 0 and 1, which rounding may leave.
-
-    Wilson's where every sample of every seed went the same way.
-    """
-    if rows.shape[1] == 1:
-        intervals = shares_over_problems(rows[:, 0])
-    else:
-        intervals = intervals_of(rows)
-        for number, row in enumerate(rows):
-            if row.shape[1] > 1 and np.ptp(row) == 0 and row[0, 0] in (0.0, 1.0):
-                intervals[number] = wilson(round(row[0].sum()), row.shape[1])
-    return [
-        msgspec.structs.replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
-        if interval
-        else None
-        for interval in intervals
-    ]

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.results import BenchmarkScore, Interval, Metric, Remark, direction_of, remark
+from emdiag.core.results import BenchmarkScore, Metric, Remark, direction_of, remark
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
 from emdiag.stats.comparisons import holm
 from emdiag.stats.families import p_of_mean
-from emdiag.stats.intervals import interval_of, of_differences, over_problems
+from emdiag.stats.intervals import intervals_of_shares, of_share_arms
 
 _SEED = "seed-"
 
@@ -93,11 +93,11 @@ def _group(
         update=update,
         seeds=tuple(_seed_score(member) for member in members),
         mean=float(rates.mean()),
-        interval=_interval(rates) if len(members) > 1 else None,
+        interval=intervals_of_shares(rates[None])[0] if len(members) > 1 else None,
         deviation=float(per_seed.std(ddof=1)) if len(members) > 1 else None,
         lowest=float(per_seed.min()),
         highest=float(per_seed.max()),
-        difference=None if base is None else _difference(rates - _rates(base), base.label),
+        difference=None if base is None else _difference(rates, base),
     )
 
 
@@ -106,24 +106,19 @@ def _rates(score: BenchmarkScore) -> NDArray[np.float64]:
     return np.array([problem.rate for problem in score.per_problem])
 
 
-def _interval(rates: NDArray[np.float64]) -> Interval | None:
-    """Over seeds and problems; Wilson's where every sample of every seed went the same way."""
-    return interval_of(rates) or over_problems(rates.mean(axis=0).tolist())
-
-
-def _difference(gaps: NDArray[np.float64], base: str) -> SeedDifference:
-    """Of `[seeds, problems]`; over problems alone where seeds have no spread to resample.
+def _difference(rates: NDArray[np.float64], base: BenchmarkScore) -> SeedDifference:
+    """Of seeds on problems, `[seeds, problems]`, to the base on the same problems.
 
     Its direction waits for all differences of a result; see `with_directions`.
     """
-    of_seeds = interval_of(gaps) if len(gaps) > 1 else None
-    interval = of_seeds or of_differences(gaps.mean(axis=0))
+    of_base = _rates(base)[None]
+    interval = of_share_arms([rates], [of_base])
     return SeedDifference(
-        base=base,
-        difference=float(gaps.mean()),
+        base=base.label,
+        difference=float((rates - of_base).mean()),
         interval=interval,
         direction="undecided",
-        p_value=p_of_mean(gaps),
+        p_value=p_of_mean(rates - of_base),
     )
 
 

@@ -14,6 +14,7 @@ from emdiag.stats.intervals import (
     bootstrap_of_means,
     interval_of,
     intervals_of,
+    intervals_of_shares,
     of_differences,
     over_problems,
     wilson,
@@ -181,9 +182,12 @@ def test_an_interval_over_seeds_needs_two_problems_and_some_spread() -> None:
     random = np.random.default_rng(5)
     assert interval_of(random.random((40, 1))) is None
     assert interval_of(np.ones((5, 40))) is None
-    crossed = interval_of(np.array([[1.0, 0.0], [0.0, 1.0]]))
-    assert crossed is not None
-    assert crossed.low <= 0.5 <= crossed.high
+    crossed = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert interval_of(crossed) is None
+    (of_shares,) = intervals_of_shares(crossed[None])
+    assert of_shares is not None
+    assert of_shares.low < 0.2
+    assert of_shares.high > 0.8
 
 
 def test_equal_seeds_give_equal_intervals_over_seeds() -> None:

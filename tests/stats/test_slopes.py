@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from emdiag.stats.curves import place_of, slope_weights
-from emdiag.stats.intervals import interval_of, of_two_arms, over_problems, shares_over_problems
+from emdiag.stats.intervals import interval_of, intervals_of_shares, of_two_arms, over_problems
 
 PLACES = st.lists(st.floats(0, 2, width=32), min_size=2, max_size=8, unique=True)
 
@@ -56,7 +56,7 @@ def test_a_value_outside_of_the_curve_has_no_place() -> None:
 def test_many_shares_have_the_intervals_each_has_alone() -> None:
     random = np.random.default_rng(1)
     values = np.stack([random.random(40), np.ones(40), random.integers(0, 2, 40).astype(float)])
-    for row, found in zip(values, shares_over_problems(values), strict=True):
+    for row, found in zip(values, intervals_of_shares(values), strict=True):
         alone = over_problems(list(row))
         assert found is not None
         assert alone is not None

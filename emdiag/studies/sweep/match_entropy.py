@@ -15,7 +15,7 @@ from emdiag.core.temperature_sweep import CoolingControl, CoolingVerdict
 from emdiag.stats.comparisons import holm
 from emdiag.stats.curves import place_of
 from emdiag.stats.families import p_of_mean
-from emdiag.stats.intervals import of_differences, of_two_arms
+from emdiag.stats.intervals import of_share_arms
 from emdiag.studies.sweep.plan import MARGIN
 from emdiag.studies.sweep.points import MeasuredPoint
 
@@ -129,7 +129,7 @@ def control_of(target: MeasuredPoint, curve: BaseCurve, *, base: str) -> Cooling
         value=_mean(target.accuracy),
         base_value=_mean(baseline.accuracy),
         difference=difference,
-        interval=_gap(target.accuracy, baseline.accuracy),
+        interval=of_share_arms([target.accuracy], [baseline.accuracy]),
         verdict="undecided",
         p_value=p_of_mean(target.accuracy, baseline.accuracy + bound) if is_matched else None,
     )
@@ -156,14 +156,6 @@ def with_verdicts(controls: Sequence[CoolingControl]) -> list[CoolingControl]:
         )
         for control, p_holm in zip(controls, tests, strict=True)
     ]
-
-
-def _gap(accuracy: NDArray[np.float64], baseline: NDArray[np.float64]) -> Interval | None:
-    """Interval of the difference; one that is zero on every problem is not certain to be zero."""
-    gaps = accuracy - baseline
-    if len(accuracy) == 1 or not gaps.any():
-        return of_differences(gaps.mean(axis=0))
-    return of_two_arms(accuracy, baseline)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

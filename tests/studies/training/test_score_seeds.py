@@ -103,7 +103,7 @@ def test_the_registered_checkpoint_stands_apart_from_the_mean_and_the_best(
     assert found.oracle.value == max(alone.values())
     assert found.candidates == 3
     assert group.interval is not None
-    assert group.interval.method == "bootstrap over seeds and problems"
+    assert group.interval.method == "Bayesian bootstrap over problems, Student's t over seeds"
     assert group.interval.low < group.mean < group.interval.high
 
 
