@@ -25,6 +25,19 @@ class SeedScore(Record, frozen=True, kw_only=True):
     run_key: str
 
 
+class SeedsAbove(Record, frozen=True, kw_only=True):
+    """How many of the seeds score above something, exactly, whatever their distribution.
+
+    Attributes:
+        at_least: Share of all seeds that do so at least, with a confidence of `level`.
+    """
+
+    above: int
+    seeds: int
+    at_least: float
+    level: float
+
+
 class SeedDifference(Record, frozen=True, kw_only=True):
     """Mean over seeds minus the base; the interval is over problems, and over seeds if several.
 
@@ -32,6 +45,7 @@ class SeedDifference(Record, frozen=True, kw_only=True):
         p_value: Sign flips over problems for one seed, Student's t over seeds and problems for
             several; None where two problems are lacking, or in results stored without a test.
         p_holm: Corrected over all differences of the result: groups and benchmarks.
+        seeds_above: Seeds above the base; None in records of earlier versions.
     """
 
     base: str
@@ -40,6 +54,7 @@ class SeedDifference(Record, frozen=True, kw_only=True):
     direction: Direction
     p_value: float | None = None
     p_holm: float | None = None
+    seeds_above: SeedsAbove | None = None
 
 
 class SeedGroup(Record, frozen=True, kw_only=True):
@@ -50,6 +65,8 @@ class SeedGroup(Record, frozen=True, kw_only=True):
         mean: Over seeds and problems.
         interval: Over seeds and problems; None for one seed, which says nothing of the spread.
         deviation: Standard deviation over seeds (n - 1), in shares of 1; None for one seed.
+        lower_seeds: How many of the lowest seeds stand apart from the others; None where the seeds
+            are one group, and in records of earlier versions.
     """
 
     name: str
@@ -61,6 +78,7 @@ class SeedGroup(Record, frozen=True, kw_only=True):
     lowest: float
     highest: float
     difference: SeedDifference | None
+    lower_seeds: int | None = None
 
 
 class BenchmarkSeeds(Record, frozen=True, kw_only=True):

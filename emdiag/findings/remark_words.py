@@ -48,7 +48,8 @@ _NOTES: Final = {
     "and left out",
     "same-run": "both sides are the same run",
     "one-seed": "one seed alone does not say how much seeds differ: train more with --seeds",
-    "two-seeds": "95 % intervals over only two seeds cover about 88 %",
+    "two-seeds": "95 % intervals over only two seeds cover 88 to 97 %, and half of that where "
+    "one seed in five fails",
     "differences-not-corrected": "intervals of the {differences} differences are not corrected for "
     "their number; what is marked as better or worse is (Holm)",
     "some-same-weights": "some of these checkpoints have the same weights",
@@ -113,6 +114,8 @@ _NOTES: Final = {
 _REASONS: Final = {
     "gain": "{gain:points} on {benchmarks:row}, checkpoints: {left_seeds} of {left_checkpoints} of "
     "{left}, {right_seeds} of {right_checkpoints} of {right}",
+    "seeds-above": "{above} of {seeds:count seed} above {left}, so at least {at_least:whole} of "
+    "all seeds are (95 %)",
     "mean-gain": "mean over {seeds:count seed} {gain:points}",
     "benchmarks-held": f"the {_WHICH} holds on {{held}} of {{measured:count benchmark}}, "
     "{needed} needed",

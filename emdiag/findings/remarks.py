@@ -122,6 +122,7 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "row": lambda names, _: ", ".join(names) or "none",
     "setting": lambda value, _: numbers.setting(value),
     "settings": lambda values, _: numbers.listed([numbers.setting(v) for v in values], len(values)),
+    "whole": lambda share, _: f"{100 * share:.0f} %",
     "verb": lambda number, options: options.split("|")[number != 1],
     "short": lambda value, _: numbers.short(value),
     "span": lambda values, _: " to ".join(dict.fromkeys(map(numbers.setting, values))),

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Final
 
-from emdiag.core.results import Amount
+from emdiag.core.results import Amount, remark
 from emdiag.core.seed_scores import (
     BenchmarkSeeds,
     SeedDifference,
@@ -39,10 +39,11 @@ from emdiag.findings.page import (
     table,
     table_of,
 )
+from emdiag.findings.remarks import words_of
 
 CAPTION: Final = (
-    "Every mark is one training seed, the diamond the mean of all, with the 95 % interval over "
-    "seeds and problems. How far the marks lie apart is what a single training run hides."
+    "Every dot is one training seed, the diamond the mean of all, with the 95 % interval over "
+    "seeds and problems. How far the dots lie apart is what a single training run hides."
 )
 
 
@@ -100,7 +101,10 @@ def benchmark_statements(of: BenchmarkSeeds) -> list[Statement]:
         words = f"Registered checkpoint, {at}: {percent(seed.value, seed.interval)}"
         subject = f"{at} on {of.benchmark}"
         statements.append(statement(f"{words} on {of.benchmark}", "registered", subject, of=seed))
-    return statements + [_spread(group, of) for group in of.groups if group.deviation]
+    for group in of.groups:
+        statements += _above(group, of)
+        statements += [_spread(group, of)] if group.deviation else []
+    return statements
 
 
 def mean_statement(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
@@ -120,6 +124,24 @@ def mean_statement(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
     return statement(words, kind, subject, of=amount, direction=gap.direction, tone=tone)
 
 
+def _above(group: SeedGroup, of: BenchmarkSeeds) -> list[Statement]:
+    """Such as `3 of 3 seeds above base on chain, so at least 37 % of all seeds are (95 %)`."""
+    gap = group.difference
+    if gap is None or gap.seeds_above is None:
+        return []
+    counted, subject = gap.seeds_above, f"{_name(group)} against {gap.base} on {of.benchmark}"
+    name = f"{group.name}: " if group.name else ""
+    part = remark(
+        "seeds-above",
+        above=counted.above,
+        seeds=counted.seeds,
+        at_least=counted.at_least,
+        left=f"{gap.base} on {of.benchmark}",
+    )
+    words = f"{name}{words_of(part)}"
+    return [statement(words, "seeds above", subject, of=Amount(counted.at_least))]
+
+
 def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
     name = f"{group.name}: seeds" if group.name else "Seeds"
     words = (
@@ -127,6 +149,14 @@ def _spread(group: SeedGroup, of: BenchmarkSeeds) -> Statement:
         f"{of.benchmark}, standard deviation {percent_cell(group.deviation)} points over "
         f"{count(len(group.seeds), 'seed')}"
     )
+    if group.lower_seeds is not None:
+        ordered = sorted(seed.value for seed in group.seeds)
+        low, high = ordered[group.lower_seeds - 1], ordered[group.lower_seeds]
+        words += (
+            f"; they are two groups, {group.lower_seeds} of at most {percent_cell(low)} and "
+            f"{len(ordered) - group.lower_seeds} of at least {percent_cell(high)} %, so that their "
+            "mean describes neither"
+        )
     subject = f"{_name(group)} on {of.benchmark}"
     return statement(words, "seed spread", subject, of=Amount(group.deviation))
 

@@ -12,7 +12,7 @@ from emdiag.core.errors import StoreError
 from emdiag.core.results import Remark, remark
 from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
 from emdiag.ledger.evidence import Evidence, Setting
-from emdiag.ledger.rates import Pair, mean_difference, of_checkpoint, pair_under, pairs
+from emdiag.ledger.rates import Pair, mean_difference, of_checkpoint, pair_under, pairs, seeds_above
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
 from emdiag.stats.samples import pass_at_k
 from emdiag.store.training_folder import is_training_folder, read_folder
@@ -93,6 +93,7 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
         lacks = [remark("not-run", is_registered=is_registered, label=right.label)]
     why = [
         remark("mean-gain", seeds=len(measured[0].right), gain=difference),
+        seeds_above(measured, left.label),
         remark(
             "benchmarks-held", is_registered=is_registered, held=verdicts.count("holds"),
             measured=len(measured), needed=needed,
@@ -146,7 +147,7 @@ def on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -
     return concluded(
         claim,
         decide(mean.interval, claim.decision),
-        why=[why],
+        why=[why, seeds_above(measured, left.label)],
         arms=(left.label, right.label),
         benchmarks=benchmarks,
         figures=[mean, *figures],

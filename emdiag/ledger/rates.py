@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Decision
-from emdiag.core.results import Amount, Interval
+from emdiag.core.results import Amount, Interval, Remark, remark
 from emdiag.ledger.claims_file import Fairness
 from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.fairness import fairness_of
+from emdiag.measure.seed_summary import count_above
 from emdiag.stats.intervals import of_share_arms
 
 Rates = NDArray[np.float64]
@@ -149,6 +150,20 @@ def mean_difference(of_benchmarks: Sequence[Pair]) -> Amount:
     left, right = _common(of_benchmarks, "left"), _common(of_benchmarks, "right")
     value = float(np.mean([r.mean() - b.mean() for b, r in zip(left, right, strict=True)]))
     return Amount(value, of_share_arms(right, left))
+
+
+def seeds_above(of_benchmarks: Sequence[Pair], left: str) -> Remark:
+    """How many seeds of the right side are above the mean of the left one, over benchmarks."""
+    sides = [_common(of_benchmarks, side) for side in ("left", "right")]
+    mean, of_seeds = (np.mean([rates.mean(axis=1) for rates in side], axis=0) for side in sides)
+    counted = count_above(of_seeds - mean.mean())
+    return remark(
+        "seeds-above",
+        above=counted.above,
+        seeds=counted.seeds,
+        at_least=counted.at_least,
+        left=left,
+    )
 
 
 def of_checkpoint(pair: Pair, digest: str) -> Pair:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.results import BenchmarkScore, Metric, Remark, direction_of, remark
-from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedScore
+from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedsAbove, SeedScore
 from emdiag.stats.comparisons import holm
 from emdiag.stats.families import p_of_mean
-from emdiag.stats.intervals import intervals_of_shares, of_share_arms
+from emdiag.stats.intervals import LEVEL, intervals_of_shares, least_share, of_share_arms
+from emdiag.stats.resampled import seeds_apart
 
 _SEED = "seed-"
 
@@ -83,6 +84,14 @@ def with_directions(benchmarks: Sequence[BenchmarkSeeds]) -> tuple[BenchmarkSeed
     return tuple(map(summary, benchmarks))
 
 
+def count_above(gains: NDArray[np.float64]) -> SeedsAbove:
+    """How many gains of seeds, `[seeds]`, are above 0, and the share of all seeds that are."""
+    above, seeds = int((gains > 0).sum()), len(gains)
+    return SeedsAbove(
+        above=above, seeds=seeds, at_least=least_share(above, seeds, level=LEVEL), level=LEVEL
+    )
+
+
 def _group(
     name: str, update: int, members: Sequence[Trained], base: BenchmarkScore | None
 ) -> SeedGroup:
@@ -97,6 +106,7 @@ def _group(
         deviation=float(per_seed.std(ddof=1)) if len(members) > 1 else None,
         lowest=float(per_seed.min()),
         highest=float(per_seed.max()),
+        lower_seeds=seeds_apart(rates),
         difference=None if base is None else _difference(rates, base),
     )
 
@@ -119,6 +129,7 @@ def _difference(rates: NDArray[np.float64], base: BenchmarkScore) -> SeedDiffere
         interval=interval,
         direction="undecided",
         p_value=p_of_mean(rates - of_base),
+        seeds_above=count_above(rates.mean(axis=1) - of_base.mean()),
     )
 
 

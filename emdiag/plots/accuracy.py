@@ -120,7 +120,7 @@ def pass_at_k_figure(scores: Scores) -> Figure | None:
 
 @style()
 def seeds_figure(of: BenchmarkSeeds) -> Figure:
-    """Single seeds as marks and their mean with its interval: a line for each group, and the base.
+    """Single seeds as dots and their mean with its interval: a line for each group, and the base.
 
     The checkpoint that was registered before training has a ring.
     """
@@ -147,7 +147,7 @@ def seeds_figure(of: BenchmarkSeeds) -> Figure:
 
 def _seeds(axes: Axes, of: BenchmarkSeeds, group: SeedGroup, *, line: int) -> None:
     values = [100 * seed.value for seed in group.seeds]
-    axes.plot(values, [line + 0.22] * len(values), "|", color=QUIET, markersize=9, mew=1.6)
+    axes.plot(values, [line + 0.22] * len(values), "o", color=QUIET, markersize=4, alpha=0.7)
     kept = of.registered
     if kept is not None and any(seed.run_key == kept.run_key for seed in group.seeds):
         at, ring = [100 * kept.value], [line + 0.22]

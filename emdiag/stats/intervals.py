@@ -30,12 +30,32 @@ _OVER_SEEDS = ", Student's t over seeds"
 def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
     """Interval of a share of independent trials; never leaves [0, 1].
 
+    Raises:
+        MeasurementError: There is no trial, or `successes` are not among them.
+
     Source: Wilson 1927, by scipy.
     """
+    _refuse_counts(successes, trials)
     # The test's own p-value is not used; it is quickest to find where p is the share itself.
     test = stats.binomtest(successes, trials, p=successes / trials)
     low, high = test.proportion_ci(confidence_level=level, method="wilson")
     return Interval(low=float(low), high=float(high), level=level, method="wilson")
+
+
+def least_share(successes: int, trials: int, *, level: float = LEVEL) -> float:
+    """Share of independent trials that succeed at least, exact and one-sided.
+
+    For n of n it is (1 - level)^(1/n): 0.37, 0.55 and 0.74 of 3, 5 and 10 at 95 %.
+
+    Raises:
+        MeasurementError: There is no trial, or `successes` are not among them.
+
+    Source: Clopper and Pearson 1934, Biometrika 26(4).
+    """
+    _refuse_counts(successes, trials)
+    if successes == 0:
+        return 0.0
+    return float(stats.beta.ppf(1 - level, successes, trials - successes + 1))
 
 
 def over_problems(values: Sequence[float], *, draws: int = DRAWS, seed: int = 0) -> Interval | None:
@@ -85,11 +105,11 @@ def intervals_of_shares(
     ]
     centres = means.mean(axis=1)
     of_seeds = on_logit_scale(centres, seed_reach([rows], level=LEVEL))
-    are_alike = np.ptp(rows, axis=1).max(axis=1) == 0
+    are_equal = np.ptp(rows, axis=1).max(axis=1) == 0
     return [
-        interval if alike else _widened(interval, centre, reach, within=(0.0, 1.0))
-        for interval, alike, centre, reach in zip(
-            over_problems, are_alike, centres, of_seeds.T, strict=True
+        interval if equal else _widened(interval, centre, reach, within=(0.0, 1.0))
+        for interval, equal, centre, reach in zip(
+            over_problems, are_equal, centres, of_seeds.T, strict=True
         )
     ]
 
@@ -205,15 +225,15 @@ def intervals_of(
         MeasurementError: There is no value, or an infinite one.
     """
     rows = values[:, None, :] if values.ndim == 2 else values
-    _refuse_infinite(rows)
+    refuse_infinite(rows)
     intervals: list[Interval | None] = [None] * len(rows)
     is_defined = ~np.isnan(rows).any(axis=1)
     for problems in np.unique(is_defined, axis=0):
         of_same_problems = np.flatnonzero((is_defined == problems).all(axis=1))
         kept = rows[of_same_problems][:, :, problems]
         if kept.shape[2] > 1:
-            found = _of_arms([kept], draws=draws, seed=seed)
-            for index, interval in zip(of_same_problems, found, strict=True):
+            of_kept = _of_arms([kept], draws=draws, seed=seed)
+            for index, interval in zip(of_same_problems, of_kept, strict=True):
                 intervals[index] = interval
     return intervals
 
@@ -233,7 +253,7 @@ def of_two_arms(
         MeasurementError: There is no value, or one is not finite.
     """
     for values in (left, right):
-        _refuse_infinite(values[None], nan=True)
+        refuse_infinite(values[None], nan=True)
     if left.shape[1] < 2:
         return None
     return _of_arms([left[None], right[None]], draws=draws, seed=0)[0]
@@ -251,11 +271,11 @@ def _of_arms(
     rounding = SPREAD_FRAC * np.max([np.abs(arm).max(axis=(1, 2)) for arm in arms], axis=0)
     reach = joined([seed_reach([arm], level=LEVEL) for arm in arms])
     spread = np.ptp(gaps, axis=1) > rounding
-    found = iter(_over_problems_alone(gaps[spread], draws=draws, seed=seed))
+    resampled = iter(_over_problems_alone(gaps[spread], draws=draws, seed=seed))
     centres, has_seeds = gaps.mean(axis=1), any(arm.shape[1] > 1 for arm in arms)
     intervals: list[Interval | None] = []
     for varies, centre, of_seeds, least in zip(spread, centres, reach.T, rounding, strict=True):
-        alone = next(found) if varies else _interval(centre, centre, method=_OVER_PROBLEMS)
+        alone = next(resampled) if varies else _interval(centre, centre, method=_OVER_PROBLEMS)
         if not varies and of_seeds[0] <= least:
             intervals.append(None)
         else:
@@ -336,6 +356,14 @@ def _interval(low: float, high: float, *, method: str) -> Interval:
     return Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
 
+def _refuse_counts(successes: int, trials: int) -> None:
+    if not 0 <= successes <= trials or trials == 0:
+        raise MeasurementError(
+            "a share of trials needs a trial, and no more successes than trials",
+            found=f"{successes} of {trials}",
+        )
+
+
 def _refuse_other_than_shares(values: NDArray[np.float64]) -> None:
     if not values.size or not ((values >= 0) & (values <= 1)).all():
         raise MeasurementError(
@@ -345,7 +373,12 @@ def _refuse_other_than_shares(values: NDArray[np.float64]) -> None:
         )
 
 
-def _refuse_infinite(values: NDArray[np.float64], *, nan: bool = False) -> None:
+def refuse_infinite(values: NDArray[np.float64], *, nan: bool = False) -> None:
+    """Stop where nothing along the last axis, or an infinite value, is given; or nan, if refused.
+
+    Raises:
+        MeasurementError: So it is.
+    """
     if not values.shape[-1] or np.isinf(values).any() or (nan and np.isnan(values).any()):
         raise MeasurementError(
             "an interval needs finite values", found="inf or nan" if values.size else "no value"

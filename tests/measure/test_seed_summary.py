@@ -98,6 +98,25 @@ def test_a_hand_worked_case_of_three_seeds() -> None:
     assert (found.oracle.cell, found.candidates) == ("seed-2", 3)
 
 
+def test_seeds_above_the_base_are_counted_with_what_follows_for_all_seeds() -> None:
+    base = scored([1, 0, 0, 1] * 10, label="base")
+    cells = [trained(f"seed-{n}", [1, 1, n / 4, 1] * 10) for n in range(3)]
+    (group,) = summarise_seeds(cells, base=base).groups
+    assert group.difference is not None
+    counted = group.difference.seeds_above
+    assert counted is not None
+    assert (counted.above, counted.seeds, counted.level) == (3, 3, 0.95)
+    assert counted.at_least == pytest.approx(0.05 ** (1 / 3))
+    assert group.lower_seeds is None
+
+
+def test_a_seed_that_fails_makes_two_groups() -> None:
+    good = [trained(f"seed-{n}", [1, 1, 1, n % 2] * 20) for n in (0, 2, 4, 6)]
+    failed = trained("seed-9", [0, 0, 0, 1] * 20)
+    (group,) = summarise_seeds([*good, failed], base=scored([1, 0, 0, 1] * 20, label="base")).groups
+    assert group.lower_seeds == 1
+
+
 @pytest.mark.parametrize(
     ("cell", "group"),
     [

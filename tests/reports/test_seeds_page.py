@@ -9,6 +9,7 @@ from emdiag.core.seed_scores import (
     BenchmarkSeeds,
     SeedDifference,
     SeedGroup,
+    SeedsAbove,
     SeedScore,
     SeedScoresResult,
 )
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     Make = dict[str, Callable[..., Any]]
 
 
-def page_of(make: Make, values: tuple[float, ...] = (0.8, 0.9), *, gap: float = 0.25) -> Page:
+def page_of(
+    make: Make,
+    values: tuple[float, ...] = (0.8, 0.9),
+    *,
+    gap: float = 0.25,
+    above: SeedsAbove | None = None,
+    lower: int | None = None,
+) -> Page:
     seeds = tuple(
         SeedScore(
             cell=f"seed-{index}",
@@ -53,7 +61,9 @@ def page_of(make: Make, values: tuple[float, ...] = (0.8, 0.9), *, gap: float = 
             direction=direction_of(make["around"](gap, 0.1), 0.001),
             p_value=0.001,
             p_holm=0.001,
+            seeds_above=above,
         ),
+        lower_seeds=lower,
     )
     found = BenchmarkSeeds(
         benchmark="chain",
@@ -89,6 +99,18 @@ def test_the_registered_checkpoint_and_the_spread_are_told(make: Make) -> None:
     assert (registered.value, registered.interval) == (0.8, make["around"](0.8, 0.02))
     assert (spread.kind, spread.value) == ("seed spread", 0.07)
     assert "from 80.0 to 90.0 %" in spread.words
+
+
+def test_what_seeds_say_of_all_seeds_stands_beside_their_mean(make: Make) -> None:
+    page = page_of(make, above=SeedsAbove(above=2, seeds=2, at_least=0.224, level=0.95))
+    (words,) = (one.words for one in page.answers if one.kind == "seeds above")
+    assert words == "2 of 2 seeds above base on chain, so at least 22 % of all seeds are (95 %)"
+
+
+def test_seeds_in_two_groups_have_a_mean_that_describes_neither(make: Make) -> None:
+    page = page_of(make, (0.2, 0.9, 0.91), lower=1)
+    (words,) = (one.words for one in page.answers if one.kind == "seed spread")
+    assert "two groups, 1 of at most 20.0 and 2 of at least 90.0 %" in words
 
 
 def test_the_best_seed_is_a_caution_and_no_answer(make: Make) -> None:
