@@ -41,8 +41,10 @@ class Decision(Record, frozen=True, kw_only=True):
         benchmarks_share: Share of the benchmarks measured on which it must hold.
         prompts: Fewest training prompts.
         templates: Fewest prompt templates.
+        pass_rate_bins: Fewest fifths of the pass rate, 0 to 1, that training prompts come from.
         reach: Temperatures that a sweep must reach down to and up to, or past.
         p_value: Below which a corrected test must lie; 1 asks for none.
+        step_norm_ratio: Largest ratio of the two sides' mean step norms; None asks for none.
     """
 
     side: Side
@@ -55,8 +57,10 @@ class Decision(Record, frozen=True, kw_only=True):
     benchmarks_share: float = 1.0
     prompts: int = 1
     templates: int = 1
+    pass_rate_bins: int = 1
     reach: tuple[float, float] = (1.0, 0.0)
     p_value: float = 1.0
+    step_norm_ratio: float | None = None
 
 
 class Claim(Record, frozen=True, kw_only=True):
@@ -102,6 +106,11 @@ class ClaimResult(Record, frozen=True, kw_only=True):
         figures: The one that decides first.
         why: Reasons for the verdict, the figure first.
         would_decide: What to run for a verdict; None where there is one.
+        outcome: Which of several outcomes it is, where a claim has more than two; None where that
+            is open, and for all other claims.
+        alpha: Chance at most that the verdict is wrong by the draw of problems and seeds: half of
+            what each interval that can decide it leaves outside, summed. 0 where nothing could be
+            decided, and in results of earlier versions.
     """
 
     id: str
@@ -114,6 +123,8 @@ class ClaimResult(Record, frozen=True, kw_only=True):
     rule: str
     why: tuple[Remark, ...]
     would_decide: Remark | None
+    outcome: str | None = None
+    alpha: float = 0.0
 
 
 class ClaimsResult(Result, frozen=True, kw_only=True, tag="claims"):

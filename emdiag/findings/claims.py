@@ -77,7 +77,9 @@ def verdicts_statement(result: ClaimsResult) -> Statement:
 
 
 def _verdict(claim: ClaimResult) -> Statement:
-    sentence = f"{claim_name(claim)} {_VERBS[claim.verdict][0]}: {all_words(claim.why)}"
+    verb = _VERBS[claim.verdict][0]
+    outcome = f" ({claim.outcome})" if claim.outcome else ""
+    sentence = f"{claim_name(claim)} {verb}{outcome}: {all_words(claim.why)}"
     first = claim.figures[0] if claim.figures else None
     return statement(sentence, claim.verdict, claim.id, of=first, tone=_TONES[claim.verdict])
 
@@ -111,7 +113,12 @@ def claims_table(result: ClaimsResult, *, has_plans: bool = True) -> Table:
 
 
 def _verdict_cell(claim: ClaimResult) -> Cell:
-    return Cell(text=claim.verdict, tone=_TONES[claim.verdict], hint=all_words(claim.why))
+    return Cell(
+        text=claim.verdict,
+        below=claim.outcome,
+        tone=_TONES[claim.verdict],
+        hint=all_words(claim.why),
+    )
 
 
 def _decisive(claim: ClaimResult) -> Cell:

@@ -98,6 +98,9 @@ _NOTES: Final = {
     "nothing-to-share": "the KL is below {nats:short} nats: there is nothing to share",
     "not-defined": "not defined on these texts",
     "not-corrected": "verdicts are not corrected for the number of claims and of arms looked at",
+    "wrong-by-chance": "verdicts are not corrected for their number: of {verdicts:count verdict} "
+    "that could be decided, at most {expected:short} would be wrong by chance on average (2.5 % "
+    "for each interval that can decide one, summed)",
     "roles-unknown": "left out, since nothing says what they are: {labels:row}",
     "measured-on": "measured on {benchmarks:row}; nothing is said of other problems",
     "trained-on-measured": "{label} was trained on {problems:count problem} of {benchmark} that it "
@@ -195,6 +198,10 @@ _MISSING: Final = {
 _NEEDS: Final = {
     "seeds-of-role": "{needed} training seeds of {role:role} ({measured} measured)",
     "seeds-short": "{needed} training seeds ({measured} measured)",
+    "bins-short": "training prompts from {needed} fifths of the pass rate (from {measured})",
+    "steps-unlike": "mean step norms within a factor {most:short} of each other "
+    "(their ratio is {ratio:short})",
+    "steps-unknown": "step norms of both sides, which their training folders no longer tell",
     "problems-short": "{needed} problems ({measured} measured)",
     "samples-short": "{needed} samples of each problem ({drawn} drawn)",
     "slopes-short": "a slope of either side",
@@ -230,6 +237,8 @@ _FIGURES: Final = {
     "skewness-difference": "skewness of {label} minus {base}, per token, raw, on the base's texts",
     "published-difference": "skewness of {label} minus {base}, {step}",
     "auroc-of": "AUROC of entropy within problems, {label}",
+    "auroc-of-part": "AUROC of entropy within problems in {part} of the text, {label}",
+    "step-norms": "mean step norm of {right} over that of {left}",
     "slopes-apart": "slope of {right} minus slope of {left} on {benchmark}",
     "slope": "slope of {label}, T {low:setting} to {high:setting}",
     "equal-entropy": "{checkpoint} at T {temperature:setting} minus {base} at T "

@@ -11,13 +11,15 @@ from typing import NamedTuple
 import msgspec
 
 from emdiag import resources
-from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Unit
+from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role, Unit
 from emdiag.core.errors import PlanError
 from emdiag.core.records import Record
 from emdiag.core.results import Interval, Remark, as_given, remark
 from emdiag.findings.page import Estimate
 
 _MOST = 1_000
+ONE_SIDE = 0.025
+"""What a 95 % interval leaves outside on either side: how often it decides wrongly at most."""
 
 
 class Ledger(Record, frozen=True, kw_only=True):
@@ -92,6 +94,23 @@ def decide(interval: Interval | None, decision: Decision) -> ClaimVerdict:
     return "holds" if holds else "fails" if fails else "undecided"
 
 
+def tested(verdict: ClaimVerdict, p_holm: float | None, decision: Decision) -> ClaimVerdict:
+    """The verdict, if the corrected test that the rule asks for says so too."""
+    if decision.p_value < 1 and (p_holm is None or p_holm >= decision.p_value):
+        return "undecided"
+    return verdict
+
+
+def seeds_short(claim: Claim, seeds: Sequence[tuple[Role, int]]) -> list[Remark]:
+    """What the sides lack of the fewest training seeds; a base has none."""
+    needed = claim.decision.seeds
+    return [
+        remark("seeds-of-role", needed=needed, role=role, measured=measured)
+        for role, measured in seeds
+        if role != "base" and measured < needed
+    ]
+
+
 def all_of(verdicts: Sequence[ClaimVerdict]) -> ClaimVerdict:
     """Holds if every part does, fails if one fails."""
     if "fails" in verdicts:
@@ -109,11 +128,13 @@ def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name an
     figures: Sequence[ClaimFigure] = (),
     lacks: Sequence[Remark] = (),
     would_decide: Remark | None = None,
+    outcome: str | None = None,
+    deciding: int = 1,
 ) -> ClaimResult:
     """The claim with its verdict.
 
     Nothing is decided where the rule asks for more than was measured, which `lacks` names.
-    `would_decide` is kept only where nothing is decided.
+    `would_decide` is kept only where nothing is decided. `deciding` intervals can decide it.
     """
     if lacks:
         verdict, why = "undecided", [*why, remark("rule-asks", lacks=tuple(lacks))]
@@ -130,6 +151,8 @@ def concluded(  # noqa: PLR0913 - a result has as many sides; each has a name an
         rule=claim.rule,
         why=tuple(why),
         would_decide=open_until,
+        outcome=outcome if verdict != "undecided" else None,
+        alpha=0.0 if lacks or not figures else ONE_SIDE * deciding,
     )
 
 

@@ -10,9 +10,18 @@ from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict
 from emdiag.core.errors import StoreError
 from emdiag.core.results import Remark, remark
-from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import (
+    Verdicts,
+    concluded,
+    decide,
+    figure_of,
+    missing,
+    more_needed,
+    seeds_short,
+)
 from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.rates import Pair, mean_difference, of_checkpoint, pair_under, pairs, seeds_above
+from emdiag.ledger.step_norms import compare_steps
 from emdiag.stats.comparisons import exact_mcnemar, holm, sign_flip
 from emdiag.stats.samples import pass_at_k
 from emdiag.store.training_folder import is_training_folder, read_folder
@@ -54,11 +63,7 @@ def for_each_pair(
 def _short_of(claim: Claim, pair: Pair) -> list[Remark]:
     """What a pair lacks of the fewest seeds and problems that the rule asks for."""
     wanted = claim.decision
-    lacks = [
-        remark("seeds-of-role", needed=wanted.seeds, role=role, measured=len(rates))
-        for role, rates in ((claim.left, pair.left), (claim.right, pair.right))
-        if role != "base" and len(rates) < wanted.seeds
-    ]
+    lacks = seeds_short(claim, [(claim.left, len(pair.left)), (claim.right, len(pair.right))])
     if len(pair.problems) < wanted.problems:
         lacks.append(remark("problems-short", needed=wanted.problems, measured=len(pair.problems)))
     return lacks
@@ -110,6 +115,7 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
         figures=[mean, *figures],
         lacks=lacks,
         would_decide=more_needed(mean, claim.decision, of=_MORE),
+        deciding=2,  # the mean; and the benchmarks, corrected for their number
     )
 
 
@@ -123,7 +129,8 @@ def _of_benchmarks(
 
 
 def on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -> ClaimResult:
-    """The mean over benchmarks, seeds and problems."""
+    """The mean over benchmarks, seeds and problems; at equal step norms, where the rule asks."""
+    steps, unlike = compare_steps(claim, left, right)
     benchmarks = tuple(pair.benchmark for pair in measured)
     difference = mean_difference(measured)
     name = remark("difference", right=right.label, left=left.label, benchmarks=benchmarks)
@@ -150,8 +157,8 @@ def on_the_mean(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) -
         why=[why, seeds_above(measured, left.label)],
         arms=(left.label, right.label),
         benchmarks=benchmarks,
-        figures=[mean, *figures],
-        lacks=_short_of_all(claim, measured),
+        figures=[mean, *figures, *steps],
+        lacks=[*_short_of_all(claim, measured), *unlike],
         would_decide=more_needed(mean, claim.decision, of=_MORE),
     )
 

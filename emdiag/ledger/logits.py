@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from emdiag.core.checkpoints import Arm
-from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, Role
+from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Role
 from emdiag.core.logit_skew import OWN, LogitEstimate, LogitSkewResult
 from emdiag.core.results import Amount, Remark, remark
-from emdiag.findings.logits.rows import AUROC, SKEWNESS, LogitRows, difference_remark
-from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
+from emdiag.findings.logits.rows import AUROC, SKEWNESS, TENTHS, LogitRows, difference_remark
+from emdiag.ledger.claims_file import (
+    Verdicts,
+    concluded,
+    decide,
+    figure_of,
+    missing,
+    more_needed,
+    seeds_short,
+    tested,
+)
 from emdiag.ledger.evidence import Evidence
 
 
@@ -45,50 +54,60 @@ def _skewness(
     reason = difference_remark(LogitRows(study), arm.label, study.base, SKEWNESS)
     assert difference is not None
     assert reason is not None
+    verdict = tested(decide(difference.interval, claim.decision), difference.p_holm, claim.decision)
     name = remark("skewness-difference", label=arm.label, base=study.base)
     figures = [figure_of(name, difference, "skewness")]
     why = [reason, remark("seeds", seeds=estimate.seeds)]
     published = _as_published(study, arm.label)
     if published is not None and published.value is not None:
         amount = Amount(published.value, published.interval)
-        differs = decide(published.interval, claim.decision) != decide(
-            difference.interval, claim.decision
-        )
+        differs = decide(published.interval, claim.decision) != verdict
         why.append(remark("as-published", change=amount, differs=differs))
         figures.append(published)
-    return _judged(claim, study, arm, estimate, figures=figures, why=why)
+    return _judged(claim, study, (arm, estimate), verdict=verdict, figures=figures, why=why)
 
 
 def _entropy(
     claim: Claim, study: LogitSkewResult, arm: Arm, estimate: LogitEstimate
 ) -> ClaimResult:
+    """By the mean over whole texts; each tenth of the texts stands beside it."""
     figure = figure_of(remark("auroc-of", label=arm.label), estimate, "AUROC")
+    tenths = [
+        figure_of(remark("auroc-of-part", label=arm.label, part=row.part), row, "AUROC")
+        for row in LogitRows(study).by_part(arm.label, OWN, AUROC, TENTHS)
+    ]
     value = Amount(estimate.value, estimate.interval)
     why = remark("auroc", value=value, problems=estimate.problems)
-    return _judged(claim, study, arm, estimate, figures=[figure], why=[why])
+    verdict = decide(figure.interval, claim.decision)
+    figures = [figure, *tenths]
+    return _judged(claim, study, (arm, estimate), verdict=verdict, figures=figures, why=[why])
 
 
 def _judged(
     claim: Claim,
     study: LogitSkewResult,
-    arm: Arm,
-    estimate: LogitEstimate,
+    measured: tuple[Arm, LogitEstimate],
     *,
+    verdict: ClaimVerdict,
     figures: list[ClaimFigure],
     why: list[Remark],
 ) -> ClaimResult:
-    """The verdict of the first figure, if enough problems bear it."""
-    needed, measured = claim.decision.problems, estimate.problems
+    """The verdict of the first figure, if enough seeds, problems and samples bear it."""
+    (arm, estimate), wanted = measured, claim.decision
+    lacks = seeds_short(claim, [(claim.right, estimate.seeds)])
+    if estimate.problems < wanted.problems:
+        short = remark("problems-short", needed=wanted.problems, measured=estimate.problems)
+        lacks.append(short)
+    if study.samples < wanted.samples:
+        lacks.append(remark("samples-short", needed=wanted.samples, drawn=study.samples))
     return concluded(
         claim,
-        decide(figures[0].interval, claim.decision),
+        verdict,
         why=why,
         arms=(study.base, arm.label),
         benchmarks=(study.benchmark,),
         figures=figures,
-        lacks=[remark("problems-short", needed=needed, measured=measured)]
-        if measured < needed
-        else (),
+        lacks=lacks,
         would_decide=more_needed(
             figures[0], claim.decision, of="problems (`emdiag logits-skew --limit`)"
         ),

@@ -46,7 +46,7 @@ def _judge(
     )
     figures: list[ClaimFigure] = []
     verdicts: list[ClaimVerdict] = []
-    why, helps, arms, all_pairs = [], [], [alone.label], []
+    why, helps, arms, all_pairs, deciding = [], [], [alone.label], [], 0
     for role, decision in sides:
         chain, measured = _chain(claim, alone, role, evidence)
         if chain is not None:
@@ -60,6 +60,7 @@ def _judge(
         figure = figure_of(remark("order-difference", right=role, left=claim.left), gain)
         verdict = decide(figure.interval, decision)
         seeds = [len(side) for pair in measured for side in (pair.right, pair.left)]
+        deciding += min(seeds) >= decision.seeds
         if min(seeds) < decision.seeds:
             verdict = "undecided"
             helps.append(
@@ -88,6 +89,7 @@ def _judge(
         benchmarks=[pair.benchmark for pair in all_pairs],
         figures=figures,
         would_decide=remark("all-of", parts=tuple(dict.fromkeys(helps))),
+        deciding=deciding,
     )
     return result, all_pairs
 

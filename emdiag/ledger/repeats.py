@@ -113,6 +113,7 @@ def _two_graders(
         arms=(base.label, arm.label),
         benchmarks=[claim.benchmark] if claim.benchmark else [],
         figures=[*figures, figure_of(name, shift)],
+        deciding=len(figures),
         would_decide=more_needed(figures[0], claim.decision, of="problems or samples"),
     )
 

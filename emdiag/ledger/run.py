@@ -76,12 +76,21 @@ def judge(wanted: Sequence[Claim], evidence: Evidence) -> tuple[list[ClaimResult
     """
     verdicts = [STATISTICS[claim.statistic](claim, evidence) for claim in wanted]
     results = [result for verdict in verdicts for result in verdict.results]
-    return results, _notes(evidence, [fair for verdict in verdicts for fair in verdict.fairness])
+    fairness = [fair for verdict in verdicts for fair in verdict.fairness]
+    return results, [_wrong_by_chance(results), *_notes(evidence, fairness)]
+
+
+def _wrong_by_chance(results: Sequence[ClaimResult]) -> Remark:
+    """How many verdicts would be wrong on average, by the draw of problems and seeds alone."""
+    alphas = [result.alpha for result in results if result.alpha > 0]
+    if not alphas:
+        return remark("not-corrected")
+    return remark("wrong-by-chance", verdicts=len(alphas), expected=sum(alphas))
 
 
 def _notes(evidence: Evidence, fairness: Sequence[Fairness]) -> list[Remark]:
     unknown = tuple(arm.label for arm in evidence.arms if evidence.role(arm) is None)
-    notes = [remark("not-corrected"), *fairness_notes(evidence, fairness)]
+    notes = fairness_notes(evidence, fairness)
     if unknown:
         notes.append(remark("roles-unknown", labels=unknown))
     benchmarks = tuple(sorted({run.spec.benchmark for run in evidence.runs}))

@@ -49,10 +49,18 @@ def variance_and_gain(claim: Claim, evidence: Evidence) -> Verdicts:
             variance = outcome_variance(len(outcomes[prompt]), sum(outcomes[prompt]))
             assert variance is not None, "a rule that asks for one sample has no variance"
             rows[arm.label] = (prompt, variance, mean_difference(measured).value or 0.0)
-    return Verdicts([_variance_and_gain(claim, rows)], fairness)
+    bins = {_fifth(outcomes[prompt]) for prompt, _, _ in rows.values()}
+    return Verdicts([_variance_and_gain(claim, rows, bins=len(bins))], fairness)
 
 
-def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) -> ClaimResult:
+def _fifth(right: list[bool]) -> int:
+    """In which fifth of the pass rate a prompt is, 0 to 4; 1 belongs to the last."""
+    return min(5 * sum(right) // len(right), 4)
+
+
+def _variance_and_gain(
+    claim: Claim, rows: dict[str, tuple[str, float, float]], *, bins: int
+) -> ClaimResult:
     wanted = claim.decision.prompts
     prompts = {prompt for prompt, _, _ in rows.values()}
     if len(prompts) < wanted:
@@ -73,6 +81,9 @@ def _variance_and_gain(claim: Claim, rows: dict[str, tuple[str, float, float]]) 
         why=[remark("correlation", correlation=correlation, prompts=len(prompts))],
         arms=list(rows),
         figures=[figure],
+        lacks=[remark("bins-short", needed=claim.decision.pass_rate_bins, measured=bins)]
+        if bins < claim.decision.pass_rate_bins
+        else (),
         would_decide=more_needed(figure, claim.decision, of="training prompts"),
     )
 

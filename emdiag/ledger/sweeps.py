@@ -6,7 +6,15 @@ from typing import Final
 
 import msgspec
 
-from emdiag.core.claims import UNIT_OF_SLOPES, Claim, ClaimFigure, ClaimResult, ClaimVerdict, Role
+from emdiag.core.claims import (
+    UNIT_OF_SLOPES,
+    Claim,
+    ClaimFigure,
+    ClaimResult,
+    ClaimVerdict,
+    Decision,
+    Role,
+)
 from emdiag.core.results import Amount, Direction, Remark, remark
 from emdiag.core.temperature_sweep import (
     CoolingControl,
@@ -15,7 +23,16 @@ from emdiag.core.temperature_sweep import (
     TemperatureSweepResult,
 )
 from emdiag.findings.sweep.statements import baseline_remark, slope_remark, trend_remark
-from emdiag.ledger.claims_file import Verdicts, concluded, decide, figure_of, missing, more_needed
+from emdiag.ledger.claims_file import (
+    Verdicts,
+    concluded,
+    decide,
+    figure_of,
+    missing,
+    more_needed,
+    seeds_short,
+    tested,
+)
 from emdiag.ledger.evidence import Evidence
 from emdiag.ledger.rates import divided
 
@@ -45,7 +62,7 @@ def cooled_base(claim: Claim, evidence: Evidence) -> Verdicts:
     The arm's temperature nearest to those of the rule stands first and decides if it is one of
     them. Sweeps whose baseline is an arm of another role are left out.
     """
-    controls: dict[tuple[str, str], list[CoolingControl]] = {}
+    controls: dict[tuple[str, str], tuple[TemperatureSweepResult, list[CoolingControl]]] = {}
     for sweep in evidence.sweeps:
         if sweep.base not in _of_role(sweep, claim.left, evidence):
             continue
@@ -55,8 +72,8 @@ def cooled_base(claim: Claim, evidence: Evidence) -> Verdicts:
             if control.checkpoint in arms:
                 key = (control.benchmark, control.checkpoint)
                 of_sweep.setdefault(key, []).append(control)
-        controls |= of_sweep
-    results = [_baseline(claim, of_arm) for of_arm in controls.values()]
+        controls |= {key: (sweep, of_arm) for key, of_arm in of_sweep.items()}
+    results = [_baseline(claim, of_arm, sweep) for sweep, of_arm in controls.values()]
     return Verdicts(results or [missing(claim, remark("no-baseline"))])
 
 
@@ -66,11 +83,7 @@ def _slopes(claim: Claim, pair: SlopeDifference, sweep: TemperatureSweepResult) 
     name = remark("slopes-apart", right=right, left=left, benchmark=pair.benchmark)
     difference = figure_of(name, pair, UNIT_OF_SLOPES)
     sides = {label: _slope(sweep, label, pair.benchmark) for label in (right, left)}
-    of_difference = decide(pair.interval, claim.decision)
-    if claim.decision.p_value < 1 and (
-        pair.p_holm is None or pair.p_holm >= claim.decision.p_value
-    ):
-        of_difference = "undecided"
+    of_difference = tested(decide(pair.interval, claim.decision), pair.p_holm, claim.decision)
     own = [slope for slope in sides.values() if slope is not None]
     checkpoints = [
         remark("checkpoints-of", checkpoints=len(arm.digests), label=arm.label)
@@ -88,23 +101,44 @@ def _slopes(claim: Claim, pair: SlopeDifference, sweep: TemperatureSweepResult) 
         arms=(right, left),
         benchmarks=(pair.benchmark,),
         figures=[difference, *(_figure(slope) for slope in own)],
-        lacks=_sweep_short(claim, own, sweep),
+        lacks=[
+            *_reach_short(claim, own),
+            *_points_short(claim, sweep, (left, right), benchmark=pair.benchmark),
+        ],
         would_decide=more_needed(difference, claim.decision, of="problems or samples"),
+        deciding=3,  # the difference and the slope of either side
     )
 
 
-def _sweep_short(claim: Claim, slopes: list[Slope], sweep: TemperatureSweepResult) -> list[Remark]:
-    """What a sweep lacks of the temperatures and problems that the rule asks for."""
-    (low, high), lacks = claim.decision.reach, []
+def _reach_short(claim: Claim, slopes: list[Slope]) -> list[Remark]:
+    """What a sweep lacks of the temperatures that the rule asks for."""
+    low, high = claim.decision.reach
     if len(slopes) < 2:
-        lacks.append(remark("slopes-short"))
-    elif max(slope.low for slope in slopes) > low or min(s.high for s in slopes) < high:
-        lacks.append(remark("reach-short", low=low, high=high))
-    sides = {(slope.checkpoint, slope.benchmark) for slope in slopes}
-    points = [p for p in sweep.points if (p.checkpoint, p.benchmark) in sides and not p.is_control]
+        return [remark("slopes-short")]
+    if max(slope.low for slope in slopes) > low or min(s.high for s in slopes) < high:
+        return [remark("reach-short", low=low, high=high)]
+    return []
+
+
+def _points_short(
+    claim: Claim, sweep: TemperatureSweepResult, labels: tuple[str, str], *, benchmark: str
+) -> list[Remark]:
+    """What the points of the left and the right arm lack of seeds, problems and samples."""
+    wanted, lacks = claim.decision, []
+    by_label = {
+        label: [p for p in sweep.points if (p.checkpoint, p.benchmark) == (label, benchmark)]
+        for label in labels
+    }
+    points = [point for of_label in by_label.values() for point in of_label]
+    for role, label in zip((claim.left, claim.right), labels, strict=True):
+        seeds = min((point.seeds for point in by_label[label]), default=0)
+        lacks += seeds_short(claim, [(role, seeds)])
     problems = min((point.problems for point in points), default=0)
-    if problems < claim.decision.problems:
-        lacks.append(remark("problems-short", needed=claim.decision.problems, measured=problems))
+    if problems < wanted.problems:
+        lacks.append(remark("problems-short", needed=wanted.problems, measured=problems))
+    drawn = min((p.samples for p in points if p.setting.temperature > 0), default=0)
+    if drawn < wanted.samples:
+        lacks.append(remark("samples-short", needed=wanted.samples, drawn=drawn))
     return lacks
 
 
@@ -118,7 +152,10 @@ def _by_signs(
     return "holds" if of_difference == "holds" and trends == ("falls", "rises") else "undecided"
 
 
-def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
+def _baseline(
+    claim: Claim, controls: list[CoolingControl], sweep: TemperatureSweepResult
+) -> ClaimResult:
+    """Three outcomes: more than cooling holds; cooling and less than cooling fail."""
     low, high = claim.decision.temperatures
 
     def outside(control: CoolingControl) -> float:
@@ -130,16 +167,17 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
     figures = [_baseline_figure(control) for control in ranked]
     verdict: ClaimVerdict = "undecided"
     lacks = [remark("temperature-short", temperatures=(low, high))] if outside(first) > 0 else []
+    lacks += _points_short(claim, sweep, (first.base, first.checkpoint), benchmark=first.benchmark)
     if first.is_matched:
-        helps = more_needed(figures[0], claim.decision, of="problems")
+        helps = more_needed(figures[0], claim.decision, of="problems and seeds")
         if not lacks:
-            verdict = decide(first.interval, claim.decision)
+            verdict = _against_cooling(first, claim.decision)
     else:
         helps = remark("find-equal-entropy")
     different = sorted(
         control.temperature
         for control in rest
-        if control.is_matched and decide(control.interval, claim.decision) != verdict
+        if control.is_matched and _against_cooling(control, claim.decision) != verdict
     )
     why = [baseline_remark(first)]
     if different:
@@ -153,7 +191,14 @@ def _baseline(claim: Claim, controls: list[CoolingControl]) -> ClaimResult:
         figures=figures,
         lacks=lacks,
         would_decide=helps,
+        outcome=None if first.verdict == "undecided" else first.verdict,
     )
+
+
+def _against_cooling(control: CoolingControl, decision: Decision) -> ClaimVerdict:
+    """More than cooling needs the corrected test as well; it is of no use where it is not more."""
+    verdict = decide(control.interval, decision)
+    return tested(verdict, control.p_holm, decision) if verdict == "holds" else verdict
 
 
 def _baseline_figure(control: CoolingControl) -> ClaimFigure:

@@ -15,6 +15,7 @@ from emdiag.ledger.claims_file import (
     figure_of,
     missing,
     more_needed,
+    seeds_short,
 )
 from emdiag.ledger.evidence import BySetting, Evidence
 from emdiag.ledger.fairness import fairness_of
@@ -92,7 +93,6 @@ def _judge(
         "best-template", gain=difference, template=best.template, templates=len(templates),
         seeds=len(right), checkpoints=len(arm.digests), label=arm.label,
     )  # fmt: skip
-    seeds = claim.decision.seeds
     result = concluded(
         claim,
         decide(figure.interval, claim.decision),
@@ -100,9 +100,7 @@ def _judge(
         arms=labels,
         benchmarks=(benchmark,),
         figures=[figure],
-        lacks=[remark("seeds-short", needed=seeds, measured=len(right))]
-        if len(right) < seeds
-        else (),
+        lacks=seeds_short(claim, [(claim.right, len(right))]),
         would_decide=more_needed(figure, claim.decision, of="problems and seeds"),
     )
     return result, [fairness_of(evidence, (base, arm), settings=(best, under), problems=measured)]

@@ -9,15 +9,16 @@ import numpy as np
 from emdiag.core.checkpoints import Arm, Stage
 from emdiag.core.codec import encode
 from emdiag.core.grades import Grade, Verdict
-from emdiag.core.results import Interval
+from emdiag.core.results import Interval, Metric
 from emdiag.core.runs import EngineSpec, GradingSpec, RunSpec
 from emdiag.core.sampling import SamplingParams
-from emdiag.core.temperature_sweep import TemperatureSweepResult
-from emdiag.core.training import TrainManifest
+from emdiag.core.temperature_sweep import SweepPoint, SweepSetting, TemperatureSweepResult
+from emdiag.core.training import TrainManifest, UpdateRecord
 from emdiag.ledger.claims_file import ledger_file, read_ledger
 from emdiag.ledger.evidence import gather
 from emdiag.ledger.run import STATISTICS
 from emdiag.store.run_store import RunStore
+from emdiag.store.training_folder import UPDATES_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,25 @@ def write_manifest(
     )
     (folder / name).mkdir(parents=True)
     (folder / name / "emdiag.json").write_bytes(encode(manifest))
+
+
+def write_steps(cell: Path, norm: float, *, updates: int = 10) -> None:
+    """`updates.jsonl` of a training whose steps all have one norm."""
+    records = [UpdateRecord(update=n, method="em", step_norm=norm) for n in range(1, updates + 1)]
+    cell.mkdir(parents=True, exist_ok=True)
+    (cell / UPDATES_FILE).write_bytes(b"".join(encode(record) + b"\n" for record in records))
+
+
+def point(label: str, temperature: float, **numbers: int) -> SweepPoint:
+    """A point of a sweep on `toy`: 40 problems, 5 seeds, 8 samples unless `numbers` say so."""
+    metric = Metric(name="x", value=0.5, interval=None)
+    return SweepPoint(
+        checkpoint=label, benchmark="toy", setting=SweepSetting(temperature=temperature),
+        accuracy=metric, pass_at_k=(), majority=None, agreement=None, distinct_answers=None,
+        entropy_nats=None, mean_tokens=metric, truncated_frac=metric, repeated_frac=metric,
+        no_box_frac=metric, run_keys=(), grade_keys=(),
+        **{"samples": 8, "seeds": 5, "problems": 40, **numbers},
+    )  # fmt: skip
 
 
 def between(low: float, high: float) -> Interval:

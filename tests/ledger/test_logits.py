@@ -21,23 +21,32 @@ if TYPE_CHECKING:
 
 
 def estimate(
-    label: str, statistic: str, text: str, *, change: float = 0.0, **more: object
+    label: str,
+    statistic: str,
+    text: str,
+    *,
+    change: float = 0.0,
+    p_holm: float = 0.01,
+    **more: object,
 ) -> LogitEstimate:
     """A statistic of `label` with a change of half-width 0.05 against the base."""
     difference = LogitDifference(
         base="base", value=change, interval=between(change - 0.05, change + 0.05), p_value=0.01,
-        p_holm=0.01, direction="undecided",
+        p_holm=p_holm, direction="undecided",
     )  # fmt: skip
     fields: dict[str, object] = {
         "checkpoint": label, "text": text, "statistic": statistic, "kind": "per_token",
         "source": "raw", "part": None, "value": 1.0, "interval": None, "tokens": 9, "problems": 40,
-        "seeds": 3, "difference": None if label == "base" else difference,
+        "seeds": 5, "difference": None if label == "base" else difference,
     }  # fmt: skip
     return LogitEstimate(**{**fields, **more})  # type: ignore[arg-type]
 
 
 def write_study(
-    root: Path, *estimates: LogitEstimate, published: dict[str, float] | None = None
+    root: Path,
+    *estimates: LogitEstimate,
+    published: dict[str, float] | None = None,
+    samples: int = 8,
 ) -> None:
     step = QuirkStep(
         name="as published",
@@ -57,7 +66,7 @@ def write_study(
     )  # fmt: skip
     RunStore(root).save(
         LogitSkewResult(
-            benchmark="toy", problems=40, problems_total=40, samples=1, continuation="both",
+            benchmark="toy", problems=40, problems_total=40, samples=samples, continuation="both",
             base="base", texts=(), estimates=estimates, decompositions=(), flows=(), histograms=(),
             arms=(arm("base", "base", "b"), arm("em", "em", "e"), arm("rl", "rl", "r")),
             published=figure if published else None, notes=(), store="out",
@@ -102,6 +111,19 @@ def test_the_last_study_counts_and_too_few_problems_decide_nothing(tmp_path: Pat
     assert one.why[-1] == remark("rule-asks", lacks=(short,))
 
 
+def test_a_gap_that_its_corrected_test_calls_chance_decides_nothing(tmp_path: Path) -> None:
+    write_study(tmp_path, estimate("em", "skewness", "base", change=0.06, p_holm=0.05))
+    assert judged(tmp_path, "C05")[0].verdict == "undecided"
+
+
+def test_four_seeds_of_a_trained_side_decide_nothing(tmp_path: Path) -> None:
+    write_study(tmp_path, estimate("em", "skewness", "base", change=0.06, seeds=4))
+    (one,) = judged(tmp_path, "C05")
+    assert (one.verdict, one.alpha) == ("undecided", 0.0)
+    short = remark("seeds-of-role", needed=5, role="em", measured=4)
+    assert one.why[-1] == remark("rule-asks", lacks=(short,))
+
+
 @pytest.mark.parametrize(("low", "verdict"), [(0.51, "holds"), (0.49, "undecided")])
 def test_right_answers_have_less_entropy_only_if_the_auroc_stays_above_a_half(
     tmp_path: Path, low: float, verdict: str
@@ -110,3 +132,23 @@ def test_right_answers_have_less_entropy_only_if_the_auroc_stays_above_a_half(
     write_study(tmp_path, found, estimate("em", "entropy_auroc", "own", value=0.1))
     (one,) = judged(tmp_path, "C09")
     assert (one.verdict, one.figures[0].value) == (verdict, 0.7)
+    assert one.alpha == 0.025  # the base has one seed
+
+
+def test_right_answers_are_looked_at_by_tenths_too_and_need_eight_samples(tmp_path: Path) -> None:
+    interval = between(0.6, 0.9)
+    whole = estimate("base", "entropy_auroc", "own", value=0.7, interval=interval, seeds=1)
+    tenths = [
+        estimate("base", "entropy_auroc", "own", value=n / 20, part=f"decile {n}", seeds=1)
+        for n in range(1, 11)
+    ]
+    write_study(tmp_path, whole, *tenths)
+    (one,) = judged(tmp_path, "C09")
+    assert one.verdict == "holds"
+    assert [figure.value for figure in one.figures[1:]] == [n / 20 for n in range(1, 11)]
+    assert one.figures[1].name == remark("auroc-of-part", label="base", part="decile 1")
+    write_study(tmp_path, whole, samples=4)
+    (one,) = judged(tmp_path, "C09")
+    assert one.verdict == "undecided"
+    short = remark("samples-short", needed=8, drawn=4)
+    assert one.why[-1] == remark("rule-asks", lacks=(short,))

@@ -22,9 +22,11 @@ from tests.ledger.claim_stores import (
     between,
     draws,
     judged,
+    point,
     sweep,
     write_manifest,
     write_run,
+    write_steps,
 )
 from tests.ledger.test_logits import estimate, write_study
 
@@ -70,7 +72,8 @@ def test_another_arm_that_was_cooled_is_not_the_base(tmp_path: Path) -> None:
 
 def test_cooling_at_another_temperature_than_the_rules_decides_nothing(tmp_path: Path) -> None:
     arms = (BASE, arm("em", "em", "e"))
-    RunStore(tmp_path).save(sweep(*arms, controls=(control("base", 0.2),)))
+    points = (point("base", 0.3, seeds=1), point("em", 0.2))
+    RunStore(tmp_path).save(sweep(*arms, controls=(control("base", 0.2),), points=points))
     (one,) = judged(tmp_path, "C08")
     assert one.verdict == "undecided"
     assert one.why[-1] == remark(
@@ -92,14 +95,37 @@ def test_a_copied_store_does_not_show_that_results_repeat(tmp_path: Path) -> Non
 def test_arms_after_unequal_updates_are_no_test_of_the_sign(tmp_path: Path) -> None:
     folder, root = tmp_path / "trained", tmp_path / "out"
     for name, share, objective in (("e", 0.8, "entropy"), ("m", 0.4, "entropy-maximised")):
-        for number in range(3):
-            write_run(root, f"{name}{number}", draws(share))
-            write_manifest(folder, f"{name}{number}", objective=objective)
-    arms = [arm(name, "em", *(f"{name}{n}" for n in range(3)), folder=folder) for name in "em"]
+        for number in range(5):
+            write_run(root, f"{name}/{number}", draws(share))
+            write_manifest(folder, f"{name}/{number}", objective=objective)
+        write_steps(folder / name, 0.1)
+    arms = [arm(name, "em", *(f"{name}/{n}" for n in range(5)), folder=folder) for name in "em"]
     RunStore(root).save(sweep(*arms))
     assert judged(root, "C18")[0].verdict == "holds"
-    change_manifest(folder, "m0", update=2)
+    change_manifest(folder, "m/0", update=2)
     assert judged(root, "C18")[0].verdict == "undecided"
+
+
+def test_arms_after_unequal_steps_are_no_test_of_the_sign(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    for name, share, objective in (("e", 0.8, "entropy"), ("m", 0.4, "entropy-maximised")):
+        for number in range(5):
+            write_run(root, f"{name}/{number}", draws(share))
+            write_manifest(folder, f"{name}/{number}", objective=objective)
+        write_steps(folder / name, 0.12)
+    arms = [arm(name, "em", *(f"{name}/{n}" for n in range(5)), folder=folder) for name in "em"]
+    RunStore(root).save(sweep(*arms))
+    for norm, ratio, verdict in ((0.1, 1.2, "holds"), (0.15, 0.8, "holds"), (0.09, 4 / 3, None)):
+        write_steps(folder / "m", norm)
+        (one,) = judged(root, "C18")
+        assert one.figures[-1].value == pytest.approx(ratio)
+        assert one.verdict == (verdict or "undecided")
+    assert one.why[-1].code == "rule-asks"
+    assert "mean step norms within a factor 1.25" in all_words(one.why)
+    (folder / "m" / "updates.jsonl").unlink()
+    (one,) = judged(root, "C18")
+    assert one.verdict == "undecided"
+    assert remark("rule-asks", lacks=(remark("steps-unknown"),)) in one.why
 
 
 @pytest.mark.parametrize("apart", [True, False])
@@ -120,16 +146,16 @@ def test_a_chain_is_held_against_the_arm_it_went_on_from(tmp_path: Path) -> None
     folder, root = tmp_path / "trained", tmp_path / "out"
     shares = {"r": 0.5, "s": 0.9, "x": 0.95, "y": 0.7}
     for name, share in shares.items():
-        for number in range(3):
+        for number in range(5):
             write_run(root, f"{name}{number}", draws(share))
-    for number in range(3):
+    for number in range(5):
         write_manifest(folder, f"y{number}")
         change_manifest(folder, f"y{number}", parent_digest=f"s{number}", parent_stage="rl")
     sides: list[tuple[str, Stage, str]] = [
         ("other", "rl", "r"), ("own", "rl", "s"), ("em_rl", "em_rl", "x"), ("rl_em", "rl_em", "y"),
     ]  # fmt: skip
     arms = [
-        arm(label, stage, *(f"{name}{n}" for n in range(3)), folder=folder)
+        arm(label, stage, *(f"{name}{n}" for n in range(5)), folder=folder)
         for label, stage, name in sides
     ]
     RunStore(root).save(sweep(*arms))

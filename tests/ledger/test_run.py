@@ -16,14 +16,13 @@ from emdiag.cli.app import app
 from emdiag.core.claims import ClaimFigure, ClaimResult, Decision
 from emdiag.core.codec import decode
 from emdiag.core.errors import JournalError, PlanError, StoreError
-from emdiag.core.results import Metric, RemarkValue, as_given, direction_of, remark
+from emdiag.core.results import RemarkValue, as_given, direction_of, remark
 from emdiag.core.runs import EngineSpec
 from emdiag.core.temperature_sweep import (
     CoolingControl,
+    CoolingVerdict,
     Slope,
     SlopeDifference,
-    SweepPoint,
-    SweepSetting,
     TemperatureSweepResult,
 )
 from emdiag.core.training import TrainManifest
@@ -39,9 +38,11 @@ from tests.ledger.claim_stores import (
     between,
     draws,
     judged,
+    point,
     sweep,
     write_manifest,
     write_run,
+    write_steps,
 )
 
 if TYPE_CHECKING:
@@ -66,13 +67,16 @@ IDS = [
 ]
 
 
+FIVE = tuple(f"e{number}" for number in range(5))
+
+
 def lacks_of(claim: ClaimResult) -> RemarkValue:
     """What its rule asks for and was not measured."""
     assert claim.would_decide is not None
     return claim.would_decide.values["lacks"]
 
 
-def write_greedy(root: Path, *, seeds: int = 3) -> None:
+def write_greedy(root: Path, *, seeds: int = 5) -> None:
     """A base, a helpful and a harmful EM arm and an RL arm, with several seeds each."""
     write_run(root, "b", draws(0.5))
     arms = [arm("base", "base", "b")]
@@ -192,7 +196,7 @@ def test_one_prompt_may_help_while_another_one_harms(tmp_path: Path) -> None:
     assert {label: one.verdict for label, one in found.items()} == {"good": "holds", "bad": "fails"}
     assert remark("few-benchmarks", benchmarks=("toy",)) in found["good"].why
     figure = found["good"].figures[0]
-    expected = np.mean([draws(0.85 + 0.01 * n).mean() for n in range(3)]) - draws(0.5).mean()
+    expected = np.mean([draws(0.85 + 0.01 * n).mean() for n in range(5)]) - draws(0.5).mean()
     assert figure.value == pytest.approx(expected)
     assert figure.interval is not None
     assert figure.interval.low < expected < figure.interval.high
@@ -216,7 +220,7 @@ def test_too_few_seeds_are_undecided_and_the_missing_ones_are_named(tmp_path: Pa
     one = judged(tmp_path, "C01")[0]
     assert one.verdict == "undecided"
     assert one.figures[0].value is not None
-    assert lacks_of(one) == (remark("seeds-of-role", needed=3, role="em", measured=2),)
+    assert lacks_of(one) == (remark("seeds-of-role", needed=5, role="em", measured=2),)
 
 
 def test_runs_under_other_settings_are_not_compared(tmp_path: Path) -> None:
@@ -230,7 +234,7 @@ def test_runs_under_other_settings_are_not_compared(tmp_path: Path) -> None:
 
 def test_the_order_of_training_needs_both_chains(tmp_path: Path) -> None:
     shares = {"rl": 0.6, "em_rl": 0.9, "rl_em": 0.3}
-    arms = {label: arm(label, None, *(f"{label}{n}" for n in range(3))) for label in shares}
+    arms = {label: arm(label, None, *(f"{label}{n}" for n in range(5))) for label in shares}
     for label, share in shares.items():
         for number, digest in enumerate(arms[label].digests):
             write_run(tmp_path, digest, draws(share + 0.01 * number))
@@ -242,7 +246,8 @@ def test_the_order_of_training_needs_both_chains(tmp_path: Path) -> None:
     assert one.verdict == "holds"
     assert len(one.figures) == 2
     seeds = [(why.values["right_seeds"], why.values["left_seeds"]) for why in one.why]
-    assert seeds == [(3, 3), (3, 3)]
+    assert seeds == [(5, 5), (5, 5)]
+    assert one.alpha == pytest.approx(0.05)
 
 
 def test_controls_are_no_em_arms_and_only_maximised_entropy_is_the_other_side(
@@ -252,12 +257,13 @@ def test_controls_are_no_em_arms_and_only_maximised_entropy_is_the_other_side(
     for name, objective, share in (
         ("e", "entropy", 0.9), ("m", "entropy-maximised", 0.4), ("r", "random-direction", 0.5),
     ):  # fmt: skip
-        for number in range(3):
-            write_manifest(folder, f"{name}{number}", objective=objective)
-            write_run(tmp_path / "out", f"{name}{number}", draws(share + 0.01 * number))
+        for number in range(5):
+            write_manifest(folder, f"{name}/{number}", objective=objective)
+            write_run(tmp_path / "out", f"{name}/{number}", draws(share + 0.01 * number))
+        write_steps(folder / name, 0.1)
     write_run(tmp_path / "out", "b", draws(0.5))
     arms = [
-        arm(name, "em", *(f"{name}{number}" for number in range(3)), folder=folder)
+        arm(name, "em", *(f"{name}/{number}" for number in range(5)), folder=folder)
         for name in "emr"
     ]
     RunStore(tmp_path / "out").save(sweep(arm("base", "base", "b"), *arms))
@@ -289,7 +295,7 @@ def test_ten_seeds_that_lie_far_apart_differ_and_nine_are_undecided(tmp_path: Pa
 
 def test_prompts_of_high_variance_are_good_only_if_gains_follow_variance(tmp_path: Path) -> None:
     folder, root = tmp_path / "trained", tmp_path / "out"
-    counts = np.resize(np.arange(1, 9), 16)
+    counts = np.resize(np.arange(1, 15, 2), 16)
     right = np.arange(16)[None] < counts[:, None]
     write_run(root, "b", right, benchmark="pool", temperature=1.0)
     write_run(root, "b", draws(0.2))
@@ -311,12 +317,30 @@ def test_prompts_of_high_variance_are_good_only_if_gains_follow_variance(tmp_pat
     assert one.why == (remark("prompts-short", prompts=9, samples=8, needed=15),)
 
 
+def test_prompts_of_three_fifths_of_the_pass_rate_decide_nothing(tmp_path: Path) -> None:
+    folder, root = tmp_path / "trained", tmp_path / "out"
+    counts = np.resize(np.arange(1, 9), 16)  # 1 to 8 of 16 right: no prompt above one half
+    write_run(root, "b", np.arange(16)[None] < counts[:, None], benchmark="pool", temperature=1.0)
+    write_run(root, "b", draws(0.2))
+    arms = [arm("base", "base", "b")]
+    for number, count in enumerate(counts):
+        write_manifest(folder, f"e{number}", prompt=f"pool/{number:04d}")
+        write_run(root, f"e{number}", draws(0.2 + 0.08 * int(count)))
+        arms.append(arm(f"em{number}", "em", f"e{number}", folder=folder))
+    RunStore(root).save(sweep(*arms))
+    (one,) = judged(root, "C11")
+    assert one.verdict == "undecided"
+    assert one.figures[0].interval is not None
+    assert one.figures[0].interval.low > 0
+    assert lacks_of(one) == (remark("bins-short", needed=5, measured=3),)
+
+
 def test_em_is_held_against_the_best_of_four_templates(tmp_path: Path) -> None:
     for number, template in enumerate(("boxed", "plain", "qwen", "none")):
         write_run(tmp_path, "b", draws(0.3 + 0.2 * number), template=template)
-    for digest in ("e0", "e1", "e2"):
+    for digest in FIVE:
         write_run(tmp_path, digest, draws(0.6), template="boxed")
-    em = arm("em", "em", "e0", "e1", "e2")
+    em = arm("em", "em", *FIVE)
     RunStore(tmp_path).save(sweep(arm("base", "base", "b"), em))
     (one,) = judged(tmp_path, "C16")
     assert one.verdict == "fails"
@@ -331,9 +355,9 @@ def test_em_is_held_against_the_best_of_four_templates(tmp_path: Path) -> None:
 def test_a_template_tried_on_a_few_problems_is_none_of_the_four(tmp_path: Path) -> None:
     for template, problems in (("boxed", 120), ("plain", 120), ("qwen", 120), ("none", 2)):
         write_run(tmp_path, "b", draws(0.3, problems=problems), template=template)
-    for digest in ("e0", "e1", "e2"):
+    for digest in FIVE:
         write_run(tmp_path, digest, draws(0.6))
-    em = arm("em", "em", "e0", "e1", "e2")
+    em = arm("em", "em", *FIVE)
     RunStore(tmp_path).save(sweep(arm("base", "base", "b"), em))
     (one,) = judged(tmp_path, "C16")
     assert (one.verdict, one.figures) == ("undecided", ())
@@ -368,21 +392,13 @@ def slopes(
     turned: bool,
     rl: float,
     reach: tuple[float, float] = (0.0, 1.2),
-    problems: int = 40,
     p_holm: float = 0.01,
+    **of_points: int,
 ) -> dict[str, object]:
     """EM falls by 30 points per unit of T, RL changes by `rl`."""
-    metric = Metric(name="x", value=0.5, interval=None)
-    points = tuple(
-        SweepPoint(
-            checkpoint=label, benchmark="toy", setting=SweepSetting(temperature=temperature),
-            samples=8, seeds=1, problems=problems, accuracy=metric, pass_at_k=(), majority=None,
-            agreement=None, distinct_answers=None, entropy_nats=None, mean_tokens=metric,
-            truncated_frac=metric, repeated_frac=metric, no_box_frac=metric, run_keys=(),
-            grade_keys=(),
-        )
-        for label in ("em", "rl") for temperature in reach
-    )  # fmt: skip
+    points = [
+        point(label, temperature, **of_points) for label in ("em", "rl") for temperature in reach
+    ]
     own = [
         Slope(
             checkpoint=label, benchmark="toy", axis="temperature", value=value,
@@ -397,14 +413,16 @@ def slopes(
         axis="temperature", value=gap, interval=between(gap - 0.1, gap + 0.1), p_value=0.01,
         p_holm=p_holm, direction=direction_of(between(gap - 0.1, gap + 0.1), p_holm),
     )  # fmt: skip
-    return {"slopes": tuple(own), "slope_differences": (difference,), "points": points}
+    return {"slopes": tuple(own), "slope_differences": (difference,), "points": tuple(points)}
 
 
 @pytest.mark.parametrize(
     ("asked", "lacks"),
     [
-        ({"reach": (0.2, 0.3)}, "a sweep from T 0.3 or less to 1 or more"),
-        ({"reach": (0.4, 1.2)}, "a sweep from T 0.3 or less to 1 or more"),
+        ({"reach": (0.2, 1.1)}, "a sweep from T 0.3 or less to 1.2 or more"),
+        ({"reach": (0.4, 1.2)}, "a sweep from T 0.3 or less to 1.2 or more"),
+        ({"samples": 7}, "8 samples of each problem (7 drawn)"),
+        ({"seeds": 4}, "5 training seeds of RL (4 measured)"),
         ({"problems": 29}, "30 problems (29 measured)"),
         ({"p_holm": 0.05}, "times as many problems"),
     ],
@@ -435,16 +453,27 @@ def test_slopes_must_be_apart_and_have_their_signs(
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "matched", "verdict"),
+    ("low", "high", "matched", "p_holm", "verdict", "outcome"),
     [
-        (0.03, 0.09, True, "holds"),
-        (-0.01, 0.01, True, "fails"),
-        (0.01, 0.09, True, "undecided"),
-        (0.03, 0.09, False, "undecided"),
+        (0.03, 0.09, True, 0.01, "holds", "more than cooling"),
+        (0.03, 0.09, True, 0.06, "undecided", None),
+        (0.03, 0.09, True, None, "undecided", None),
+        (-0.01, 0.01, True, 0.01, "fails", "cooling"),
+        (-0.09, -0.03, True, 0.01, "fails", "less than cooling"),
+        (-0.09, 0.01, True, 0.3, "fails", None),
+        (0.01, 0.09, True, 0.01, "undecided", None),
+        (0.03, 0.09, False, None, "undecided", None),
     ],
 )
-def test_em_is_more_than_cooling_only_beyond_two_points_at_equal_entropy(
-    tmp_path: Path, low: float, high: float, *, matched: bool, verdict: str
+def test_em_is_more_than_cooling_only_beyond_two_points_at_equal_entropy(  # noqa: PLR0913
+    tmp_path: Path,
+    low: float,
+    high: float,
+    p_holm: float | None,
+    verdict: str,
+    outcome: CoolingVerdict | None,
+    *,
+    matched: bool,
 ) -> None:
     controls = tuple(
         CoolingControl(
@@ -453,14 +482,15 @@ def test_em_is_more_than_cooling_only_beyond_two_points_at_equal_entropy(
             tried=(0.4,), is_matched=matched, value=0.8, base_value=0.7,
             difference=(low + high) / 2,
             interval=between(low, high) if temperature == 1 else between(-0.9, -0.8),
-            verdict="undecided",
+            verdict=outcome or "undecided", p_holm=p_holm,
         )
         for temperature in (0.6, 1.0)
     )  # fmt: skip
     arms = (arm("base", "base", "b"), arm("em", "em", "e"))
-    RunStore(tmp_path).save(sweep(*arms, controls=controls))
+    points = (point("base", 0.4, seeds=1), point("em", 1.0))
+    RunStore(tmp_path).save(sweep(*arms, controls=controls, points=points))
     (one,) = judged(tmp_path, "C08")
-    assert one.verdict == verdict
+    assert (one.verdict, one.outcome) == (verdict, outcome)
     other = remark("other-verdict-at", temperatures=(0.6,))
     assert (other in one.why) == (matched and verdict != "fails")
 
@@ -536,6 +566,21 @@ def test_a_result_file_a_run_and_a_store_may_be_named_and_nothing_else(tmp_path:
     (tmp_path / "note.json").write_text("{}")
     with pytest.raises(StoreError, match="holds no result of emdiag"):
         emdiag.claims(str(tmp_path / "note.json"))
+
+
+def test_how_many_verdicts_would_be_wrong_by_chance_is_said_of_those_that_could_be_decided(
+    tmp_path: Path,
+) -> None:
+    write_greedy(tmp_path)
+    result = emdiag.claims(store=tmp_path)
+    alphas = {(one.id, one.arms[-1]): one.alpha for one in result.claims if one.alpha}
+    # C01 by the mean and by benchmarks, C02 by the mean; each for two EM arms
+    assert alphas == {
+        ("C01", "good"): 0.05, ("C01", "bad"): 0.05, ("C02", "good"): 0.025, ("C02", "bad"): 0.025
+    }  # fmt: skip
+    (note,) = [note for note in result.notes if note.code == "wrong-by-chance"]
+    assert note == remark("wrong-by-chance", verdicts=4, expected=pytest.approx(0.15))
+    assert "of 4 verdicts that could be decided, at most 0.150 would be wrong" in words_of(note)
 
 
 def test_the_command_shows_the_verdict_in_a_word_and_a_sign(tmp_path: Path) -> None:
