@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from emdiag.core.errors import MeasurementError
 from emdiag.core.results import Conclusion, Interval, direction_of
+from emdiag.stats.checks import numbers, refuse_counts
 
 PERMUTATIONS = 9_999
 
@@ -18,9 +20,13 @@ def exact_mcnemar(*, wrong_to_right: int, right_to_wrong: int) -> float:
 
     1 where there is none.
 
+    Raises:
+        MeasurementError: A number of flips is none.
+
     Source: McNemar 1947, exact binomial form, by scipy.
     """
     flips = wrong_to_right + right_to_wrong
+    refuse_counts(wrong_to_right, flips, of="McNemar's test", least=0)
     return float(stats.binomtest(wrong_to_right, flips).pvalue) if flips else 1.0
 
 
@@ -28,11 +34,16 @@ def sign_flip(differences: NDArray[np.float64], *, seed: int = 0) -> float:
     """Two-sided p-value that the mean of paired differences, `[problems]`, is zero.
 
     Under the null either checkpoint could have produced either value of a problem, so the sign
-    of each problem's difference is flipped at random. 1 where all differences are zero.
+    of each problem's difference is flipped at random. 1 where all differences are zero, and for one
+    problem, whose signs are both as far from zero.
+
+    Raises:
+        MeasurementError: There is no difference, or one is not finite.
 
     Source: Fisher 1935, chapter 3 (randomisation test), by scipy.
     """
-    if not differences.any():
+    differences = numbers(differences, of="a test of differences")
+    if differences.size == 1 or not differences.any():
         return 1.0
     test = stats.permutation_test(
         (differences,),
@@ -51,9 +62,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Written out, because the library's version collects garbage at every call, which takes longer
     than everything else that a study with a thousand estimates sums up; a test compares the two.
+    Of no p-value there is none.
+
+    Raises:
+        MeasurementError: A p-value is not between 0 and 1.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
     """
+    if p_values:
+        numbers(p_values, of="a correction", low=0, high=1)
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, least = [0.0] * len(p_values), 0.0
     for place, number in enumerate(order):
@@ -82,11 +99,15 @@ def within_problem_auroc(right: Sequence[float], wrong: Sequence[float]) -> floa
     From the entropies of each; ties count one half; 0.5 says that entropy tells nothing. None where
     one side is empty.
 
+    Raises:
+        MeasurementError: An entropy is not finite.
+
     Source: Mann and Whitney 1947, U over the number of pairs.
     """
     if not right or not wrong:
         return None
-    gaps = np.subtract.outer(np.asarray(wrong, np.float64), np.asarray(right, np.float64))
+    sides = [numbers(side, of="a ranking by entropy") for side in (wrong, right)]
+    gaps = np.subtract.outer(*sides)
     return float((np.sign(gaps).mean() + 1) / 2)
 
 
@@ -103,8 +124,18 @@ def agreeing_rate(
     interval of the first sampler's rate over all its samples, and the two-sided p-value of what was
     found: the chance of a sum that is at most as likely.
 
+    Raises:
+        MeasurementError: There is no problem, or no sample of one, or the two have different ones.
+
     Source: exact conditional test of stratified 2 x 2 tables, Agresti 2013, section 7.3.
     """
+    if not len(first) == len(second) > 0:
+        raise MeasurementError(
+            "two samplers need the same problems, one or more",
+            found=f"{len(first)} and {len(second)}",
+        )
+    for count in (*first, *second):
+        refuse_counts(*count, of="a rate of samples")
     chances: NDArray[np.float64] = np.ones(1)
     for (right, samples), (other_right, other_samples) in zip(first, second, strict=True):
         total = samples + other_samples

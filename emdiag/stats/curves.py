@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline, PchipInterpolator, PPoly, make_interp_spline
 from scipy.optimize import brentq
 
+from emdiag.core.errors import MeasurementError
+from emdiag.stats.checks import numbers, same_problems
+
 _DEGREE = 5
 _ROUNDING = 1e-9
 
@@ -47,10 +50,19 @@ def best_temperature(curves: NDArray[np.float64], temperatures: Sequence[float])
         curves: In nats, `[problems, temperatures]` or `[seeds, problems, temperatures]`.
         temperatures: Rising, at least six.
 
+    Raises:
+        MeasurementError: A value is not finite, or the temperatures are others.
+
     Source: spline by scipy; Huber 1964, Annals of Mathematical Statistics 35(1)
     (linearisation of an estimating equation).
     """
-    grid = np.log(np.asarray(temperatures, dtype=np.float64))
+    grid = np.log(numbers(temperatures, of="a grid of temperatures", low=_ROUNDING))
+    same_problems(numbers(curves, of="the least of a curve"), grid)
+    if len(grid) <= _DEGREE or (np.diff(grid) <= 0).any():
+        raise MeasurementError(
+            f"the least of a curve needs {_DEGREE + 1} rising temperatures",
+            found=list(temperatures),
+        )
     mean = curves.reshape(-1, len(grid)).mean(axis=0)
     spline = make_interp_spline(grid, mean, k=_DEGREE)
     inner = _inner_minimum(spline, grid)
@@ -78,14 +90,13 @@ def slope_weights(places: Sequence[float]) -> NDArray[np.float64]:
     x)^2. On a full grid of two axes the slope along one with the other held is the same sum.
 
     Raises:
-        ValueError: All places are one.
+        MeasurementError: All places are one, there is none, or one is not finite.
     """
-    x = np.asarray(places, dtype=np.float64)
+    x = numbers(places, of="a slope")
     centred = x - x.mean()
     spread = float(centred @ centred)
     if spread == 0:
-        msg = f"a slope needs two places, and all of these are one: {list(places)}"
-        raise ValueError(msg)
+        raise MeasurementError("a slope needs two places", found=f"{len(places)} at {places[0]}")
     weights: NDArray[np.float64] = centred / spread
     return weights
 
@@ -95,12 +106,18 @@ def place_of(value: float, curve: Mapping[float, float]) -> float | None:
 
     Between measured places the curve is interpolated without overshooting, so that a curve that
     only rises takes each value once; of several places the first one is given. None where the curve
-    (at least two places with their values) nowhere takes the value.
+    nowhere takes the value.
+
+    Raises:
+        MeasurementError: There are fewer than two places, or a place or value is not finite.
 
     Source: Fritsch and Carlson 1980, SIAM Journal on Numerical Analysis 17(2), by scipy.
     """
     places = sorted(curve)
     heights = [curve[place] for place in places]
+    numbers([value, *places, *heights], of="a place on a curve")
+    if len(places) < 2:
+        raise MeasurementError("a curve needs two places", found=len(places))
     between = PchipInterpolator(places, heights)
     for low, high, left, right in zip(places, places[1:], heights, heights[1:], strict=False):
         if left == value:

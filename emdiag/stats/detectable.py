@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from emdiag.core.errors import MeasurementError
 from emdiag.core.results import DetectableGain, remark
+from emdiag.stats.checks import numbers, refuse_counts
 from emdiag.stats.intervals import LEVEL
 
 POWER = 0.8
@@ -33,11 +33,12 @@ def gain_by_flips(
     found, or where problems that many cannot change to that gain at this score.
 
     Raises:
-        MeasurementError: A share is none, or there are fewer than no problems.
+        MeasurementError: A share is none, or the number of problems.
 
     Source: power of the exact test, summed over the number of changes and their split.
     """
-    _check(problems, changing=changing, score=score)
+    refuse_counts(0, problems, of="a detectable gain", least=0)
+    numbers([changing, score, alpha], of="a detectable gain", low=0, high=1)
 
     def lacking(gain: float) -> float:
         return power_of_mcnemar(problems, changing, gain, alpha=alpha) - POWER
@@ -68,16 +69,14 @@ def gain_by_spread(
     given where that is more than is left above `score`, or where nothing varies.
 
     Raises:
-        MeasurementError: A difference is not a finite number, or the score is no share.
+        MeasurementError: A difference is not between -1 and 1, or the score is no share.
 
     Source: Miller 2024, arXiv:2411.00640, section 5, solved for the effect.
     """
     problems = differences.size
-    _check(problems, score=score)
-    if not np.isfinite(differences).all():
-        raise MeasurementError(
-            "a difference is not a finite number", expected="paired differences in [-1, 1]"
-        )
+    numbers([score, alpha], of="a detectable gain", low=0, high=1)
+    if differences.size:
+        numbers(differences, of="a gain by paired differences", low=-1, high=1)
     note, gain = None, None
     if _too_few(problems, alpha):
         note = remark("too-few-to-find", problems=problems)
@@ -100,7 +99,15 @@ def power_of_mcnemar(problems: int, changing: float, gain: float, *, alpha: floa
     """Chance that exact McNemar at `alpha` finds a gain, a share of problems, to be one.
 
     The share `changing` of problems changes, (changing + gain) / 2 of all for the better.
+
+    Raises:
+        MeasurementError: A share or the number of problems is none, or the gain exceeds `changing`.
     """
+    refuse_counts(0, problems, of="the power of McNemar's test", least=0)
+    numbers([changing, alpha], of="the power of McNemar's test", low=0, high=1)
+    numbers(gain, of="the power at a gain", low=-changing, high=changing)
+    if changing == 0:
+        return 0.0
     flips = np.arange(problems + 1)
     chances = stats.binom.pmf(flips, problems, changing)
     most = stats.binom.ppf(alpha / 2, flips, 0.5)
@@ -113,11 +120,3 @@ def power_of_mcnemar(problems: int, changing: float, gain: float, *, alpha: floa
 def _too_few(problems: int, alpha: float) -> bool:
     """Whether even changes of all problems to one side leave the test above `alpha`."""
     return 2.0 ** (1 - problems) >= alpha
-
-
-def _check(problems: int, **shares: float) -> None:
-    if problems < 0:
-        raise MeasurementError(f"there are {problems} problems, expected none or more")
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise MeasurementError(f"{name} is {share}, expected a share between 0 and 1")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from emdiag.stats.checks import numbers, refuse_counts, same_problems
 from emdiag.stats.comparisons import PERMUTATIONS, sign_flip
 
 _EXACT_PROBLEMS = 14  # all of so many problems' signs are fewer than `PERMUTATIONS`
@@ -48,9 +49,13 @@ def step_down(rows: Sequence[FamilyValues], *, seed: int = 0) -> list[FamilyTest
     Up to 14 problems all signs are tried, so that below seven nothing is ever significant at 5 %
     of two families. None for a row of fewer than two problems.
 
+    Raises:
+        MeasurementError: A row has no value or an infinite one, or rows differ in their problems.
+
     Source: Westfall and Young 1993, "Resampling-Based Multiple Testing", algorithm 2.8 (step-down
     maxT); Wallace 1959, Annals of Mathematical Statistics 30(4) (Student's t to a normal deviate).
     """
+    same_problems(*(numbers(row, of="a family of tests", nan=True) for row in rows))
     known = [~np.isnan(row).any(axis=0) for row in rows]
     kept = [number for number, is_known in enumerate(known) if is_known.sum() > 1]
     results: list[FamilyTest | None] = [None] * len(rows)
@@ -85,15 +90,20 @@ def p_of_mean(left: FamilyValues, right: FamilyValues | None = None) -> float | 
 
     Both are `[seeds, problems]`, with any number of seeds, on the same problems. With one seed on
     either side signs of problems are flipped, and nothing is said of other seeds; otherwise it is
-    Student's t over seeds and problems. None below two problems.
+    Student's t over seeds and problems. None below two problems, and where problems and seeds all
+    differ by one and the same number, about which Student's t says nothing.
+
+    Raises:
+        MeasurementError: There is no value, one is not finite, or the sides differ in problems.
     """
     sides = [left] if right is None else [left, right]
+    same_problems(*(numbers(side, of="a test of means") for side in sides))
     if left.shape[1] < 2:
         return None
     if all(len(side) == 1 for side in sides):
         return sign_flip(left[0] if right is None else left[0] - right[0])
     t, freedom = two_way_t(*sides)
-    return float(2 * stats.t.sf(t, freedom))
+    return float(2 * stats.t.sf(t, freedom)) if np.isfinite(t) else None
 
 
 def two_way_t(*sides: FamilyValues) -> tuple[float, float]:
@@ -101,10 +111,16 @@ def two_way_t(*sides: FamilyValues) -> tuple[float, float]:
 
     The variance of the mean is that of the means of seeds plus that of the means of problems,
     less that of the cells, which both of them count. Problems are shared between sides, seeds are
-    not; a side of one seed is taken as it is. Two problems or more.
+    not; a side of one seed is taken as it is. Two problems or more. |t| is infinite where nothing
+    varies but the mean is not 0.
+
+    Raises:
+        MeasurementError: As `p_of_mean`.
 
     Source: Owen 2007, Annals of Applied Statistics 1(2), section 3; Satterthwaite 1946.
     """
+    same_problems(*(numbers(side, of="a test of means") for side in sides))
+    refuse_counts(2, sides[0].shape[1], of="Student's t", least=2)
     gap = sides[0].mean(axis=0) - (sides[1].mean(axis=0) if len(sides) > 1 else 0.0)
     parts = [(float(gap.var(ddof=1)) / gap.size, gap.size - 1)]
     cells = 0.0

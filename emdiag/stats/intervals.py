@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from emdiag.core.errors import MeasurementError
 from emdiag.core.results import Interval
+from emdiag.stats.checks import numbers, refuse_counts, same_problems
 from emdiag.stats.two_way import Reach, joined, on_logit_scale, seed_reach
 
 LEVEL = 0.95
@@ -35,7 +35,7 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
 
     Source: Wilson 1927, by scipy.
     """
-    _refuse_counts(successes, trials)
+    refuse_counts(successes, trials, of="a share of trials")
     # The test's own p-value is not used; it is quickest to find where p is the share itself.
     test = stats.binomtest(successes, trials, p=successes / trials)
     low, high = test.proportion_ci(confidence_level=level, method="wilson")
@@ -52,7 +52,7 @@ def least_share(successes: int, trials: int, *, level: float = LEVEL) -> float:
 
     Source: Clopper and Pearson 1934, Biometrika 26(4).
     """
-    _refuse_counts(successes, trials)
+    refuse_counts(successes, trials, of="a share of trials")
     if successes == 0:
         return 0.0
     return float(stats.beta.ppf(1 - level, successes, trials - successes + 1))
@@ -90,7 +90,7 @@ def intervals_of_shares(
     2001, Statistical Science 16(2) (Jeffreys' interval, Wilson's).
     """
     rows = values[:, None, :] if values.ndim == 2 else values
-    _refuse_other_than_shares(rows)
+    numbers(rows, of="an interval of a share", low=0, high=1)
     problems = rows.shape[2]
     if problems < 2:
         return [None] * len(rows)
@@ -118,23 +118,45 @@ def of_differences(differences: NDArray[np.float64]) -> Interval | None:
     """Interval of the mean of paired differences, `[problems]`, each between -1 and 1.
 
     Where no problem differs, resampling would claim certainty; then the interval reaches as far
-    either way as Wilson's does for no flips among so many problems. None below two problems.
+    either way as Wilson's does for no flips among so many problems. None below two problems, and
+    where all differ by one and the same number.
+
+    Raises:
+        MeasurementError: There is no difference, or one is not between -1 and 1.
     """
-    if differences.size < 2:
-        return None
-    if not differences.any():
-        reach = wilson(0, differences.size).high
-        return Interval(low=-reach, high=reach, level=LEVEL, method="wilson, no problem differs")
-    if np.ptp(differences) == 0:
-        return None
+    if np.ptp(numbers(differences, of="an interval of differences", low=-1, high=1)) == 0:
+        return bootstrap_of_means([differences])
     return _percentiles(differences[None])[0]
 
 
-def bootstrap_of_means(clusters: Sequence[NDArray[np.float64]]) -> Interval:
-    """Percentile bootstrap of the mean over benchmarks of the mean over problems, two or more each.
+def bootstrap_of_means(clusters: Sequence[NDArray[np.float64]]) -> Interval | None:
+    """Percentile bootstrap of the mean over benchmarks of the mean over problems.
+
+    Each benchmark is `[problems]` of differences between -1 and 1. Where all of one are equal, the
+    share of its problems that are otherwise, by Wilson's interval for none, adds what it may be off
+    to the reach. None where a benchmark has fewer than two problems, and where within each of them
+    all problems differ by one and the same number, which is not 0 for all.
+
+    Raises:
+        MeasurementError: There is no difference, or one is not between -1 and 1.
 
     Source: Efron and Tibshirani 1993, chapter 13, by scipy.
     """
+    for cluster in clusters:
+        numbers(cluster, of="an interval of differences", low=-1, high=1)
+    if any(cluster.size < 2 for cluster in clusters):
+        return None
+    equal = [cluster for cluster in clusters if np.ptp(cluster) == 0]
+    if len(equal) == len(clusters) and any(cluster.any() for cluster in equal):
+        return None
+    unlike = [wilson(0, cluster.size).high for cluster in equal]
+    off = [
+        np.array([1 + cluster[0], 1 - cluster[0]]) * share / len(clusters)
+        for cluster, share in zip(equal, unlike, strict=True)
+    ]
+    if len(equal) == len(clusters):
+        low, high = joined(off) * [-1, 1]
+        return _interval(low, high, method="wilson, no problem differs")
 
     def mean_of_means(*samples: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
         means: NDArray[np.float64] = sum(np.mean(sample, axis=axis) for sample in samples)
@@ -150,7 +172,11 @@ def bootstrap_of_means(clusters: Sequence[NDArray[np.float64]]) -> Interval:
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return _interval(bounds.low, bounds.high, method=_OVER_PROBLEMS)
+    if not equal:
+        return _interval(bounds.low, bounds.high, method=_OVER_PROBLEMS)
+    centre = float(np.mean([cluster.mean() for cluster in clusters]))
+    below, above = joined([np.array([centre - bounds.low, bounds.high - centre]), *off])
+    return _interval(centre - below, centre + above, method=_OVER_PROBLEMS)
 
 
 def of_share_arms(
@@ -166,10 +192,13 @@ def of_share_arms(
     Each benchmark is `[seeds, problems]` on either side, on the same problems.
 
     Raises:
-        MeasurementError: There is no value, or one is not between 0 and 1.
+        MeasurementError: There is no value, one is not between 0 and 1, or the sides differ in
+            benchmarks or problems.
     """
     for values in (*left, *right):
-        _refuse_other_than_shares(values[None])
+        numbers(values, of="a difference of shares", low=0, high=1)
+    for pair in zip(left, right, strict=True):
+        same_problems(*pair)
     gaps = [a.mean(axis=0) - b.mean(axis=0) for a, b in zip(left, right, strict=True)]
     if any(gap.size < 2 for gap in gaps):
         return None
@@ -208,8 +237,9 @@ def interval_of(
     Values are `[problems]` or `[seeds, problems]`.
 
     Raises:
-        MeasurementError: There is no value, or an infinite one.
+        MeasurementError: There is no value, or one is not finite.
     """
+    numbers(values, of="an interval")
     return intervals_of(values[None], draws=draws, seed=seed)[0]
 
 
@@ -225,7 +255,9 @@ def intervals_of(
         MeasurementError: There is no value, or an infinite one.
     """
     rows = values[:, None, :] if values.ndim == 2 else values
-    refuse_infinite(rows)
+    if not len(rows):
+        return []
+    numbers(rows, of="an interval", nan=True)
     intervals: list[Interval | None] = [None] * len(rows)
     is_defined = ~np.isnan(rows).any(axis=1)
     for problems in np.unique(is_defined, axis=0):
@@ -250,10 +282,9 @@ def of_two_arms(
     Both are `[seeds, problems]`, with any number of seeds, on the same problems.
 
     Raises:
-        MeasurementError: There is no value, or one is not finite.
+        MeasurementError: There is no value, one is not finite, or the sides differ in problems.
     """
-    for values in (left, right):
-        refuse_infinite(values[None], nan=True)
+    same_problems(*(numbers(side, of="an interval of a difference") for side in (left, right)))
     if left.shape[1] < 2:
         return None
     return _of_arms([left[None], right[None]], draws=draws, seed=0)[0]
@@ -312,7 +343,9 @@ def _half_problem_bounds(
         total = of_problems.sum(axis=1, keepdims=True) + at_zero + at_one
         means.append((of_problems @ values.T + at_one) / total)
     tails = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    bounds: NDArray[np.float64] = tails.T
+    observed = values.mean(axis=1)
+    ends = np.stack([np.minimum(tails[0], observed), np.maximum(tails[1], observed)], axis=1)
+    bounds: NDArray[np.float64] = np.clip(ends, 0.0, 1.0)
     return bounds
 
 
@@ -354,32 +387,3 @@ def _percentiles(
 
 def _interval(low: float, high: float, *, method: str) -> Interval:
     return Interval(low=float(low), high=float(high), level=LEVEL, method=method)
-
-
-def _refuse_counts(successes: int, trials: int) -> None:
-    if not 0 <= successes <= trials or trials == 0:
-        raise MeasurementError(
-            "a share of trials needs a trial, and no more successes than trials",
-            found=f"{successes} of {trials}",
-        )
-
-
-def _refuse_other_than_shares(values: NDArray[np.float64]) -> None:
-    if not values.size or not ((values >= 0) & (values <= 1)).all():
-        raise MeasurementError(
-            "an interval of a share needs values between 0 and 1",
-            found="no value" if not values.size else f"{values.min()} to {values.max()}",
-            hint="problems that do not define the statistic are left out before",
-        )
-
-
-def refuse_infinite(values: NDArray[np.float64], *, nan: bool = False) -> None:
-    """Stop where nothing along the last axis, or an infinite value, is given; or nan, if refused.
-
-    Raises:
-        MeasurementError: So it is.
-    """
-    if not values.shape[-1] or np.isinf(values).any() or (nan and np.isnan(values).any()):
-        raise MeasurementError(
-            "an interval needs finite values", found="inf or nan" if values.size else "no value"
-        )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.moments import EQUAL_FRAC, Moments
+from emdiag.stats.checks import numbers, same_problems
 from emdiag.stats.moments import MomentColumns
 
 StatisticFunction: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -57,6 +58,9 @@ def pooled_shape(
     - two to five seeds of 20 problems: 92-97 %.
 
     The excess kurtosis is the worst because it hangs on the few problems far from the mean.
+
+    Raises:
+        MeasurementError: A moment is not finite, or a count or an even power is negative.
     """
     flat = [each for part in parts for each in ([part] if isinstance(part, Moments) else part)]
     has_seeds = bool(parts) and not isinstance(parts[0], Moments)
@@ -89,8 +93,13 @@ def ratio_shape(
 
     Both are `[problems]` or `[seeds, problems]`, denominators none below 0. None where these add up
     to 0.
+
+    Raises:
+        MeasurementError: There is no value, one is not finite, or a denominator is negative.
     """
-    assert numerators.shape == denominators.shape, "one denominator for each numerator"
+    same_problems(
+        numbers(numerators, of="a ratio"), numbers(denominators, of="a denominator", low=0)
+    )
     if not denominators.any():
         return None
     value = float(numerators.sum() / denominators.sum())

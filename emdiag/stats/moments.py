@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from emdiag.core.errors import MeasurementError
 from emdiag.core.moments import EQUAL_FRAC, Histogram, Moments
+from emdiag.stats.checks import numbers, refuse_counts
 
 DECILES = 10
 _ROUNDING = 8 * np.finfo(np.float64).eps
@@ -97,12 +99,13 @@ class MomentColumns:
         constant.
 
         Raises:
-            ValueError: More values are to be taken out than there are.
+            MeasurementError: More values are to be taken out than there are.
         """
         left = self.count - times
         if (left < 0).any() or (times < 0).any():
-            msg = "values to take out number between 0 and the count of their position"
-            raise ValueError(msg)
+            raise MeasurementError(
+                "values to take out number between 0 and the count of their position"
+            )
         mean = self.mean + (self.mean - value) * times / np.maximum(left, 1)
         mean = np.where(left > 0, mean, 0.0)
         gap = value - mean
@@ -125,8 +128,15 @@ class MomentColumns:
 
     @staticmethod
     def of(moments: Sequence[Moments]) -> MomentColumns:
-        """One position for each of the moments."""
+        """One position for each of the moments.
+
+        Raises:
+            MeasurementError: One is not finite, or a count or an even power is negative.
+        """
         rows = np.array([msgspec.structs.astuple(each) for each in moments], dtype=np.float64)
+        if len(rows):
+            numbers(rows, of="a moment")
+            numbers(rows[:, [0, 2, 4]], of="a count or an even moment", low=0)
         count, mean, m2, m3, m4 = rows.reshape(-1, 5).T
         return MomentColumns(count=count.astype(np.int64), mean=mean, m2=m2, m3=m3, m4=m4)
 
@@ -146,12 +156,11 @@ def histogram_of(values: NDArray[np.floating], *, low: float, width: float, bins
     """Counts of the values of an array of any shape and float dtype between fixed edges.
 
     Raises:
-        ValueError: A value is nan.
+        MeasurementError: A value is not finite.
     """
     flat = np.asarray(values, dtype=np.float64).ravel()
-    if np.isnan(flat).any():
-        msg = "nan cannot be counted in a histogram"
-        raise ValueError(msg)
+    if flat.size:
+        numbers(flat, of="a histogram")
     edges = low + width * np.arange(bins + 1)
     counts = np.bincount(np.searchsorted(edges, flat, side="right"), minlength=bins + 2)
     return Histogram(
@@ -168,5 +177,9 @@ def decile_of(positions: int) -> NDArray[np.int64]:
 
     Position t of n, counted from 0, lies in decile floor(10 t / n) + 1. An answer of fewer than
     ten positions leaves some deciles empty.
+
+    Raises:
+        MeasurementError: The number of positions is none.
     """
+    refuse_counts(0, positions, of="tenths of an answer", least=0)
     return np.arange(positions, dtype=np.int64) * DECILES // max(positions, 1) + 1

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from emdiag.core.results import Interval
-from emdiag.stats.intervals import DRAWS, LEVEL, refuse_infinite
+from emdiag.stats.checks import numbers, refuse_counts, same_problems
+from emdiag.stats.intervals import DRAWS, LEVEL
 
 _CLEAR = 4
 """Standard errors that a gap between seeds must exceed."""
@@ -23,18 +24,25 @@ def rank_correlation(
     """Spearman's correlation of two columns, `[items]`, with its interval.
 
     The interval is of Fisher's z with variance (1 + rho^2 / 2) / (n - 3): from few items a
-    bootstrap, which ties ranks by drawing items twice, covers too seldom. None below four items,
-    or where a column is constant.
+    bootstrap, which ties ranks by drawing items twice, covers too seldom. A perfect correlation has
+    no z and stands half a step of its ranks below, so that of four items, whose exact test is
+    above 5 %, the interval holds 0. None below four items, or where a column is constant.
+
+    Raises:
+        MeasurementError: There is no value, one is not finite, or the columns differ in length.
 
     Source: Spearman 1904, by scipy; Bonett and Wright 2000, Psychometrika 65(1).
     """
+    same_problems(*(numbers(column, of="a rank correlation") for column in (left, right)))
     if left.size < 4 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return None
     rho = float(stats.spearmanr(left, right).statistic)
-    inside = float(np.clip(rho, -1 + 1e-9, 1 - 1e-9))
+    half_step = 6 / (left.size**3 - left.size)
+    inside = float(np.clip(rho, -1 + half_step, 1 - half_step))
     reach = stats.norm.ppf(1 - (1 - LEVEL) / 2) * np.sqrt((1 + inside**2 / 2) / (left.size - 3))
     low, high = np.tanh(np.arctanh(inside) + np.array([-reach, reach]))
-    return rho, Interval(low=float(low), high=float(high), level=LEVEL, method="Fisher's z")
+    low, high = min(float(low), rho), max(float(high), rho)
+    return rho, Interval(low=low, high=high, level=LEVEL, method="Fisher's z")
 
 
 def best_over_worst(
@@ -52,9 +60,13 @@ def best_over_worst(
 
     Rates are `[seeds, problems]`, each between 0 and 1.
 
+    Raises:
+        MeasurementError: There is no rate, or one is not between 0 and 1.
+
     Source: Chernozhukov et al. 2018, Econometrics Journal 21(1), section 3 (cross-fitting);
     Efron and Tibshirani 1993, chapter 13 (percentile interval).
     """
+    numbers(rates, of="a ratio of seeds", low=0, high=1)
     seeds, problems = rates.shape
     if seeds < 2 or problems < 4:
         return None
@@ -65,13 +77,11 @@ def best_over_worst(
         return None
     drawn = [_resampled(half, draws=draws, seed=seed + n) for n, half in enumerate(halves)]
     kept = (np.minimum(*drawn) > 0).all(axis=1)
-    tails = np.quantile(
-        _crossed(drawn[0][kept], drawn[1][kept]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    )
-    low, high = np.exp(tails)
     ratio = float(np.exp(_crossed(means[0], means[1])[0]))
-    if low == high:
+    logs = _crossed(drawn[0][kept], drawn[1][kept])
+    if not kept.any() or np.ptp(logs) == 0:
         return ratio, None
+    low, high = np.exp(np.quantile(logs, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     method = "bootstrap over problems by halves"
     return ratio, Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
@@ -79,9 +89,14 @@ def best_over_worst(
 def expected_best(means: Sequence[float], n: int) -> float:
     """Expected best of `n` of these seeds, chosen at random without replacement.
 
+    Raises:
+        MeasurementError: There is no mean, one is not finite, or there are fewer than `n`.
+
     Source: the expected maximum of a sample from a finite set; compare Dodge et al. 2019,
     arXiv:1909.03004, who draw with replacement.
     """
+    numbers(means, of="an expected best")
+    refuse_counts(n - 1, len(means) - 1, of="an expected best", least=0)
     ordered, total = sorted(means), comb(len(means), n)
     return sum(value * comb(place, n - 1) for place, value in enumerate(ordered)) / total
 
@@ -102,7 +117,7 @@ def seeds_apart(rates: NDArray[np.float64]) -> int | None:
     Source: Dixon 1950, Annals of Mathematical Statistics 21(4) (gap over range), with its law
     simulated.
     """
-    refuse_infinite(rates, nan=True)
+    numbers(rates, of="two groups of seeds")
     seeds, problems = rates.shape
     if seeds < 3 or problems < 2:
         return None

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import comb, log
 
+from emdiag.core.errors import MeasurementError
+from emdiag.stats.checks import refuse_counts
+
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     """Unbiased estimate of the chance that at least one of `k` samples is right.
 
     Raises:
-        ValueError: `correct` or `k` lies outside its range.
+        MeasurementError: `correct` or `k` lies outside its range.
 
     Source: Chen et al. 2021, arXiv:2107.03374, equation 1: 1 - C(n - c, k) / C(n, k), with c of n
     samples of one problem right.
     """
-    if not (0 <= correct <= samples and 1 <= k <= samples):
-        msg = f"pass@{k} of {correct} right among {samples} samples is not defined"
-        raise ValueError(msg)
+    refuse_counts(correct, samples, of=f"pass@{k}")
+    if not 1 <= k <= samples or k % 1:
+        raise MeasurementError(f"pass@{k} is not defined", found=f"{samples} samples")
     return float(1 - Fraction(comb(samples - correct, k), comb(samples, k)))
 
 
@@ -29,11 +32,9 @@ def outcome_variance(samples: int, correct: int) -> float | None:
     p (1 - p). None below two samples, where it is not defined.
 
     Raises:
-        ValueError: `correct` lies outside its range.
+        MeasurementError: `correct` lies outside its range.
     """
-    if not 0 <= correct <= samples:
-        msg = f"the variance of {correct} right among {samples} samples is not defined"
-        raise ValueError(msg)
+    refuse_counts(correct, samples, of="the variance of outcomes", least=0)
     if samples < 2:
         return None
     return correct * (samples - correct) / (samples * (samples - 1))
@@ -45,7 +46,7 @@ def agreement(counts: Sequence[int]) -> float | None:
     From the samples in each class of equal answers. None below two, where no pair exists.
 
     Raises:
-        ValueError: A count is negative.
+        MeasurementError: A count is none.
 
     Source: Simpson 1949, "Measurement of Diversity": sum c_i (c_i - 1) / (n (n - 1)).
     """
@@ -64,7 +65,7 @@ def answer_entropy(counts: Sequence[int]) -> float | None:
     sample.
 
     Raises:
-        ValueError: A count is negative.
+        MeasurementError: A count is none.
     """
     samples = _total(counts)
     if samples == 0:
@@ -73,7 +74,7 @@ def answer_entropy(counts: Sequence[int]) -> float | None:
 
 
 def _total(counts: Sequence[int]) -> int:
-    if any(count < 0 for count in counts):
-        msg = f"counts of answers are not negative: {list(counts)}"
-        raise ValueError(msg)
-    return sum(counts)
+    samples = sum(counts)
+    for count in counts:
+        refuse_counts(count, samples, of="a share of answers", least=0)
+    return samples

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit, logit
 
+from emdiag.core.errors import MeasurementError
+from emdiag.stats.checks import numbers
+
 Reach = NDArray[np.float64]
 """How far an interval goes below and above its value, `[2, ...]`."""
 
@@ -23,10 +26,20 @@ def seed_reach(benchmarks: Sequence[NDArray[np.float64]], *, level: float) -> Re
 
     Each benchmark is `[statistics, seeds, problems]`, two problems or more, with the same seeds.
 
+    Raises:
+        MeasurementError: There is no value, one is not finite, or benchmarks differ in seeds.
+
     Source: Searle, Casella and McCulloch 1992, "Variance Components", chapter 4 (two-way crossed
     classification).
     """
-    seeds = benchmarks[0].shape[1]
+    for values in benchmarks:
+        numbers(values, of="the reach of seeds")
+    counts = sorted({values.shape[1] for values in benchmarks})
+    if len(counts) != 1:
+        raise MeasurementError(
+            "the reach of seeds needs the same seeds on benchmarks", found=counts
+        )
+    seeds = counts[0]
     if seeds == 1:
         return np.zeros((2, len(benchmarks[0])))
     means = np.mean([values.mean(axis=2) for values in benchmarks], axis=0)
@@ -41,8 +54,13 @@ def on_logit_scale(shares: NDArray[np.float64], reach: Reach) -> Reach:
 
     Shares are `[statistics]`; 0 and 1 have no logit and keep their reach.
 
+    Raises:
+        MeasurementError: A share is not between 0 and 1, or a reach is negative or not finite.
+
     Source: the delta method, Agresti 2013, section 3.1.
     """
+    numbers(shares, of="a logit", low=0, high=1)
+    numbers(reach, of="a reach", low=0)
     is_inner = (shares > 0) & (shares < 1) & (reach[0] > 0)
     inner = np.where(is_inner, shares, 0.5)
     steps = reach / (inner * (1 - inner))

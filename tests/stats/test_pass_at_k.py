@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emdiag.core.errors import MeasurementError
 from emdiag.stats.samples import outcome_variance, pass_at_k
 
 
@@ -27,7 +28,7 @@ def test_pass_at_k_stays_exact_for_many_samples() -> None:
 
 @pytest.mark.parametrize(("samples", "correct", "k"), [(4, 5, 1), (4, 1, 5), (4, 1, 0), (4, -1, 1)])
 def test_pass_at_k_outside_its_range_is_refused(samples: int, correct: int, k: int) -> None:
-    with pytest.raises(ValueError, match="is not defined"):
+    with pytest.raises(MeasurementError, match="is not defined"):
         pass_at_k(samples, correct, k)
 
 
@@ -52,5 +53,5 @@ def test_the_outcome_variance_is_p_times_1_minus_p_on_average(samples: int, p: f
 def test_the_outcome_variance_needs_two_samples_and_a_possible_count() -> None:
     assert outcome_variance(1, 1) is None
     assert outcome_variance(0, 0) is None
-    with pytest.raises(ValueError, match="is not defined"):
+    with pytest.raises(MeasurementError, match="is not defined"):
         outcome_variance(4, 5)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from emdiag.core.errors import MeasurementError
 from emdiag.stats.curves import place_of, slope_weights
 from emdiag.stats.intervals import interval_of, intervals_of_shares, of_two_arms, over_problems
 
@@ -28,7 +29,7 @@ def test_on_a_grid_the_slope_along_one_axis_ignores_the_other() -> None:
 
 
 def test_one_place_has_no_slope() -> None:
-    with pytest.raises(ValueError, match="needs two places"):
+    with pytest.raises(MeasurementError, match="needs two places"):
         slope_weights([0.6, 0.6])
 
 

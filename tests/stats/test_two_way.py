@@ -112,7 +112,7 @@ def test_the_share_of_seeds_above_is_the_end_of_clopper_and_pearson(above: int, 
 
 @pytest.mark.parametrize(("above", "seeds"), [(0, 0), (2, 1), (-1, 3)])
 def test_a_share_of_no_seeds_is_refused(above: int, seeds: int) -> None:
-    with pytest.raises(MeasurementError, match="needs a trial"):
+    with pytest.raises(MeasurementError, match="share of trials is not defined"):
         least_share(above, seeds)
 
 

@@ -144,9 +144,6 @@ def _macro(
     for left, right in pairs:
         _, before, after = _shared_rates(left, right)
         clusters.append(after - before)
-    interval = (
-        bootstrap_of_means(clusters) if all(cluster.size > 1 for cluster in clusters) else None
-    )
     count = len(comparisons)
     return msgspec.structs.replace(
         comparisons[0],
@@ -155,7 +152,7 @@ def _macro(
         left_value=sum(c.left_value for c in comparisons) / count,
         right_value=sum(c.right_value for c in comparisons) / count,
         difference=sum(c.difference for c in comparisons) / count,
-        interval=interval,
+        interval=bootstrap_of_means(clusters),
         test=_SIGN_FLIPS,
         p_value=sign_flip(np.concatenate([cluster / cluster.size for cluster in clusters])),
         p_holm=None,
