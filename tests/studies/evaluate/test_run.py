@@ -11,6 +11,7 @@ from emdiag.core.errors import BenchmarkError, EngineError, PlanError, RunLocked
 from emdiag.core.option_groups import Sampling
 from emdiag.core.results import remark
 from emdiag.engines import scripted as scripted_engine
+from emdiag.findings.evaluation import scores_table
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate import draw
 from emdiag.studies.evaluate.plan import EvaluatePlan, parse_checkpoints
@@ -279,3 +280,19 @@ def test_a_folder_with_an_equals_sign_in_its_name_is_a_reference(
     assert (named.label, named.ref) == ("seed-0", "out/lr=1e-5/seed-0")
     (labelled,) = parse_checkpoints(["x=out/lr=1e-5/seed-0"])
     assert (labelled.label, labelled.ref) == ("x", "out/lr=1e-5/seed-0")
+
+
+def test_samples_without_an_answer_are_no_votes_and_are_counted_beside_the_majority(
+    evaluate: Callable[..., EvaluateResult], scripted: Scripted, right_answers: RightAnswers
+) -> None:
+    golds = right_answers([f"toy/{n:04d}" for n in range(12)])
+    table = {name: ["no idea", "no idea", "no idea", *texts] for name, texts in golds.items()}
+    (score,) = evaluate(scripted("base", table), samples=8, temperature=1.0).scores
+    silent = score.by_verdict["no_answer"]
+    assert 48 < silent < 96
+    assert score.maj_at_k is not None
+    answered = sum(problem.correct > 0 for problem in score.per_problem)
+    assert score.maj_at_k.value == pytest.approx(answered / 12)  # one right vote is a majority
+    shown = scores_table([score])
+    votes = shown.rows[0][shown.columns.index("votes")].text
+    assert votes == f"{100 * (1 - silent / 96):.1f}"
