@@ -62,7 +62,9 @@ def _seed_directions(seeds: JsonObject) -> None:
 
 
 FORMER = {
-    "evaluation": _Former(fields=frozenset({"scores", "store"}), remarks=("scores.notes",)),
+    "evaluation": _Former(
+        fields=frozenset({"scores", "store"}), remarks=("scores.notes", "scores.detectable.note")
+    ),
     "comparison": _Former(
         fields=frozenset({"comparisons", "macro"}), remarks=("comparisons.notes", "macro.notes")
     ),
