@@ -187,3 +187,8 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     notes: tuple[Remark, ...]
     store: str
     figures: tuple[str, ...] = ()
+
+    @property
+    def first_axis(self) -> Axis:
+        """The axis of the plots: temperature where one setting alone was measured."""
+        return next(iter(self.axes), "temperature")

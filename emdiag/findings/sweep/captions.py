@@ -102,7 +102,7 @@ def rows_of_baselines(margin: float) -> str:
 
 def other_metrics(result: TemperatureSweepResult) -> Statement:
     """Title of the figure of all other metrics."""
-    axis = AXES[result.axes[0]].name
+    axis = AXES[result.first_axis].name
     return Statement(words=f"Coverage, agreement, length and faults over {axis}")
 
 

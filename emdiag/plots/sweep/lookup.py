@@ -40,7 +40,7 @@ class SweepLookup:
     @property
     def axis(self) -> Axis:
         """The axis of the curves."""
-        return self.result.axes[0]
+        return self.result.first_axis
 
     @cached_property
     def held(self) -> float | None:
