@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from emdiag.core.errors import MeasurementError
 from emdiag.core.results import BenchmarkScore, Metric, Remark, direction_of, remark
 from emdiag.core.seed_scores import BenchmarkSeeds, SeedDifference, SeedGroup, SeedsAbove, SeedScore
 from emdiag.stats.comparisons import holm
@@ -37,7 +38,12 @@ class Trained:
 
 
 def summarise_seeds(trained: Sequence[Trained], *, base: BenchmarkScore | None) -> BenchmarkSeeds:
-    """One benchmark, all scored on the same problems: registered, groups of seeds, the oracle."""
+    """One benchmark, all scored on the same problems: registered, groups of seeds, the oracle.
+
+    Raises:
+        MeasurementError: They were scored on different problems.
+    """
+    _refuse_different_problems([*(member.score for member in trained), *([base] if base else [])])
     by_group: dict[tuple[str, int], list[Trained]] = {}
     for member in trained:
         by_group.setdefault((member.group, member.update), []).append(member)
@@ -109,6 +115,18 @@ def _group(
         lower_seeds=seeds_apart(rates),
         difference=None if base is None else _difference(rates, base),
     )
+
+
+def _refuse_different_problems(scores: Sequence[BenchmarkScore]) -> None:
+    first, *others = (tuple(row.problem_id for row in score.per_problem) for score in scores)
+    for score, problems in zip(scores[1:], others, strict=True):
+        if not first or problems != first:
+            raise MeasurementError(
+                "seeds are put together on the same problems, one or more",
+                found=f"{scores[0].label} has {len(first)} and {score.label} {len(problems)}, "
+                f"{len({*first} & {*problems})} of them in common",
+                hint="score all seeds, and the base, with the same --limit",
+            )
 
 
 def _rates(score: BenchmarkScore) -> NDArray[np.float64]:

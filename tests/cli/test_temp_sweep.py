@@ -95,3 +95,28 @@ def test_three_dots_fill_in_what_a_reader_would(first: int, step: int, count: in
 def test_three_dots_that_fill_nothing_are_refused(text: str) -> None:
     with pytest.raises(PlanError, match="does not fill a range"):
         numbers(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--limit", "1", "--temperatures", "0.5,1"],
+        ["--limit", "2", "--temperatures", "0.5,1"],
+        ["--limit", "1", "--temperatures", "1"],
+    ],
+)
+def test_one_problem_two_or_one_temperature_with_several_samples_give_no_trend(
+    run: Callable[..., Result], tmp_path: Path, arguments: list[str]
+) -> None:
+    """Two problems of which each has its own slope would have an interval."""
+    half = {f"toy/{number:04d}": ["\\boxed{1}", "\\boxed{2}"] for number in range(12)}
+    (tmp_path / "two.json").write_text(json.dumps(half))
+    found = run("--samples", "4", *arguments, "--report", "page.html", "--json")
+    assert found.exit_code == 0, found.output
+    (tmp_path / "result.json").write_text(found.stdout)
+    result = read_result(tmp_path / "result.json", TemperatureSweepResult)
+    assert {slope.trend for slope in result.slopes} <= {"undecided"}
+    assert {pair.direction for pair in result.slope_differences} <= {"undecided"}
+    assert "NaN" not in found.stdout
+    assert result.figures
+    assert run("--samples", "4", *arguments, "--no-plots").exit_code == 0

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.errors import MeasurementError
 from emdiag.core.results import BenchmarkScore, ProblemScore, TextRates, as_given, remark
-from emdiag.measure.seed_summary import Trained, summarise_seeds
+from emdiag.measure.seed_summary import Trained, summarise_seeds, with_directions
 from emdiag.stats.intervals import of_differences, wilson
 
 
@@ -160,3 +161,24 @@ def test_equal_weights_are_said_and_notes_of_scores_come_once() -> None:
         base=None,
     )
     assert found.notes == (remark("some-same-weights"), as_given("leaked"))
+
+
+def test_seeds_with_different_problems_are_not_put_together() -> None:
+    seeds = [trained("seed-0", [0.5] * 3), trained("seed-1", [0.5] * 4)]
+    with pytest.raises(MeasurementError, match="same problems") as refused:
+        summarise_seeds(seeds, base=None)
+    assert "3 of them in common" in str(refused.value)
+    with pytest.raises(MeasurementError, match="same problems"):
+        summarise_seeds(seeds[:1], base=scored([0.5] * 2, label="base"))
+
+
+@pytest.mark.parametrize("rates", [[0.5], [1.0, 1.0], [0.0] * 30])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_one_problem_or_equal_ones_are_no_direction(rates: list[float], seeds: int) -> None:
+    cells = [trained(f"seed-{number}", rates) for number in range(seeds)]
+    summary = summarise_seeds(cells, base=scored([0.5] * len(rates), label="base"))
+    (summary,) = with_directions([summary])
+    (group,) = summary.groups
+    assert "nan" not in repr(group)
+    assert group.difference is not None
+    assert group.difference.direction == "undecided"

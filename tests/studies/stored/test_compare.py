@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def _store_run(root: Path, *, benchmark: str, weights: str, right: NDArray[np.bool_]) -> str:
-    """A graded run with `right[problem, sample]`; returns its key."""
+def _store_run(
+    root: Path, *, benchmark: str, weights: str, right: NDArray[np.bool_], first: int = 0
+) -> str:
+    """A graded run with `right[problem, sample]`, the first problem numbered; returns its key."""
     spec = RunSpec(
         benchmark=benchmark,
         template="boxed",
@@ -40,7 +42,7 @@ def _store_run(root: Path, *, benchmark: str, weights: str, right: NDArray[np.bo
         for (problem, sample), correct in np.ndenumerate(right):
             journal.append(
                 Grade(
-                    problem_id=f"{benchmark}/{problem:04d}",
+                    problem_id=f"{benchmark}/{first + problem:04d}",
                     sample_index=sample,
                     verdict=Verdict.CORRECT if correct else Verdict.WRONG,
                     extracted="4",
@@ -161,3 +163,46 @@ def test_names_that_fit_no_run_or_several_are_refused(tmp_path: Path) -> None:
         emdiag.compare(key, other, store=tmp_path)
     with pytest.raises(PlanError, match="margin"):
         emdiag.compare(key, key, store=tmp_path, margin=2.0)
+
+
+def _compared(root: Path, *runs: NDArray[np.bool_]) -> emdiag.CompareResult:
+    keys = [
+        _store_run(root, benchmark="toy", weights=str(number), right=right)
+        for number, right in enumerate(runs)
+    ]
+    return emdiag.compare(*keys, store=root)
+
+
+def test_one_shared_problem_with_several_samples_is_compared_and_nothing_follows(
+    tmp_path: Path,
+) -> None:
+    four = np.ones((3, 4), np.bool_)
+    (found,) = _compared(tmp_path, four[:1] & [True, False, False, False], four).comparisons
+    assert (found.problems, found.difference) == (1, 0.75)
+    assert (found.interval, found.p_value, found.conclusion) == (None, 1.0, "undecided")
+    assert found.detectable is not None
+    assert found.detectable.gain is None
+    assert found.notes == (remark("on-one-side-only", problems=2),)
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+def test_two_problems_and_equal_gains_say_nothing_certain(tmp_path: Path, samples: int) -> None:
+    right = np.ones((2, samples), np.bool_)
+    (found,) = _compared(tmp_path / "gain", ~right, right).comparisons
+    assert (found.difference, found.interval, found.conclusion) == (1.0, None, "undecided")
+    assert found.p_value == 0.5  # both signs alike, of four ways
+    (found,) = _compared(tmp_path / "alike", right, right).comparisons
+    assert found.interval is not None
+    assert found.interval.high > 0.6
+    assert found.conclusion == "undecided"
+
+
+@pytest.mark.parametrize(("problems", "words"), [(0, "holds no grades"), (3, "share no graded")])
+def test_runs_without_a_problem_in_common_are_refused(
+    tmp_path: Path, problems: int, words: str
+) -> None:
+    right = np.ones((3, 2), np.bool_)
+    left = _store_run(tmp_path, benchmark="toy", weights="l", right=right)
+    other = _store_run(tmp_path, benchmark="toy", weights="r", right=right[:problems], first=3)
+    with pytest.raises(emdiag.EmdiagError, match=words):
+        emdiag.compare(left, other, store=tmp_path)
