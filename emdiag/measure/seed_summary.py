@@ -118,8 +118,8 @@ def _group(
 
 
 def _refuse_different_problems(scores: Sequence[BenchmarkScore]) -> None:
-    first, *others = (tuple(row.problem_id for row in score.per_problem) for score in scores)
-    for score, problems in zip(scores[1:], others, strict=True):
+    first, *rest = (tuple(row.problem_id for row in score.per_problem) for score in scores)
+    for score, problems in zip(scores[1:], rest, strict=True):
         if not first or problems != first:
             raise MeasurementError(
                 "seeds are put together on the same problems, one or more",
