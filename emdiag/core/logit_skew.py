@@ -227,6 +227,9 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     """Everything one study of logits found.
 
     Attributes:
+        vocab_size: Logits counted at each position; None in records of before, which have no
+            `top10_prob`, `top50_prob`, `tail_prob`, `varentropy_nats2`, `kl_by_rank_nats` or share
+            of the third moment (`skewness_top1_share`, `skewness_top10_share`) either.
         figures: Files of the plots, without ending; each as `.svg` and `.png`.
     """
 
@@ -247,3 +250,4 @@ class LogitSkewResult(Result, frozen=True, kw_only=True, tag="logits"):
     notes: tuple[Remark, ...]
     store: str
     figures: tuple[str, ...] = ()
+    vocab_size: int | None = None

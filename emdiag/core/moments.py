@@ -19,6 +19,9 @@ NUCLEUS = 0.9
 TOP_LOGITS = 50
 """Highest logits that have moments of their own; the published figure knows no others."""
 
+FEW_LOGITS = 10
+"""Highest logits whose probability and share of the third moment are kept."""
+
 OVERLAP = 10
 """Highest logits whose overlap between checkpoints is counted."""
 
@@ -30,6 +33,15 @@ RANK_BUCKETS = (
     *((65, 128), (129, 256), (257, 512), (513, 1024), (1025, None)),
 )
 """First and last rank, at the base, of the tokens whose logit shift is averaged; None: the rest."""
+
+KL_BUCKETS = ((1, 1), (2, 10), (11, 50), (51, 1000), (1001, None))
+"""First and last rank, at the base, of the tokens whose part of the KL is kept; None: the rest."""
+
+
+def rank_part(first: int, last: int | None) -> str:
+    """What a bucket of ranks is called as a part, such as `rank 1`, `rank 2-10` or `rank 1001-`."""
+    return f"rank {first}" if first == last else f"rank {first}-{last or ''}"
+
 
 COOLING_TEMPERATURES = tuple(2 ** (quarter / 4) for quarter in range(-12, 9))
 """Temperatures of the base at which the KL divergence is read: 1/8 to 4, by quarters of octaves."""
@@ -125,6 +137,9 @@ class LogitTrace(Record, frozen=True, kw_only=True):
         zeros: Logits that are exactly 0.
         top_mean, top_m2, top_m3, top_m4, top_zeros: The same for the `TOP_LOGITS` highest alone.
         centred_histogram: Of raw logits minus the mean of their position.
+        varentropy_nats2: Variance of -log p under p, at temperature 1.
+        top10_prob, top50_prob: Of the `FEW_LOGITS` and `TOP_LOGITS` most likely tokens together.
+        top1_m3, top10_m3: What the most likely and the `FEW_LOGITS` most likely have of `m3`.
     """
 
     problem_id: str
@@ -151,6 +166,11 @@ class LogitTrace(Record, frozen=True, kw_only=True):
     top_zeros: tuple[int, ...]
     histogram: Histogram
     centred_histogram: Histogram
+    varentropy_nats2: tuple[float, ...]
+    top10_prob: tuple[float, ...]
+    top50_prob: tuple[float, ...]
+    top1_m3: tuple[float, ...]
+    top10_m3: tuple[float, ...]
 
 
 class PairTrace(Record, frozen=True, kw_only=True):
@@ -176,6 +196,9 @@ class PairTrace(Record, frozen=True, kw_only=True):
             averaged over positions.
         shift_by_rank: For each of `RANK_BUCKETS`, checkpoint's logit minus base's, averaged over
             the bucket's tokens and over positions; None for a bucket beyond the vocabulary.
+        kl_by_rank_nats: For each of `KL_BUCKETS`, what its tokens have of `kl_nats`, averaged over
+            positions: the sum of p log(p / q) - p + q, p the checkpoint's and q the base's, which
+            no token makes negative; None for a bucket beyond the vocabulary.
     """
 
     problem_id: str
@@ -190,6 +213,7 @@ class PairTrace(Record, frozen=True, kw_only=True):
     reranking_kl_nats: tuple[float, ...]
     cooling_curve_nats: tuple[float, ...]
     shift_by_rank: tuple[float | None, ...]
+    kl_by_rank_nats: tuple[float | None, ...]
 
 
 class ReadingSpec(Record, frozen=True, kw_only=True):
@@ -206,7 +230,7 @@ class ReadingSpec(Record, frozen=True, kw_only=True):
     vocab_size: int
     entropy_temperatures: tuple[float, ...] = ()
     trust_remote_code: bool = False
-    revision: int = 1
+    revision: int = 2
 
 
 class PairSpec(Record, frozen=True, kw_only=True):

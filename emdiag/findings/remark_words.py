@@ -22,6 +22,12 @@ _NOTES: Final = {
     "all-of": "{parts:each}",
     "partial": "partial: the first {problems} of {total:count problem}",
     "cut-off": "{share:percent} of samples were cut off at {limit:count token}",
+    "skewness-sees": "skewness is the same for a z + b, so it does not see cooling; of the third "
+    "moment of {label} on {text} the most likely of {tokens:count token} makes {top1:percent}, the "
+    "ten most likely {top10:percent}",
+    "skewness-sees-not": "skewness is the same for a z + b, so it does not see cooling; what the "
+    "most likely tokens make of it was not measured then",
+    "no-right-skew": "a problem without a third moment above zero",
     "too-few-to-find": "even if all of {problems:count problem} changed for the better, the test "
     "would not find it",
     "too-few-change": "too few: even if all of them changed for the better, the test would often "
@@ -145,6 +151,7 @@ _REASONS: Final = {
     "auroc": "AUROC {value:statistic} over {problems:count problem} with a right and a wrong "
     "answer",
     "seeds": "over {seeds:count seed}",
+    "vocabulary": "{tokens:given for a vocabulary of|for a vocabulary whose size was not stored}",
     "as-published": "as published {change:change}{differs:if , which would say something else}",
     "differs": "{label} is {how} than {base} on {text}: {statistic} {change:moved before after}",
     "no-difference": "No significant difference between {label} and {base} on {text}: {statistic} "

@@ -6,7 +6,14 @@ from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Role
 from emdiag.core.logit_skew import OWN, LogitEstimate, LogitSkewResult
 from emdiag.core.results import Amount, Remark, remark
-from emdiag.findings.logits.rows import AUROC, SKEWNESS, TENTHS, LogitRows, difference_remark
+from emdiag.findings.logits.rows import (
+    AUROC,
+    SKEWNESS,
+    TENTHS,
+    LogitRows,
+    difference_remark,
+    skewness_sees,
+)
 from emdiag.ledger.claims_file import (
     Verdicts,
     concluded,
@@ -57,7 +64,12 @@ def _skewness(
     verdict = tested(decide(difference.interval, claim.decision), difference.p_holm, claim.decision)
     name = remark("skewness-difference", label=arm.label, base=study.base)
     figures = [figure_of(name, difference, "skewness")]
-    why = [reason, remark("seeds", seeds=estimate.seeds)]
+    why = [
+        reason,
+        remark("seeds", seeds=estimate.seeds),
+        remark("vocabulary", tokens=study.vocab_size),
+        skewness_sees(LogitRows(study), study.base),
+    ]
     published = _as_published(study, arm.label)
     if published is not None and published.value is not None:
         amount = Amount(published.value, published.interval)

@@ -8,13 +8,21 @@ from math import log
 import torch
 from torch import Tensor
 
-from emdiag.core.moments import OVERLAP, RANK_BUCKETS, RANKED, LogitTrace, PairTrace
+from emdiag.core.moments import (
+    KL_BUCKETS,
+    OVERLAP,
+    RANK_BUCKETS,
+    RANKED,
+    LogitTrace,
+    PairTrace,
+)
 from emdiag.core.protocols import TextLogits
 from emdiag.measure.cooling import Cooling
 from emdiag.measure.logits import BlockShape, Columns, Reduction, TracedText, blocks, counted
 from emdiag.measure.ranking import kendall_tau, reranking_kl
 
 _LAST_RANK = max(last for _, last in RANK_BUCKETS if last is not None)
+_LAST_KL_RANK = max(last for _, last in KL_BUCKETS if last is not None)
 
 
 def pair_traces(
@@ -71,10 +79,12 @@ class _Pairs:
         self._columns = Columns()
         self._curve: list[Tensor] = []
         self._shifts: list[Tensor] = []
+        self._kl_by_rank: list[Tensor] = []
 
     def add(self, base: _BlockLogits, own: _BlockLogits) -> None:
         """Take in one block of both."""
-        weight = self._add_divergences(base, own)
+        top = base.logits.topk(min(_LAST_RANK, base.logits.shape[1]), dim=1)
+        weight = self._add_divergences(base, own, top.indices)
         cooling = Cooling.of(
             base.logits, highest=base.shape.highest, weight=weight, entropy=own.shape.entropy
         )
@@ -82,28 +92,33 @@ class _Pairs:
         temperature, left = cooling.best(values, slopes)
         self._curve.append(values)
         self._columns.add(cooling_temperature=temperature, cooled_kl_nats=left)
-        self._add_order(base, own, weight)
+        self._add_order(base, own, weight, top)
 
     def trace(self, read: TracedText) -> PairTrace:
         """Everything that came in."""
         columns = self._columns.joined()
         for name in ("kendall_tau", "cooling_temperature"):
             columns[name] = tuple(None if x != x else x for x in columns[name])  # noqa: PLR0124 - nan
-        shifts = torch.cat(self._shifts).mean(dim=0).tolist()
         return PairTrace(
             problem_id=read.problem_id,
             sample_index=read.sample_index,
             cooling_curve_nats=tuple(torch.cat(self._curve).mean(dim=0).tolist()),
-            shift_by_rank=tuple(None if x != x else x for x in shifts),  # noqa: PLR0124 - nan
+            shift_by_rank=_means(self._shifts),
+            kl_by_rank_nats=_means(self._kl_by_rank),
             **columns,
         )
 
-    def _add_divergences(self, base: _BlockLogits, own: _BlockLogits) -> Tensor:
-        """KL both ways and Jensen-Shannon; the checkpoint's probabilities, `[position, vocab]`."""
+    def _add_divergences(self, base: _BlockLogits, own: _BlockLogits, ranked: Tensor) -> Tensor:
+        """KL both ways and Jensen-Shannon; the checkpoint's probabilities, `[position, vocab]`.
+
+        `ranked` are the base's most likely tokens, `[position, rank]`.
+        """
         before, after = base.log_probs(), own.log_probs()
         weight, base_weight = after.exp(), before.exp()
         gap = after.sub_(before)
-        kl = (weight * gap).sum(dim=1, dtype=torch.float64)
+        parts = weight * gap
+        kl = parts.sum(dim=1, dtype=torch.float64)
+        self._kl_by_rank.append(_by_rank(parts.sub_(weight).add_(base_weight), ranked))
         reverse = -(base_weight * gap).sum(dim=1, dtype=torch.float64)
         # With m half of both: log m = log p(base) + softplus(gap) - log 2.
         middle = torch.nn.functional.softplus(gap).sub_(log(2))
@@ -115,10 +130,11 @@ class _Pairs:
         )
         return weight
 
-    def _add_order(self, base: _BlockLogits, own: _BlockLogits, weight: Tensor) -> None:
+    def _add_order(
+        self, base: _BlockLogits, own: _BlockLogits, weight: Tensor, top: torch.return_types.topk
+    ) -> None:
         """What became of the base's ranking."""
         size = base.logits.shape[1]
-        top = base.logits.topk(min(_LAST_RANK, size), dim=1)
         own_values = own.logits.gather(1, top.indices)
         all_shifts = (own.shape.mean - base.shape.mean) * size
         self._shifts.append(_shift_by_rank(top.values, own_values, all_shifts, size))
@@ -134,6 +150,26 @@ class _Pairs:
             overlap_frac=shared.double().mean(dim=1),
             reranking_kl_nats=reranking_kl(chosen, remaining=size - ranked),
         )
+
+
+def _means(buckets: list[Tensor]) -> tuple[float | None, ...]:
+    """Of each bucket over all positions; None for a bucket beyond the vocabulary, which is nan."""
+    means = torch.cat(buckets).mean(dim=0).tolist()
+    return tuple(None if x != x else x for x in means)  # noqa: PLR0124 - nan
+
+
+def _by_rank(parts: Tensor, ranked: Tensor) -> Tensor:
+    """Sum of a token's parts in each of `KL_BUCKETS`, float64 `[position, bucket]`."""
+    ranked = ranked[:, :_LAST_KL_RANK]
+    of_ranked = parts.gather(1, ranked).double()
+    rest = parts.scatter(1, ranked, 0.0).sum(dim=1, dtype=torch.float64)
+    sums = [
+        rest if last is None else of_ranked[:, first - 1 : last].sum(dim=1)
+        for first, last in KL_BUCKETS
+    ]
+    is_empty = torch.tensor([first > parts.shape[1] for first, _ in KL_BUCKETS])
+    by_bucket = torch.stack(sums, dim=1).clamp(min=0)
+    return by_bucket.masked_fill(is_empty.to(by_bucket.device), torch.nan)
 
 
 def _by_base_then_checkpoint(before: Tensor, after: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.logit_skew import OWN, LogitSource
-from emdiag.core.moments import RANK_BUCKETS, Moments
-from emdiag.core.results import Remark
+from emdiag.core.moments import KL_BUCKETS, RANK_BUCKETS, Moments, rank_part
+from emdiag.core.results import Remark, remark
 from emdiag.measure.logit_estimates import EstimateRow, EstimateTable
 from emdiag.measure.logit_statistics import (
     Floats,
@@ -19,12 +19,13 @@ from emdiag.measure.logit_statistics import (
     forking,
     texts_to_problems,
 )
-from emdiag.stats.jackknife import Jackknifed, pooled_shape
+from emdiag.stats.jackknife import Jackknifed, pooled_shape, ratio_shape
 from emdiag.stats.moments import DECILES, MomentColumns
 
 PER_TOKEN = (
     *("mean", "sigma", "skewness", "excess_kurtosis", "entropy_nats", "effective_vocabulary"),
-    *("top1_prob", "top1_margin_nats", "nucleus_size", "written_rank", "written_log_prob"),
+    *("top1_prob", "top10_prob", "top50_prob", "tail_prob", "varentropy_nats2"),
+    *("top1_margin_nats", "nucleus_size", "written_rank", "written_log_prob"),
     "self_certainty_nats",
 )
 POOLED = ("mean", "sigma", "skewness", "excess_kurtosis")
@@ -69,6 +70,7 @@ def add_rows(table: EstimateTable, arm: ArmReadings, base_spans: tuple[Mask, Mas
     rows.per_token("log_prob_mean", statistic="mean", source="log_prob")
     rows.pooled("raw", lambda member: member.moments)
     rows.pooled("log_prob", lambda member: member.moments.shifted(-member.log_sum_exp))
+    rows.skewness_shares()
     for decile in range(1, DECILES + 1):
         masks = [member.decile == decile for member in arm.members]
         of_base = None if arm.base is None else arm.base.decile == decile
@@ -90,6 +92,7 @@ def add_rows(table: EstimateTable, arm: ArmReadings, base_spans: tuple[Mask, Mas
         for name in arm.pairs[0].statistics:
             rows.pair(name)
         rows.shifts()
+        rows.kl_by_rank()
 
 
 class RowMaker:
@@ -138,7 +141,7 @@ class RowMaker:
         arm = self._arm
         assert arm.base is not None
         for number, (first, last) in enumerate(RANK_BUCKETS):
-            name = f"rank {first}-{last or ''}" if first != last else f"rank {first}"
+            name = rank_part(first, last)
             log_probs, centred = (
                 np.stack([texts_to_problems(values[:, number], arm.base) for values in of_seeds])
                 for of_seeds in (
@@ -152,6 +155,30 @@ class RowMaker:
                     "log_prob_shift_nats", spread=log_probs, base=zero, part=name, source="log_prob"
                 )
                 self.add("centred_shift", spread=centred, base=zero, part=name)
+
+    def kl_by_rank(self) -> None:
+        """Parts of the KL by the base's rank; they add up to it."""
+        arm = self._arm
+        assert arm.base is not None
+        for number, (first, last) in enumerate(KL_BUCKETS):
+            spread = np.stack(
+                [texts_to_problems(pair.kl_by_rank[:, number], arm.base) for pair in arm.pairs]
+            )
+            if not np.isnan(spread).all():
+                self.add("kl_by_rank_nats", spread=spread, part=rank_part(first, last))
+
+    def skewness_shares(self) -> None:
+        """What the highest logits have of the third moment; undefined where a problem has none."""
+        members = self._arm.members
+        whole = np.stack([each.by_problem(each.statistics["skewness"]) for each in members])
+        is_read: Mask = np.asarray(~np.isnan(whole).any(axis=0))
+        for number, name in enumerate(("skewness_top1_share", "skewness_top10_share")):
+            parts = np.stack([each.by_problem(each.skewness_of_top[number]) for each in members])
+            known = parts[:, is_read], whole[:, is_read]
+            share = ratio_shape(*known) if is_read.any() and (known[1] > 0).all() else None
+            value, spread = spread_out(share, is_read, len(members))
+            note = None if share else remark("no-right-skew")
+            self.add(name, spread=spread, value=value, note=note)
 
     def pooled(self, source: LogitSource, columns: Callable[[Positions], MomentColumns]) -> None:
         """Moments of all values together, of the problems that every reading has."""

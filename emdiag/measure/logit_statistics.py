@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ FORKING_FRAC = 0.2
 
 Source: Wang et al. 2025, arXiv:2506.01939."""
 
-_KEPT = ("top1_prob", "top1_margin_nats", "nucleus_size", "written_rank", "written_log_prob")
+_KEPT = (
+    *("top1_prob", "top10_prob", "top50_prob", "varentropy_nats2", "top1_margin_nats"),
+    *("nucleus_size", "written_rank", "written_log_prob"),
+)
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +38,8 @@ class Positions:
         moments: Of all logits of each position.
         top: Of the `TOP_LOGITS` highest.
         zeros, top_zeros: Logits that are exactly 0, of all and of the highest, `[position]`.
+        skewness_of_top: What the most likely token and the ten most likely have of the skewness at
+            each position, `[position]` each; nan where all logits are equal.
         top1: Most likely tokens, `[position]`.
         log_sum_exp: `[position]`.
         histogram, centred: Of all positions together.
@@ -50,6 +55,7 @@ class Positions:
     top: MomentColumns
     zeros: NDArray[np.int64]
     top_zeros: NDArray[np.int64]
+    skewness_of_top: tuple[Floats, Floats]
     top1: NDArray[np.int64]
     log_sum_exp: Floats
     histogram: Histogram
@@ -105,6 +111,9 @@ def positions_of(
     }
     for name in _KEPT:
         statistics[name] = _joined(traces, name)
+    statistics["tail_prob"] = (
+        1 - statistics["top50_prob"] if size > TOP_LOGITS else np.zeros(len(lse))
+    )
     for number, temperature in enumerate(temperatures):
         values = [np.array(trace.entropies_nats[number]) for trace in traces]
         statistics[f"entropy_nats_at_{temperature:g}"] = np.concatenate(values)
@@ -123,6 +132,10 @@ def positions_of(
         top=_columns(traces, "top_", min(size, TOP_LOGITS)),
         zeros=_joined(traces, "zeros").astype(np.int64),
         top_zeros=_joined(traces, "top_zeros").astype(np.int64),
+        skewness_of_top=(
+            replace(moments, m3=_joined(traces, "top1_m3")).skewness(),
+            replace(moments, m3=_joined(traces, "top10_m3")).skewness(),
+        ),
         top1=_joined(traces, "top1_token").astype(np.int64),
         log_sum_exp=lse,
         histogram=histogram,
@@ -142,6 +155,7 @@ class PairStatistics:
         log_prob_shift, centred_shift: By the base's rank, `[text, bucket]`; the shift of
             log-probabilities, and that of logits less the shift of the vocabulary's mean. Nan for
             a bucket beyond the vocabulary.
+        kl_by_rank: Parts of the KL by the base's rank, `[text, bucket]`; nan likewise.
     """
 
     statistics: Mapping[str, Floats]
@@ -149,6 +163,7 @@ class PairStatistics:
     curves: Floats
     log_prob_shift: Floats
     centred_shift: Floats
+    kl_by_rank: Floats
 
 
 def pair_statistics(
@@ -174,6 +189,7 @@ def pair_statistics(
         curves=np.array([trace.cooling_curve_nats for trace in pairs]),
         log_prob_shift=shifts - of_log_sum[:, None],
         centred_shift=shifts - of_mean[:, None],
+        kl_by_rank=np.array([trace.kl_by_rank_nats for trace in pairs], dtype=np.float64),
     )
 
 

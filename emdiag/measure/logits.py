@@ -18,6 +18,7 @@ from torch import Tensor
 
 from emdiag.core.errors import MeasurementError
 from emdiag.core.moments import (
+    FEW_LOGITS,
     HISTOGRAM_BINS,
     HISTOGRAM_LOW,
     HISTOGRAM_WIDTH,
@@ -94,7 +95,8 @@ def blocks(chunk: Tensor, start: int) -> Iterator[tuple[Tensor, int]]:
 class BlockShape:
     """What a block's other statistics are made of, `[position]`, float64.
 
-    `top1` is the token of the highest logit, the first of those that tie; entropy is in nats.
+    `top1` is the token of the highest logit, the first of those that tie; entropy is in nats,
+    varentropy in their squares.
     """
 
     mean: Tensor
@@ -102,6 +104,7 @@ class BlockShape:
     top1: Tensor
     log_sum_exp: Tensor
     entropy: Tensor
+    varentropy: Tensor
 
 
 class Columns:
@@ -178,13 +181,15 @@ class Reduction:
         mean = logits.sum(dim=1, dtype=torch.float64) / logits.shape[1]
         highest, top1 = logits.max(dim=1)  # the first of those that tie
         self._refuse_nonfinite(logits, mean, at)
-        log_sum, entropy = _softmax(logits - highest[:, None], 1.0)
+        less = logits - highest[:, None]
+        log_sum, entropy = _softmax(less, 1.0)
         return BlockShape(
             mean=mean,
             highest=highest.double(),
             top1=top1,
             log_sum_exp=highest.double() + log_sum,
             entropy=entropy,
+            varentropy=_varentropy(less, log_sum, entropy),
         )
 
     def _add_moments(self, logits: Tensor, shape: BlockShape) -> None:
@@ -207,6 +212,7 @@ class Reduction:
         self._columns.add(
             log_sum_exp=shape.log_sum_exp,
             entropy_nats=shape.entropy,
+            varentropy_nats2=shape.varentropy,
             top1_token=shape.top1,
             top1_prob=(shape.highest - shape.log_sum_exp).exp(),
             written_rank=(logits > chosen).sum(dim=1) + 1,
@@ -215,7 +221,12 @@ class Reduction:
 
     def _add_top(self, logits: Tensor, shape: BlockShape) -> None:
         size = logits.shape[1]
-        top = logits.topk(min(_SORTED_AT_FIRST, size), dim=1).values.double()
+        highest = logits.topk(min(_SORTED_AT_FIRST, size), dim=1).values
+        top = highest.double()
+        # As float32, like the sum that they are shares of: what is left is then exact.
+        mass = (highest[:, :TOP_LOGITS] - highest[:, :1]).exp().double().cumsum(dim=1)
+        mass = mass / (shape.log_sum_exp - shape.highest).exp()[:, None]
+        cubes = (top[:, :FEW_LOGITS] - shape.mean[:, None]).pow(3)
         margin = top[:, 0] - top[:, 1] if size > 1 else torch.zeros_like(top[:, 0])
         kept = top[:, :TOP_LOGITS]
         mean = kept.mean(dim=1)
@@ -228,6 +239,10 @@ class Reduction:
             top_m3=away.pow(3).sum(dim=1),
             top_m4=away.pow(4).sum(dim=1),
             top_zeros=(kept == 0).sum(dim=1),
+            top10_prob=mass[:, :FEW_LOGITS][:, -1].clamp(max=1),
+            top50_prob=mass[:, -1].clamp(max=1),
+            top1_m3=cubes[:, 0],
+            top10_m3=cubes.sum(dim=1),
         )
 
     def _count(self, name: str, values: Tensor) -> None:
@@ -269,6 +284,17 @@ def _softmax(less: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     log_sum = total.log()
     mean = weight.mul_(scaled).sum(dim=1, dtype=torch.float64) / total
     return log_sum, (log_sum - mean).clamp_(min=0)
+
+
+def _varentropy(less: Tensor, log_sum: Tensor, entropy: Tensor) -> Tensor:
+    """Variance of -log p under p, float64 `[position]`; takes the place of `less`.
+
+    `less` are logits less their maximum, `[position, vocab]`.
+    """
+    weight = less.exp()
+    away = less.sub_((log_sum - entropy)[:, None].to(less.dtype))
+    square = weight.mul_(away).mul_(away).sum(dim=1, dtype=torch.float64)
+    return square / log_sum.exp()
 
 
 def _nucleus(logits: Tensor, top: Tensor, log_sum_exp: Tensor) -> Tensor:

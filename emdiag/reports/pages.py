@@ -103,7 +103,7 @@ def logit_page(result: LogitSkewResult) -> Page:
         sections=_not_empty(
             Section(
                 heading="Skewness",
-                pictures=_pictures(figures, logit_captions.SHAPE, answers),
+                pictures=_pictures(figures, logit_captions.shape_captions(rows), answers),
                 tables=logit_tables.main_tables(rows),
             ),
             Section(

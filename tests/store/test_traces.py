@@ -8,6 +8,7 @@ import pytest
 from emdiag.core.errors import JournalError, RunLockedError, RunMismatchError
 from emdiag.core.moments import (
     COOLING_TEMPERATURES,
+    KL_BUCKETS,
     RANK_BUCKETS,
     Histogram,
     LogitTrace,
@@ -58,6 +59,7 @@ def pair(problem: str = "p/0000", kl: float = 0.5) -> PairTrace:
         reranking_kl_nats=(0.0,),
         cooling_curve_nats=(0.1,) * len(COOLING_TEMPERATURES),
         shift_by_rank=(None,) * len(RANK_BUCKETS),
+        kl_by_rank_nats=(None,) * len(KL_BUCKETS),
     )
 
 
@@ -95,7 +97,7 @@ def test_traces_come_back_exactly_and_the_last_of_a_text_counts(tmp_path: Path) 
         {"dtype": "bfloat16"},
         {"vocab_size": 97},
         {"entropy_temperatures": (0.5,)},
-        {"revision": 2},
+        {"revision": 3},
         {"trust_remote_code": True},
     ],
 )

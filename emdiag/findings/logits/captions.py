@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from emdiag.core.logit_skew import LogitEstimate, PublishedFigure
-from emdiag.findings.logits.rows import SHIFTS, LogitRows, LogitStatistic
+from emdiag.findings.logits.rows import SHIFTS, LogitRows, LogitStatistic, sight
 from emdiag.findings.numbers import count, intervals_drawn, listed, span
 
 CHAPTER: Final = "What happened to the logits"
-SHAPE: Final = {
+_SHAPE: Final = {
     "per-token-skewness": (
         "Skewness of the logits at one position after the other, a shape for each checkpoint. "
         "It leans right where a few tokens stand far above the rest."
@@ -43,7 +43,7 @@ OWN_MEASURE: Final = (
 PUBLISHED: Final = {
     "published": (
         "Skewness as the released script measures it, and what becomes of it as its quirks are "
-        "undone one by one."
+        "undone one by one. It is the same for a z + b, so it does not see cooling."
     )
 }
 
@@ -77,6 +77,14 @@ WHOLE_BAR: Final = "What the KL is made of"
 OWN_TEMPERATURES: Final = "gone with a best temperature at each position"
 EACH_ALONE: Final = "Each undone alone (dotted: as published)"
 LADDER: Final = "one quirk more is undone at each step"
+
+
+def shape_captions(rows: LogitRows) -> dict[str, str]:
+    """Of the figures of skewness, each with what that can see."""
+    if not rows.main_texts:
+        return dict(_SHAPE)
+    sees = sight(rows, rows.main_texts[0])
+    return {name: f"{caption} {sees}" for name, caption in _SHAPE.items()}
 
 
 def ladder_title(first: str) -> str:

@@ -16,9 +16,10 @@ from emdiag.core.logit_skew import (
     StatisticKind,
     TopTokenFlow,
 )
-from emdiag.core.moments import RANK_BUCKETS
+from emdiag.core.moments import KL_BUCKETS, RANK_BUCKETS, rank_part
 from emdiag.core.results import Amount, Direction, Remark, remark
 from emdiag.findings.numbers import change, statistic
+from emdiag.findings.remarks import words_of
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,27 @@ SHIFTS: Final = (
 )
 """By rank: of what a sampler sees, and of logits less the mean of their position."""
 
+SHARPENING: Final = (
+    *map(LogitStatistic, ("top1_prob", "top10_prob", "top50_prob", "tail_prob")),
+    LogitStatistic("varentropy_nats2"),
+)
+"""What sees a distribution sharpen, which skewness does not."""
+
+KL_BY_RANK: Final = tuple(
+    LogitStatistic("kl_by_rank_nats", part=rank_part(*bucket)) for bucket in KL_BUCKETS
+)
+"""Where the KL lies, by the base's rank."""
+
+SKEWNESS_SHARES: Final = (
+    LogitStatistic("skewness_top1_share"),
+    LogitStatistic("skewness_top10_share"),
+)
+"""What the most likely token and the ten most likely have of the third moment."""
+
 TENTHS: Final = tuple(f"decile {number}" for number in range(1, 11))
 """Parts of a text by position."""
 
-RANKS: Final = tuple(
-    f"rank {low}" if low == high else f"rank {low}-{high or ''}" for low, high in RANK_BUCKETS
-)
+RANKS: Final = tuple(rank_part(*bucket) for bucket in RANK_BUCKETS)
 """Parts of the vocabulary by the base's rank, the most likely token first."""
 
 
@@ -200,6 +216,25 @@ def difference_remark(rows: LogitRows, label: str, text: str, of: LogitStatistic
         "no-difference", label=label, base=base, text=where, statistic=name, change=moved,
         before=before, after=row.value,
     )  # fmt: skip
+
+
+def skewness_sees(rows: LogitRows, text: str) -> Remark:
+    """What skewness can and cannot see, with the share of the highest logits on this text."""
+    labels = (rows.result.base, *rows.labels)
+    for label in labels:
+        top1, top10 = (rows.find(label, text, of) for of in SKEWNESS_SHARES)
+        if top1 is not None and top10 is not None:
+            return remark(
+                "skewness-sees", label=label, text=rows.text_name(text), top1=top1.value,
+                top10=top10.value, tokens=rows.result.vocab_size,
+            )  # fmt: skip
+    return remark("skewness-sees-not")
+
+
+def sight(rows: LogitRows, text: str) -> str:
+    """The same as a sentence, for a note or a caption."""
+    words = words_of(skewness_sees(rows, text))
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _skewed(direction: Direction, *rows: LogitEstimate | None) -> str:

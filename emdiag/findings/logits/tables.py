@@ -15,11 +15,16 @@ from emdiag.findings.logits.rows import (
     ENTROPY,
     FLIPS,
     KL,
+    KL_BY_RANK,
     POOLED_SKEWNESS,
+    SHARPENING,
     SHIFTS,
     SKEWNESS,
+    SKEWNESS_SHARES,
     LogitRows,
     LogitStatistic,
+    rank_range,
+    sight,
 )
 from emdiag.findings.numbers import NOTHING, change, count, p_value, short, statistic
 from emdiag.findings.page import Cell, Row, Table, table, table_of
@@ -31,13 +36,15 @@ def _parts(name: str) -> LogitStatistic:
 
 
 _RERANKING: Final = LogitStatistic("reranking_nats")
-_TOP1: Final = LogitStatistic("top1_prob")
+_TOP1: Final = SHARPENING[0]
 _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
     SKEWNESS: ("skewness, per token", "of the logits at a position, averaged over positions"),
     LogitStatistic("excess_kurtosis"): ("excess kurtosis", "per token"),
     LogitStatistic("sigma"): ("sigma", "per token"),
     LogitStatistic("mean", "pooled"): ("mean, pooled", None),
     LogitStatistic("sigma", "pooled"): ("sigma, pooled", None),
+    SKEWNESS_SHARES[0]: ("third moment, top 1", "share that the most likely token makes of it"),
+    SKEWNESS_SHARES[1]: ("third moment, top 10", "share that the ten most likely make of it"),
     POOLED_SKEWNESS: ("skewness, pooled", "of all logits of all positions together"),
     LogitStatistic("skewness", "pooled", "log_prob"): ("skewness of log-probs", "pooled"),
     LogitStatistic("excess_kurtosis", "pooled"): ("excess kurtosis, pooled", None),
@@ -48,6 +55,10 @@ _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
     _parts("filler"): ("entropy, filler", "in nats"),
     LogitStatistic("effective_vocabulary"): ("effective vocabulary", None),
     _TOP1: ("top-1 probability", "of the most likely token, averaged over positions"),
+    SHARPENING[1]: ("top-10 probability", "of the ten most likely tokens together"),
+    SHARPENING[2]: ("top-50 probability", None),
+    SHARPENING[3]: ("tail probability", "of all tokens but the 50 most likely"),
+    SHARPENING[4]: ("varentropy, nats\N{SUPERSCRIPT TWO}", "variance of -log p under p"),
     LogitStatistic("top1_margin_nats"): ("top-1 margin, nats", None),
     LogitStatistic("nucleus_size"): ("nucleus size, p 0.9", None),
     LogitStatistic("written_rank"): ("rank of written token", None),
@@ -55,6 +66,13 @@ _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
     LogitStatistic("self_certainty_nats"): ("self-certainty, nats", None),
     AUROC: ("AUROC of entropy", "chance that a right answer has less entropy than a wrong one"),
     KL: ("KL from the base, nats", "per token"),
+    **{
+        of: (
+            f"KL, nats, rank {rank_range(str(of.part))}",
+            "part of the base's tokens of these ranks",
+        )
+        for of in KL_BY_RANK
+    },
     LogitStatistic("reverse_kl_nats"): ("reverse KL, nats", None),
     LogitStatistic("js_nats"): ("Jensen-Shannon, nats", None),
     FLIPS: ("top-1 flips", "share of positions at which another token is the most likely"),
@@ -71,7 +89,7 @@ _NAMES: Final[Mapping[LogitStatistic, tuple[str, str | None]]] = {
 """By statistic its name in a table and what it is, in the order of rows."""
 
 _MAIN: Final = (
-    *(SKEWNESS, POOLED_SKEWNESS, ENTROPY, _TOP1, KL, FLIPS),
+    *(SKEWNESS, *SKEWNESS_SHARES, POOLED_SKEWNESS, ENTROPY, *SHARPENING, KL, *KL_BY_RANK, FLIPS),
     *(COOLING_TEMPERATURE, COOLING_SHARE, _RERANKING),
 )
 _ARROWS: Final[Mapping[Direction, str]] = {
@@ -123,7 +141,7 @@ def text_tables(
     return (*tables, _difference_table(rows, text, compared)) if compared else tuple(tables)
 
 
-def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic]) -> Table:
+def _value_table(rows: LogitRows, text: str, statistics: Sequence[LogitStatistic]) -> Table:
     result = rows.result
     tokens = sum(info.tokens for info in result.texts if info.name == text)
     seeds = max((len(arm.checkpoints) for arm in result.arms), default=1)
@@ -137,6 +155,7 @@ def _value_table(rows: LogitRows, text: str, statistics: Iterable[LogitStatistic
         f"95 % intervals over {over}",
         ["statistic", *rows.labels],
         rows=cells,
+        note=sight(rows, text) if SKEWNESS in statistics else None,
     )
 
 
@@ -194,6 +213,7 @@ def text_choice_table(rows: LogitRows) -> Table:
         f"Differences from {rows.result.base} on every text",
         ["text", "checkpoint", *names],
         rows=cells if len(rows.texts) > 1 else [],
+        note=sight(rows, rows.main_texts[0]) if rows.main_texts else None,
         secondary=names[:0:-1],
     )
 
@@ -264,7 +284,8 @@ def _quirk_table(rows: LogitRows, title: str, steps: Sequence[QuirkStep]) -> Tab
         title,
         ["quirks", *labels, *(f"{label} minus {base}" for label in compared)],
         rows=cells,
-        note="a separate measurement, not comparable with the tables above",
+        note="a separate measurement, not comparable with the tables above; skewness is the same "
+        "for a z + b, so it does not see cooling",
         secondary=compared,
     )
 

@@ -196,6 +196,7 @@ class _LogitStudy:
             published=self._published(),
             notes=self._notes(estimates),
             store=store,
+            vocab_size=self._vocabulary.size,
         )
 
     def _on_shared_texts(self) -> list[ArmReadings]:
