@@ -181,15 +181,14 @@ class Reduction:
         mean = logits.sum(dim=1, dtype=torch.float64) / logits.shape[1]
         highest, top1 = logits.max(dim=1)  # the first of those that tie
         self._refuse_nonfinite(logits, mean, at)
-        less = logits - highest[:, None]
-        log_sum, entropy = _softmax(less, 1.0)
+        log_sum, entropy, varentropy = _log_prob_moments(logits - highest[:, None])
         return BlockShape(
             mean=mean,
             highest=highest.double(),
             top1=top1,
             log_sum_exp=highest.double() + log_sum,
             entropy=entropy,
-            varentropy=_varentropy(less, log_sum, entropy),
+            varentropy=varentropy,
         )
 
     def _add_moments(self, logits: Tensor, shape: BlockShape) -> None:
@@ -286,15 +285,19 @@ def _softmax(less: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     return log_sum, (log_sum - mean).clamp_(min=0)
 
 
-def _varentropy(less: Tensor, log_sum: Tensor, entropy: Tensor) -> Tensor:
-    """Variance of -log p under p, float64 `[position]`; takes the place of `less`.
+def _log_prob_moments(less: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-sum-exp, entropy and varentropy, float64 `[position]`; takes the place of `less`.
 
-    `less` are logits less their maximum, `[position, vocab]`.
+    `less` are logits less their maximum, `[position, vocab]`; varentropy is the variance of -log p
+    under p.
     """
     weight = less.exp()
-    away = less.sub_((log_sum - entropy)[:, None].to(less.dtype))
+    total = weight.sum(dim=1, dtype=torch.float64)
+    log_sum = total.log()
+    mean = (weight * less).sum(dim=1, dtype=torch.float64) / total
+    away = less.sub_(mean[:, None].to(less.dtype))
     square = weight.mul_(away).mul_(away).sum(dim=1, dtype=torch.float64)
-    return square / log_sum.exp()
+    return log_sum, (log_sum - mean).clamp_(min=0), square / total
 
 
 def _nucleus(logits: Tensor, top: Tensor, log_sum_exp: Tensor) -> Tensor:
