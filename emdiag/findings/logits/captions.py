@@ -108,7 +108,10 @@ def _bars(rows: Sequence[LogitEstimate], mark: str) -> str:
 def violins_note(text: str, rows: Sequence[LogitEstimate], *, texts: int) -> str:
     """Below the title of the violins; `text` is that of the title."""
     first = " (the left panel, and the title)" if texts > 1 else ""
-    return f"Read on {text}{first}; {sizes(rows)}. {_bars(rows, 'Dots: means; bars')}."
+    return (
+        f"Read on {text}{first}; {sizes(rows)}. {_bars(rows, 'Dots: means; bars')}. "
+        "Cooling does not move it."
+    )
 
 
 def histogram_note(text: str, rows: Sequence[LogitEstimate], *, outside: int) -> str:
