@@ -54,7 +54,7 @@ _NOTES: Final = {
     "and left out",
     "same-run": "both sides are the same run",
     "one-seed": "one seed alone does not say how much seeds differ: train more with --seeds",
-    "two-seeds": "95 % intervals over only two seeds cover 88 to 97 %, and half of that where "
+    "two-seeds": "95 % intervals over only two seeds cover 86 to 97 %, and half of that where "
     "one seed in five fails",
     "differences-not-corrected": "intervals of the {differences} differences are not corrected for "
     "their number; what is marked as better or worse is (Holm)",
