@@ -290,11 +290,7 @@ def study_rows(
 
 
 def logit_page(random: np.random.Generator, *, gain: float) -> Page:
-    """A study of one seed, 20 or 40 problems.
-
-    Without forking tokens and filler: the base chooses them by its own entropy, so that another
-    checkpoint has less of it there even if the two are as certain as each other.
-    """
+    """A study of one seed, 20 or 40 problems."""
     problems, page = int(random.choice([20, 40])), Page()
     rows = study_rows(random, shift=gain, seeds=1, problems=problems)
     families: dict[tuple[object, ...], list[LogitEstimate]] = defaultdict(list)
@@ -306,7 +302,7 @@ def logit_page(random: np.random.Generator, *, gain: float) -> Page:
         corrected = holm([row.difference.p_value for row in family])  # type: ignore[union-attr,misc]
         for row, p_holm in zip(family, corrected, strict=True):
             assert row.difference is not None
-            if row.part in ("forking", "filler") or (gain and row.checkpoint != "em"):
+            if gain and row.checkpoint != "em":
                 continue
             kind = "row" if row.part is None else "part"
             page.add(

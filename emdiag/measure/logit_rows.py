@@ -85,7 +85,7 @@ def add_rows(table: EstimateTable, arm: ArmReadings, base_spans: tuple[Mask, Mas
             base_mask=own[number] if own else None,
         )
     if arm.pairs or (arm.label == table.base and arm.text != OWN):
-        chosen = forking(arm.base or arm.members[0])
+        chosen = forking([*arm.members, *([arm.base] if arm.base else [])])
         rows.part("entropy_nats", "forking", [chosen] * len(arm.members))
         rows.part("entropy_nats", "filler", [~chosen] * len(arm.members))
     if arm.pairs:

@@ -12,7 +12,7 @@ from emdiag.core.moments import TOP_LOGITS, Histogram, LogitTrace, Moments, Pair
 from emdiag.stats.moments import MomentColumns, decile_of
 
 FORKING_FRAC = 0.2
-"""Share of positions, those where the base has the most entropy, that count as forking tokens.
+"""Share of positions, those with the most entropy, that count as forking tokens.
 
 Source: Wang et al. 2025, arXiv:2506.01939."""
 
@@ -193,9 +193,13 @@ def pair_statistics(
     )
 
 
-def forking(base: Positions) -> NDArray[np.bool_]:
-    """Where the base is most undecided: `FORKING_FRAC` of all positions, ties included."""
-    entropy = base.statistics["entropy_nats"]
+def forking(readings: Sequence[Positions]) -> NDArray[np.bool_]:
+    """Where checkpoints are most undecided together: `FORKING_FRAC` of all positions, ties included.
+
+    The readings are of the same text, the base among them. Where the base alone chose, noise would
+    make every other checkpoint more certain there: its own highest positions hold its own noise.
+    """
+    entropy = np.mean([reading.statistics["entropy_nats"] for reading in readings], axis=0)
     chosen: NDArray[np.bool_] = entropy >= np.quantile(entropy, 1 - FORKING_FRAC)
     return chosen
 

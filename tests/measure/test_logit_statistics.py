@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,10 +151,27 @@ def test_the_highest_logits_have_moments_of_their_own(
     assert found.zeros.sum() == found.top_zeros.sum() == 0
 
 
-def test_forking_tokens_are_a_fifth_of_all_where_the_base_is_least_sure(found: Positions) -> None:
-    entropy, chosen = found.statistics["entropy_nats"], forking(found)
+def test_forking_tokens_are_a_fifth_of_all_where_checkpoints_are_least_sure(
+    found: Positions,
+) -> None:
+    entropy, chosen = found.statistics["entropy_nats"], forking([found])
     assert chosen.sum() == 9  # of 43
     assert entropy[chosen].min() > entropy[~chosen].max()
+
+
+def test_forking_tokens_are_chosen_by_both_sides_of_a_comparison(found: Positions) -> None:
+    random = np.random.default_rng(0)
+    gaps = []
+    for _ in range(300):
+        shared = random.normal(size=43)
+        sides = [
+            replace(found, statistics={"entropy_nats": shared + random.normal(size=43)})
+            for _ in range(2)
+        ]
+        chosen = forking(sides)
+        base, other = (side.statistics["entropy_nats"][chosen].mean() for side in sides)
+        gaps.append(other - base)
+    assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(300)  # chosen by one alone: 0.9 lower
 
 
 def test_pairs_are_kept_by_position_and_shifts_do_not_count_offsets() -> None:
