@@ -26,7 +26,7 @@ import numpy as np
 from emdiag.core.checkpoints import Arm
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.logit_skew import OWN, LogitSkewResult
-from emdiag.core.moments import RANK_BUCKETS, Histogram
+from emdiag.core.moments import KL_BUCKETS, RANK_BUCKETS, Histogram
 from emdiag.core.results import Metric
 from emdiag.core.runs import EngineSpec, RunSpec
 from emdiag.core.sampling import SamplingParams
@@ -247,7 +247,7 @@ def readings(tokens: Floats, random: np.random.Generator, names: Sequence[str]) 
         offset=np.tile(np.arange(TOKENS), problems), decile=np.tile(decile_of(TOKENS), problems),
         statistics=dict(zip(names, values.T, strict=False)), moments=columns, top=columns,
         zeros=none, top_zeros=none, top1=none, log_sum_exp=values[:, 0], histogram=flat,
-        centred=flat,
+        centred=flat, skewness_of_top=(0.1 * skewness, 0.2 * skewness),
     )  # fmt: skip
 
 
@@ -276,6 +276,7 @@ def study_rows(
                     statistics={}, log_temperatures=np.zeros(0), curves=np.zeros((0, 0)),
                     log_prob_shift=random.standard_t(4, (problems, len(RANK_BUCKETS))) + shift,
                     centred_shift=random.standard_t(4, (problems, len(RANK_BUCKETS))) + shift,
+                    kl_by_rank=random.exponential(size=(problems, len(KL_BUCKETS))),
                 )
                 for _ in members
                 if base is not None and text != OWN

@@ -194,7 +194,7 @@ def pair_statistics(
 
 
 def forking(readings: Sequence[Positions]) -> NDArray[np.bool_]:
-    """Where checkpoints are most undecided together: `FORKING_FRAC` of all positions, ties included.
+    """Where checkpoints together are most undecided: `FORKING_FRAC` of positions, ties included.
 
     The readings are of the same text, the base among them. Where the base alone chose, noise would
     make every other checkpoint more certain there: its own highest positions hold its own noise.
