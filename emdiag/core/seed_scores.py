@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdiag.core.records import Record, Result
-from emdiag.core.results import Direction, Interval, Metric, Remark
+from emdiag.core.results import Direction, Interval, Metric, Remark, remark
 
 
 class SeedScore(Record, frozen=True, kw_only=True):
@@ -36,6 +36,14 @@ class SeedsAbove(Record, frozen=True, kw_only=True):
     seeds: int
     at_least: float
     level: float
+
+    def remark(self, left: str) -> Remark:
+        """How many are above what is called `left`, and what that proves, if it proves anything."""
+        if not self.above:
+            return remark("no-seed-above", seeds=self.seeds, left=left)
+        return remark(
+            "seeds-above", above=self.above, seeds=self.seeds, at_least=self.at_least, left=left
+        )
 
 
 class SeedDifference(Record, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ _REASONS: Final = {
     "{left}, {right_seeds} of {right_checkpoints} of {right}",
     "seeds-above": "{above} of {seeds:count seed} above {left}, so at least {at_least:whole} of "
     "all seeds are (95 %)",
+    "no-seed-above": "none of {seeds:count seed} above {left}",
     "mean-gain": "mean over {seeds:count seed} {gain:points}",
     "benchmarks-held": f"the {_WHICH} holds on {{held}} of {{measured:count benchmark}}, "
     "{needed} needed",

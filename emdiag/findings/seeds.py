@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Final
 
-from emdiag.core.results import Amount, remark
+from emdiag.core.results import Amount
 from emdiag.core.seed_scores import (
     BenchmarkSeeds,
     SeedDifference,
@@ -131,14 +131,7 @@ def _above(group: SeedGroup, of: BenchmarkSeeds) -> list[Statement]:
         return []
     counted, subject = gap.seeds_above, f"{_name(group)} against {gap.base} on {of.benchmark}"
     name = f"{group.name}: " if group.name else ""
-    part = remark(
-        "seeds-above",
-        above=counted.above,
-        seeds=counted.seeds,
-        at_least=counted.at_least,
-        left=f"{gap.base} on {of.benchmark}",
-    )
-    words = f"{name}{words_of(part)}"
+    words = f"{name}{words_of(counted.remark(f'{gap.base} on {of.benchmark}'))}"
     return [statement(words, "seeds above", subject, of=Amount(counted.at_least))]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Decision
-from emdiag.core.results import Amount, Interval, Remark, remark
+from emdiag.core.results import Amount, Interval, Remark
 from emdiag.ledger.claims_file import Fairness
 from emdiag.ledger.evidence import Evidence, Setting
 from emdiag.ledger.fairness import fairness_of
@@ -156,14 +156,7 @@ def seeds_above(of_benchmarks: Sequence[Pair], left: str) -> Remark:
     """How many seeds of the right side are above the mean of the left one, over benchmarks."""
     sides = [_common(of_benchmarks, side) for side in ("left", "right")]
     mean, of_seeds = (np.mean([rates.mean(axis=1) for rates in side], axis=0) for side in sides)
-    counted = count_above(of_seeds - mean.mean())
-    return remark(
-        "seeds-above",
-        above=counted.above,
-        seeds=counted.seeds,
-        at_least=counted.at_least,
-        left=left,
-    )
+    return count_above(of_seeds - mean.mean()).remark(left)
 
 
 def of_checkpoint(pair: Pair, digest: str) -> Pair:
