@@ -332,7 +332,7 @@ def evidence(random: np.random.Generator, *, gain: float) -> Evidence:
         studies=(study(random, gain),), sweeps=(sweep_result(
             random, slope=-gain, seeds=SEEDS, problems=60, mean=0.6),),
     )  # fmt: skip
-    by_setting = {}
+    by_setting, seed_sd = {}, 0.04  # the base is the one that it is
     for benchmark in ("b", "c"):
         setting = Setting(
             benchmark=benchmark, template="boxed", chat=False, golds_sha256="g",
@@ -343,7 +343,8 @@ def evidence(random: np.random.Generator, *, gain: float) -> Evidence:
             digest: outcomes(
                 digest, benchmark,
                 random.random((60, 1))
-                < (of_arm + random.normal(0, 0.04) + gain * (arm.label == "em"))[:, None],
+                < (of_arm + seed_sd * (arm.label != "base") * random.normal()
+                   + gain * (arm.label == "em"))[:, None],
             )
             for arm, of_arm in zip(of_arms, chances, strict=True)
             for digest in arm.digests

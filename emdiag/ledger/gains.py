@@ -92,6 +92,7 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
         "undecided" if p >= ALPHA else decide(figure.interval, claim.decision)
         for figure, p in zip(figures, corrected, strict=True)
     ]
+    of_seeds = [decide(pair.difference.interval, claim.decision) for pair in measured]
     needed = ceil(claim.decision.benchmarks_share * len(measured))
     lacks = _short_of_all(claim, measured)
     if any(digest not in pair.right_digests for pair in measured):
@@ -108,7 +109,7 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
         why.append(remark("few-benchmarks", benchmarks=benchmarks))
     return concluded(
         claim,
-        _of_benchmarks(verdicts, needed, of_mean=decide(mean.interval, claim.decision)),
+        _of_benchmarks(verdicts, of_seeds, needed, of_mean=decide(mean.interval, claim.decision)),
         why=why,
         arms=(left.label, right.label),
         benchmarks=benchmarks,
@@ -120,10 +121,19 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
 
 
 def _of_benchmarks(
-    verdicts: Sequence[ClaimVerdict | str], needed: int, *, of_mean: ClaimVerdict
+    verdicts: Sequence[ClaimVerdict | str],
+    of_seeds: Sequence[ClaimVerdict],
+    needed: int,
+    *,
+    of_mean: ClaimVerdict,
 ) -> ClaimVerdict:
-    """Enough benchmarks hold and the mean does; fails if the mean does, or too many fail."""
-    if of_mean == "fails" or verdicts.count("fails") > len(verdicts) - needed:
+    """Enough benchmarks hold and the mean does; fails if the mean does, or too many benchmarks.
+
+    A benchmark fails where the registered checkpoint and the mean over seeds both do: one seed
+    that came out badly says nothing of one prompt and ten steps.
+    """
+    failed = sum({one, mean} == {"fails"} for one, mean in zip(verdicts, of_seeds, strict=True))
+    if of_mean == "fails" or failed > len(verdicts) - needed:
         return "fails"
     return "holds" if of_mean == "holds" and verdicts.count("holds") >= needed else "undecided"
 
