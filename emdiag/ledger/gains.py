@@ -132,7 +132,7 @@ def _of_benchmarks(
     A benchmark fails where the registered checkpoint and the mean over seeds both do: one seed
     that came out badly says nothing of one prompt and ten steps.
     """
-    failed = sum({one, mean} == {"fails"} for one, mean in zip(verdicts, of_seeds, strict=True))
+    failed = sum({alone, mean} == {"fails"} for alone, mean in zip(verdicts, of_seeds, strict=True))
     if of_mean == "fails" or failed > len(verdicts) - needed:
         return "fails"
     return "holds" if of_mean == "holds" and verdicts.count("holds") >= needed else "undecided"
