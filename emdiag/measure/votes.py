@@ -83,8 +83,12 @@ def majority_right(answers: Sequence[str | None], right: Sequence[bool]) -> floa
         right: Of each sample, whether it is right; samples of one answer may differ.
 
     Raises:
-        MeasurementError: There is no sample.
+        MeasurementError: There is no sample, or not one of `right` for each.
     """
+    if len(answers) != len(right):
+        raise MeasurementError(
+            "each sample is right or wrong", found=f"{len(answers)} answers, {len(right)} judged"
+        )
     winners = votes_of(answers).winners
     hits = [hit for answer, hit in zip(answers, right, strict=True) if answer in winners]
     return sum(hits) / len(hits) if hits else 0.0

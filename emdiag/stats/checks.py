@@ -7,24 +7,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from emdiag.core.errors import MeasurementError
 
+_LARGEST = 1e70  # whose fourth power, summed over any number of values, is still finite
+_LEAST = 1e-150  # by which one can divide
+
 
 def numbers(
     values: ArrayLike, *, of: str, low: float = -np.inf, high: float = np.inf, nan: bool = False
 ) -> NDArray[np.float64]:
-    """The values as an array, if there is one and all are finite and between `low` and `high`.
+    """The values in float64, if there is one and all are finite and between `low` and `high`.
 
     `of` names what is computed from them; `nan` stands for a missing value where it is allowed.
+    What is larger than 1e70 is refused too, since fourth powers of it are no numbers; what is
+    smaller than 1e-150 is 0.
 
     Raises:
         MeasurementError: There is no value, or another one.
     """
     array = np.asarray(values, dtype=np.float64)
-    is_right = np.isfinite(array) & (array >= low) & (array <= high)
+    is_right = (np.abs(array) <= _LARGEST) & (array >= low) & (array <= high)
     if nan:
         is_right |= np.isnan(array)
     if array.size and is_right.all():
-        return array
-    bounds = "finite numbers"
+        return np.where(np.abs(array) < _LEAST, 0.0, array)
+    bounds = "finite numbers" if not np.isfinite(array).all() else f"numbers up to {_LARGEST:g}"
     if np.isfinite(high):
         bounds = f"numbers between {low:g} and {high:g}"
     elif np.isfinite(low):
@@ -42,12 +47,23 @@ def refuse_counts(part: int, whole: int, *, of: str, least: int = 1) -> None:
     Raises:
         MeasurementError: So it is.
     """
-    if not 0 <= part <= whole or whole < least or part % 1 or whole % 1:
+    are_whole = all(isinstance(count, int | np.integer) for count in (part, whole))
+    if not are_whole or not 0 <= part <= whole or whole < least:
         raise MeasurementError(
             f"{of} is not defined",
             expected=f"whole numbers, 0 or more of at least {least}",
             found=f"{part} of {whole}",
         )
+
+
+def refuse_level(level: float) -> None:
+    """Stop where `level` is no confidence level, which lies between 0 and 1 and is neither.
+
+    Raises:
+        MeasurementError: So it is.
+    """
+    if not 0 < level < 1:
+        raise MeasurementError("a confidence level lies between 0 and 1", found=level)
 
 
 def same_problems(*arrays: NDArray[np.float64]) -> None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from emdiag.core.errors import MeasurementError
 from emdiag.core.results import Conclusion, Interval, direction_of
-from emdiag.stats.checks import numbers, refuse_counts
+from emdiag.stats.checks import numbers, refuse_counts, refuse_level
 
 PERMUTATIONS = 9_999
 
@@ -25,8 +25,9 @@ def exact_mcnemar(*, wrong_to_right: int, right_to_wrong: int) -> float:
 
     Source: McNemar 1947, exact binomial form, by scipy.
     """
+    for count in (wrong_to_right, right_to_wrong):
+        refuse_counts(count, count, of="McNemar's test", least=0)
     flips = wrong_to_right + right_to_wrong
-    refuse_counts(wrong_to_right, flips, of="McNemar's test", least=0)
     return float(stats.binomtest(wrong_to_right, flips).pvalue) if flips else 1.0
 
 
@@ -69,7 +70,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
     """
-    if p_values:
+    if len(p_values):
         numbers(p_values, of="a correction", low=0, high=1)
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, least = [0.0] * len(p_values), 0.0
@@ -104,7 +105,7 @@ def within_problem_auroc(right: Sequence[float], wrong: Sequence[float]) -> floa
 
     Source: Mann and Whitney 1947, U over the number of pairs.
     """
-    if not right or not wrong:
+    if not len(right) or not len(wrong):
         return None
     sides = [numbers(side, of="a ranking by entropy") for side in (wrong, right)]
     gaps = np.subtract.outer(*sides)
@@ -125,7 +126,8 @@ def agreeing_rate(
     found: the chance of a sum that is at most as likely.
 
     Raises:
-        MeasurementError: There is no problem, or no sample of one, or the two have different ones.
+        MeasurementError: There is no problem, or no sample of one, or the two have different ones,
+            or `level` is none.
 
     Source: exact conditional test of stratified 2 x 2 tables, Agresti 2013, section 7.3.
     """
@@ -134,6 +136,7 @@ def agreeing_rate(
             "two samplers need the same problems, one or more",
             found=f"{len(first)} and {len(second)}",
         )
+    refuse_level(level)
     for count in (*first, *second):
         refuse_counts(*count, of="a rate of samples")
     chances: NDArray[np.float64] = np.ones(1)

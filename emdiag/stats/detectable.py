@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 from emdiag.core.results import DetectableGain, remark
 from emdiag.stats.checks import numbers, refuse_counts
-from emdiag.stats.intervals import LEVEL
+from emdiag.stats.intervals import LEVEL, SPREAD_FRAC
 
 POWER = 0.8
 CHANGING = (0.1, 0.2, 0.4)
@@ -76,17 +76,18 @@ def gain_by_spread(
     problems = differences.size
     numbers([score, alpha], of="a detectable gain", low=0, high=1)
     if differences.size:
-        numbers(differences, of="a gain by paired differences", low=-1, high=1)
+        differences = numbers(differences, of="a gain by paired differences", low=-1, high=1)
     note, gain = None, None
     if _too_few(problems, alpha):
         note = remark("too-few-to-find", problems=problems)
-    elif np.ptp(differences) == 0:
+    elif np.ptp(differences) <= SPREAD_FRAC:
         note = remark("nothing-changes")
     else:
         z = stats.norm.ppf(1 - alpha / 2)
         quantile = z * np.sqrt((problems - 1) / max(1.0, problems - z**2))
         quantile += stats.t.ppf(POWER, problems - 1)
-        least = np.abs(differences[differences != 0]).min()
+        sizes = np.abs(differences)
+        least = sizes[sizes > SPREAD_FRAC].min()
         error = differences.std(ddof=1) / np.sqrt(problems)
         gain = float(quantile * error + least / problems)
         if gain > 1 - score:

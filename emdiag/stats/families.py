@@ -15,6 +15,7 @@ from scipy import stats
 
 from emdiag.stats.checks import numbers, refuse_counts, same_problems
 from emdiag.stats.comparisons import PERMUTATIONS, sign_flip
+from emdiag.stats.intervals import SPREAD_FRAC
 
 _EXACT_PROBLEMS = 14  # all of so many problems' signs are fewer than `PERMUTATIONS`
 _BATCH_VALUES = 4_000_000
@@ -55,7 +56,8 @@ def step_down(rows: Sequence[FamilyValues], *, seed: int = 0) -> list[FamilyTest
     Source: Westfall and Young 1993, "Resampling-Based Multiple Testing", algorithm 2.8 (step-down
     maxT); Wallace 1959, Annals of Mathematical Statistics 30(4) (Student's t to a normal deviate).
     """
-    same_problems(*(numbers(row, of="a family of tests", nan=True) for row in rows))
+    rows = [numbers(row, of="a family of tests", nan=True) for row in rows]
+    same_problems(*rows)
     known = [~np.isnan(row).any(axis=0) for row in rows]
     kept = [number for number, is_known in enumerate(known) if is_known.sum() > 1]
     results: list[FamilyTest | None] = [None] * len(rows)
@@ -96,12 +98,16 @@ def p_of_mean(left: FamilyValues, right: FamilyValues | None = None) -> float | 
     Raises:
         MeasurementError: There is no value, one is not finite, or the sides differ in problems.
     """
-    sides = [left] if right is None else [left, right]
-    same_problems(*(numbers(side, of="a test of means") for side in sides))
+    sides = [
+        numbers(side, of="a test of means")
+        for side in ((left,) if right is None else (left, right))
+    ]
+    same_problems(*sides)
+    left = sides[0]
     if left.shape[1] < 2:
         return None
     if all(len(side) == 1 for side in sides):
-        return sign_flip(left[0] if right is None else left[0] - right[0])
+        return sign_flip(left[0] if right is None else left[0] - sides[1][0])
     t, freedom = two_way_t(*sides)
     return float(2 * stats.t.sf(t, freedom)) if np.isfinite(t) else None
 
@@ -112,14 +118,15 @@ def two_way_t(*sides: FamilyValues) -> tuple[float, float]:
     The variance of the mean is that of the means of seeds plus that of the means of problems,
     less that of the cells, which both of them count. Problems are shared between sides, seeds are
     not; a side of one seed is taken as it is. Two problems or more. |t| is infinite where nothing
-    varies but the mean is not 0.
+    varies by more than rounding but the mean is not 0.
 
     Raises:
         MeasurementError: As `p_of_mean`.
 
     Source: Owen 2007, Annals of Applied Statistics 1(2), section 3; Satterthwaite 1946.
     """
-    same_problems(*(numbers(side, of="a test of means") for side in sides))
+    sides = tuple(numbers(side, of="a test of means") for side in sides)
+    same_problems(*sides)
     refuse_counts(2, sides[0].shape[1], of="Student's t", least=2)
     gap = sides[0].mean(axis=0) - (sides[1].mean(axis=0) if len(sides) > 1 else 0.0)
     parts = [(float(gap.var(ddof=1)) / gap.size, gap.size - 1)]
@@ -131,8 +138,11 @@ def two_way_t(*sides: FamilyValues) -> tuple[float, float]:
         cells += float((rest**2).sum()) / ((len(side) - 1) * (gap.size - 1)) / side.size
     total = sum(variance for variance, _ in parts)
     mean = abs(float(gap.mean()))
-    if total == 0:
-        return (float("inf") if mean else 0.0), float(min(freedom for _, freedom in parts))
+    rounding = SPREAD_FRAC * max(np.abs(side).max() for side in sides)
+    if total <= rounding**2:
+        return (float("inf") if mean > rounding else 0.0), float(
+            min(freedom for _, freedom in parts)
+        )
     variance = max(total - cells, *(part for part, _ in parts))
     freedom = total**2 / sum(part**2 / freedom for part, freedom in parts)
     return mean / float(np.sqrt(variance)), freedom

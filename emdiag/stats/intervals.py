@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from emdiag.core.errors import MeasurementError
 from emdiag.core.results import Interval
-from emdiag.stats.checks import numbers, refuse_counts, same_problems
+from emdiag.stats.checks import numbers, refuse_counts, refuse_level, same_problems
 from emdiag.stats.two_way import Reach, joined, on_logit_scale, seed_reach
 
 LEVEL = 0.95
 DRAWS = 10_000
 SPREAD_FRAC = 1e-12
-"""At most this share of the largest value, a spread over problems is rounding."""
+"""At most this share of the largest value, or of 1 for shares, a spread is rounding."""
 
 _BATCH_VALUES = 4_000_000  # resampled values held at a time, about 32 MB
 _OVER_PROBLEMS = "bootstrap over problems"
@@ -31,11 +32,12 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
     """Interval of a share of independent trials; never leaves [0, 1].
 
     Raises:
-        MeasurementError: There is no trial, or `successes` are not among them.
+        MeasurementError: There is no trial, `successes` are not among them, or no `level`.
 
     Source: Wilson 1927, by scipy.
     """
     refuse_counts(successes, trials, of="a share of trials")
+    refuse_level(level)
     # The test's own p-value is not used; it is quickest to find where p is the share itself.
     test = stats.binomtest(successes, trials, p=successes / trials)
     low, high = test.proportion_ci(confidence_level=level, method="wilson")
@@ -48,11 +50,12 @@ def least_share(successes: int, trials: int, *, level: float = LEVEL) -> float:
     For n of n it is (1 - level)^(1/n): 0.37, 0.55 and 0.74 of 3, 5 and 10 at 95 %.
 
     Raises:
-        MeasurementError: There is no trial, or `successes` are not among them.
+        MeasurementError: There is no trial, `successes` are not among them, or no `level`.
 
     Source: Clopper and Pearson 1934, Biometrika 26(4).
     """
     refuse_counts(successes, trials, of="a share of trials")
+    refuse_level(level)
     if successes == 0:
         return 0.0
     return float(stats.beta.ppf(1 - level, successes, trials - successes + 1))
@@ -66,7 +69,8 @@ def over_problems(values: Sequence[float], *, draws: int = DRAWS, seed: int = 0)
     Raises:
         MeasurementError: There is no value, or one is not between 0 and 1.
     """
-    return intervals_of_shares(np.asarray([values], np.float64), draws=draws, seed=seed)[0]
+    shares = numbers(values, of="an interval of a share", low=0, high=1)
+    return intervals_of_shares(shares[None], draws=draws, seed=seed)[0]
 
 
 def intervals_of_shares(
@@ -89,8 +93,8 @@ def intervals_of_shares(
     Source: Rubin 1981, Annals of Statistics 9(1) (Bayesian bootstrap); Brown, Cai and DasGupta
     2001, Statistical Science 16(2) (Jeffreys' interval, Wilson's).
     """
-    rows = values[:, None, :] if values.ndim == 2 else values
-    numbers(rows, of="an interval of a share", low=0, high=1)
+    rows = numbers(values, of="an interval of a share", low=0, high=1)
+    rows = rows[:, None, :] if rows.ndim == 2 else rows
     problems = rows.shape[2]
     if problems < 2:
         return [None] * len(rows)
@@ -124,7 +128,8 @@ def of_differences(differences: NDArray[np.float64]) -> Interval | None:
     Raises:
         MeasurementError: There is no difference, or one is not between -1 and 1.
     """
-    if np.ptp(numbers(differences, of="an interval of differences", low=-1, high=1)) == 0:
+    differences = numbers(differences, of="an interval of differences", low=-1, high=1)
+    if np.ptp(differences) <= SPREAD_FRAC:
         return bootstrap_of_means([differences])
     return _percentiles(differences[None])[0]
 
@@ -138,16 +143,16 @@ def bootstrap_of_means(clusters: Sequence[NDArray[np.float64]]) -> Interval | No
     all problems differ by one and the same number, which is not 0 for all.
 
     Raises:
-        MeasurementError: There is no difference, or one is not between -1 and 1.
+        MeasurementError: There is no benchmark or difference, or one is not between -1 and 1.
 
     Source: Efron and Tibshirani 1993, chapter 13, by scipy.
     """
-    for cluster in clusters:
-        numbers(cluster, of="an interval of differences", low=-1, high=1)
+    refuse_counts(0, len(clusters), of="a mean over benchmarks")
+    clusters = [numbers(each, of="an interval of differences", low=-1, high=1) for each in clusters]
     if any(cluster.size < 2 for cluster in clusters):
         return None
-    equal = [cluster for cluster in clusters if np.ptp(cluster) == 0]
-    if len(equal) == len(clusters) and any(cluster.any() for cluster in equal):
+    equal = [cluster for cluster in clusters if np.ptp(cluster) <= SPREAD_FRAC]
+    if len(equal) == len(clusters) and any(abs(cluster[0]) > SPREAD_FRAC for cluster in equal):
         return None
     unlike = [wilson(0, cluster.size).high for cluster in equal]
     off = [
@@ -195,15 +200,20 @@ def of_share_arms(
         MeasurementError: There is no value, one is not between 0 and 1, or the sides differ in
             benchmarks or problems.
     """
-    for values in (*left, *right):
-        numbers(values, of="a difference of shares", low=0, high=1)
+    if not len(left) == len(right) > 0:
+        sizes = f"{len(left)} and {len(right)}"
+        raise MeasurementError("two sides need the same benchmarks, one or more", found=sizes)
+    left, right = (
+        [numbers(values, of="a difference of shares", low=0, high=1) for values in side]
+        for side in (left, right)
+    )
     for pair in zip(left, right, strict=True):
         same_problems(*pair)
     gaps = [a.mean(axis=0) - b.mean(axis=0) for a, b in zip(left, right, strict=True)]
     if any(gap.size < 2 for gap in gaps):
         return None
     over_problems = of_differences(gaps[0]) if len(gaps) == 1 else bootstrap_of_means(gaps)
-    if not any(np.ptp(values, axis=0).any() for values in (*left, *right)):
+    if all(np.ptp(values, axis=0).max() <= SPREAD_FRAC for values in (*left, *right)):
         return over_problems  # one seed, or seeds that agree in everything
     sides = [
         on_logit_scale(
@@ -214,7 +224,7 @@ def of_share_arms(
     ]
     of_seeds = joined([sides[0], sides[1][::-1]])
     gap = float(np.mean([gap.mean() for gap in gaps]))
-    if over_problems is None and not of_seeds.any():
+    if over_problems is None and of_seeds.max() <= SPREAD_FRAC:
         return None
     alone = over_problems or _interval(gap, gap, method=_OVER_PROBLEMS)
     return _widened(alone, gap, of_seeds, within=(-1.0, 1.0))
@@ -239,8 +249,7 @@ def interval_of(
     Raises:
         MeasurementError: There is no value, or one is not finite.
     """
-    numbers(values, of="an interval")
-    return intervals_of(values[None], draws=draws, seed=seed)[0]
+    return intervals_of(numbers(values, of="an interval")[None], draws=draws, seed=seed)[0]
 
 
 def intervals_of(
@@ -254,10 +263,10 @@ def intervals_of(
     Raises:
         MeasurementError: There is no value, or an infinite one.
     """
-    rows = values[:, None, :] if values.ndim == 2 else values
-    if not len(rows):
+    if not len(values):
         return []
-    numbers(rows, of="an interval", nan=True)
+    rows = numbers(values, of="an interval", nan=True)
+    rows = rows[:, None, :] if rows.ndim == 2 else rows
     intervals: list[Interval | None] = [None] * len(rows)
     is_defined = ~np.isnan(rows).any(axis=1)
     for problems in np.unique(is_defined, axis=0):
@@ -284,7 +293,8 @@ def of_two_arms(
     Raises:
         MeasurementError: There is no value, one is not finite, or the sides differ in problems.
     """
-    same_problems(*(numbers(side, of="an interval of a difference") for side in (left, right)))
+    left, right = (numbers(side, of="an interval of a difference") for side in (left, right))
+    same_problems(left, right)
     if left.shape[1] < 2:
         return None
     return _of_arms([left[None], right[None]], draws=draws, seed=0)[0]

@@ -97,9 +97,9 @@ def ratio_shape(
     Raises:
         MeasurementError: There is no value, one is not finite, or a denominator is negative.
     """
-    same_problems(
-        numbers(numerators, of="a ratio"), numbers(denominators, of="a denominator", low=0)
-    )
+    numerators = numbers(numerators, of="a ratio")
+    denominators = numbers(denominators, of="a denominator", low=0)
+    same_problems(numerators, denominators)
     if not denominators.any():
         return None
     value = float(numerators.sum() / denominators.sum())

@@ -135,7 +135,7 @@ class MomentColumns:
         """
         rows = np.array([msgspec.structs.astuple(each) for each in moments], dtype=np.float64)
         if len(rows):
-            numbers(rows, of="a moment")
+            rows = numbers(rows, of="a moment")
             numbers(rows[:, [0, 2, 4]], of="a count or an even moment", low=0)
         count, mean, m2, m3, m4 = rows.reshape(-1, 5).T
         return MomentColumns(count=count.astype(np.int64), mean=mean, m2=m2, m3=m3, m4=m4)

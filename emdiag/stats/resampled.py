@@ -33,7 +33,8 @@ def rank_correlation(
 
     Source: Spearman 1904, by scipy; Bonett and Wright 2000, Psychometrika 65(1).
     """
-    same_problems(*(numbers(column, of="a rank correlation") for column in (left, right)))
+    left, right = (numbers(column, of="a rank correlation") for column in (left, right))
+    same_problems(left, right)
     if left.size < 4 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return None
     rho = float(stats.spearmanr(left, right).statistic)
@@ -66,7 +67,7 @@ def best_over_worst(
     Source: Chernozhukov et al. 2018, Econometrics Journal 21(1), section 3 (cross-fitting);
     Efron and Tibshirani 1993, chapter 13 (percentile interval).
     """
-    numbers(rates, of="a ratio of seeds", low=0, high=1)
+    rates = numbers(rates, of="a ratio of seeds", low=0, high=1)
     seeds, problems = rates.shape
     if seeds < 2 or problems < 4:
         return None
@@ -95,7 +96,7 @@ def expected_best(means: Sequence[float], n: int) -> float:
     Source: the expected maximum of a sample from a finite set; compare Dodge et al. 2019,
     arXiv:1909.03004, who draw with replacement.
     """
-    numbers(means, of="an expected best")
+    means = numbers(means, of="an expected best").tolist()
     refuse_counts(n - 1, len(means) - 1, of="an expected best", least=0)
     ordered, total = sorted(means), comb(len(means), n)
     return sum(value * comb(place, n - 1) for place, value in enumerate(ordered)) / total
@@ -117,7 +118,7 @@ def seeds_apart(rates: NDArray[np.float64]) -> int | None:
     Source: Dixon 1950, Annals of Mathematical Statistics 21(4) (gap over range), with its law
     simulated.
     """
-    numbers(rates, of="two groups of seeds")
+    rates = numbers(rates, of="two groups of seeds")
     seeds, problems = rates.shape
     if seeds < 3 or problems < 2:
         return None

@@ -20,7 +20,8 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     samples of one problem right.
     """
     refuse_counts(correct, samples, of=f"pass@{k}")
-    if not 1 <= k <= samples or k % 1:
+    refuse_counts(k, max(k, samples), of="pass@k")
+    if not 1 <= k <= samples:
         raise MeasurementError(f"pass@{k} is not defined", found=f"{samples} samples")
     return float(1 - Fraction(comb(samples - correct, k), comb(samples, k)))
 
@@ -50,7 +51,8 @@ def agreement(counts: Sequence[int]) -> float | None:
 
     Source: Simpson 1949, "Measurement of Diversity": sum c_i (c_i - 1) / (n (n - 1)).
     """
-    samples = _total(counts)
+    counts = _whole(counts)
+    samples = sum(counts)
     if samples < 2:
         return None
     return sum(count * (count - 1) for count in counts) / (samples * (samples - 1))
@@ -67,14 +69,14 @@ def answer_entropy(counts: Sequence[int]) -> float | None:
     Raises:
         MeasurementError: A count is none.
     """
-    samples = _total(counts)
+    counts = _whole(counts)
+    samples = sum(counts)
     if samples == 0:
         return None
     return sum(count / samples * log(samples / count) for count in counts if count)
 
 
-def _total(counts: Sequence[int]) -> int:
-    samples = sum(counts)
+def _whole(counts: Sequence[int]) -> list[int]:
     for count in counts:
-        refuse_counts(count, samples, of="a share of answers", least=0)
-    return samples
+        refuse_counts(count, count, of="a share of answers", least=0)
+    return [int(count) for count in counts]

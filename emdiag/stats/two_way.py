@@ -10,7 +10,9 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from emdiag.core.errors import MeasurementError
-from emdiag.stats.checks import numbers
+from emdiag.stats.checks import numbers, refuse_counts, refuse_level
+
+_ROUNDING = 1e-12
 
 Reach = NDArray[np.float64]
 """How far an interval goes below and above its value, `[2, ...]`."""
@@ -27,13 +29,14 @@ def seed_reach(benchmarks: Sequence[NDArray[np.float64]], *, level: float) -> Re
     Each benchmark is `[statistics, seeds, problems]`, two problems or more, with the same seeds.
 
     Raises:
-        MeasurementError: There is no value, one is not finite, or benchmarks differ in seeds.
+        MeasurementError: There is no value, one is not finite, benchmarks differ in seeds, one
+            has a single problem, or `level` is none.
 
     Source: Searle, Casella and McCulloch 1992, "Variance Components", chapter 4 (two-way crossed
     classification).
     """
-    for values in benchmarks:
-        numbers(values, of="the reach of seeds")
+    refuse_level(level)
+    benchmarks = [numbers(values, of="the reach of seeds") for values in benchmarks]
     counts = sorted({values.shape[1] for values in benchmarks})
     if len(counts) != 1:
         raise MeasurementError(
@@ -42,6 +45,8 @@ def seed_reach(benchmarks: Sequence[NDArray[np.float64]], *, level: float) -> Re
     seeds = counts[0]
     if seeds == 1:
         return np.zeros((2, len(benchmarks[0])))
+    for values in benchmarks:
+        refuse_counts(2, values.shape[2], of="the reach of seeds", least=2)
     means = np.mean([values.mean(axis=2) for values in benchmarks], axis=0)
     cells = sum(map(_variance_of_cells, benchmarks)) / len(benchmarks) ** 2
     variance = np.maximum(means.var(axis=1, ddof=1) / seeds - cells, 0.0)
@@ -59,9 +64,9 @@ def on_logit_scale(shares: NDArray[np.float64], reach: Reach) -> Reach:
 
     Source: the delta method, Agresti 2013, section 3.1.
     """
-    numbers(shares, of="a logit", low=0, high=1)
-    numbers(reach, of="a reach", low=0)
-    is_inner = (shares > 0) & (shares < 1) & (reach[0] > 0)
+    shares = numbers(shares, of="a logit", low=0, high=1)
+    reach = numbers(reach, of="a reach", low=0)
+    is_inner = (shares > _ROUNDING) & (shares < 1 - _ROUNDING) & (reach[0] > 0)
     inner = np.where(is_inner, shares, 0.5)
     steps = reach / (inner * (1 - inner))
     low, high = expit(logit(inner) - steps[0]), expit(logit(inner) + steps[1])
@@ -73,10 +78,13 @@ def joined(reaches: Sequence[Reach]) -> Reach:
 
     The squares add up on either side, so that each part keeps its own distribution and skew.
 
+    Raises:
+        MeasurementError: There is no part, or one is negative or not finite.
+
     Source: Zou and Donner 2008, Statistics in Medicine 27(10) (recovery of variance estimates
     from confidence limits).
     """
-    whole: Reach = np.sqrt(np.sum(np.square(reaches), axis=0))
+    whole: Reach = np.sqrt(np.sum(np.square(numbers(reaches, of="a reach", low=0)), axis=0))
     return whole
 
 
