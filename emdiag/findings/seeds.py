@@ -221,11 +221,12 @@ def seeds_cautions(result: SeedScoresResult) -> tuple[str, ...]:
             for group in of.groups
             if len(group.seeds) == 1
         ]
-        cautions.append(
-            f"The best of {of.candidates} on {of.benchmark}, {place(of.oracle)} with "
-            f"{percent_cell(of.oracle.value)} %, was selected on the test problems, so it is "
-            "biased upwards."
-        )
+        if any(group.lowest < group.highest for group in of.groups) or len(of.groups) > 1:
+            cautions.append(
+                f"The best of {of.candidates} on {of.benchmark}, {place(of.oracle)} with "
+                f"{percent_cell(of.oracle.value)} %, was selected on the test problems, so it is "
+                "biased upwards."
+            )
         seeds = [seed for group in of.groups for seed in group.seeds]
         cautions += truncation({place(seed): seed.truncated_frac for seed in seeds})
         notes = note_sentences(of.notes, without=("partial",))

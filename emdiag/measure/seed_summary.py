@@ -90,9 +90,13 @@ def with_directions(benchmarks: Sequence[BenchmarkSeeds]) -> tuple[BenchmarkSeed
     return tuple(map(summary, benchmarks))
 
 
+_ROUNDING = 1e-9
+"""Gains of seeds whose samples are right equally often differ by no more."""
+
+
 def count_above(gains: NDArray[np.float64]) -> SeedsAbove:
     """How many gains of seeds, `[seeds]`, are above 0, and the share of all seeds that are."""
-    above, seeds = int((gains > 0).sum()), len(gains)
+    above, seeds = int((gains > _ROUNDING).sum()), len(gains)
     return SeedsAbove(
         above=above, seeds=seeds, at_least=least_share(above, seeds, level=LEVEL), level=LEVEL
     )

@@ -8,7 +8,8 @@ import pytest
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import MeasurementError
 from emdiag.core.results import BenchmarkScore, ProblemScore, TextRates, as_given, remark
-from emdiag.measure.seed_summary import Trained, summarise_seeds, with_directions
+from emdiag.findings.remarks import words_of
+from emdiag.measure.seed_summary import Trained, count_above, summarise_seeds, with_directions
 from emdiag.stats.intervals import of_differences, wilson
 
 
@@ -182,3 +183,10 @@ def test_one_problem_or_equal_ones_are_no_direction(rates: list[float], seeds: i
     assert "nan" not in repr(group)
     assert group.difference is not None
     assert group.difference.direction == "undecided"
+
+
+def test_no_seed_above_the_base_says_nothing_of_others() -> None:
+    words = words_of(count_above(np.zeros(3)).remark("base on chain"))
+    assert words == "none of 3 seeds above base on chain"
+    words = words_of(count_above(np.ones(3)).remark("base on chain"))
+    assert words == "3 of 3 seeds above base on chain, so at least 37 % of all seeds are (95 %)"
