@@ -72,7 +72,7 @@ def comparison_caption(result: CompareResult) -> str:
     first = result.comparisons[0]
     return (
         f"{first.right} minus {first.left} in points, on the same problems. Right of zero "
-        f"{first.right} is better; a bar inside the grey zone means no difference that matters."
+        f"{first.right} scored higher; a bar inside the grey zone means no difference that matters."
     )
 
 
@@ -87,7 +87,7 @@ def differences_note(rows: Sequence[Comparison]) -> str:
 
 def differences_axis(row: Comparison) -> str:
     """Which side of zero is whose."""
-    return f"points; right of 0: {row.right} is better, left of 0: {row.left} is better"
+    return f"points; right of 0: {row.right} scored higher, left of 0: {row.left} did"
 
 
 def comparison_statements(result: CompareResult) -> tuple[Statement, ...]:
