@@ -15,6 +15,7 @@ from emdiag.stats.checks import numbers, same_problems
 
 _DEGREE = 5
 _ROUNDING = 1e-9
+_SAME_NATS = 1e-6  # a KL divergence of float32 that is rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def best_temperature(curves: NDArray[np.float64], temperatures: Sequence[float])
     mean = curves.reshape(-1, len(grid)).mean(axis=0)
     spline = make_interp_spline(grid, mean, k=_DEGREE)
     is_same = np.abs(grid) <= _ROUNDING  # T = 1
-    if is_same.any() and mean[is_same][0] <= _ROUNDING < mean.max():
+    if is_same.any() and mean[is_same][0] <= _SAME_NATS < mean.max():
         unlike = np.maximum(curves[..., is_same][..., 0], 0.0)
         return BestTemperature(
             temperature=1.0,
@@ -130,6 +131,8 @@ def place_of(value: float, curve: Mapping[float, float]) -> float | None:
         [float(each) for each in numbers(side, of="a curve")] for side in (places, heights)
     )
     value = float(numbers(value, of="a place on a curve"))
+    curve = dict(zip(places, heights, strict=True))  # places as good as 0 are one
+    places, heights = list(curve), list(curve.values())
     if len(places) < 2:
         raise MeasurementError("a curve needs two places", found=len(places))
     between = PchipInterpolator(places, heights)

@@ -112,8 +112,18 @@ def test_equal_distributions_have_a_best_temperature_of_exactly_one() -> None:
     grid = [2 ** (quarter / 4) for quarter in range(-12, 9)]
     random = np.random.default_rng(0).normal(size=(5, 98)) * 3
     cooled = [scipy.special.softmax(random / temperature, axis=1) for temperature in grid]
+    as_read = np.float32(random) + np.random.default_rng(1).normal(scale=1e-4, size=random.shape)
+    cooled[12] = scipy.special.softmax(as_read, axis=1)
     rows = np.stack([scipy.stats.entropy(cooled[12], q, axis=1) for q in cooled], axis=1)
+    rows[:, 12] = scipy.stats.entropy(cooled[12], scipy.special.softmax(random, axis=1), axis=1)
+    assert 0 < rows[:, 12].mean() < 1e-6
     found = curves.best_temperature(rows, grid)
     assert found.temperature == 1.0
     assert found.log_temperature_pseudo is not None
     assert not found.log_temperature_pseudo.any()
+
+
+def test_places_as_good_as_zero_are_one_place() -> None:
+    with pytest.raises(MeasurementError, match="two places"):
+        curves.place_of(0.5, {0.0: 0.2, 1e-320: 0.4})
+    assert curves.place_of(0.4, {0.0: 0.2, 1e-320: 0.4, 1.0: 0.6}) == 0.0
