@@ -80,7 +80,9 @@ def record(folder: Path) -> None:
                 file.name != "provenance.jsonl"
             ):
                 continue
-            content = file.read_bytes().replace(f"{folder.parent}/".encode(), b"")
+            content = file.read_bytes()
+            for place in (folder.parent, HERE.parents[1]):
+                content = content.replace(f"{place}/".encode(), b"")
             entry = tarfile.TarInfo(f"{FOLDER}/{relative}")
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
