@@ -93,7 +93,10 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
         for figure, p in zip(figures, corrected, strict=True)
     ]
     of_seeds = [decide(pair.difference.interval, claim.decision) for pair in measured]
-    needed = ceil(claim.decision.benchmarks_share * len(measured))
+    rule = claim.decision
+    needed = ceil(rule.benchmarks_share * len(measured))
+    total = max(len(measured), rule.benchmarks)
+    may_fail = total - ceil(rule.benchmarks_share * total)
     lacks = _short_of_all(claim, measured)
     if any(digest not in pair.right_digests for pair in measured):
         lacks = [remark("not-run", is_registered=is_registered, label=right.label)]
@@ -109,7 +112,13 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
         why.append(remark("few-benchmarks", benchmarks=benchmarks))
     return concluded(
         claim,
-        _of_benchmarks(verdicts, of_seeds, needed, of_mean=decide(mean.interval, claim.decision)),
+        verdict_of_benchmarks(
+            verdicts,
+            of_seeds,
+            needed=needed,
+            may_fail=may_fail,
+            of_mean=decide(mean.interval, rule),
+        ),
         why=why,
         arms=(left.label, right.label),
         benchmarks=benchmarks,
@@ -120,20 +129,22 @@ def by_benchmark(claim: Claim, left: Arm, right: Arm, measured: Sequence[Pair]) 
     )
 
 
-def _of_benchmarks(
+def verdict_of_benchmarks(
     verdicts: Sequence[ClaimVerdict | str],
     of_seeds: Sequence[ClaimVerdict],
-    needed: int,
     *,
+    needed: int,
+    may_fail: int,
     of_mean: ClaimVerdict,
 ) -> ClaimVerdict:
     """Enough benchmarks hold and the mean does; fails if the mean does, or too many benchmarks.
 
     A benchmark fails where the registered checkpoint and the mean over seeds both do: one seed
-    that came out badly says nothing of one prompt and ten steps.
+    that came out badly says nothing of one prompt and ten steps. Too many are so many that those
+    that were not measured could not make up for them.
     """
     failed = sum({alone, mean} == {"fails"} for alone, mean in zip(verdicts, of_seeds, strict=True))
-    if of_mean == "fails" or failed > len(verdicts) - needed:
+    if of_mean == "fails" or failed > may_fail:
         return "fails"
     return "holds" if of_mean == "holds" and verdicts.count("holds") >= needed else "undecided"
 
