@@ -33,7 +33,7 @@ def null() -> ModuleType:
 def test_pages_without_a_difference_hardly_say_one(
     null: ModuleType, name: str, pages: int, most: int
 ) -> None:
-    """Of a fixed seed; of many, 3.5, 5 and 4 % say one, and 8, 27 and 100 % did before."""
+    """Of a fixed seed; of many, 3.5, 5 and 5 % say one, and 8, 27 and 100 % did before."""
     rows = {row.name: row for row in null.table(name, pages=pages)}
     said = rows["any"]
     assert said.pages[1] <= 100 * most / pages
@@ -61,7 +61,11 @@ def test_slopes_and_their_differences_are_one_family_and_baselines_another(
 
 
 def test_claims_are_judged_where_nothing_differs(null: ModuleType) -> None:
-    """Verdicts on one store: few of them wrong; every claim that the store can tell is judged."""
+    """Verdicts on one store: few of them wrong; every claim that the store can tell is judged.
+
+    Verdicts for which something is lacking are not counted: they cannot be wrong. C13 asks for ten
+    seeds, of which the store has five.
+    """
     rows = {row.name: row for row in null.table("claims", pages=1)}
-    assert {"C01", "C02", "C05", "C06", "C07", "C08", "C13"} <= rows.keys()
+    assert rows.keys() == {"C01", "C02", "C05", "C06", "C07", "C08", "any"}
     assert rows["any"].single[1] < 25

@@ -188,7 +188,7 @@ def _read(text: str) -> Any:
             return latex2sympy(form)
         except (MemoryError, RecursionError):
             raise  # it is our limit: undecided, not another text
-        except Exception:
+        except Exception:  # the parser raises plain Exception on what it cannot read
             continue
     return text
 
