@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from emdiag import resources
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard
+from emdiag.core.reading import InputFile
 
 CARD_FILE = "card.toml"
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
@@ -67,14 +67,16 @@ def read_card(file: Path) -> BenchmarkCard:
     Raises:
         BenchmarkError: It cannot be read, or a value is out of range; the error names the field.
     """
+    source = InputFile(
+        path=file,
+        what="a benchmark card",
+        error=BenchmarkError,
+        hint="benchmarks/README.md lists the fields of a card",
+    )
     try:
-        card = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), BenchmarkCard)
-    except (OSError, ValueError, msgspec.ValidationError) as error:
-        raise BenchmarkError(
-            f"a benchmark card cannot be read: {error}",
-            file=file,
-            hint="benchmarks/README.md lists the fields of a card",
-        ) from error
+        card = msgspec.convert(source.toml(), BenchmarkCard)
+    except msgspec.ValidationError as error:
+        raise source.refused(str(error)) from error
     _check(card, file=file)
     return card
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +20,20 @@ from emdiag.benchmarks.load import (
     check_content,
     problems_file,
 )
-from emdiag.benchmarks.rows import SourceRow, one_row, read_rows, refuse_repeats, require_fields
+from emdiag.benchmarks.rows import (
+    SourceRow,
+    file_content,
+    one_row,
+    read_rows,
+    refuse_repeats,
+    require_fields,
+)
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.files import write_atomically
 from emdiag.core.problems import BenchmarkCard, Problem, Solution
+from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
 
 DEFECTS_FILE = "defects.toml"
@@ -74,7 +81,7 @@ def import_files(
     note = ImportNote(
         benchmark=card.name,
         source=source or ", ".join(file.name for file in files),
-        source_sha256=_sha256(b"".join(file.read_bytes() for file in files)),
+        source_sha256=_sha256(b"".join(file_content(file) for file in files)),
         layout=converted.layout,
         copy=check_content(card, content, file=files[0]),
         size=len(converted.problems),
@@ -125,11 +132,11 @@ def defects(benchmark: str) -> list[Defect]:
     file = card_folder(benchmark) / DEFECTS_FILE
     if not file.is_file():
         return []
+    source = InputFile(path=file, what="a list of defects", error=BenchmarkError)
     try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8"))
-        return msgspec.convert(entries["defect"], list[Defect])
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, KeyError) as error:
-        raise BenchmarkError(f"a list of defects cannot be read: {error}", file=file) from error
+        return msgspec.convert(source.toml().get("defect"), list[Defect])
+    except msgspec.ValidationError as error:
+        raise source.refused(str(error)) from error
 
 
 def _layout(benchmark: str, row: SourceRow, *, file: Path) -> Layout:

@@ -9,9 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from emdiag.benchmarks.cards import card_folder, is_on_hub
+from emdiag.benchmarks.rows import file_content
 from emdiag.core.codec import decode
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard, Problem, Solution
+from emdiag.core.reading import UNREADABLE, InputFile, reason_of
 from emdiag.core.records import Record
 
 PROBLEMS_FILE = "problems.jsonl"
@@ -61,7 +63,7 @@ def load_problems(card: BenchmarkCard, *, home: Path) -> list[Problem]:
             file=file,
             hint=absence_hint(card),
         )
-    content = file.read_bytes()
+    content = file_content(file)
     check_content(card, content, file=file)
     note = read_note(file.parent)
     if note and note.sha256 != hashlib.sha256(content).hexdigest():
@@ -88,7 +90,7 @@ def load_solutions(card: BenchmarkCard, *, home: Path) -> dict[str, str]:
             with the problems.
     """
     file = problems_file(card, home=home).with_name(SOLUTIONS_FILE)
-    content = file.read_bytes() if file.is_file() else b""
+    content = file_content(file) if file.is_file() else b""
     note = None if card.shipped else read_note(file.parent)
     if note and note.solutions_sha256 != (hashlib.sha256(content).hexdigest() if content else None):
         raise _changed("solutions", card, file)
@@ -105,12 +107,13 @@ def read_note(folder: Path) -> ImportNote | None:
     file = folder / SOURCE_FILE
     if not file.is_file():
         return None
+    source = InputFile(
+        path=file, what="the import note", error=BenchmarkError, hint="import the set again"
+    )
     try:
-        return decode(file.read_bytes(), ImportNote)
-    except msgspec.DecodeError as error:
-        raise BenchmarkError(
-            f"the import note cannot be read: {error}", file=file, hint="import the set again"
-        ) from error
+        return decode(source.content(), ImportNote)
+    except UNREADABLE as error:
+        raise source.refused(reason_of(error)) from error
 
 
 def problems_file(card: BenchmarkCard, *, home: Path) -> Path:
@@ -171,8 +174,8 @@ def parse_records(content: bytes, kind: type[R], *, file: Path, hint: str | None
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             records.append(decode(line, kind))
-        except msgspec.DecodeError as error:  # ValidationError is one of them
-            message = f"line {number} is not a {kind.__name__.lower()}: {error}"
+        except UNREADABLE as error:
+            message = f"line {number} is not a {kind.__name__.lower()}: {reason_of(error)}"
             raise BenchmarkError(message, file=file, hint=hint) from error
     return records
 

@@ -11,7 +11,7 @@ import msgspec
 from emdiag.benchmarks.cards import CARD_FILE, card_names, load_card, read_card
 from emdiag.benchmarks.custom import is_problems_file, load_custom, read_problems
 from emdiag.benchmarks.load import PROBLEMS_FILE, load_problems, problems_file
-from emdiag.benchmarks.rows import SUFFIXES
+from emdiag.benchmarks.rows import SUFFIXES, file_content
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.runs import ProblemsFile
@@ -74,7 +74,7 @@ def open_if_present(name: str, *, home: Path) -> Benchmark:
 
 
 def _file(name: str, rows: Path) -> ProblemsFile:
-    return ProblemsFile(path=name, sha256=hashlib.sha256(rows.read_bytes()).hexdigest())
+    return ProblemsFile(path=name, sha256=hashlib.sha256(file_content(rows)).hexdigest())
 
 
 def _load_folder(folder: Path, *, require_answers: bool) -> tuple[BenchmarkCard, list[Problem]]:
@@ -108,7 +108,7 @@ def _load_folder(folder: Path, *, require_answers: bool) -> tuple[BenchmarkCard,
 
 def _check(card: BenchmarkCard, problems: list[Problem], *, file: Path) -> None:
     """Refuse problems that are not those the card describes."""
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(file_content(file)).hexdigest()
     if card.source.sha256 not in (None, sha256):
         raise BenchmarkError(
             f"the problems of {card.name} are not those its card describes",

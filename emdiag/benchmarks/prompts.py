@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from pathlib import Path
 
 import msgspec
@@ -13,6 +12,7 @@ from emdiag import resources
 from emdiag.benchmarks.cards import closest_hint
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
+from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
 from emdiag.core.sampling import FilledPrompt
 
@@ -91,20 +91,16 @@ def question_mark(template: PromptTemplate) -> str | None:
 
 
 def _read_template(file: Path) -> PromptTemplate:
+    source = InputFile(
+        path=file,
+        what="a prompt template",
+        error=BenchmarkError,
+        hint="its keys are name, chat, user, plain and, if wanted, system",
+    )
     try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise BenchmarkError(
-            f"a prompt template cannot be opened: {error.strerror}", file=file
-        ) from error
-    try:
-        template = msgspec.convert(tomllib.loads(content.decode()), _TemplateFile)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise BenchmarkError(
-            f"a prompt template cannot be read: {error}",
-            file=file,
-            hint="its keys are name, chat, user, plain and, if wanted, system",
-        ) from error
+        template = msgspec.convert(source.toml(), _TemplateFile)
+    except msgspec.ValidationError as error:
+        raise source.refused(str(error)) from error
     for key, text in (("user", template.user), ("plain", template.plain)):
         if text.count(PLACE) != 1:
             raise BenchmarkError(
@@ -113,4 +109,4 @@ def _read_template(file: Path) -> PromptTemplate:
                 file=file,
             )
     fields = msgspec.structs.asdict(template)
-    return PromptTemplate(**fields, sha256=hashlib.sha256(content).hexdigest())
+    return PromptTemplate(**fields, sha256=hashlib.sha256(source.content()).hexdigest())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
+from emdiag.core.reading import InputFile, parse_json, reason_of
 
 SourceRow = Mapping[str, object]
 
@@ -21,15 +21,14 @@ def read_rows(file: Path) -> list[SourceRow]:
         BenchmarkError: The file is absent, of another format, empty, or holds something else
             than rows with named fields.
     """
-    if not file.is_file():
-        raise BenchmarkError("there is no such file", file=file)
+    source = InputFile(path=file, what="a file of problems", error=BenchmarkError)
     match file.suffix:
         case ".jsonl":
-            rows = _json_lines(file)
+            rows = _json_lines(source)
         case ".json":
-            rows = _json_list(file)
+            rows = _json_list(source)
         case ".parquet":
-            rows = _parquet_rows(file)
+            rows = _parquet_rows(source)
         case other:
             raise BenchmarkError(
                 f"files of type {other or 'none'} are not read", file=file,
@@ -38,6 +37,15 @@ def read_rows(file: Path) -> list[SourceRow]:
     if not rows:
         raise BenchmarkError("the file holds no rows", file=file)
     return rows
+
+
+def file_content(file: Path) -> bytes:
+    """Every byte of a file of problems.
+
+    Raises:
+        BenchmarkError: It cannot be read.
+    """
+    return InputFile(path=file, what="a file of problems", error=BenchmarkError).content()
 
 
 def text_field(row: SourceRow, name: str, *, number: int) -> str:
@@ -123,48 +131,46 @@ def refuse_repeats(problems: Sequence[Problem], *, file: Path) -> None:
                 )
 
 
-def _json_lines(file: Path) -> list[SourceRow]:
+def _json_lines(source: InputFile) -> list[SourceRow]:
     rows = []
-    for number, line in enumerate(_text(file).split("\n"), start=1):
-        if line.strip():
-            rows.append(_row(_decoded(line, file=file, line=number), number=number, file=file))
+    for number, line in enumerate(source.lines(), start=1):
+        text = source.decoded(line, line=number)
+        if not text.strip():
+            continue
+        try:
+            value = parse_json(text)
+        except ValueError as error:
+            raise BenchmarkError(
+                f"line {number} is not JSON: {reason_of(error)}", file=source.path
+            ) from error
+        rows.append(_row(value, number=number, file=source.path))
     return rows
 
 
-def _json_list(file: Path) -> list[SourceRow]:
-    rows = _decoded(_text(file), file=file)
+def _json_list(source: InputFile) -> list[SourceRow]:
+    rows = source.json()
     if not isinstance(rows, list):
         raise BenchmarkError(
             f"expected a list of rows, found {type(rows).__name__}",
-            file=file,
+            file=source.path,
             hint="JSON with one row a line has the suffix .jsonl",
         )
-    return [_row(value, number=number, file=file) for number, value in enumerate(rows, start=1)]
+    return [
+        _row(value, number=number, file=source.path) for number, value in enumerate(rows, start=1)
+    ]
 
 
-def _parquet_rows(file: Path) -> list[SourceRow]:
+def _parquet_rows(source: InputFile) -> list[SourceRow]:
     import pyarrow  # takes longer to import than most commands
     from pyarrow import parquet
 
     try:
-        return list(parquet.ParquetFile(file).read().to_pylist())
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise BenchmarkError(f"the file cannot be read as parquet: {error}", file=file) from error
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BenchmarkError(f"the file is not UTF-8 text: {error.reason}", file=file) from error
-
-
-def _decoded(text: str, *, file: Path, line: int | None = None) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {line or error.lineno}"
-        raise BenchmarkError(f"{place} is not JSON: {error.msg}", file=file) from error
+        with source.opened() as file:
+            return list(parquet.ParquetFile(file).read().to_pylist())
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise BenchmarkError(
+            f"the file cannot be read as parquet: {reason_of(error)}", file=source.path
+        ) from error
 
 
 def _row(value: object, *, number: int, file: Path) -> SourceRow:

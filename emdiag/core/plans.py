@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -24,6 +23,7 @@ from emdiag.core.options import (
     fields_of,
     renaming,
 )
+from emdiag.core.reading import LONGEST_TEXT, InputFile, parse_toml
 from emdiag.core.recipes import SETTINGS
 from emdiag.core.records import Record
 
@@ -31,8 +31,7 @@ logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-_HINT = "a file holds options of the command, one a line, such as: temperature = 0.6"
-_LONGEST = 2**20
+_HINT = "--plan takes a file of options of the command, one a line, such as: temperature = 0.6"
 _DEEPEST = 4
 _ARGUMENTS: Final = {
     "store": "Folder of runs; what it already holds is neither drawn nor read again.",
@@ -212,52 +211,17 @@ def read_plan_file(path: Path) -> dict[str, object]:
     Raises:
         PlanError: There is no such file, or it is too long, not in UTF-8 or not TOML.
     """
-    try:
-        with path.expanduser().open(encoding="utf-8-sig") as file:
-            text = file.read(_LONGEST + 1)
-    except FileNotFoundError as error:
-        raise PlanError("the plan's file does not exist", file=path, hint=_HINT) from error
-    except IsADirectoryError as error:
-        hint = "--plan takes a file of options, not a folder or an empty name"
-        raise PlanError("the plan's file is a folder", file=path, hint=hint) from error
-    except UnicodeDecodeError as error:
-        raise _not_text(path) from error
-    except (OSError, RuntimeError) as error:
-        raise PlanError(
-            f"the plan's file cannot be read: {error}", file=path, hint=_HINT
-        ) from error
-    if "\0" in text:
-        raise _not_text(path)
-    if len(text) > _LONGEST:
-        raise PlanError(
-            "the plan's file is too long",
-            file=path,
-            expected=f"at most {_LONGEST:,} characters",
-            found="more",
-            hint=_HINT,
-        )
-    return _read_options(text, file=path)
-
-
-def _not_text(path: Path) -> PlanError:
-    return PlanError(
-        "the plan's file cannot be read: it is not a text in UTF-8",
-        file=path,
-        expected="TOML in UTF-8",
-        found="another encoding, or no text",
-        hint="save it again as UTF-8",
-    )
+    source = InputFile(path=path.expanduser(), what="the plan's file", error=PlanError, hint=_HINT)
+    return _read_options(source.text(most=LONGEST_TEXT), file=path)
 
 
 def _read_options(text: str, **facts: Path) -> dict[str, object]:
     try:
-        content = tomllib.loads(text)
+        content = parse_toml(text)
     except ValueError as error:  # also a number of too many digits
         raise PlanError(
             f"the plan's file is not TOML: {error}", **facts, expected="NAME = VALUE", hint=_HINT
         ) from error
-    except RecursionError as error:
-        raise _nested(**facts) from error
     options: dict[str, object] = {}
     for key, value in content.items():
         name = key.replace("-", "_")

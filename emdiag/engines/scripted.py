@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from emdiag.core.errors import CheckpointError, EngineError
+from emdiag.core.reading import InputFile
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import (
     Completion,
@@ -101,11 +101,8 @@ def read_table(path: str) -> dict[str, list[str]]:
     Raises:
         CheckpointError: The file holds something else.
     """
-    try:
-        table = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"the table cannot be read: {error}", file=path) from error
     rule = 'a table is {"problem id": ["text of sample 0", ...], ...}'
+    table = InputFile(path=Path(path), what="the table", error=CheckpointError, hint=rule).json()
     if not isinstance(table, dict):
         raise CheckpointError(f"the file holds no JSON object; {rule}", file=path)
     for problem_id, texts in table.items():

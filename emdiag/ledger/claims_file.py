@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 from emdiag import resources
 from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role, Unit
 from emdiag.core.errors import PlanError
+from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
 from emdiag.core.results import Interval, Remark, as_given, remark
 from emdiag.findings.page import Estimate
@@ -58,14 +58,16 @@ def read_ledger(file: Path, *, statistics: Collection[str]) -> tuple[Claim, ...]
     Raises:
         PlanError: The file cannot be read, or a claim names a statistic that does not exist.
     """
+    source = InputFile(
+        path=file.expanduser(),
+        what="the file of claims",
+        error=PlanError,
+        hint="write TOML with [[claims]], as in reports/claims.toml",
+    )
     try:
-        claims = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Ledger).claims
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise PlanError(
-            f"the claims cannot be read: {error}",
-            file=file,
-            expected="TOML with [[claims]], as in reports/claims.toml",
-        ) from error
+        claims = msgspec.convert(source.toml(), Ledger).claims
+    except msgspec.ValidationError as error:
+        raise source.refused(str(error)) from error
     for claim in claims:
         if claim.statistic not in statistics:
             raise PlanError(

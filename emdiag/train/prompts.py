@@ -12,6 +12,7 @@ from emdiag.benchmarks.prompts import fill, load_template
 from emdiag.core.errors import BenchmarkError, PlanError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import PromptEncoder
+from emdiag.core.reading import LONGEST_LINE, InputFile
 from emdiag.core.sampling import Prompt
 
 FILE_MAX_TOKENS = 2048
@@ -85,10 +86,7 @@ def read_prompt_file(path: Path, *, prompts: int | None = None) -> ProblemSource
             file=path,
             hint="several prompts stand in a problems file (.jsonl), one on each line",
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"a prompt file cannot be read: {error}", file=path) from error
+    text = InputFile(path=path, what="a prompt file", error=BenchmarkError).text(most=LONGEST_LINE)
     if not text.strip():
         raise BenchmarkError("a prompt file holds no text", file=path)
     problem = Problem(

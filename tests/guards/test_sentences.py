@@ -23,14 +23,17 @@ Their sum was 385 in version 0.1.0, by this rule.
 
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 _OPTION_MAKERS = {"Option", "Argument", "Typer"}
+_ERROR_MAKERS = {"InputFile"}
+"""What holds the words of the errors that it raises."""
 
 
 def sentences(source: str) -> list[str]:
     """Literals of five words or more that are neither docstring, error, help text nor log line.
 
     Values filled into a text do not count as words. Everything in a `raise`, in a call of a class
-    called `...Error`, in `typer.Option` and its like, in `help=` and in a call of a logger is left
-    out; so are strings that stand by themselves, which document what is above them.
+    called `...Error`, in `InputFile`, which words errors, in `typer.Option` and its like, in
+    `help=` and in a call of a logger is left out; so are strings that stand by themselves, which
+    document what is above them.
     """
     finder = _Sentences()
     finder.visit(tree_of(source))
@@ -64,7 +67,7 @@ class _Sentences(ast.NodeVisitor):
         name = ast.unparse(node.func).rpartition(".")[2]
         owner = ast.unparse(node.func).rpartition(".")[0].lower()
         is_log = name in _LOG_METHODS and owner.strip("_").startswith("log")
-        if not name.endswith("Error") and name not in _OPTION_MAKERS and not is_log:
+        if not (name.endswith("Error") or name in _OPTION_MAKERS | _ERROR_MAKERS or is_log):
             self.generic_visit(node)
 
     def visit_keyword(self, node: ast.keyword) -> None:
@@ -108,6 +111,7 @@ def test_sentences_stand_where_results_are_worded() -> None:
         ('error = PlanError("one sentence of five words", hint="and another one of five")', 0),
         ('x: Annotated[int, typer.Option(min=1, help="Number of problems of the set.")]', 0),
         ('app = Typer(help="Everything that the store holds now.")', 0),
+        ('f = InputFile(path=p, what="one text", hint="one sentence of five words")', 0),
         ('_log.info("one sentence of five words")', 0),
         ('PATTERN = re.compile(r"(?:a|b) \\\\d+ [x-z] (?=c) d*")', 0),
     ],

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import NoReturn, cast, get_args
+from typing import BinaryIO, NoReturn, cast, get_args
 
 import msgspec
 
@@ -19,6 +19,7 @@ from emdiag.core.errors import GraderError
 from emdiag.core.grades import Gold, Judgement, Reason, Tolerance, Verdict
 from emdiag.core.option_groups import Grading
 from emdiag.core.problems import AnswerType
+from emdiag.core.reading import InputFile, parse_as_written, reason_of
 from emdiag.core.records import Record
 from emdiag.core.results import Remark, as_given, remark
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
@@ -71,24 +72,19 @@ class GradeFileResult(Record, frozen=True, kw_only=True):
     elapsed_s: float
 
 
-def read_lines(name: str, standard_input: Iterable[bytes]) -> Iterator[bytes]:
+def read_lines(name: str, standard_input: BinaryIO) -> Iterator[bytes]:
     """The lines of a file, or of `standard_input` where its name is `-`.
 
     Raises:
         GraderError: The file cannot be read.
     """
-    if name == "-":
-        yield from standard_input
-        return
-    try:
-        with Path(name).open("rb") as file:
-            yield from file
-    except OSError as error:
-        raise GraderError(
-            f"the file to grade cannot be read: {error.strerror}",
-            file=name,
-            hint=f"name a file with a line such as {_LINE}, or - for standard input",
-        ) from error
+    source = InputFile(
+        path=Path(name),
+        what="the file to grade",
+        error=GraderError,
+        hint=f"name a file with a line such as {_LINE}, or - for standard input",
+    )
+    return source.bounded(standard_input) if name == "-" else source.lines()
 
 
 def origin_of(*, template: str | None, tokenizer: str | None) -> Origin:
@@ -206,13 +202,11 @@ def _note(fields: dict[str, object], tolerances: dict[str, Tolerance]) -> Remark
 
 def _fields(line: bytes, where: str) -> dict[str, object]:
     try:
-        fields = json.loads(
-            line.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal,
-            parse_constant=_no_constant,
-        )  # fmt: skip
-    except (ValueError, RecursionError) as error:
+        fields = parse_as_written(line.decode("utf-8-sig"))
+    except ValueError as error:
         raise GraderError(
-            f"{where}: expected a JSON object, found something that is not JSON ({error})",
+            f"{where}: expected a JSON object, found something that is not JSON "
+            f"({reason_of(error)})",
             hint=f"write a line such as {_LINE}",
         ) from error
     if not isinstance(fields, dict):
@@ -306,7 +300,3 @@ def _kind(value: object) -> str:
             return f"a list of {len(value)}"
         case _:
             return "an object"
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")

@@ -16,6 +16,7 @@ from emdiag.core.keywords import SelectKeywords
 from emdiag.core.plans import spelled_out
 from emdiag.core.problems import Problem
 from emdiag.core.protocols import Progress
+from emdiag.core.reading import InputFile, parse_json
 from emdiag.core.results import Amount, Remark, remark
 from emdiag.core.selection import Criterion, PromptStatistics, SelectResult
 from emdiag.engines.open import has_weights
@@ -225,9 +226,9 @@ def _row(problem: Problem) -> dict[str, object]:
 
 
 def _is_ranked(path: Path) -> bool:
+    source = InputFile(path=path, what="the file of ranked problems", error=StoreError)
     try:
-        with path.open(encoding="utf-8") as stream:
-            row = json.loads(stream.readline())
-    except (OSError, ValueError):
+        row = parse_json(source.decoded(next(source.lines(), b"")))
+    except (StoreError, ValueError):
         return False
     return isinstance(row, dict) and _MARK in row

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,7 +127,7 @@ def test_the_result_counts_every_line_once() -> None:
 
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(GraderError) as caught:
-        list(read_lines(str(tmp_path / "nothing.jsonl"), []))
+        list(read_lines(str(tmp_path / "nothing.jsonl"), BytesIO()))
     assert caught.value.facts["file"] == str(tmp_path / "nothing.jsonl")
 
 
