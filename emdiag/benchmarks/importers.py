@@ -30,8 +30,8 @@ from emdiag.benchmarks.rows import (
 )
 from emdiag.benchmarks.upstream import Layout, in_order, layouts
 from emdiag.core.codec import encode
-from emdiag.core.errors import BenchmarkError
-from emdiag.core.files import write_atomically
+from emdiag.core.errors import BenchmarkError, system_errors_as
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.problems import BenchmarkCard, Problem, Solution
 from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
@@ -163,20 +163,19 @@ def _tags(benchmark: str) -> dict[str, tuple[str, ...]]:
 def _keep(note: ImportNote, content: bytes, *, solutions: bytes, target: Path) -> None:
     """Write the note first: files of another import do not have its checksums."""
     written = target.with_name(SOLUTIONS_FILE)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors_as(
+        "the problems cannot be written",
+        kind=BenchmarkError,
+        hint="EMDIAG_HOME names another home",
+        file=target,
+    ):
+        make_folder(target.parent)
         write_atomically(target.with_name(SOURCE_FILE), encode(note) + b"\n")
         if solutions:
             write_atomically(written, solutions)
         else:
             written.unlink(missing_ok=True)
         write_atomically(target, content)
-    except OSError as error:
-        raise BenchmarkError(
-            f"the problems cannot be written: {error.strerror}",
-            file=target,
-            hint="EMDIAG_HOME names another folder",
-        ) from error
 
 
 def _lines(records: Sequence[Record]) -> bytes:

@@ -29,7 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emdiag.core.codec import to_plain
-from emdiag.core.errors import EmdiagError
+from emdiag.core.errors import EmdiagError, system_error
 from emdiag.findings.remarks import worded
 from emdiag.reports.marks import visible
 from emdiag.resources import default_home
@@ -193,6 +193,9 @@ def command(*, json: bool = False, resumes: bool = False, wide: bool = False) ->
     except typer.Exit:
         raise
     except Exception as error:  # the one place: a bug is shown whole, with exit code 1
+        if refused := system_error(error):
+            show_error(refused)
+            raise typer.Exit(2) from error
         traceback.print_exc()
         out.say(f"error: this is a bug in emdiag ({type(error).__name__}); please report it")
         raise typer.Exit(1) from error

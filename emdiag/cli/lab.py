@@ -76,19 +76,16 @@ def problems(
     with console.command(json=json) as out_:
         from emdiag.benchmarks.custom import custom_name
         from emdiag.core.codec import encode
-        from emdiag.core.errors import PlanError, StoreError
-        from emdiag.core.files import write_atomically
+        from emdiag.core.errors import PlanError
+        from emdiag.core.files import make_folder, write_atomically
         from emdiag.lab.chain import training_problems
 
         if out.suffix != ".jsonl":
             raise PlanError(f"the file ends in {out.suffix!r}, expected .jsonl", file=out)
         custom_name(out)
         drawn = training_problems(size, seed=seed)
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(out, b"".join(encode(problem) + b"\n" for problem in drawn))
-        except OSError as error:
-            raise StoreError(f"cannot write: {error.strerror}", file=out) from error
+        make_folder(out.parent)
+        write_atomically(out, b"".join(encode(problem) + b"\n" for problem in drawn))
         if json:
             out_.result({"file": str(out), "size": size, "seed": seed})
             return

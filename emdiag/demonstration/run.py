@@ -11,7 +11,7 @@ from pathlib import Path
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.codec import encode
 from emdiag.core.errors import MeasurementError
-from emdiag.core.files import write_atomically
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.plans import Plan
 from emdiag.core.problems import Problem
@@ -301,7 +301,7 @@ class Stages:
         path = self._plan.folder / name
         content = b"".join(encode(problem) + b"\n" for problem in problems)
         if not path.exists() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_atomically(path, content)
         return path
 

@@ -33,8 +33,8 @@ from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import derive_seed
-from emdiag.core.errors import CheckpointError
-from emdiag.core.files import replacing
+from emdiag.core.errors import CheckpointError, system_errors_as
+from emdiag.core.files import make_folder, replacing
 from emdiag.core.protocols import Progress, ProgressStage
 from emdiag.lab.chain import held_out_problems, training_documents
 from emdiag.lab.recipe import LabBuild, LabManifest, LabRecipe, recipe_name
@@ -61,10 +61,10 @@ def build_lab(out: Path, *, recipe: LabRecipe, progress: Progress) -> LabBuild:
     """
     started = datetime.now(UTC)
     _prepare(out)
-    with replacing(out) as folder:
+    with replacing(out) as partial:
         tokenizer = lab_tokenizer()
-        tokenizer.save_pretrained(folder)  # before it is used, or its padding would be stored
-        check_tokenizer(folder)
+        tokenizer.save_pretrained(partial)  # before it is used, or its padding would be stored
+        check_tokenizer(partial)
         model = _new_model(recipe, tokenizer)
         with progress.stage("pre-training the lab", total=recipe.steps) as stage:
             loss = _pretrain(model, tokenizer, recipe=recipe, stage=stage)
@@ -74,12 +74,10 @@ def build_lab(out: Path, *, recipe: LabRecipe, progress: Progress) -> LabBuild:
             update=recipe.steps,
             lab=recipe,
             final_loss_nats=round(loss, 6),
-            weights_sha256=_save_model(model, folder),
+            weights_sha256=_save_model(model, partial),
             provenance=_provenance(started),
         )
-        (folder / "emdiag.json").write_bytes(encode(manifest) + b"\n")
-        if out.exists():
-            out.rmdir()
+        (partial / "emdiag.json").write_bytes(encode(manifest) + b"\n")
     return LabBuild(path=str(out), manifest=manifest)
 
 
@@ -127,15 +125,10 @@ def learning_rate(recipe: LabRecipe, step: int) -> float:
 
 
 def _prepare(out: Path) -> None:
-    try:
+    refused = "the output folder of a lab build cannot be made"
+    with system_errors_as(refused, kind=CheckpointError, folder=out):
         free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CheckpointError(
-            f"the output folder of a lab build cannot be made: {error.strerror}",
-            folder=out,
-            hint="choose another folder with --out",
-        ) from error
+        make_folder(out.parent)
     if not free:
         raise CheckpointError(
             "the output folder of a lab build must be new or empty",
@@ -209,19 +202,17 @@ def _batches(recipe: LabRecipe, tokenizer: Qwen2Tokenizer) -> Iterator[Tensor]:
         yield batch["input_ids"]
 
 
-def _save_model(model: Qwen2ForCausalLM, folder: Path) -> str:
+def _save_model(model: Qwen2ForCausalLM, partial: Path) -> str:
     """SHA-256 of the written weights; `save_pretrained` would draw a progress bar."""
-    model.config.save_pretrained(folder)
+    model.config.save_pretrained(partial)
     model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call] # not annotated
         eos_token_id=model.config.eos_token_id, pad_token_id=model.config.pad_token_id
     )
-    model.generation_config.save_pretrained(folder)
+    model.generation_config.save_pretrained(partial)
     weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
     del weights["lm_head.weight"]  # tied to the embedding
-    file = folder / "model.safetensors"
-    save_file(weights, file, metadata={"format": "pt"})
-    file.chmod(0o644)  # safetensors writes for the owner alone
-    return sha256(file.read_bytes()).hexdigest()
+    save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
+    return sha256((partial / "model.safetensors").read_bytes()).hexdigest()
 
 
 def _provenance(started: datetime) -> dict[str, str]:

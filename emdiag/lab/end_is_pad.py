@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from emdiag.core.errors import CheckpointError
-from emdiag.core.files import replacing
+from emdiag.core.errors import CheckpointError, system_errors_as
+from emdiag.core.files import make_folder, replacing
 from emdiag.resources import lab_weights
 
 _CONFIGS = ("config.json", "generation_config.json")
@@ -23,31 +23,27 @@ def write_end_is_pad(out: Path) -> Path:
     Raises:
         CheckpointError: `out` holds something already, or cannot be written.
     """
-    try:
+    with system_errors_as("the checkpoint cannot be written", kind=CheckpointError, folder=out):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise CheckpointError(
                 "a checkpoint is written to a new or empty folder, and this one is neither",
                 folder=out,
                 hint="choose another folder with --out",
             )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as folder:
-            shutil.copytree(lab_weights(), folder)
-            end = _changed(folder / _TOKENIZER, "pad_token", of="eos_token")
-            ids = {_changed(folder / name, "pad_token_id", of="eos_token_id") for name in _CONFIGS}
+        make_folder(out.parent)
+        with replacing(out) as partial:
+            shutil.copytree(lab_weights(), partial)
+            end = _changed(partial / _TOKENIZER, "pad_token", of="eos_token")
+            ids = {_changed(partial / name, "pad_token_id", of="eos_token_id") for name in _CONFIGS}
             assert end, "the shipped tokenizer names its end token"
             assert len(ids) == 1, "both configurations name one end token"
-    except OSError as error:
-        raise CheckpointError(
-            f"the checkpoint cannot be written: {error.strerror}", folder=out
-        ) from error
     return out
 
 
-def _changed(file: Path, name: str, *, of: str) -> object:
+def _changed(partial: Path, name: str, *, of: str) -> object:
     """Give one field of a JSON file the value of another, which is returned."""
-    content = json.loads(file.read_bytes())
+    content = json.loads(partial.read_bytes())
     content[name] = content[of]
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     value: object = content[of]
     return value

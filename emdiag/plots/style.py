@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emdiag.core.checkpoints import Stage
-from emdiag.core.errors import StoreError
-from emdiag.core.files import replacing
+from emdiag.core.errors import system_errors_as
+from emdiag.core.files import make_folder, replacing
 from emdiag.core.protocols import Progress
 
 Drawn: TypeAlias = "Figure"
@@ -180,11 +180,7 @@ def figure_svg(figure: Figure) -> str:
 
 
 def _write(figure: Figure, path: Path, **options: Any) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors_as("cannot write", file=path):
+        make_folder(path.parent)
         with style(), replacing(path) as partial:
             figure.savefig(partial, format=path.suffix[1:], **options)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write: {error.strerror}", file=path, hint="make room or mend permissions"
-        ) from error

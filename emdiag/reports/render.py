@@ -11,8 +11,8 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from emdiag.core.errors import StoreError
-from emdiag.core.files import write_atomically
+from emdiag.core.errors import system_errors_as
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.findings.page import Page
 from emdiag.reports.marks import visible
 from emdiag.reports.packing import packed
@@ -72,15 +72,9 @@ def write_page(page: Page, path: Path) -> Path:
         StoreError: The file cannot be written; what was there before is kept.
     """
     content = render(page)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors_as("cannot write the page", file=path):
+        make_folder(path.parent)
         write_atomically(path, content.encode())
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the page: {error.strerror}",
-            file=path,
-            hint="name another file with --out or --report, make room or mend permissions",
-        ) from error
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,13 +13,17 @@ import filelock
 import msgspec
 
 from emdiag.core.codec import decode, encode
-from emdiag.core.errors import RunLockedError, RunMismatchError, StoreError
-from emdiag.core.files import write_atomically
+from emdiag.core.errors import RunLockedError, RunMismatchError, StoreError, system_errors_as
+from emdiag.core.files import make_folder, write_atomically
+from emdiag.core.protocols import Progress
 from emdiag.core.records import Record, Result
 from emdiag.store.legacy import upgraded
 
 R = TypeVar("R", bound=Record)
 ResultT = TypeVar("ResultT", bound=Result)
+
+LONGEST_WAIT_S = 3600.0
+"""For another process to give back what this one needs to go on."""
 
 
 def read_record(path: Path, kind: type[R], *, hint: str) -> R:
@@ -85,34 +89,52 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
 
 
 @contextmanager
-def held(folder: Path, *, what: str = "this run") -> Iterator[None]:
+def held(
+    folder: Path, *, what: str = "this run", waiting: Progress | None = None
+) -> Iterator[None]:
     """Hold a folder for this process; it is made where it does not exist. Errors call it `what`.
 
-    A folder that was made here and in which nothing was written goes again.
+    With `waiting` it is waited for, and the user is told for whom. A folder that was made here and
+    in which nothing was written goes again.
 
     Raises:
         RunLockedError: Another process holds it.
+        StoreError: It cannot be made or held.
     """
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     owner = folder / "writer.txt"
     lock = filelock.FileLock(folder / ".lock", timeout=0)
+    with system_errors_as("the folder cannot be written", folder=folder):
+        make_folder(folder)
+        _acquire(lock, owner, what=what, waiting=waiting)
     try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        who = owner.read_text() if owner.exists() else "unknown"
-        raise RunLockedError(
-            f"another process writes to {what}",
-            folder=folder,
-            writer=who,
-            hint="wait until it is done, then run the same command: it continues",
-        ) from error
-    try:
-        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        with system_errors_as("the folder cannot be written", folder=folder):
+            write_atomically(owner, f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
     finally:
-        owner.unlink(missing_ok=True)
-        if is_new and folder.is_dir() and list(folder.iterdir()) == [folder / ".lock"]:
-            (folder / ".lock").unlink()
-            folder.rmdir()
+        with suppress(OSError):  # the folder was removed meanwhile, or cannot be written any more
+            owner.unlink(missing_ok=True)
+            if is_new and list(folder.iterdir()) == [folder / ".lock"]:
+                (folder / ".lock").unlink()
+                folder.rmdir()
         lock.release()
+
+
+def _acquire(
+    lock: filelock.BaseFileLock, owner: Path, *, what: str, waiting: Progress | None
+) -> None:
+    with suppress(filelock.Timeout):
+        lock.acquire()
+        return
+    writer = owner.read_text(errors="replace") if owner.is_file() else "unknown"
+    if waiting is not None:
+        waiting.note(f"waiting for another process that writes to {what}: {writer}, {owner.parent}")
+        with suppress(filelock.Timeout):
+            lock.acquire(timeout=LONGEST_WAIT_S)
+            return
+    raise RunLockedError(
+        f"another process writes to {what}",
+        folder=owner.parent,
+        writer=writer,
+        hint="wait until it is done, then run the same command: it continues",
+    )

@@ -10,7 +10,8 @@ from typing import BinaryIO, Generic, Self, TypeVar
 import msgspec
 
 from emdiag.core.codec import decode, encode
-from emdiag.core.errors import JournalError, StoreError
+from emdiag.core.errors import JournalError, StoreError, system_errors_as
+from emdiag.core.files import is_removed, open_to_append
 from emdiag.core.grades import Grade
 from emdiag.core.records import Record
 from emdiag.core.runs import SampleEntropy
@@ -89,45 +90,31 @@ class JournalWriter(Generic[R]):
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
-        _drop_torn_line(self._path)
-        self._file = self._path.open("ab", buffering=0)
+        with system_errors_as("cannot write", file=self._path):
+            self._file = open_to_append(self._path)
         return self
 
     def append(self, record: R) -> None:
         """Write one record.
 
         Raises:
-            StoreError: The disk is full or cannot be written; what was appended before is kept.
+            StoreError: The disk is full or cannot be written, and what was appended before is
+                kept; or the file was removed meanwhile.
         """
         assert self._file is not None, "append inside the with block"
         line = memoryview(encode(record) + b"\n")
-        try:
+        with system_errors_as("cannot write", file=self._path):
             while line:
                 line = line[self._file.write(line) or 0 :]
-        except OSError as error:
+            is_lost = is_removed(self._file)
+        if is_lost:
             raise StoreError(
-                f"cannot write: {error.strerror}",
+                "the file was removed while it was written",
                 file=self._path,
-                hint="make room or mend permissions, then run the same command: it continues",
-            ) from error
+                hint="leave the folder where it is, and run the same command again",
+            )
 
     def __exit__(self, *_: object) -> None:
         assert self._file is not None
         self._file.close()
         self._file = None
-
-
-def _drop_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("r+b") as file:
-        end = file.seek(0, 2)
-        while end:
-            start = max(0, end - 65536)
-            file.seek(start)
-            at = file.read(end - start).rfind(b"\n")
-            if at >= 0:
-                end = start + at + 1
-                break
-            end = start
-        file.truncate(end)

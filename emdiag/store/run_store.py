@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from emdiag.core.codec import encode
 from emdiag.core.digest import digest
-from emdiag.core.errors import StoreError
-from emdiag.core.files import write_atomically
+from emdiag.core.errors import StoreError, system_errors_as
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.grades import Grade, is_second_grader
+from emdiag.core.protocols import Progress
 from emdiag.core.records import Record, Result
 from emdiag.core.results import EvaluateResult
 from emdiag.core.runs import (
@@ -95,14 +96,14 @@ class Run:
         return files[::-1] or named_problems_files(session.command for session in sessions)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the run for this process.
+    def writing(self, *, waiting: Progress | None = None) -> Iterator[None]:
+        """Hold the run for this process; as in `store.files.held`.
 
         Raises:
             RunLockedError: Another process holds it.
         """
         spec = self.path / "spec.json"
-        with held(self.path):
+        with held(self.path, waiting=waiting):
             is_new = not spec.exists()
             settle_spec(
                 spec,
@@ -229,12 +230,17 @@ class RunStore:
         return self.root / "references" / f"{_file_name(benchmark)}-{digest(spec)[:_KEY_SHOWN]}"
 
     def save(self, result: Result) -> Path:
-        """Write a result down in the folder of its kind."""
+        """Write a result down in the folder of its kind.
+
+        Raises:
+            StoreError: It cannot be written; the samples behind it are kept.
+        """
         assert result.folder, "a result that is only printed"
         folder = self.root / result.folder
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{time.time_ns()}-{os.getpid()}.json"
-        write_atomically(path, encode(result))
+        with system_errors_as("the result cannot be written", file=path):
+            make_folder(folder)
+            write_atomically(path, encode(result))
         return path
 
     def saved(self, record: type[ResultT]) -> list[ResultT]:

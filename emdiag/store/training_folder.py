@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from emdiag.core.codec import encode
-from emdiag.core.errors import StoreError
-from emdiag.core.files import write_atomically
+from emdiag.core.errors import StoreError, system_errors_as
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.records import Record
 from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
 from emdiag.store.files import read_record
@@ -57,15 +57,9 @@ def write_folder(path: Path, folder: TrainFolder) -> None:
     """
     file = path / FOLDER_FILE
     _check(folder, file)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
+    with system_errors_as("cannot write", file=file):
+        make_folder(path)
         write_atomically(file, encode(folder))
-    except OSError as error:
-        raise StoreError(
-            f"cannot write: {error.strerror}",
-            file=file,
-            hint="make room or mend permissions, then run the same command: it continues",
-        ) from error
 
 
 def read_updates(cell: Path) -> list[UpdateRecord]:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
 from transformers import GenerationConfig, PreTrainedModel
 
 from emdiag.core.codec import encode
-from emdiag.core.errors import CheckpointError, StoreError
+from emdiag.core.errors import CheckpointError, StoreError, system_errors_as
 from emdiag.core.files import replacing
 from emdiag.core.training import TrainManifest
 from emdiag.engines.checkpoint.resolve import tokenizer_files
@@ -56,18 +55,13 @@ def save_checkpoint(
 
 @contextmanager
 def _whole_or_nothing(folder: Path) -> Iterator[Path]:
-    try:
-        with replacing(folder) as partial:
-            partial.mkdir(parents=True)
-            yield partial
-            for file in partial.iterdir():
-                file.chmod(0o644)  # safetensors writes for the owner alone
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"the checkpoint cannot be written: {getattr(error, 'strerror', None) or error}",
-            folder=folder,
-            hint="make room or mend permissions, then run the same command: it continues",
-        ) from error
+    refused = "the checkpoint cannot be written"
+    with (
+        system_errors_as(refused, kind=CheckpointError, folder=folder),
+        replacing(folder) as partial,
+    ):
+        partial.mkdir()
+        yield partial
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def test_a_file_where_the_folder_should_be_is_the_error_and_hides_no_other(tmp_p
     with pytest.raises(NotADirectoryError) as caught:
         write_atomically(tmp_path / "runs" / "a.json", b"{}")
     assert caught.value.__context__ is None
-    assert "write_bytes" in "".join(traceback.format_tb(caught.value.__traceback__))
+    assert "mkdir" in "".join(traceback.format_tb(caught.value.__traceback__))
 
 
 def test_a_disk_that_fails_keeps_the_old_file(

@@ -23,7 +23,7 @@ Their sum was 385 in version 0.1.0, by this rule.
 
 _LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 _OPTION_MAKERS = {"Option", "Argument", "Typer"}
-_ERROR_MAKERS = {"InputFile"}
+_ERROR_MAKERS = {"InputFile", "system_error", "system_errors_as"}
 """What holds the words of the errors that it raises."""
 
 
@@ -110,6 +110,7 @@ def test_sentences_stand_where_results_are_worded() -> None:
         ('raise ValueError(f"expected {a}, found {b}, do this or that")', 0),
         ('error = PlanError("one sentence of five words", hint="and another one of five")', 0),
         ('x: Annotated[int, typer.Option(min=1, help="Number of problems of the set.")]', 0),
+        ('with system_errors_as("the page of it cannot be written"): ...', 0),
         ('app = Typer(help="Everything that the store holds now.")', 0),
         ('f = InputFile(path=p, what="one text", hint="one sentence of five words")', 0),
         ('_log.info("one sentence of five words")', 0),

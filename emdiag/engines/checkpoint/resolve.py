@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 from emdiag.core.checkpoints import CheckpointRef, Stage
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
-from emdiag.core.files import write_atomically
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.resources import lab_weights
 
 logger = logging.getLogger(__name__)
@@ -268,7 +268,7 @@ def _read_cache(home: Path) -> dict[str, Any]:
 
 def _write_cache(home: Path, content: dict[str, Any]) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         write_atomically(home / CACHE_NAME, json.dumps(content).encode())
     except OSError as error:
         logger.warning("fingerprints are not remembered: %s", error)

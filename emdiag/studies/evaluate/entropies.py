@@ -89,7 +89,7 @@ def _read(
     texts = [(prompts[text.problem_id], text.token_ids) for text in completions]
     with (
         naming(reading.checkpoint.label),
-        reading.run.writing(),
+        reading.run.writing(waiting=progress),
         reading.run.entropy_writer(spec) as journal,
         progress.stage(f"reading entropies of {reading.title}", total=len(texts)) as stage,
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from emdiag.core.digest import digest
+from emdiag.core.errors import StoreError
 from emdiag.core.grades import Grade, Judgement, check_decided
 from emdiag.core.problems import Problem, gold_of
 from emdiag.core.protocols import Grader, Progress
@@ -43,20 +44,34 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
 def _grade_missing(
     reading: EvalTask, grader: Grader, spec: GradingSpec, *, progress: Progress
 ) -> None:
-    with reading.run.writing(), reading.run.grade_writer(spec) as journal:
-        done = reading.run.grades(digest(spec))
+    with reading.run.writing(waiting=progress):
         drawn = reading.run.completions()
-        by_problem = _ungraded(reading, drawn, done)
-        total = sum(len(completions) for completions in by_problem.values())
-        if not total:
-            return
-        with progress.stage(f"grading {reading.title}", total=total) as stage:
-            problems = [problem for problem in reading.problems if problem.id in by_problem]
-            for start in range(0, len(problems), _PROBLEMS_AT_ONCE):
-                part = problems[start : start + _PROBLEMS_AT_ONCE]
-                for grade in _grade_part(reading, part, by_problem, done, grader):
-                    journal.append(grade)
-                    stage.advance()
+        _refuse_lost(reading, drawn)
+        with reading.run.grade_writer(spec) as journal:
+            done = reading.run.grades(digest(spec))
+            by_problem = _ungraded(reading, drawn, done)
+            total = sum(len(completions) for completions in by_problem.values())
+            if not total:
+                return
+            with progress.stage(f"grading {reading.title}", total=total) as stage:
+                problems = [problem for problem in reading.problems if problem.id in by_problem]
+                for start in range(0, len(problems), _PROBLEMS_AT_ONCE):
+                    part = problems[start : start + _PROBLEMS_AT_ONCE]
+                    for grade in _grade_part(reading, part, by_problem, done, grader):
+                        journal.append(grade)
+                        stage.advance()
+
+
+def _refuse_lost(reading: EvalTask, drawn: Mapping[Sample, Completion]) -> None:
+    """Everything was drawn before: what is missing now was taken away meanwhile."""
+    lost = [sample for sample in reading.wanted if sample not in drawn]
+    if lost:
+        raise StoreError(
+            f"{len(lost)} of {len(reading.wanted)} samples that were drawn are gone: the folder "
+            "was removed or moved meanwhile",
+            folder=reading.run.path,
+            hint="leave the folder where it is, and run the same command again",
+        )
 
 
 def _ungraded(

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from emdiag.core.digest import digest
-from emdiag.core.errors import PlanError
-from emdiag.core.files import replacing
+from emdiag.core.errors import PlanError, system_errors_as
+from emdiag.core.files import make_folder, replacing
 from emdiag.core.problems import Problem
 from emdiag.core.records import Record
 from emdiag.core.results import Remark
@@ -46,7 +46,7 @@ def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[Remark, 
 
     Raises:
         PlanError: The file ends in neither `.jsonl` nor `.parquet`.
-        StoreError: The run cannot be read.
+        StoreError: The run cannot be read, or the file cannot be written.
     """
     if file.suffix not in (".jsonl", ".parquet"):
         raise PlanError(
@@ -54,12 +54,9 @@ def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[Remark, 
         )
     benchmark = problems_of_runs([run], home=home)[run.spec.benchmark]
     rows = _rows(run, {problem.id: problem for problem in benchmark.problems})
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as partial:
-        if file.suffix == ".jsonl":
-            partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-        else:
-            _write_parquet(rows, partial)
+    with system_errors_as("the export cannot be written", file=file):
+        make_folder(file.parent)
+        _write(rows, file)
     return len(rows), (benchmark.note,) if benchmark.note else ()
 
 
@@ -91,7 +88,15 @@ def _rows(run: Run, problems: dict[str, Problem]) -> list[ExportRow]:
     return rows
 
 
-def _write_parquet(rows: list[ExportRow], file: Path) -> None:
+def _write(rows: list[ExportRow], file: Path) -> None:
+    with replacing(file) as partial:
+        if file.suffix == ".jsonl":
+            partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+        else:
+            _write_parquet(rows, partial)
+
+
+def _write_parquet(rows: list[ExportRow], partial: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -100,4 +105,4 @@ def _write_parquet(rows: list[ExportRow], file: Path) -> None:
     schema = pa.schema(
         [(name, kinds.get(name, pa.string())) for name in ExportRow.__struct_fields__]
     )
-    pq.write_table(pa.Table.from_pylist([msgspec.to_builtins(r) for r in rows], schema), file)
+    pq.write_table(pa.Table.from_pylist([msgspec.to_builtins(r) for r in rows], schema), partial)

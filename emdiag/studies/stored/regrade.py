@@ -122,7 +122,7 @@ def _benchmark(run: Run, *, home: Path) -> tuple[BenchmarkCard, Sequence[Problem
 def _grade_missing(
     run: Run, spec: GradingSpec, golds: dict[str, Gold], *, grader: Grader, progress: Progress
 ) -> None:
-    with run.writing(), run.grade_writer(spec) as journal:
+    with run.writing(waiting=progress), run.grade_writer(spec) as journal:
         done = run.grades(digest(spec))
         waiting = [
             completion

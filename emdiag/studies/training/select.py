@@ -10,8 +10,8 @@ from typing import Unpack
 
 from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
-from emdiag.core.errors import PlanError, StoreError
-from emdiag.core.files import write_atomically
+from emdiag.core.errors import PlanError, system_errors_as
+from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.keywords import SelectKeywords
 from emdiag.core.plans import spelled_out
 from emdiag.core.problems import Problem
@@ -205,15 +205,9 @@ def _write_ranked(
         json.dumps({**_row(problem), _MARK: facts}, ensure_ascii=False, allow_nan=False)
         for problem, facts in zip(problems, figures, strict=True)
     ]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors_as("the ranked problems cannot be written", file=path):
+        make_folder(path.parent)
         write_atomically(path, ("\n".join(rows) + "\n").encode())
-    except OSError as error:
-        raise StoreError(
-            f"the ranked problems cannot be written: {error.strerror}",
-            file=path,
-            hint="name another file with --out; the samples are kept and not drawn again",
-        ) from error
 
 
 def _row(problem: Problem) -> dict[str, object]:

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from transformers import PreTrainedModel
 
 from emdiag.core.digest import derive_seed
-from emdiag.core.files import remove_partial
+from emdiag.core.files import make_folder, remove_partial
 from emdiag.core.protocols import Progress, ProgressStage
 from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.core.training import Method, UpdateRecord
@@ -60,7 +60,7 @@ def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
     if job.is_done():
         return read_updates(job.folder)
     if accelerator.is_main_process:
-        job.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(job.folder)
         remove_partial(job.folder)
     if job.plan.tracker:
         accelerator.init_trackers("emdiag", config=msgspec.structs.asdict(job.recipe))

@@ -22,7 +22,7 @@ from transformers import (
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import TrainingError
-from emdiag.core.files import remove_partial, write_atomically
+from emdiag.core.files import make_folder, remove_partial, write_atomically
 from emdiag.core.problems import gold_of
 from emdiag.core.protocols import Grader, Progress, ProgressStage
 from emdiag.core.sampling import Completion, Prompt, SampleRequest
@@ -81,7 +81,7 @@ def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[Update
         TrainingError: The first reward does not agree, the loss is not a number, or memory ends.
     """
     if not job.is_done():
-        job.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(job.folder)
         remove_partial(job.folder)
         trainer = CellTrainer(job, grader, progress=progress)
         try:
@@ -253,7 +253,7 @@ class CellTrainer(TrainerCallback):
     def on_save(self, args: object, state: TrainerState, control: object, **_: object) -> None:
         """Mark a state as whole."""
         folder = state_folder(self.job.folder / STATE_FOLDER, state.global_step)
-        (folder / STATE_COMPLETE).touch()
+        write_atomically(folder / STATE_COMPLETE, b"")
 
     def _completion(self, ids: Sequence[int], *, prompt: Prompt, index: int) -> Completion:
         params = self.job.sampling
