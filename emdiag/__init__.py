@@ -6,8 +6,8 @@ Names are loaded when they are first used, so that importing emdiag stays light.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing would be most of what importing this costs
 if TYPE_CHECKING:
     from emdiag.core.claims import ClaimsResult
     from emdiag.core.errors import EmdiagError

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import signal
+from types import FrameType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from emdiag.cli import benchmarks, grade, lab, runs, stored, studies
+from emdiag.cli import benchmarks, console, grade, lab, runs, stored, studies
 from emdiag.cli.options import OLD_STORE, renamed
 from emdiag.resources import version
 
+
+class _Commands(TyperGroup):
+    """All commands; where one is interrupted before its body begins, it ends in the same way."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with console.interruptible():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with console.interruptible():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="emdiag",
+    cls=_Commands,
     help="Did this checkpoint really get better, and what happened to its distribution?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -54,5 +71,12 @@ def _root(
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run what was typed; SIGTERM ends it as Ctrl-C does, and a second one at once."""
+    signal.signal(signal.SIGTERM, _terminate)
     app()
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    del frame
+    signal.signal(number, signal.SIG_DFL)
+    raise console.Terminated

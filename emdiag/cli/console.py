@@ -168,25 +168,38 @@ class _Lines:
         self._console.print(Text("  ".join(parts)), soft_wrap=True)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def interruptible(kept: str = "") -> Iterator[None]:
+    """An interruption ends with one line, which says what is `kept`, and its exit code."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        word, code = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+        note(f"{word}{kept}")
+        raise typer.Exit(code) from error
+
+
 @contextmanager
 def command(*, json: bool = False, resumes: bool = False, wide: bool = False) -> Iterator[Out]:
     """Run the body of a command: errors become messages and exit codes.
 
     A command that `resumes` goes on where it is given again after an interruption.
 
-    Exit codes: 0 done, 2 something the user can fix, 1 a bug, 130 interrupted.
+    Exit codes: 0 done, 2 something the user can fix, 1 a bug, 130 interrupted, 143 terminated.
     """
     out = Out(json=json, wide=wide)
     logging.basicConfig(level=os.environ.get("EMDIAG_LOG", "WARNING").upper(), stream=sys.stderr)
+    kept = "; what was finished is kept, and the same command continues it" if resumes else ""
     try:
-        yield out
+        with interruptible(kept):
+            yield out
     except EmdiagError as error:
         show_error(error)
         raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        kept = "; what was finished is kept, and the same command continues it" if resumes else ""
-        out.say(f"interrupted{kept}")
-        raise typer.Exit(130) from error
     except BrokenPipeError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - lives until the process ends
         raise typer.Exit(0) from error
