@@ -101,11 +101,10 @@ def held(
         RunLockedError: Another process holds it.
         StoreError: It cannot be made or held.
     """
-    is_new = not folder.exists()
     owner = folder / "writer.txt"
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    lock = filelock.FileLock(folder / ".lock")
     with system_errors_as("the folder cannot be written", folder=folder):
-        make_folder(folder)
+        is_new = not folder.exists()
         _acquire(lock, owner, what=what, waiting=waiting)
     try:
         with system_errors_as("the folder cannot be written", folder=folder):
@@ -124,13 +123,13 @@ def _acquire(
     lock: filelock.BaseFileLock, owner: Path, *, what: str, waiting: Progress | None
 ) -> None:
     with suppress(filelock.Timeout):
-        lock.acquire()
+        _lock(lock, owner.parent)
         return
     writer = owner.read_text(errors="replace") if owner.is_file() else "unknown"
     if waiting is not None:
         waiting.note(f"waiting for another process that writes to {what}: {writer}, {owner.parent}")
         with suppress(filelock.Timeout):
-            lock.acquire(timeout=LONGEST_WAIT_S)
+            _lock(lock, owner.parent, timeout=LONGEST_WAIT_S)
             return
     raise RunLockedError(
         f"another process writes to {what}",
@@ -138,3 +137,12 @@ def _acquire(
         writer=writer,
         hint="wait until it is done, then run the same command: it continues",
     )
+
+
+def _lock(lock: filelock.BaseFileLock, folder: Path, *, timeout: float = 0) -> None:
+    make_folder(folder)
+    try:
+        lock.acquire(timeout=timeout)
+    except FileNotFoundError:  # who held it wrote nothing, and removed its new folder meanwhile
+        make_folder(folder)
+        lock.acquire(timeout=timeout)

@@ -172,7 +172,8 @@ def _mind_ctrl_c() -> None:
 
 
 @pytest.mark.whole
-def test_ctrl_c_says_that_nothing_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_says_that_nothing_is_lost(tmp_path: Path, number: int, code: int) -> None:
     command = [*EMDIAG, "eval", "lab", "--samples", "4", "--temperature", "1", "--batch-size", "4"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -184,6 +185,6 @@ def test_ctrl_c_says_that_nothing_is_lost(tmp_path: Path) -> None:
             preexec_fn=_mind_ctrl_c,  # noqa: PLW1509 - no thread is running here
         )
         _wait_for_lines(tmp_path, process, lines=5)
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        os.kill(process.pid, number)
+        assert process.wait(timeout=60) == code
     assert "the same command continues it" in (tmp_path / "log").read_text()

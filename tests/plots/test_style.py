@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -185,3 +188,31 @@ def test_words_with_dollar_signs_are_no_formula() -> None:
         figure = Figure()
         text = figure.text(0, 0, "$x_1$ and $")
     assert not text.get_parse_math()
+
+
+BACKEND = """
+import os
+from emdiag.plots.style import figure_svg, style
+from matplotlib.figure import Figure
+figure = Figure()
+figure.subplots()
+assert figure_svg(figure).startswith("<?xml")
+print(os.environ["MPLBACKEND"])
+"""
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "tkagg"])
+def test_figures_are_drawn_whatever_backend_others_are_told_to_use(
+    tmp_path: Path, backend: str
+) -> None:
+    """What notebooks export to all they start need not be installed here, nor a screen be there."""
+    (tmp_path / "matplotlibrc").write_text("backend: nonsense\n")
+    drawn = subprocess.run(
+        [sys.executable, "-c", BACKEND],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert drawn.stdout.split()[:1] == [backend], drawn.stderr

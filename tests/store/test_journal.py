@@ -92,3 +92,30 @@ def test_a_full_disk_is_an_error_that_says_how_to_go_on() -> None:
         journal.append(_completion("a"))
     assert "same command" in str(caught.value)
     journal._file.close()
+
+
+def test_a_journal_that_is_removed_while_it_is_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    with JournalWriter[Completion](path) as journal:
+        journal.append(_completion("kept"))
+        path.unlink()
+        with pytest.raises(StoreError, match="removed while it was written"):
+            journal.append(_completion("lost"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "no folder above", "link to nothing"])
+def test_a_journal_that_cannot_be_opened_is_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "j.jsonl"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "link to nothing":
+        path.symlink_to("nowhere")
+    else:
+        path = path / "below" / "j.jsonl"
+    with (
+        pytest.raises(StoreError, match=r"cannot write|nowhere") as caught,
+        JournalWriter[Completion](path),
+    ):
+        pass
+    assert str(path) in str(caught.value)
+    assert caught.value.hint

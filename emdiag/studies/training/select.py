@@ -10,7 +10,7 @@ from typing import Unpack
 
 from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
-from emdiag.core.errors import PlanError, system_errors_as
+from emdiag.core.errors import PlanError, StoreError, system_errors_as
 from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.keywords import SelectKeywords
 from emdiag.core.plans import spelled_out

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import emdiag
 from emdiag.core.digest import digest
-from emdiag.core.errors import BenchmarkError, EngineError, PlanError, RunLockedError
+from emdiag.core.errors import BenchmarkError, EngineError, PlanError, RunLockedError, StoreError
 from emdiag.core.option_groups import Sampling
 from emdiag.core.results import remark
 from emdiag.engines import scripted as scripted_engine
 from emdiag.findings.evaluation import scores_table
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate import draw
+from emdiag.studies.evaluate import run as run_module
 from emdiag.studies.evaluate.plan import EvaluatePlan, parse_checkpoints
 
 if TYPE_CHECKING:
@@ -144,6 +147,50 @@ def test_a_run_that_another_process_holds_is_refused_before_weights_are_loaded(
         evaluate(ref)
     assert loaded == []
     assert len(run.completions()) == 2
+
+
+def test_who_grades_beside_a_writer_waits_for_it(
+    evaluate: Callable[..., EvaluateResult],
+    scripted: Scripted,
+    right_answers: RightAnswers,
+    toy_ids: list[str],
+    tmp_path: Path,
+) -> None:
+    ref = scripted("base", right_answers(toy_ids))
+    first = evaluate(ref)
+    (run,) = RunStore(tmp_path / "out").runs()
+    is_held = threading.Event()
+
+    def hold() -> None:
+        with run.writing():
+            is_held.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert is_held.wait(10)
+    assert evaluate(ref).scores == first.scores
+    thread.join(10)
+
+
+def test_a_store_that_is_moved_between_drawing_and_grading_is_named(
+    evaluate: Callable[..., EvaluateResult],
+    scripted: Scripted,
+    right_answers: RightAnswers,
+    toy_ids: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grade = run_module.grade_reading
+
+    def move_and_grade(*arguments: Any, **options: Any) -> str:
+        (tmp_path / "out").rename(tmp_path / "moved")
+        return grade(*arguments, **options)
+
+    monkeypatch.setattr(run_module, "grade_reading", move_and_grade)
+    with pytest.raises(StoreError, match="12 of 12 samples that were drawn are gone"):
+        evaluate(scripted("base", right_answers(toy_ids)))
+    assert not list((tmp_path / "out").rglob("*.json*"))
 
 
 def test_equal_weights_under_two_labels_are_one_run(
