@@ -45,7 +45,7 @@ def logits_skew(
     from emdiag.studies.logits.run import run_logit_skew
 
     folder = _figures(call, figures, plots=plots)
-    result = run_logit_skew(call.plan, call.session, figures=folder)
+    result = run_logit_skew(call.plan, call.session, figures=folder, keyed=figures is None)
     findings = logit_findings(result, all_statistics=call.out.wide)
     plain = printed(result, logit_findings(result, all_texts=True)) if call.out.json else None
     call.show(result, findings, plain=plain)
@@ -61,7 +61,7 @@ def temp_sweep(
     from emdiag.studies.sweep.run import run_temperature_sweep
 
     folder = _figures(call, figures, plots=plots, prefix="sweep-")
-    result = run_temperature_sweep(call.plan, call.session, figures=folder)
+    result = run_temperature_sweep(call.plan, call.session, figures=folder, keyed=figures is None)
     findings = sweep_findings(result)
     call.show(result, findings, plain=printed(result, findings))
 
@@ -166,4 +166,6 @@ def _figures(
         return None
     labels = "-".join(dict.fromkeys(named.label for named in call.plan.checkpoints))
     name = f"{prefix}{Path(call.plan.targets.benchmarks[0]).stem}-{labels}"
-    return folder or call.session.store.root / "figures" / name[:80]
+    plain = "".join(char if char.isalnum() or char in "-_." else "_" for char in name)
+    short = plain.encode()[:80].decode(errors="ignore")  # the result's key comes behind
+    return folder or call.session.store.root / "figures" / short

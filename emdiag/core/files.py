@@ -102,7 +102,7 @@ def remove_partial(folder: Path) -> None:
     _remove_dead(folder)
     for path in folder.glob(_OLD_PARTIAL):  # of earlier versions
         if not _PARTIAL.fullmatch(path.name):
-            _remove(path)
+            remove(path)
 
 
 def _target(path: Path) -> Path:
@@ -196,7 +196,7 @@ def _clear(private: Path) -> None:
     for old in (private / _REPLACED).glob("*"):
         if not (private.parent / old.name).exists():
             old.rename(private.parent / old.name)
-    _remove(private)
+    remove(private)
 
 
 def _open_itself(path: str, flags: int) -> int:
@@ -226,7 +226,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all it holds, if there is one; of a link, the link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from emdiag.core.checkpoints import Stage
 from emdiag.core.records import Record, Result
 
@@ -75,6 +77,8 @@ class TrainManifest(Record, frozen=True, kw_only=True):
         prompts_sha256: Of ids and token ids of the training prompts, in order.
         problem_ids: Of the training prompts, the first 100.
         provenance: Versions, device, command and times.
+        files: SHA-256 of every other file of the checkpoint by its name, as it was written; none
+            before version 0.2.
     """
 
     stage: Stage
@@ -90,6 +94,7 @@ class TrainManifest(Record, frozen=True, kw_only=True):
     problem_ids: tuple[str, ...]
     notes: tuple[str, ...]
     provenance: dict[str, str]
+    files: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class TrainFolder(Record, frozen=True, kw_only=True):

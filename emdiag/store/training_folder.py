@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import StoreError, system_errors_as
@@ -17,6 +20,7 @@ FOLDER_FILE = "training.json"
 UPDATES_FILE = "updates.jsonl"
 MANIFEST_FILE = "emdiag.json"
 _CELLS_SHOWN = 6
+_LONGEST_HEADER = 100_000_000  # as safetensors has it
 
 
 def checkpoint_name(update: int) -> str:
@@ -125,6 +129,56 @@ def read_manifest(folder: str) -> TrainManifest | None:
     if not file.is_file() or read_record(file, _MethodOnly, hint=hint).method is None:
         return None
     return read_record(file, TrainManifest, hint=hint)
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def damage_of(checkpoint: Path) -> str | None:
+    """What of a checkpoint that training kept is not there as it was written; None if it is whole.
+
+    Weights are compared bit by bit, other files may have been edited. What a version before 0.2
+    wrote has no digests: its weights may only not be cut.
+    """
+    try:
+        manifest = read_manifest(str(checkpoint))
+    except StoreError:
+        manifest = None
+    if manifest is None:
+        return f"{MANIFEST_FILE} is gone or damaged" if checkpoint.exists() else "it is gone"
+    names = manifest.files or {file.name: "" for file in checkpoint.glob("*.safetensors")}
+    gone = [name for name in names or ["model.safetensors"] if not (checkpoint / name).is_file()]
+    if gone:
+        return f"{gone[0]} is gone"
+    for name, written in names.items():
+        if ".safetensors" in name and not _is_whole(checkpoint / name, written):
+            return f"{name} is not what was written"
+    return None
+
+
+def _is_whole(file: Path, written: str) -> bool:
+    """Whether weights have this digest; where none is known, the size that their header says."""
+    if written:
+        return file_digest(file) == written
+    if file.suffix != ".safetensors":
+        return True
+    with file.open("rb") as content:
+        header = content.read(int.from_bytes(content.read(8), "little") % _LONGEST_HEADER)
+    try:
+        tensors = msgspec.json.decode(header, type=dict[str, _Placed])
+    except msgspec.MsgspecError:
+        return False
+    end = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+    return file.stat().st_size == 8 + len(header) + end
+
+
+class _Placed(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Where in the file a tensor is; the entry that is none has no place."""
+
+    data_offsets: tuple[int, int] = (0, 0)
 
 
 class _MethodOnly(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):

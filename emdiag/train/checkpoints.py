@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from transformers import GenerationConfig, PreTrainedModel
 
 from emdiag.core.codec import encode
@@ -15,6 +16,7 @@ from emdiag.core.files import replacing
 from emdiag.core.training import TrainManifest
 from emdiag.engines.checkpoint.resolve import tokenizer_files
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer, quiet_transformers
+from emdiag.store.training_folder import MANIFEST_FILE, file_digest
 
 
 def save_checkpoint(
@@ -50,7 +52,9 @@ def save_checkpoint(
             else:
                 tokenizer = open_tokenizer(str(parent), trust_remote_code=trust_remote_code)
                 tokenizer.save_pretrained(partial)
-        (partial / "emdiag.json").write_bytes(encode(manifest) + b"\n")
+        files = {file.name: file_digest(file) for file in sorted(partial.iterdir())}
+        whole = msgspec.structs.replace(manifest, files=files)
+        (partial / MANIFEST_FILE).write_bytes(encode(whole) + b"\n")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import PlanError, RunMismatchError
+from emdiag.core.files import remove
+from emdiag.core.protocols import Progress
 from emdiag.core.recipes import Recipe
 from emdiag.core.sampling import Prompt, SamplingParams
 from emdiag.core.training import (
@@ -27,6 +30,7 @@ from emdiag.store.files import held, read_record
 from emdiag.store.training_folder import (
     MANIFEST_FILE,
     checkpoint_name,
+    damage_of,
     followed,
     is_training_folder,
     read_folder,
@@ -38,7 +42,7 @@ _OWN_FILES = (".lock", "writer.txt")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainJob:
+class TrainJob(ABC):
     """Everything one training run needs, before any weights are loaded.
 
     Attributes:
@@ -77,12 +81,29 @@ class TrainJob:
         """Optimiser updates in all."""
         return self.saved[-1]
 
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
+    def is_done(self, progress: Progress) -> bool:
+        """Whether nothing is left to do.
+
+        A checkpoint that is gone or damaged by now is trained again, which is said; where an
+        unfinished run has passed it, that begins again too.
+        """
+        state = self.folder / self.state
         records = read_updates(self.folder)
-        kept = all((self.folder / checkpoint_name(update)).is_dir() for update in self.saved)
-        unfinished = (self.folder / self.state).exists()
-        return kept and not unfinished and bool(records) and records[-1].update == self.updates
+        reached = self.updates if records and records[-1].update == self.updates else -1
+        if state.exists():
+            reached = self.state_update()
+        for update in self.saved:
+            checkpoint = self.folder / checkpoint_name(update)
+            damage = damage_of(checkpoint) if update <= reached else None
+            if damage is not None:
+                progress.note(f"{checkpoint}: {damage}; training begins again")
+                remove(state)
+                return False
+        return reached == self.updates and not state.exists()
+
+    @abstractmethod
+    def state_update(self) -> int:
+        """The update that the state of an unfinished run is of; below 0 where it says none."""
 
 
 J = TypeVar("J", bound=TrainJob)

@@ -53,6 +53,10 @@ def test_a_sweep_is_a_table_for_people_and_a_record_for_programs(
     for figure in result.figures:
         assert (tmp_path / f"{figure}.svg").read_text().startswith("<?xml")
     assert result.figures
+    before = {path: path.read_bytes() for path in tmp_path.glob("emdiag-out/figures/*/*")}
+    assert run("--temperatures", "0,0.5,1", "--limit", "6").exit_code == 0
+    assert {path: path.read_bytes() for path in before} == before  # another result, another folder
+    assert len(list(tmp_path.glob("emdiag-out/figures/*"))) == 2
 
 
 def test_a_page_is_written_where_it_is_asked_for(

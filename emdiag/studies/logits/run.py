@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
+from emdiag.core.digest import digest
 from emdiag.core.errors import EngineRefusedError
 from emdiag.core.keywords import LogitSkewKeywords
 from emdiag.core.logit_skew import (
@@ -74,9 +75,11 @@ def logit_skew(
 
 
 def run_logit_skew(
-    plan: LogitSkewPlan, session: Session, *, figures: str | Path | None = None
+    plan: LogitSkewPlan, session: Session, *, figures: str | Path | None = None, keyed: bool = False
 ) -> LogitSkewResult:
     """Draw the texts that are missing, read what was not read, sum it up, and draw its figures.
+
+    With `keyed` the folder of figures ends in the key of the result: another has another folder.
 
     Raises:
         EmdiagError: As `logit_skew`; what was drawn and read before is kept.
@@ -104,7 +107,10 @@ def run_logit_skew(
         from emdiag.plots.style import save_figures
 
         draw = partial(skew_figures, result)
-        files = save_figures(draw, Path(figures), progress=session.progress)
+        folder = Path(figures)
+        if keyed:
+            folder = folder.with_name(f"{folder.name}-{digest(result)[:12]}")
+        files = save_figures(draw, folder, progress=session.progress)
         result = msgspec.structs.replace(result, figures=files)
     session.store.save(result)
     return result

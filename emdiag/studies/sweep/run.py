@@ -10,6 +10,7 @@ from typing import Unpack
 
 import msgspec
 
+from emdiag.core.digest import digest
 from emdiag.core.keywords import TemperatureSweepKeywords
 from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Grader, Progress
@@ -65,9 +66,15 @@ def temperature_sweep(
 
 
 def run_temperature_sweep(
-    plan: TemperatureSweepPlan, session: Session, *, figures: str | Path | None = None
+    plan: TemperatureSweepPlan,
+    session: Session,
+    *,
+    figures: str | Path | None = None,
+    keyed: bool = False,
 ) -> TemperatureSweepResult:
     """Draw, grade and read what is missing, match the base's entropy, and sum all of it up.
+
+    With `keyed` the folder of figures ends in the key of the result: another has another folder.
 
     Raises:
         EmdiagError: As `temperature_sweep`; what was drawn before is kept.
@@ -89,7 +96,10 @@ def run_temperature_sweep(
         from emdiag.plots.style import save_figures
 
         draw = partial(sweep_figures, result)
-        files = save_figures(draw, Path(figures), progress=session.progress)
+        folder = Path(figures)
+        if keyed:
+            folder = folder.with_name(f"{folder.name}-{digest(result)[:12]}")
+        files = save_figures(draw, folder, progress=session.progress)
         result = msgspec.structs.replace(result, figures=files)
     session.store.save(result)
     return result

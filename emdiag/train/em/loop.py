@@ -25,7 +25,7 @@ from emdiag.train.cell import OpenCell, described
 from emdiag.train.em.devices import gather, holds_parts, is_sharded, open_accelerator, refresh
 from emdiag.train.em.learner import Learner
 from emdiag.train.em.objectives import Sampled, form_rows, weigh
-from emdiag.train.em.optimizer import STATE_FILE, load_state, save_state
+from emdiag.train.em.optimizer import STATE_FILE, load_state, save_state, state_update
 from emdiag.train.em.plan import EMPlan
 from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.jobs import TrainJob
@@ -44,6 +44,10 @@ class EMJob(TrainJob):
     plan: EMPlan
     recipe: EMRecipe
 
+    def state_update(self) -> int:
+        """As every job's."""
+        return state_update(self.folder)
+
 
 def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
     """Train one cell, or go on where it was interrupted; the records of all its updates.
@@ -57,7 +61,9 @@ def train_cell(job: EMJob, *, progress: Progress) -> list[UpdateRecord]:
         device=job.plan.engine.device, tracker=job.plan.tracker, folder=job.folder
     )
     accelerator.wait_for_everyone()
-    if job.is_done():
+    with accelerator.main_process_first():
+        is_done = job.is_done(progress)
+    if is_done:
         return read_updates(job.folder)
     if accelerator.is_main_process:
         make_folder(job.folder)

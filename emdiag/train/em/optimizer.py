@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,16 @@ def save_state(cell: Path, optimizer: MasterAdamW, *, update: int) -> None:
             save_file(tensors, partial, metadata={"update": str(update)})
     except (OSError, SafetensorError) as error:
         raise state_unwritable(error, file=file) from error
+
+
+def state_update(cell: Path) -> int:
+    """The update that the state of a cell is of; -1 where it cannot be read."""
+    with (
+        suppress(OSError, SafetensorError, KeyError, ValueError, TypeError),
+        safe_open(cell / STATE_FILE, framework="pt") as stored,
+    ):
+        return int(stored.metadata()["update"])
+    return -1
 
 
 def load_state(cell: Path, optimizer: MasterAdamW) -> int:

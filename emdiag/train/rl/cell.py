@@ -71,6 +71,10 @@ class RLJob(TrainJob):
     recipe: RLRecipe
     problems: TrainingSet
 
+    def state_update(self) -> int:
+        """As every job's."""
+        return whole_state(self.folder / STATE_FOLDER)
+
 
 def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[UpdateRecord]:
     """Train one seed, or go on where it was interrupted; the records of all its updates.
@@ -80,7 +84,7 @@ def train_cell(job: RLJob, *, grader: Grader, progress: Progress) -> list[Update
         StoreError: Records or state cannot be read or written.
         TrainingError: The first reward does not agree, the loss is not a number, or memory ends.
     """
-    if not job.is_done():
+    if not job.is_done(progress):
         make_folder(job.folder)
         remove_partial(job.folder)
         trainer = CellTrainer(job, grader, progress=progress)

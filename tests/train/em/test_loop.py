@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,15 +25,15 @@ from emdiag.core.errors import (
     StoreError,
     TrainingError,
 )
+from emdiag.core.protocols import SilentProgress
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
-from emdiag.store.training_folder import followed, read_folder, read_updates
+from emdiag.store.training_folder import damage_of, followed, read_folder, read_updates
 from emdiag.train.em import learner as learner_module
 from emdiag.train.em import loop as em_module
 from emdiag.train.em.run import train_em
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SMALL: dict[str, Any] = {
     "recipe": "paper",
@@ -280,6 +281,112 @@ def test_a_finished_training_is_not_repeated(trained: Path, start: Path) -> None
     result = train(start, trained, save_updates=[1])
     assert (trained / "updates.jsonl").read_bytes() == before
     assert result.cells[0].last.update == 3
+
+
+class Noted(SilentProgress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": shutil.rmtree,
+    "weights gone": lambda folder: (folder / "model.safetensors").unlink(),
+    "weights cut": lambda folder: os.truncate(folder / "model.safetensors", 5000),
+    "weights empty": lambda folder: os.truncate(folder / "model.safetensors", 0),
+    "one bit": lambda folder: _flip(folder / "model.safetensors"),
+    "configuration gone": lambda folder: (folder / "config.json").unlink(),
+    "tokenizer gone": lambda folder: (folder / "tokenizer.json").unlink(),
+    "manifest gone": lambda folder: (folder / "emdiag.json").unlink(),
+    "manifest cut": lambda folder: os.truncate(folder / "emdiag.json", 9),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_seen(trained: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(trained / "update-0003", tmp_path / "update-0003")
+    assert damage_of(tmp_path / "update-0003") is None
+    DAMAGES[damage](tmp_path / "update-0003")
+    assert damage_of(tmp_path / "update-0003") is not None
+
+
+@pytest.mark.parametrize(
+    ("update", "damage"), [("update-0001", "gone"), ("update-0003", "one bit")]
+)
+def test_a_checkpoint_that_was_damaged_since_is_trained_again(
+    trained: Path, start: Path, tmp_path: Path, damage: str, update: str
+) -> None:
+    out = tmp_path / "em"
+    shutil.copytree(trained, out)
+    DAMAGES[damage](out / update)
+    progress = Noted()
+    result = train(start, out, save_updates=[1], progress=progress)
+    (note,) = progress.notes
+    assert update in note
+    assert "training begins again" in note
+    for name in ("update-0001", "update-0003"):
+        assert equal(out / name, trained / name)
+        assert damage_of(out / name) is None
+    assert result.cells[0].last.update == 3
+    assert len(read_updates(out)) == 4
+    assert not list(out.rglob(".emdiag*"))
+
+
+def test_what_is_edited_beside_the_weights_is_kept(
+    trained: Path, start: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "em"
+    shutil.copytree(trained, out)
+    edited = out / "update-0003" / "generation_config.json"
+    edited.write_text("{}")
+    progress = Noted()
+    train(start, out, save_updates=[1], progress=progress)
+    assert (progress.notes, edited.read_text()) == ([], "{}")
+
+
+def test_a_checkpoint_without_digests_is_whole_unless_it_is_cut(
+    trained: Path, tmp_path: Path
+) -> None:
+    """As versions before 0.2 wrote them."""
+    shutil.copytree(trained / "update-0003", tmp_path / "old")
+    manifest = json.loads((tmp_path / "old/emdiag.json").read_text())
+    assert set(manifest.pop("files")) >= {"model.safetensors", "config.json", "tokenizer.json"}
+    (tmp_path / "old/emdiag.json").write_text(json.dumps(manifest))
+    assert damage_of(tmp_path / "old") is None
+    weights = tmp_path / "old/model.safetensors"
+    for size in (weights.stat().st_size - 1, 100, 3, 0):
+        os.truncate(weights, size)
+        assert damage_of(tmp_path / "old") == "model.safetensors is not what was written"
+    weights.unlink()
+    assert damage_of(tmp_path / "old") == "model.safetensors is gone"
+
+
+def test_an_unfinished_run_that_has_passed_a_damaged_checkpoint_begins_again(
+    trained: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, out = em_module.save_state, tmp_path / "cut"
+
+    def keep_and_stop(cell: Path, optimizer: Any, *, update: int) -> None:
+        keep(cell, optimizer, update=update)
+        if update == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(em_module, "save_state", keep_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(start, out, save_updates=[1], state_every=1)
+    monkeypatch.undo()
+    (out / "update-0001/model.safetensors").unlink()
+    train(start, out, save_updates=[1], state_every=1)
+    for name in ("update-0001", "update-0003"):
+        assert equal(out / name, trained / name)
 
 
 def test_a_prompt_may_be_a_text_or_the_head_of_a_problems_file(start: Path, tmp_path: Path) -> None:
