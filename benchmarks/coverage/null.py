@@ -40,6 +40,7 @@ from emdiag.measure.logit_statistics import PairStatistics, Positions
 from emdiag.stats.comparisons import holm
 from emdiag.stats.moments import MomentColumns, decile_of
 from emdiag.store.run_store import RunStore
+from emdiag.store.samples import StoredGrades
 from emdiag.studies.stored.compare import compare_outcomes
 from emdiag.studies.stored.outcomes import Outcomes
 from emdiag.studies.sweep.match_entropy import BaseCurve, control_of, with_verdicts
@@ -112,8 +113,9 @@ def outcomes(label: str, benchmark: str, right: NDArray[np.bool_]) -> Outcomes:
         for (problem, sample), is_right in np.ndenumerate(right)
     )  # fmt: skip
     return Outcomes(
-        run=RunStore(Path("nowhere")).run(spec), label=label, grade_key="g", grades=grades,
+        run=RunStore(Path("nowhere")).run(spec), label=label, grade_key="g",
         problems=tuple(dict.fromkeys(grade.problem_id for grade in grades)),
+        graded=StoredGrades.of(grades), rows=np.arange(len(grades)),
     )  # fmt: skip
 
 

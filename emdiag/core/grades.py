@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from enum import StrEnum
+from hashlib import sha256
 from typing import Literal, Self
 
 from emdiag.core.errors import GraderError
@@ -112,6 +113,8 @@ class Grade(Record, frozen=True, kw_only=True):
         answer_class: Text of the first answer of this problem that is equal to this one, so
             that equal answers share it; None without an answer. It is found without the gold.
         grader: Identity of the grader, such as `math-verify/1`.
+        text_digest: Of the text that was judged, see `text_digest`; None in grades of earlier
+            versions, which are taken to be of the text that is there.
     """
 
     problem_id: str
@@ -124,6 +127,7 @@ class Grade(Record, frozen=True, kw_only=True):
     elapsed_s: float
     note: str | None = None
     why: Reason | None = None
+    text_digest: str | None = None
 
     @classmethod
     def of(
@@ -146,7 +150,13 @@ class Grade(Record, frozen=True, kw_only=True):
             elapsed_s=judgement.elapsed_s,
             note=judgement.note,
             why=judgement.why,
+            text_digest=text_digest(completion.text),
         )
+
+
+def text_digest(text: str) -> str:
+    """What tells a text from one that was edited or drawn in its place: 16 hexadecimal digits."""
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def is_outside_grader(identity: str) -> bool:

@@ -173,7 +173,7 @@ class Stages:
         """
         (run,) = [run for run in self._store.runs() if run.key == selected.run_key]
         steps: dict[str, list[bool]] = {}
-        for (problem_id, index), completion in run.completions().items():
+        for (problem_id, index), completion in run.completions().pairs():
             if index < selected.samples:
                 steps.setdefault(problem_id, []).append(writes_steps(completion.text))
         figures = {prompt.problem_id: prompt for prompt in selected.ranked}

@@ -152,7 +152,7 @@ def _read_measured(runs: Sequence[Run], digests: Collection[str]) -> BySetting:
         if outcomes is None or not outcomes.problems:
             continue
         of_setting = by_setting.setdefault(setting_of(run), {})
-        if digest not in of_setting or len(outcomes.grades) > len(of_setting[digest].grades):
+        if digest not in of_setting or len(outcomes) > len(of_setting[digest]):
             of_setting[digest] = outcomes
     return by_setting
 

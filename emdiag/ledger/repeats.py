@@ -145,8 +145,8 @@ def _repeated(claim: Claim, run: Run, again: Run, evidence: Evidence) -> ClaimRe
     gaps = second.rates - first.rates
     error = float(first.rates.std(ddof=1) / np.sqrt(gaps.size))
     interval = of_differences(gaps)
-    answers = zip(first.grades, second.grades, strict=True)
-    flips, samples = sum(a.extracted != b.extracted for a, b in answers), len(first.grades)
+    answers = zip(first.extracted, second.extracted, strict=True)
+    flips, samples = sum(before != after for before, after in answers), len(first)
     shift = Amount(value=float(gaps.mean()), interval=interval)
     share = Amount(flips / samples, wilson(flips, samples))
     figures = [

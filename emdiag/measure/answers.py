@@ -26,17 +26,30 @@ Values = NDArray[np.float64]
 
 def score_problem(completions: Sequence[Completion], grades: Sequence[Grade]) -> ProblemScore:
     """How one problem went; `grades` belong to `completions` one by one, at least one."""
-    verdicts = Counter(grade.verdict.value for grade in grades)
-    return ProblemScore(
-        problem_id=grades[0].problem_id,
-        samples=len(grades),
-        correct=verdicts[Verdict.CORRECT],
-        by_verdict={verdict.value: verdicts[verdict.value] for verdict in Verdict},
+    return score_samples(
+        grades[0].problem_id,
+        [grade.verdict for grade in grades],
+        [grade.answer_class for grade in grades],
         truncated=sum(completion.finish_reason == "length" for completion in completions),
-        majority=majority_right(
-            [grade.answer_class for grade in grades],
-            [grade.verdict is Verdict.CORRECT for grade in grades],
-        ),
+    )
+
+
+def score_samples(
+    problem_id: str,
+    verdicts: Sequence[Verdict],
+    classes: Sequence[str | None],
+    *,
+    truncated: int,
+) -> ProblemScore:
+    """The same of the verdict and the answer's class of each sample, and how many were cut off."""
+    counts = Counter(verdicts)
+    return ProblemScore(
+        problem_id=problem_id,
+        samples=len(verdicts),
+        correct=counts[Verdict.CORRECT],
+        by_verdict={verdict.value: counts[verdict] for verdict in Verdict},
+        truncated=truncated,
+        majority=majority_right(classes, [verdict is Verdict.CORRECT for verdict in verdicts]),
     )
 
 

@@ -86,8 +86,8 @@ def training_leaks(
 
 def _drawn(run: Run, benchmark: RunProblems) -> list[DrawnSession]:
     drawn = run.completions()
-    problems = len({problem for problem, _ in drawn})
-    samples = max((index + 1 for _, index in drawn), default=1)
+    problems = len(drawn.problem_ids)
+    samples = max(drawn.indices, default=0) + 1
     limit = problems if problems < len(benchmark.problems) else None
     return [
         DrawnSession(session=session, spec=run.spec, samples=samples, limit=limit)
@@ -201,7 +201,7 @@ def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) 
     notes += map(words_of, version_notes(together, "samples were drawn"))
     measured: dict[str, set[str]] = {}
     for column in runs:
-        ids = {problem for problem, _ in column.run.completions()}
+        ids = column.run.completions().problem_ids
         measured.setdefault(column.run.spec.benchmark, set()).update(ids)
     return [*notes, *training_leaks(checkpoints, measured)]
 

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from emdiag.core.digest import digest
-from emdiag.core.grades import Grade, is_second_grader
+from emdiag.core.grades import is_second_grader
 from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.core.problems import Problem
 from emdiag.core.runs import RunSpec
 from emdiag.core.sampling import Completion
 from emdiag.findings.origin import choice_of_samples
+from emdiag.publish.places import FEWEST_OF_A_VERDICT, Places, SamplePlace
 from emdiag.store.run_store import Run
+from emdiag.store.samples import VERDICTS, StoredCompletions, StoredGrades
 from emdiag.studies.stored.problems import RunProblems
-
-SamplePlace = tuple[str, str, int]
-"""Benchmark, problem id and sample index: the samples of all columns that stand side by side."""
-
-SampleVerdicts = tuple[tuple[int, str], ...]
-"""Of the samples at one place: the column, and what the grader says."""
 
 MOST_SAMPLES = 10_000
 MOST_CHARACTERS = 20_000
 MOST_TEXT = 25_000_000
 """Characters of all texts together."""
-FEWEST_OF_A_VERDICT = 20
-"""Samples of each verdict of each column that a choice keeps, where there are as many."""
 _TAIL = 6_000
 _GAP = "\n\n[... {count:,} characters are not shown ...]\n\n"
 
@@ -53,23 +45,63 @@ class SampledRun:
 
 
 @dataclass(frozen=True)
-class _GradedSample:
-    """A sample with its grades, if it has any, and the number of its column."""
+class _Column:
+    """The samples that a run is asked for, with its grades by the main and a second grader."""
 
-    column: int
-    completion: Completion
-    grade: Grade | None
-    second: Grade | None
+    number: int
+    benchmark: str
+    drawn: StoredCompletions
+    grades: tuple[StoredGrades, ...]
+    samples: int | None
+    wanted: frozenset[str]
 
-    @property
-    def verdict(self) -> str:
+    def asks(self, place: SamplePlace) -> bool:
+        """Whether the run is asked for the sample at a place."""
+        benchmark, problem, index = place
+        is_asked = self.samples is None or index < self.samples
+        return (
+            is_asked and benchmark == self.benchmark and (not self.wanted or problem in self.wanted)
+        )
+
+    def places(self) -> Iterator[tuple[int, SamplePlace]]:
+        """Row and place of each sample asked for; some may have no grade."""
+        for row in range(len(self.drawn)):
+            place = (self.benchmark, *self.drawn.sample(row))
+            if self.asks(place):
+                yield row, place
+
+    def verdict(self, place: SamplePlace) -> str:
         """Of the main grader."""
-        return self.grade.verdict.value if self.grade else "ungraded"
+        row = self.grades[0].row(place[1:]) if self.grades else None
+        return "ungraded" if row is None else VERDICTS[self.grades[0].verdicts[row]].value
 
-    @property
-    def characters(self) -> int:
-        """Of the text, as it is shown."""
-        return min(len(self.completion.text), MOST_CHARACTERS)
+    def shown(
+        self, places: Sequence[SamplePlace], order: Mapping[tuple[str, str], int]
+    ) -> Iterator[tuple[int, ShownSample]]:
+        """Of those of the places that this run has, the number and the sample as it is shown."""
+        rows = [self.drawn.row(place[1:]) if self.asks(place) else None for place in places]
+        held = {number: row for number, row in enumerate(rows) if row is not None}
+        for number, completion in zip(held, self.drawn.read(held.values()), strict=True):
+            yield number, self._shown(completion, order[places[number][:2]])
+
+    def _shown(self, completion: Completion, problem: int) -> ShownSample:
+        sample = completion.problem_id, completion.sample_index
+        grade, second, *_ = [*(grades.get(sample) for grades in self.grades), None, None]
+        text, left_out = shortened(completion.text)
+        return ShownSample(
+            problem=problem,
+            column=self.number,
+            sample_index=completion.sample_index,
+            text=text,
+            left_out=left_out,
+            verdict=grade.verdict if grade else None,
+            extracted=grade.extracted if grade else None,
+            boxed=grade is not None and grade.boxed,
+            finish_reason=completion.finish_reason,
+            tokens=len(completion.token_ids),
+            second_verdict=second.verdict if second else None,
+            why=grade.why if grade else None,
+        )
 
 
 def page_samples(
@@ -89,61 +121,36 @@ def page_samples(
         JournalError: A run cannot be read.
     """
     graders = [_graders(column) for column in runs]
-    places: dict[SamplePlace, list[_GradedSample]] = {}
-    for number, (column, keys) in enumerate(zip(runs, graders, strict=True)):
-        for place, graded in _column(number, column, keys, benchmarks):
-            places.setdefault(place, []).append(graded)
-    if not places:
+    columns = [
+        _column(number, column, keys, benchmarks[column.run.spec.benchmark])
+        for number, (column, keys) in enumerate(zip(runs, graders, strict=True))
+    ]
+    held = Places()
+    for column in columns:
+        for row, place in column.places():
+            characters = min(column.drawn.characters[row], MOST_CHARACTERS)
+            held.add(place, (column.number, column.verdict(place)), characters)
+    if not held.samples:
         return None
-    total = sum(map(len, places.values()))
-    chosen = choose_places(
-        {place: tuple((s.column, s.verdict) for s in drawn) for place, drawn in places.items()},
-        {place: sum(s.characters for s in drawn) for place, drawn in places.items()},
-        most_samples=most_samples,
-        most_text=MOST_TEXT,
-    )
+    chosen = held.choose(most_samples=most_samples, most_text=MOST_TEXT)
     problems = [
         _shown_problem(problem, benchmark)
         for benchmark, known in benchmarks.items()
         for problem in known.by_id(name for of, name, _ in chosen if of == benchmark).values()
     ]
     order = {(problem.benchmark, problem.id): place for place, problem in enumerate(problems)}
-    samples = tuple(
-        _shown_sample(drawn, problem=order[place[:2]])
-        for place in sorted(chosen, key=lambda place: (order[place[:2]], place[2]))
-        for drawn in places[place]
-    )
+    chosen.sort(key=lambda place: (order[place[:2]], place[2]))
+    samples = _side_by_side(columns, chosen, order)
     named = zip_longest(*(keys.values() for keys in graders))
     return PageSamples(
         problems=tuple(problems),
         columns=_titled(runs),
         samples=samples,
-        total=total,
-        choice=None if len(samples) == total else choice_of_samples(FEWEST_OF_A_VERDICT),
+        total=held.samples,
+        choice=None if len(samples) == held.samples else choice_of_samples(FEWEST_OF_A_VERDICT),
         most_characters=MOST_CHARACTERS,
         graders=tuple(dict.fromkeys(name for names in named for name in names if name)),
     )
-
-
-def choose_places(
-    verdicts: Mapping[SamplePlace, SampleVerdicts],
-    sizes: Mapping[SamplePlace, int],
-    *,
-    most_samples: int,
-    most_text: int,
-) -> list[SamplePlace]:
-    """Places whose samples fit, all columns of each; the same ones every time.
-
-    Rare verdicts come first, then combinations of verdicts in their proportions. Both limits are of
-    all places chosen; sizes are of the texts at a place together, in characters.
-    """
-    order = _in_proportion(verdicts)
-    chosen, samples, text = [], 0, 0
-    for place in dict.fromkeys([*_rare(order, verdicts), *order]):
-        if samples + len(verdicts[place]) <= most_samples and text + sizes[place] <= most_text:
-            chosen.append(place)
-            samples, text = samples + len(verdicts[place]), text + sizes[place]
-    return chosen
 
 
 def shortened(text: str) -> tuple[str, int]:
@@ -197,20 +204,24 @@ def _graders(column: SampledRun) -> dict[str, str]:
 
 
 def _column(
-    number: int,
-    column: SampledRun,
-    grade_keys: Iterable[str],
-    benchmarks: Mapping[str, RunProblems],
-) -> Iterator[tuple[SamplePlace, _GradedSample]]:
-    """The samples asked for that a run holds; some may have no grade."""
-    run, benchmark = column.run, column.run.spec.benchmark
-    wanted = {problem.id for problem in benchmarks[benchmark].problems[: column.limit]}
-    grades = [run.grades(key) for key in grade_keys]
-    for (problem, index), completion in run.completions().items():
-        is_asked = column.samples is None or index < column.samples
-        if is_asked and (not wanted or problem in wanted):
-            main, second, *_ = [*(of.get((problem, index)) for of in grades), None, None]
-            yield (benchmark, problem, index), _GradedSample(number, completion, main, second)
+    number: int, column: SampledRun, grade_keys: Iterable[str], benchmark: RunProblems
+) -> _Column:
+    return _Column(
+        number=number,
+        benchmark=column.run.spec.benchmark,
+        drawn=column.run.completions(),
+        grades=tuple(column.run.grades(key) for key in grade_keys),
+        samples=column.samples,
+        wanted=frozenset(problem.id for problem in benchmark.problems[: column.limit]),
+    )
+
+
+def _side_by_side(
+    columns: Sequence[_Column], places: Sequence[SamplePlace], order: Mapping[tuple[str, str], int]
+) -> tuple[ShownSample, ...]:
+    """The samples of all columns, place by place."""
+    shown = [entry for column in columns for entry in column.shown(places, order)]
+    return tuple(sample for _, sample in sorted(shown, key=lambda entry: entry[0]))
 
 
 def _shown_problem(problem: Problem, benchmark: str) -> ShownProblem:
@@ -223,53 +234,3 @@ def _shown_problem(problem: Problem, benchmark: str) -> ShownProblem:
         group=", ".join(part for part in (level, problem.subject) if part) or None,
         tags=problem.tags,
     )
-
-
-def _shown_sample(drawn: _GradedSample, *, problem: int) -> ShownSample:
-    completion, grade = drawn.completion, drawn.grade
-    text, left_out = shortened(completion.text)
-    return ShownSample(
-        problem=problem,
-        column=drawn.column,
-        sample_index=completion.sample_index,
-        text=text,
-        left_out=left_out,
-        verdict=grade.verdict if grade else None,
-        extracted=grade.extracted if grade else None,
-        boxed=grade is not None and grade.boxed,
-        finish_reason=completion.finish_reason,
-        tokens=len(completion.token_ids),
-        second_verdict=drawn.second.verdict if drawn.second else None,
-        why=grade.why if grade else None,
-    )
-
-
-def _rare(
-    order: Iterable[SamplePlace], verdicts: Mapping[SamplePlace, SampleVerdicts]
-) -> list[SamplePlace]:
-    """The first places in this order that give each column enough of each verdict."""
-    kept: Counter[tuple[int, str]] = Counter()
-    rare = []
-    for place in order:
-        if any(kept[verdict] < FEWEST_OF_A_VERDICT for verdict in verdicts[place]):
-            rare.append(place)
-            kept.update(verdicts[place])
-    return rare
-
-
-def _in_proportion(verdicts: Mapping[SamplePlace, SampleVerdicts]) -> list[SamplePlace]:
-    """An order whose every beginning holds each combination of verdicts in its proportion."""
-    strata: dict[SampleVerdicts, list[SamplePlace]] = {}
-    for place in sorted(verdicts, key=_shuffled):
-        strata.setdefault(verdicts[place], []).append(place)
-    ranked = [
-        ((number + 0.5) / len(members), _shuffled(place), place)
-        for members in strata.values()
-        for number, place in enumerate(members)
-    ]
-    return [place for _, _, place in sorted(ranked)]
-
-
-def _shuffled(place: SamplePlace) -> bytes:
-    """A key that sorts places in an order of no meaning."""
-    return hashlib.sha256("\n".join(map(str, place)).encode()).digest()

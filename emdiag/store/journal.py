@@ -2,84 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Generic, Self, TypeVar
-
-import msgspec
+from typing import BinaryIO, Final, Generic, Self, TypeVar
 
 from emdiag.core.codec import decode, encode
 from emdiag.core.errors import JournalError, StoreError, system_errors_as
 from emdiag.core.files import is_removed, open_to_append
-from emdiag.core.grades import Grade
+from emdiag.core.reading import LONGEST_LINE, UNREADABLE, InputFile, reason_of
 from emdiag.core.records import Record
-from emdiag.core.runs import SampleEntropy
-from emdiag.core.sampling import Completion
 
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", Completion, Grade, SampleEntropy)
+
+
+_HINT: Final = (
+    "the line was changed by hand or by another version of emdiag; restore it, or delete it: the "
+    "same command draws and grades its sample anew, with another text unless the engine repeats it"
+)
 
 
 @dataclass
-class _Place:
-    """How far a journal is read."""
+class Place:
+    """How far a journal is read; `start` is where its last line began."""
 
     byte: int = 0
     line: int = 0
+    start: int = 0
 
 
-def read_journal(path: Path, kind: type[R], place: _Place | None = None) -> Iterator[R]:
+def read_journal(
+    path: Path, kind: type[R], place: Place | None = None, *, name: str | None = None
+) -> Iterator[R]:
     """The records of a journal behind a place, which moves along, or all; none without a file.
 
-    A last line without a line break was torn by an interruption and is left out.
+    A last line without a line break was torn by an interruption and is left out. Errors call a
+    record by `name`, its kind unless that is given.
 
     Raises:
-        JournalError: Another line cannot be read.
+        JournalError: Another line cannot be read, or the file is none.
     """
-    place = place or _Place()
-    if not path.exists():
+    place = place or Place()
+    if not os.path.lexists(path):
         return
-    with path.open("rb") as file:
+    source = InputFile(path=path, what="a journal", error=JournalError, hint=_HINT)
+    with source.opened() as file:
         file.seek(place.byte)
-        for line in file:
+        for line in source.bounded(file):
             if not line.endswith(b"\n"):
                 return
             try:
                 record = decode(line, kind)
-            except msgspec.MsgspecError as error:
-                raise JournalError(
-                    f"line {place.line + 1} is not a {kind.__name__}: {error}",
-                    file=path,
-                    hint="the line was changed by hand or by another version of emdiag; "
-                    "restore it, or move the run folder away to draw the run again",
-                ) from error
-            place.byte, place.line = place.byte + len(line), place.line + 1
+            except UNREADABLE as error:
+                named, reason = name or kind.__name__, reason_of(error)
+                raise bad_line(path, place.line + 1, f"not a {named}: {reason}") from error
+            place.start, place.byte = place.byte, place.byte + len(line)
+            place.line += 1
             yield record
 
 
-class SampleJournal(Generic[S]):
-    """A journal's records by sample, held: no line is decoded twice.
+def lines_at(path: Path, starts: Iterable[int]) -> Iterator[bytes]:
+    """The lines of a journal that begin at these bytes.
 
     Raises:
-        JournalError: On reading, a line that is not the last one cannot be read.
+        JournalError: The file cannot be opened.
     """
+    source = InputFile(path=path, what="a journal", error=JournalError, hint=_HINT)
+    with source.opened() as file:
+        for start in starts:
+            file.seek(start)
+            yield file.readline(LONGEST_LINE)
 
-    def __init__(self, path: Path, kind: type[S]) -> None:
-        self._path = path
-        self._kind: type[S] = kind
-        self._records: dict[tuple[str, int], S] = {}
-        self._place = _Place()
 
-    def records(self) -> Mapping[tuple[str, int], S]:
-        """Problem id and sample index to the record, those appended since the last look too."""
-        size = self._path.stat().st_size if self._path.exists() else 0
-        if size < self._place.byte:  # the run was removed or drawn anew
-            self._records, self._place = {}, _Place()
-        if size > self._place.byte:
-            for record in read_journal(self._path, self._kind, self._place):
-                self._records[record.problem_id, record.sample_index] = record
-        return self._records
+def bad_line(path: Path, number: int, words: str) -> JournalError:
+    """The error for a line that cannot be used, by its number."""
+    return JournalError(f"line {number} is {words}", file=path, hint=_HINT)
 
 
 class JournalWriter(Generic[R]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -28,14 +28,17 @@ from emdiag.core.runs import (
 )
 from emdiag.core.sampling import Completion
 from emdiag.store.files import ResultT, held, read_record, read_result, settle_spec
-from emdiag.store.journal import JournalWriter, SampleJournal
+from emdiag.store.journal import JournalWriter
 from emdiag.store.legacy import named_problems_files
 from emdiag.store.provenance import read_sessions
+from emdiag.store.samples import (
+    SampleRows,
+    StoredCompletions,
+    StoredEntropies,
+    StoredGrades,
+)
 
 _T = TypeVar("_T", bound=Record)
-
-Sample = tuple[str, int]
-"""Problem id and sample index: which completion of a run."""
 
 _KEY_SHOWN = 12
 _RESTORE = "restore the file, or move its run folder away"
@@ -51,27 +54,47 @@ class Run:
         self.path = path
         self.spec = spec
         self.key = digest(spec)
-        self._completions = SampleJournal(path / "completions.jsonl", Completion)
-        self._grades: dict[str, SampleJournal[Grade]] = {}
-        self._entropies: dict[EntropySpec, SampleJournal[SampleEntropy]] = {}
+        self._completions = StoredCompletions(path / "completions.jsonl")
+        self._grades: dict[str, StoredGrades] = {}
+        self._entropies: dict[EntropySpec, StoredEntropies] = {}
 
     @property
     def short_key(self) -> str:
         """The first 12 digits of the key, as in the folder's name."""
         return self.key[:_KEY_SHOWN]
 
-    def completions(self) -> Mapping[Sample, Completion]:
+    def completions(self) -> StoredCompletions:
         """Every completion drawn so far.
 
         Raises:
             JournalError: A line cannot be read.
         """
-        return self._completions.records()
+        self._completions.update()
+        return self._completions
 
-    def grades(self, grade_key: str) -> Mapping[Sample, Grade]:
-        """Every grade given so far under one grading specification."""
-        journal = SampleJournal(self._grades_path(grade_key), Grade)
-        return self._grades.setdefault(grade_key, journal).records()
+    def grades(self, grade_key: str) -> StoredGrades:
+        """Every grade given so far under one grading specification to a text that is there.
+
+        Those of a text that was edited or drawn anew do not count.
+
+        Raises:
+            JournalError: A line cannot be read, of the completions too where grades name texts.
+        """
+        new = StoredGrades(self._grades_path(grade_key))
+        grades = self._grades.setdefault(grade_key, new)
+        grades.update()  # before the completions, which a writer appends first
+        if grades.says_of_which_text:
+            grades.hide_other_texts(self.completions())
+        return grades
+
+    def heads(self, grade_key: str | None = None) -> SampleRows:
+        """Which samples were drawn, or graded under a key; neither texts nor tokens are read."""
+        file = (
+            self.path / "completions.jsonl" if grade_key is None else self._grades_path(grade_key)
+        )
+        rows = SampleRows(file)
+        rows.update()
+        return rows
 
     def gradings(self) -> list[GradingSpec]:
         """Grading specifications of this run, the one used last at the end.
@@ -132,10 +155,12 @@ class Run:
         """Appends sessions; a session's second record replaces its first."""
         return JournalWriter(self.path / "provenance.jsonl")
 
-    def entropies(self, spec: EntropySpec) -> Mapping[Sample, SampleEntropy]:
+    def entropies(self, spec: EntropySpec) -> StoredEntropies:
         """Entropy along every completion that was read so."""
-        journal = SampleJournal(self._entropies_path(spec), SampleEntropy)
-        return self._entropies.setdefault(spec, journal).records()
+        new = StoredEntropies(self._entropies_path(spec))
+        entropies = self._entropies.setdefault(spec, new)
+        entropies.update()
+        return entropies
 
     def entropy_writer(self, spec: EntropySpec) -> JournalWriter[SampleEntropy]:
         """Appends entropies read as `spec` says; used inside `writing`."""
@@ -176,16 +201,17 @@ def summarise(run: Run) -> RunSummary:
     Raises:
         JournalError: A line of a journal cannot be read.
     """
-    completions, sessions, gradings = run.completions(), run.provenance(), run.gradings()
+    sessions, gradings = run.provenance(), run.gradings()
+    completions, graded = run.heads(), run.heads(digest(gradings[-1])) if gradings else ()
     return RunSummary(
         name=run.path.name,
         path=str(run.path),
         key=run.key,
         labels=tuple(dict.fromkeys(session.label for session in sessions)),
         spec=run.spec,
-        problems=len({problem for problem, _ in completions}),
+        problems=len(completions.problem_ids),
         completions=len(completions),
-        graded=len(run.grades(digest(gradings[-1]))) if gradings else 0,
+        graded=len(graded),
         last_session=sessions[-1].started if sessions else None,
     )
 

@@ -16,7 +16,7 @@ from emdiag.core.runs import Provenance
 from emdiag.store.files import held, settle_spec
 from emdiag.store.journal import JournalWriter, read_journal
 from emdiag.store.provenance import read_sessions
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import Sample
 
 _KEY_SHOWN = 12
 

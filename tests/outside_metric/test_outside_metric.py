@@ -22,6 +22,7 @@ from emdiag.stats.intervals import over_problems
 from emdiag.store.legacy import upgraded
 from emdiag.store.run_store import RunStore
 from emdiag.studies.evaluate.outside_metrics import measure_outside
+from emdiag.studies.stored.outcomes import outcomes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +172,7 @@ def test_what_a_metric_prints_stays_out_of_the_json(evaluate: Callable[..., Resu
 
 def outcomes_in(folder: Path) -> Outcomes:
     run = RunStore(folder).run(SPEC)
-    return emdiag.Outcomes(run=run, label="a", grade_key="g", problems=(), grades=())
+    return outcomes_of(run, "g", label="a")
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31mred", "a\u2028b", "n" * 81])

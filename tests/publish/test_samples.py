@@ -11,11 +11,10 @@ from emdiag.core.digest import digest
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.runs import EngineSpec, GradingSpec, RunSpec
 from emdiag.core.sampling import Completion, SamplingParams
+from emdiag.publish.places import FEWEST_OF_A_VERDICT, choose_places
 from emdiag.publish.samples import (
-    FEWEST_OF_A_VERDICT,
     MOST_CHARACTERS,
     SampledRun,
-    choose_places,
     page_samples,
     shortened,
 )

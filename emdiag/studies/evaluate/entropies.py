@@ -11,7 +11,7 @@ from emdiag.core.runs import EntropySpec, SampleEntropy
 from emdiag.core.sampling import Completion
 from emdiag.engines.open import effective_dtype, has_weights, open_reader
 from emdiag.engines.options import EngineOptions
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import Sample
 from emdiag.studies.evaluate.task import EvalTask
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def entropies(reading: EvalTask, *, options: EngineOptions) -> dict[Sample, floa
     spec = entropy_spec(reading, options=options)
     if spec is None:
         return None
-    return {sample: read.entropy_nats for sample, read in reading.run.entropies(spec).items()}
+    return {sample: read.entropy_nats for sample, read in reading.run.entropies(spec).pairs()}
 
 
 def _unread(reading: EvalTask, spec: EntropySpec) -> list[Completion]:

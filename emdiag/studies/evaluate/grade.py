@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import StoreError
-from emdiag.core.grades import Grade, Judgement, check_decided
+from emdiag.core.grades import Grade, Judgement
 from emdiag.core.problems import Problem, gold_of
 from emdiag.core.protocols import Grader, Progress
 from emdiag.core.runs import GradingSpec
 from emdiag.core.sampling import Completion
 from emdiag.grading.parse.origin import GraderOfOrigin, Origin
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import StoredCompletions, StoredGrades
 from emdiag.studies.evaluate.task import EvalTask
+from emdiag.studies.stored.outcomes import check_grades
 
 _PROBLEMS_AT_ONCE = 32
 
@@ -37,7 +38,7 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
         grader = GraderOfOrigin(grader, Origin(question_mark=reading.question_mark))
     _grade_missing(reading, grader, spec, progress=progress)
     key = digest(spec)
-    check_decided(reading.run.grades(key).values(), grader.identity)
+    check_grades(reading.run.grades(key), grader.identity)
     return key
 
 
@@ -49,20 +50,21 @@ def _grade_missing(
         _refuse_lost(reading, drawn)
         with reading.run.grade_writer(spec) as journal:
             done = reading.run.grades(digest(spec))
-            by_problem = _ungraded(reading, drawn, done)
-            total = sum(len(completions) for completions in by_problem.values())
+            waiting = _ungraded(reading, drawn, done)
+            total = sum(map(len, waiting.values()))
             if not total:
                 return
             with progress.stage(f"grading {reading.title}", total=total) as stage:
-                problems = [problem for problem in reading.problems if problem.id in by_problem]
+                problems = [problem for problem in reading.problems if problem.id in waiting]
                 for start in range(0, len(problems), _PROBLEMS_AT_ONCE):
                     part = problems[start : start + _PROBLEMS_AT_ONCE]
-                    for grade in _grade_part(reading, part, by_problem, done, grader):
+                    texts = {problem.id: list(drawn.read(waiting[problem.id])) for problem in part}
+                    for grade in _grade_part(reading, part, texts, done, grader):
                         journal.append(grade)
                         stage.advance()
 
 
-def _refuse_lost(reading: EvalTask, drawn: Mapping[Sample, Completion]) -> None:
+def _refuse_lost(reading: EvalTask, drawn: StoredCompletions) -> None:
     """Everything was drawn before: what is missing now was taken away meanwhile."""
     lost = [sample for sample in reading.wanted if sample not in drawn]
     if lost:
@@ -75,20 +77,22 @@ def _refuse_lost(reading: EvalTask, drawn: Mapping[Sample, Completion]) -> None:
 
 
 def _ungraded(
-    reading: EvalTask, drawn: Mapping[Sample, Completion], done: Mapping[Sample, Grade]
-) -> dict[str, list[Completion]]:
-    by_problem: dict[str, list[Completion]] = {}
+    reading: EvalTask, drawn: StoredCompletions, done: StoredGrades
+) -> dict[str, list[int]]:
+    """Rows of the samples without a grade, by problem."""
+    waiting: dict[str, list[int]] = {}
     for sample in reading.wanted:
-        if sample in drawn and sample not in done:
-            by_problem.setdefault(sample[0], []).append(drawn[sample])
-    return by_problem
+        row = drawn.row(sample)
+        if row is not None and sample not in done:
+            waiting.setdefault(sample[0], []).append(row)
+    return waiting
 
 
 def _grade_part(
     reading: EvalTask,
     problems: Sequence[Problem],
     by_problem: dict[str, list[Completion]],
-    done: Mapping[Sample, Grade],
+    done: StoredGrades,
     grader: Grader,
 ) -> list[Grade]:
     golds = {problem.id: gold_of(problem, reading.card.grader) for problem in problems}
@@ -109,17 +113,14 @@ def _grade_part(
 def _classes(
     problems: Sequence[Problem],
     judged: Sequence[tuple[Completion, Judgement]],
-    done: Mapping[Sample, Grade],
+    done: StoredGrades,
     grader: Grader,
 ) -> dict[tuple[str, str | None], str]:
     """For each problem and answer, the answer that stands for its class.
 
     Classes of samples graded before come first, so that a later sample joins them.
     """
-    answers: dict[str, dict[str, None]] = {problem.id: {} for problem in problems}
-    for (problem_id, _), grade in done.items():
-        if problem_id in answers and grade.answer_class is not None:
-            answers[problem_id][grade.answer_class] = None
+    answers = {problem.id: dict.fromkeys(done.classes_of(problem.id)) for problem in problems}
     for completion, judgement in judged:
         if judgement.extracted is not None:
             answers[completion.problem_id][judgement.extracted] = None

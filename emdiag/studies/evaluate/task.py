@@ -16,7 +16,8 @@ from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
 from emdiag.engines.requests import check_room
-from emdiag.store.run_store import Run, RunStore, Sample
+from emdiag.store.run_store import Run, RunStore
+from emdiag.store.samples import Sample
 from emdiag.store.session import Session
 from emdiag.store.training_folder import followed
 from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef

@@ -18,7 +18,7 @@ from emdiag.measure.logit_rows import Mask
 from emdiag.measure.logit_statistics import Floats, Positions
 from emdiag.stats.comparisons import within_problem_auroc
 from emdiag.stats.moments import DECILES
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import Sample
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.logits.texts import TextSet
 

@@ -23,7 +23,7 @@ from emdiag.engines.open import open_reader, state_bytes
 from emdiag.engines.options import EngineOptions
 from emdiag.store.journal import JournalWriter
 from emdiag.store.provenance import Work, start_session, working
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import Sample
 from emdiag.store.session import Session
 from emdiag.store.traces import TraceFolder
 from emdiag.studies.logits.texts import TextSet, Written

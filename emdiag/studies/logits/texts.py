@@ -18,7 +18,7 @@ from emdiag.core.option_groups import Sampling
 from emdiag.core.protocols import SilentProgress, Text
 from emdiag.core.runs import ReferenceSpec
 from emdiag.core.sampling import Prompt
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import Sample
 from emdiag.store.session import Session
 from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 from emdiag.studies.evaluate.task import EvalTask, expand

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,8 @@ from emdiag.core.records import Record
 from emdiag.core.results import Remark
 from emdiag.store.run_store import Run
 from emdiag.studies.stored.problems import problems_of_runs
+
+_ROWS_AT_ONCE = 10_000
 
 
 class ExportRow(Record, frozen=True, kw_only=True):
@@ -53,50 +57,51 @@ def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[Remark, 
             "the export's format is read off its name", file=file, hint="use .jsonl or .parquet"
         )
     benchmark = problems_of_runs([run], home=home)[run.spec.benchmark]
-    rows = _rows(run, {problem.id: problem for problem in benchmark.problems})
+    known = {problem.id: problem for problem in benchmark.problems}
     with system_errors_as("the export cannot be written", file=file):
         make_folder(file.parent)
-        _write(rows, file)
-    return len(rows), (benchmark.note,) if benchmark.note else ()
+        with replacing(file) as partial:
+            write = _write_lines if file.suffix == ".jsonl" else _write_parquet
+            count = write(_rows(run, known), partial)
+    return count, (benchmark.note,) if benchmark.note else ()
 
 
-def _rows(run: Run, problems: dict[str, Problem]) -> list[ExportRow]:
-    gradings = run.gradings()
-    grades = run.grades(digest(gradings[-1])) if gradings else {}
-    rows = []
-    for sample, completion in sorted(run.completions().items()):
-        problem, grade = problems.get(completion.problem_id), grades.get(sample)
-        rows.append(
-            ExportRow(
-                run=run.key,
-                problem_id=completion.problem_id,
-                sample_index=completion.sample_index,
-                statement=problem.statement if problem else None,
-                gold=problem.answer if problem else None,
-                completion=completion.text,
-                completion_tokens=len(completion.token_ids),
-                prompt_tokens=completion.prompt_tokens,
-                finish_reason=completion.finish_reason,
-                seed=completion.seed,
-                verdict=grade.verdict.value if grade else None,
-                extracted=grade.extracted if grade else None,
-                answer_class=grade.answer_class if grade else None,
-                grader=grade.grader if grade else None,
-                note=grade.note if grade else None,
-            )
+def _rows(run: Run, problems: dict[str, Problem]) -> Iterator[ExportRow]:
+    """By problem id and sample index; one at a time."""
+    gradings, drawn = run.gradings(), run.completions()
+    graded = run.grades(digest(gradings[-1])) if gradings else None
+    for completion in drawn.read(drawn.sorted_rows()):
+        sample = completion.problem_id, completion.sample_index
+        problem, grade = problems.get(completion.problem_id), graded and graded.get(sample)
+        yield ExportRow(
+            run=run.key,
+            problem_id=completion.problem_id,
+            sample_index=completion.sample_index,
+            statement=problem.statement if problem else None,
+            gold=problem.answer if problem else None,
+            completion=completion.text,
+            completion_tokens=len(completion.token_ids),
+            prompt_tokens=completion.prompt_tokens,
+            finish_reason=completion.finish_reason,
+            seed=completion.seed,
+            verdict=grade.verdict.value if grade else None,
+            extracted=grade.extracted if grade else None,
+            answer_class=grade.answer_class if grade else None,
+            grader=grade.grader if grade else None,
+            note=grade.note if grade else None,
         )
-    return rows
 
 
-def _write(rows: list[ExportRow], file: Path) -> None:
-    with replacing(file) as partial:
-        if file.suffix == ".jsonl":
-            partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-        else:
-            _write_parquet(rows, partial)
+def _write_lines(rows: Iterable[ExportRow], file: Path) -> int:
+    count = 0
+    with file.open("wb") as lines:
+        for row in rows:
+            lines.write(msgspec.json.encode(row) + b"\n")
+            count += 1
+    return count
 
 
-def _write_parquet(rows: list[ExportRow], partial: Path) -> None:
+def _write_parquet(rows: Iterable[ExportRow], file: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -105,4 +110,9 @@ def _write_parquet(rows: list[ExportRow], partial: Path) -> None:
     schema = pa.schema(
         [(name, kinds.get(name, pa.string())) for name in ExportRow.__struct_fields__]
     )
-    pq.write_table(pa.Table.from_pylist([msgspec.to_builtins(r) for r in rows], schema), partial)
+    count, rows = 0, iter(rows)
+    with pq.ParquetWriter(file, schema) as table:
+        while part := [msgspec.to_builtins(row) for row in islice(rows, _ROWS_AT_ONCE)]:
+            table.write_table(pa.Table.from_pylist(part, schema))
+            count += len(part)
+    return count

@@ -131,15 +131,15 @@ def graded(
         grading = main_grading(run)
         grade_key = digest(grading) if grading else ""
     whole = outcomes_of(run, grade_key, label=label)
-    if not whole.grades:
+    if not len(whole):
         raise no_grades(run)
     graded_samples = run.grades(grade_key)
     wanted = range(samples or whole.samples)
-    kept = [
-        [(problem, index) for index in wanted]
+    kept = (
+        ((problem, index) for index in wanted)
         for problem in whole.problems
         if all((problem, index) in graded_samples for index in wanted)
-    ]
+    )
     return outcomes_of(run, grade_key, label=label, samples=chain.from_iterable(kept))
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emdiag.core.grades import Grade, Verdict
+from emdiag.core.grades import Grade, Verdict, check_decided, is_outside_grader
 from emdiag.core.results import ProblemScore, TextRates
 from emdiag.core.sampling import Completion
-from emdiag.measure.answers import REPEATED_ABOVE, repeated_share, score_problem
-from emdiag.store.run_store import Run, Sample
+from emdiag.measure.answers import REPEATED_ABOVE, repeated_share, score_samples
+from emdiag.store.run_store import Run
+from emdiag.store.samples import VERDICTS, Sample, StoredCompletions, StoredGrades
+
+Rows = NDArray[np.intp]
+"""Rows of a run's samples, `[samples]`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,19 +27,34 @@ class Outcomes:
     """What became of the samples of one run under one grading.
 
     Arrays have one value for each sample, `[samples]`, problem by problem and by sample index, or
-    one for each problem, `[problems]`. Texts are read only where something asks for them.
+    one for each problem, `[problems]`. Texts are read only where something asks for them, and
+    held only by `completions`.
 
     Attributes:
         run: Holds the samples; its `spec` says how they were drawn.
         problems: Ids, in the order of the samples.
-        grades: Of every sample: verdict, extracted answer and its class.
+        graded: The run's grades, of which these samples are a part.
+        rows: Where each sample stands in `graded`.
     """
 
     run: Run
     label: str
     grade_key: str
     problems: tuple[str, ...]
-    grades: tuple[Grade, ...]
+    graded: StoredGrades
+    rows: Rows
+
+    def __len__(self) -> int:
+        return self.rows.size
+
+    @cached_property
+    def grades(self) -> tuple[Grade, ...]:
+        """Of every sample: verdict, extracted answer, its class and the reason.
+
+        Raises:
+            JournalError: The run's grades cannot be read.
+        """
+        return tuple(self.graded.read(self.rows.tolist()))
 
     @cached_property
     def completions(self) -> tuple[Completion, ...]:
@@ -42,14 +63,32 @@ class Outcomes:
         Raises:
             JournalError: The run's completions cannot be read.
         """
-        drawn = self.run.completions()
-        return tuple(drawn[grade.problem_id, grade.sample_index] for grade in self.grades)
+        return tuple(self.texts())
+
+    def texts(self) -> Iterator[Completion]:
+        """The same one after another, without holding them."""
+        return self._drawn.read(self._drawn_rows.tolist())
+
+    @cached_property
+    def sample_indices(self) -> NDArray[np.int64]:
+        """Which sample of its problem each is."""
+        return _column(self.graded.indices, self.rows).astype(np.int64)
+
+    @cached_property
+    def _drawn(self) -> StoredCompletions:
+        return self.run.completions()
+
+    @cached_property
+    def _drawn_rows(self) -> Rows:
+        drawn, graded = self._drawn, self.graded
+        return _rows_of(drawn, (graded.sample(row) for row in self.rows.tolist()))
 
     @cached_property
     def problem_numbers(self) -> NDArray[np.intp]:
         """Place in `problems` of the problem of every sample."""
         places = {problem: place for place, problem in enumerate(self.problems)}
-        return np.array([places[grade.problem_id] for grade in self.grades], np.intp)
+        by_number = np.array([places.get(name, -1) for name in self.graded.problem_ids], np.intp)
+        return np.asarray(by_number[_column(self.graded.problems, self.rows)], np.intp)
 
     @cached_property
     def counts(self) -> NDArray[np.intp]:
@@ -57,7 +96,7 @@ class Outcomes:
         return np.bincount(self.problem_numbers, minlength=len(self.problems))
 
     @cached_property
-    def _parts(self) -> list[slice]:
+    def parts(self) -> list[slice]:
         """Where the samples of each problem stand."""
         ends = np.cumsum(self.counts).tolist()
         return [slice(end - count, end) for end, count in zip(ends, self.counts, strict=True)]
@@ -68,9 +107,13 @@ class Outcomes:
         return int(self.counts.max(initial=0))
 
     @cached_property
+    def _verdict_numbers(self) -> NDArray[np.int8]:
+        return _column(self.graded.verdicts, self.rows)
+
+    @cached_property
     def right(self) -> NDArray[np.bool_]:
         """Whether every sample is right."""
-        return np.array([grade.verdict is Verdict.CORRECT for grade in self.grades], np.bool_)
+        return np.asarray(self._verdict_numbers == VERDICTS.index(Verdict.CORRECT), np.bool_)
 
     @cached_property
     def rates(self) -> NDArray[np.float64]:
@@ -80,57 +123,72 @@ class Outcomes:
     @cached_property
     def correct(self) -> dict[str, list[bool]]:
         """Whether each sample is right, by problem."""
-        rows = [self.right[part].tolist() for part in self._parts]
+        rows = [self.right[part].tolist() for part in self.parts]
         return dict(zip(self.problems, rows, strict=True))
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
         """Of every sample."""
-        return tuple(grade.verdict for grade in self.grades)
+        return tuple(VERDICTS[number] for number in self._verdict_numbers.tolist())
 
     @cached_property
     def classes(self) -> list[list[str | None]]:
         """Of each problem, the class of each sample's answer; equal answers share theirs."""
-        return [[grade.answer_class for grade in self.grades[part]] for part in self._parts]
+        return self._by_problem(_column(self.graded.classes, self.rows))
+
+    @property
+    def extracted(self) -> Iterator[str | None]:
+        """The answer of every sample, as it was cut out of its text."""
+        numbers = _column(self.graded.extracted, self.rows).tolist()
+        return (self.graded.answers[number] for number in numbers)
+
+    def _by_problem(self, answers: NDArray[np.int64]) -> list[list[str | None]]:
+        names = self.graded.answers
+        return [[names[number] for number in answers[part].tolist()] for part in self.parts]
 
     @cached_property
     def boxed(self) -> NDArray[np.bool_]:
         r"""Whether the answer of every sample came out of a closed `\boxed{}`."""
-        return np.array([grade.boxed for grade in self.grades], np.bool_)
+        return _column(self.graded.boxed, self.rows).astype(np.bool_)
 
     @cached_property
     def tokens(self) -> NDArray[np.int64]:
         """Length of every completion, in tokens."""
-        return np.array([len(completion.token_ids) for completion in self.completions], np.int64)
+        return _column(self._drawn.tokens, self._drawn_rows)
 
     @cached_property
     def truncated(self) -> NDArray[np.bool_]:
         """Whether every completion was cut off at the limit of new tokens."""
-        return np.array(
-            [completion.finish_reason == "length" for completion in self.completions], np.bool_
-        )
+        return _column(self._drawn.is_cut, self._drawn_rows).astype(np.bool_)
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
         """Whether more than half of the word 4-grams of every completion occur earlier in it."""
-        shares = (repeated_share(completion.text) for completion in self.completions)
-        return np.array([share > REPEATED_ABOVE for share in shares], np.bool_)
+        shares = (repeated_share(completion.text) for completion in self.texts())
+        return np.fromiter((share > REPEATED_ABOVE for share in shares), np.bool_)
 
     @cached_property
     def scores(self) -> tuple[ProblemScore, ...]:
         """How each problem went."""
+        verdicts, cut, classes = self._verdict_numbers, self.truncated, self.classes
         return tuple(
-            score_problem(self.completions[part], self.grades[part]) for part in self._parts
+            score_samples(
+                problem,
+                [VERDICTS[number] for number in verdicts[part].tolist()],
+                answers,
+                truncated=int(cut[part].sum()),
+            )
+            for problem, part, answers in zip(self.problems, self.parts, classes, strict=True)
         )
 
     @cached_property
     def text_rates(self) -> TextRates:
         """What the completions look like, over all samples; at least one."""
-        undecided = [verdict is Verdict.UNDECIDED for verdict in self.verdicts]
+        undecided = self._verdict_numbers == VERDICTS.index(Verdict.UNDECIDED)
         return TextRates(
             truncated_frac=float(self.truncated.mean()),
             no_box_frac=float((~self.boxed).mean()),
-            undecided_frac=sum(undecided) / len(undecided),
+            undecided_frac=float(undecided.mean()),
             repeated_frac=float(self.repeated.mean()),
             mean_tokens=float(self.tokens.mean()),
         )
@@ -153,25 +211,72 @@ def outcomes_of(
 
     None for `samples` takes every graded one, by id.
     """
-    grades = run.grades(grade_key)
-    wanted = sorted(grades) if samples is None else list(samples)
+    graded = run.grades(grade_key)
+    rows = (
+        np.fromiter(graded.sorted_rows(), np.intp) if samples is None else _rows_of(graded, samples)
+    )
+    numbers = _column(graded.problems, rows)
+    firsts = np.sort(np.unique(numbers, return_index=True)[1])
     return Outcomes(
         run=run,
         label=label,
         grade_key=grade_key,
-        problems=tuple(dict.fromkeys(problem for problem, _ in wanted)),
-        grades=tuple(grades[sample] for sample in wanted),
+        problems=tuple(graded.problem_ids[number] for number in numbers[firsts].tolist()),
+        graded=graded,
+        rows=rows,
     )
+
+
+def check_grades(graded: StoredGrades, grader: str) -> None:
+    """Refuse grades of a user's own grader of which it decided none: they are no score of 0.
+
+    Raises:
+        GraderError: As `check_decided`.
+    """
+    undecided = VERDICTS.index(Verdict.UNDECIDED)
+    if is_outside_grader(grader) and set(graded.verdicts) <= {undecided}:
+        check_decided(tuple(graded.values()), grader)
 
 
 def on_shared_samples(left: Outcomes, right: Outcomes) -> tuple[Outcomes, Outcomes]:
     """Both on the samples that have a grade in both, by id."""
-    kept = [{(g.problem_id, g.sample_index) for g in side.grades} for side in (left, right)]
-    shared = sorted(kept[0] & kept[1])
-    return (
-        outcomes_of(left.run, left.grade_key, label=left.label, samples=shared),
-        outcomes_of(right.run, right.grade_key, label=right.label, samples=shared),
+    first, second = (
+        outcomes_of(side.run, side.grade_key, label=side.label, samples=_shared(left, right))
+        for side in (left, right)
     )
+    return first, second
+
+
+def _shared(left: Outcomes, right: Outcomes) -> Iterator[Sample]:
+    sides = [
+        {
+            problem: side.sample_indices[part]
+            for problem, part in zip(side.problems, side.parts, strict=True)
+        }
+        for side in (left, right)
+    ]
+    for problem in sorted(sides[0].keys() & sides[1].keys()):
+        for index in np.intersect1d(sides[0][problem], sides[1][problem]).tolist():
+            yield problem, index
+
+
+def _rows_of(table: StoredGrades | StoredCompletions, samples: Iterable[Sample]) -> Rows:
+    """The rows of samples, each of which the table holds."""
+
+    def rows() -> Iterator[int]:
+        for sample in samples:
+            row = table.row(sample)
+            if row is None:
+                raise KeyError(sample)
+            yield row
+
+    return np.fromiter(rows(), np.intp)
+
+
+def _column(values: array[int], rows: Rows) -> NDArray[Any]:
+    """A column's values of rows."""
+    whole = np.frombuffer(values, values.typecode) if values else np.empty(0, values.typecode)
+    return whole[rows]
 
 
 def rates_by_seed(seeds: Sequence[Outcomes], problems: Sequence[str]) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import tee
 from pathlib import Path
 
 from emdiag.benchmarks.cards import load_card
@@ -15,7 +16,6 @@ from emdiag.core.grades import (
     Grade,
     GraderSpec,
     Verdict,
-    check_decided,
     is_outside_grader,
 )
 from emdiag.core.option_groups import Grading
@@ -28,7 +28,7 @@ from emdiag.stats.intervals import of_differences, over_problems
 from emdiag.store.run_store import Run
 from emdiag.store.session import Session, open_session
 from emdiag.studies.stored.find_runs import main_grading, runs_named
-from emdiag.studies.stored.outcomes import on_shared_samples, outcomes_of
+from emdiag.studies.stored.outcomes import Outcomes, check_grades, on_shared_samples, outcomes_of
 from emdiag.studies.stored.problems import problems_of_runs
 
 
@@ -91,7 +91,7 @@ def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> Regr
         if is_outside_grader(grader.identity) else raw
     ))  # fmt: skip
     _grade_missing(run, spec, golds, grader=grader, progress=session.progress)
-    check_decided(run.grades(digest(spec)).values(), grader.identity)
+    check_grades(run.grades(digest(spec)), grader.identity)
     return _side_by_side(run, label, main=main, second=spec, problems=problems)
 
 
@@ -124,16 +124,18 @@ def _grade_missing(
 ) -> None:
     with run.writing(waiting=progress), run.grade_writer(spec) as journal:
         done = run.grades(digest(spec))
+        drawn = run.completions()
         waiting = [
-            completion
-            for sample, completion in sorted(run.completions().items())
-            if sample not in done and completion.problem_id in golds
+            row
+            for row in drawn.sorted_rows()
+            if (sample := drawn.sample(row)) not in done and sample[0] in golds
         ]
         if not waiting:
             return
-        judged = grader.grade((golds[text.problem_id], text.text) for text in waiting)
+        given, kept = tee(drawn.read(waiting))
+        judged = grader.grade((golds[text.problem_id], text.text) for text in given)
         with progress.stage(f"grading {run.path.name}", total=len(waiting)) as stage:
-            for completion, judgement in zip(waiting, judged, strict=True):
+            for completion, judgement in zip(kept, judged, strict=True):
                 answer = judgement.extracted  # letter by letter: this grader makes no classes
                 journal.append(
                     Grade.of(completion, judgement, answer_class=answer, grader=grader.identity)
@@ -167,19 +169,26 @@ def _side_by_side(
         grade_key=digest(main),
         second_grade_key=digest(second),
         problems=len(of_main.problems),
-        samples=len(of_main.grades),
+        samples=len(of_main),
         score=scores[0],
         second_score=scores[1],
         difference=float(gaps.mean()),
         interval=of_differences(gaps),
         gained=int((~of_main.right & of_second.right).sum()),
         lost=int((of_main.right & ~of_second.right).sum()),
-        disagreements=tuple(
-            _disagreement(main_grade, second_grade, problems[main_grade.problem_id])
-            for main_grade, second_grade in zip(of_main.grades, of_second.grades, strict=True)
-            if main_grade.verdict is not second_grade.verdict
-        ),
+        disagreements=tuple(_disagreements(of_main, of_second, problems)),
     )
+
+
+def _disagreements(
+    main: Outcomes, second: Outcomes, problems: dict[str, Problem]
+) -> Iterator[Disagreement]:
+    """Of the samples on which the two differ; the grades of those alone are read."""
+    verdicts = zip(main.verdicts, second.verdicts, strict=True)
+    differ = [of_main is not of_second for of_main, of_second in verdicts]
+    sides = (side.graded.read(side.rows[differ].tolist()) for side in (main, second))
+    for main_grade, second_grade in zip(*sides, strict=True):
+        yield _disagreement(main_grade, second_grade, problems[main_grade.problem_id])
 
 
 def _disagreement(main: Grade, second: Grade, problem: Problem) -> Disagreement:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emdiag.core.temperature_sweep import SweepPoint, SweepSetting
 from emdiag.measure.answers import metrics, shares
 from emdiag.measure.votes import votes_of
-from emdiag.store.run_store import Sample
+from emdiag.store.samples import Sample
 from emdiag.studies.evaluate.score import reading_outcomes
 from emdiag.studies.evaluate.task import EvalTask
 from emdiag.studies.stored.outcomes import Outcomes
@@ -115,10 +115,10 @@ def _entropy(member: SweepRun, outcomes: Outcomes) -> NDArray[np.float64] | None
     if member.entropies is None:
         return None
     of_problem: dict[str, list[float]] = {problem: [] for problem in outcomes.problems}
-    for grade in outcomes.grades:
-        sample = grade.problem_id, grade.sample_index
+    for row in outcomes.rows.tolist():
+        sample = outcomes.graded.sample(row)
         if sample in member.entropies:
-            of_problem[grade.problem_id].append(member.entropies[sample])
+            of_problem[sample[0]].append(member.entropies[sample])
     if not all(of_problem.values()):
         return None
     return np.array([sum(values) / len(values) for values in of_problem.values()], np.float64)
