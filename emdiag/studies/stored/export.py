@@ -92,16 +92,16 @@ def _rows(run: Run, problems: dict[str, Problem]) -> Iterator[ExportRow]:
         )
 
 
-def _write_lines(rows: Iterable[ExportRow], file: Path) -> int:
+def _write_lines(rows: Iterable[ExportRow], partial: Path) -> int:
     count = 0
-    with file.open("wb") as lines:
+    with partial.open("wb") as lines:
         for row in rows:
             lines.write(msgspec.json.encode(row) + b"\n")
             count += 1
     return count
 
 
-def _write_parquet(rows: Iterable[ExportRow], file: Path) -> int:
+def _write_parquet(rows: Iterable[ExportRow], partial: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -111,8 +111,8 @@ def _write_parquet(rows: Iterable[ExportRow], file: Path) -> int:
         [(name, kinds.get(name, pa.string())) for name in ExportRow.__struct_fields__]
     )
     count, rows = 0, iter(rows)
-    with pq.ParquetWriter(file, schema) as table:
+    with pq.ParquetWriter(partial, schema) as table:
         while part := [msgspec.to_builtins(row) for row in islice(rows, _ROWS_AT_ONCE)]:
-            table.write_table(pa.Table.from_pylist(part, schema))
+            table.write_batch(pa.RecordBatch.from_pylist(part, schema))
             count += len(part)
     return count
