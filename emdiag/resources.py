@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from emdiag.core.errors import EmdiagError
+from emdiag.core.paths import expanded
 
 _PACKAGE = Path(__file__).parent
 
@@ -51,4 +52,4 @@ def default_home() -> Path:
     commands see the same benchmarks.
     """
     folder = os.environ.get("EMDIAG_HOME")
-    return Path(folder).expanduser() if folder else platformdirs.user_data_path("emdiag")
+    return expanded(folder) if folder else platformdirs.user_data_path("emdiag")

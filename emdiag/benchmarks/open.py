@@ -13,6 +13,7 @@ from emdiag.benchmarks.custom import is_problems_file, load_custom, read_problem
 from emdiag.benchmarks.load import PROBLEMS_FILE, load_problems, problems_file
 from emdiag.benchmarks.rows import SUFFIXES, file_content
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.paths import expanded
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.runs import ProblemsFile
 
@@ -42,7 +43,7 @@ def open_benchmark(name: str, *, home: Path, require_answers: bool = True) -> Be
     Raises:
         BenchmarkError: It is none of these, or cannot be read.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if name not in card_names():
         if is_problems_file(name):
             card, problems = load_custom(path, require_answers=require_answers)

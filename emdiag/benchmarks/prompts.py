@@ -11,6 +11,7 @@ import msgspec
 from emdiag import resources
 from emdiag.benchmarks.cards import closest_hint
 from emdiag.core.errors import BenchmarkError
+from emdiag.core.paths import expanded
 from emdiag.core.problems import Problem
 from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
@@ -50,7 +51,7 @@ def load_template(name: str) -> PromptTemplate:
         BenchmarkError: There is no such template, or it cannot be read.
     """
     if name.endswith(".toml"):
-        return _read_template(Path(name).expanduser())
+        return _read_template(expanded(name))
     folder = resources.data_dir("benchmarks") / "templates"
     files = {file.stem: file for file in sorted(folder.glob("*.toml"))}
     if name not in files:

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import signal
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from emdiag.cli import benchmarks, console, grade, lab, runs, stored, studies
+from emdiag.cli.commands import Commands
 from emdiag.cli.options import OLD_STORE, renamed
 from emdiag.resources import version
 
-
-class _Commands(TyperGroup):
-    """All commands; where one is interrupted before its body begins, it ends in the same way."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        with console.interruptible():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, ctx: Any) -> Any:
-        with console.interruptible():
-            return super().invoke(ctx)
-
-
 app = typer.Typer(
     name="emdiag",
-    cls=_Commands,
+    cls=Commands,
     help="Did this checkpoint really get better, and what happened to its distribution?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

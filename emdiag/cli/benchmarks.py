@@ -69,7 +69,9 @@ def list_(json: JsonFlag = False, wide: options.Wide = False) -> None:
 @app.command("show")
 def show(
     name: Openable,
-    problems: Annotated[int, typer.Option("--problems", "-n", min=0, help="Problems to show.")] = 3,
+    problems: Annotated[
+        int, typer.Option("--problems", "-n", min=0, max=1_000_000_000, help="Problems to show.")
+    ] = 3,
     json: JsonFlag = False,
 ) -> None:
     """Show the card of a benchmark and its first problems."""
@@ -123,7 +125,9 @@ def verify(
             help="Benchmarks, or files or folders of your own; all that are here by default.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Grader processes.")] = os.cpu_count() or 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=1024, help="Grader processes.")
+    ] = os.cpu_count() or 1,
     json: JsonFlag = False,
     wide: options.Wide = False,
 ) -> None:

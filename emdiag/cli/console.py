@@ -1,19 +1,25 @@
-"""What the user sees: results on stdout, everything else on stderr; the only module that prints."""
+"""What the user sees: results on stdout, everything else on stderr; the only module that prints.
+
+Every text passes `shown`: nothing in it is markup, and no terminal obeys it.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import msgspec
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -29,13 +35,30 @@ from rich.table import Table
 from rich.text import Text
 
 from emdiag.core.codec import to_plain
-from emdiag.core.errors import EmdiagError, system_error
+from emdiag.core.errors import EmdiagError, PlanError, system_error
+from emdiag.core.marks import ENCODING_ERRORS, json_escaped, visible
 from emdiag.findings.remarks import worded
-from emdiag.reports.marks import visible
 from emdiag.resources import default_home
 
 PLAIN_PROGRESS_EVERY_S = 15.0
 _WIDE = 1000
+_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LONGEST_FACT: Final = 2000
+_WHOLE: Final = re.compile(r"`[^`]+`|\[[^\[\]]*\]")
+"""Commands and intervals, which are not broken."""
+
+_KEPT: Final = "\N{WORD JOINER}"
+"""Stands for a blank at which a line is not broken."""
+
+
+def shown(text: str, console: Console, *, is_line: bool = False) -> str:
+    """A text as a stream can show it: the border of everything that is printed.
+
+    Characters that a terminal obeys or hides are named; so are those that its encoding lacks, but
+    for signs that have a plain form. A text that `is_line` stays on one.
+    """
+    marked = visible(text, is_line=is_line)
+    return marked.encode(console.encoding, ENCODING_ERRORS).decode(console.encoding)
 
 
 class Out:
@@ -49,8 +72,7 @@ class Out:
     def __init__(self, *, json: bool, wide: bool = False) -> None:
         self.json = json
         self.home = default_home()
-        self._results = Console(file=sys.stdout, soft_wrap=False)
-        self._errors = Console(file=sys.stderr)
+        self._results, self._errors = Console(file=sys.stdout), Console(file=sys.stderr)
         self.wide = wide or not self._results.is_terminal
         if self.wide:
             self._results.width = _WIDE
@@ -63,20 +85,44 @@ class Out:
 
     def result(self, value: object) -> None:
         """Print a record, or any plain value, as one line of JSON on stdout; remarks in words."""
-        sys.stdout.buffer.write(msgspec.json.encode(worded(to_plain(value))) + b"\n")
-        sys.stdout.buffer.flush()
+        json = msgspec.json.encode(worded(to_plain(value))).decode()
+        is_ascii = not self._results.encoding.startswith("utf")
+        self._results.file.write(json_escaped(json, is_ascii=is_ascii) + "\n")
+        self._results.file.flush()
+
+    def cell(self, text: str) -> str:
+        """A text as a cell of a table shows it: on one line."""
+        return shown(text, self._results, is_line=True)
 
     def table(self, table: Table) -> None:
-        """Print a table on stdout; where all columns are asked for, at its natural width."""
+        """Print a table of such cells on stdout; where all columns are asked for, unbroken."""
         self._results.print(table)
 
     def line(self, text: str) -> None:
-        """Print one line of a result on stdout, without markup and never wrapped."""
-        self._results.print(Text(visible(text)), soft_wrap=True)
+        """Print one line of a result on stdout, never wrapped."""
+        _print(shown(text, self._results), self._results)
+
+    def sentence(self, words: str, *, indent: int = 2, is_shown: bool = False) -> None:
+        """Print words on stdout, broken between them where the terminal is narrower.
+
+        Those that hold cells are shown already.
+        """
+        for line in (words if is_shown else shown(words, self._results)).split("\n"):
+            if self.wide or cell_len(line) <= self.width:
+                _print(line, self._results)
+                continue
+            for part in textwrap.wrap(
+                _WHOLE.sub(lambda whole: whole[0].replace(" ", _KEPT), line),
+                width=self.width,
+                subsequent_indent=" " * indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ):
+                _print(part.replace(_KEPT, " "), self._results)
 
     def say(self, text: str) -> None:
         """Print one line beside the result, on stderr."""
-        self._errors.print(Text(visible(text)), soft_wrap=True)
+        _print(shown(text, self._errors), self._errors)
 
 
 class TerminalProgress:
@@ -88,6 +134,7 @@ class TerminalProgress:
     @contextmanager
     def stage(self, title: str, *, total: int, done: int = 0) -> Iterator[_Bar | _Lines]:
         """A bar with speed and remaining time; plain lines where stderr is no terminal."""
+        title = shown(title, self._console, is_line=True)
         if not self._console.is_terminal:
             lines = _Lines(self._console, title, total=total, done=done)
             yield lines
@@ -95,20 +142,22 @@ class TerminalProgress:
             return
         columns: tuple[ProgressColumn, ...] = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _TokensColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self._console) as bars:
-            bars.add_task(escape(title), total=total, completed=done, tokens=0)
+        with Progress(
+            *columns, console=self._console, redirect_stdout=False, redirect_stderr=False
+        ) as bars:
+            bars.add_task(title, total=total, completed=done, tokens=0)
             yield _Bar(bars, title)
 
     def note(self, text: str) -> None:
         """Print one line on stderr."""
-        self._console.print(Text(text), soft_wrap=True)
+        _print(shown(text, self._console), self._console)
 
 
 class _Bar:
@@ -122,7 +171,8 @@ class _Bar:
         self._bars.update(self._task, advance=count, tokens=self._tokens)
 
     def status(self, text: str) -> None:
-        self._bars.update(self._task, description=escape(f"{self._title}  {text}"))
+        text = shown(text, self._bars.console, is_line=True)
+        self._bars.update(self._task, description=f"{self._title}  {text}")
 
 
 class _TokensColumn(ProgressColumn):
@@ -147,7 +197,7 @@ class _Lines:
             self._say()
 
     def status(self, text: str) -> None:
-        self._status = text
+        self._status = shown(text, self._console, is_line=True)
 
     def close(self) -> None:
         if self._total > 1 or time.monotonic() - self._started > 1:
@@ -165,7 +215,7 @@ class _Lines:
             parts.append(f"{self._tokens / elapsed:,.0f} tok/s")
         if left:
             parts.append(f"{left:.0f} s left")
-        self._console.print(Text("  ".join(parts)), soft_wrap=True)
+        _print("  ".join(parts), self._console)
 
 
 class Terminated(KeyboardInterrupt):
@@ -192,17 +242,14 @@ def command(*, json: bool = False, resumes: bool = False, wide: bool = False) ->
     Exit codes: 0 done, 2 something the user can fix, 1 a bug, 130 interrupted, 143 terminated.
     """
     out = Out(json=json, wide=wide)
-    logging.basicConfig(level=os.environ.get("EMDIAG_LOG", "WARNING").upper(), stream=sys.stderr)
     kept = "; what was finished is kept, and the same command continues it" if resumes else ""
     try:
+        _start_log()
         with interruptible(kept):
             yield out
     except EmdiagError as error:
         show_error(error)
         raise typer.Exit(2) from error
-    except BrokenPipeError as error:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - lives until the process ends
-        raise typer.Exit(0) from error
     except typer.Exit:
         raise
     except Exception as error:  # the one place: a bug is shown whole, with exit code 1
@@ -214,16 +261,43 @@ def command(*, json: bool = False, resumes: bool = False, wide: bool = False) ->
         raise typer.Exit(1) from error
 
 
+class _LogLines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(self.format(record))
+
+
+def _start_log() -> None:
+    """Lines of the log go to stderr, as `EMDIAG_LOG` wants them."""
+    level = (os.environ.get("EMDIAG_LOG") or "WARNING").upper()
+    if level not in _LOG_LEVELS:
+        raise PlanError(
+            f"EMDIAG_LOG is {os.environ['EMDIAG_LOG']!r}", expected=", ".join(_LOG_LEVELS)
+        )
+    logging.basicConfig(
+        level=level, format="%(levelname)s:%(name)s:%(message)s", handlers=[_LogLines()]
+    )
+
+
 def note(text: str) -> None:
     """Print one line on stderr."""
-    Console(file=sys.stderr).print(Text(text), soft_wrap=True)
+    console = Console(file=sys.stderr)
+    _print(shown(text, console), console)
 
 
 def show_error(error: EmdiagError) -> None:
     """Print what went wrong, the facts and the hint on stderr."""
     console = Console(file=sys.stderr)
-    console.print(Text("error: ", style="bold red") + Text(error.message), soft_wrap=True)
+
+    def fact(text: str) -> str:
+        cut = f"... ({len(text):,} characters)" if len(text) > _LONGEST_FACT else ""
+        return shown(text[:_LONGEST_FACT] + cut, console).replace("\n", "\n  ")
+
+    console.print(Text("error: ", style="bold red") + Text(fact(error.message)), soft_wrap=True)
     facts = {**error.facts, **({"hint": error.hint} if error.hint else {})}
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        console.print(Text(f"  {name:<{width}}  {value}"), soft_wrap=True)
+        _print(f"  {fact(name):<{width}}  {fact(value)}", console)
+
+
+def _print(text: str, console: Console) -> None:
+    console.print(Text(text), soft_wrap=True)

@@ -31,9 +31,7 @@ def grade(
     grader: Annotated[
         str, typer.Option(help="math-verify, or package.module:name for one of your own.")
     ] = "math-verify",
-    deadline: Annotated[
-        float, typer.Option(min=0.1, help="Seconds one comparison may take.")
-    ] = 10.0,
+    deadline: Annotated[float, typer.Option(help="Seconds one comparison may take.")] = 10.0,
     template: Annotated[
         str | None, typer.Option(help="Prompt template: its next question ends an answer.")
     ] = None,
@@ -41,7 +39,7 @@ def grade(
         str | None, typer.Option(help="Checkpoint whose special tokens the texts may hold.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Grading processes; default: one per processor.")
+        int | None, typer.Option(help="Grading processes; default: one per processor.")
     ] = None,
 ) -> None:
     """Judge completions from anywhere, in their order.
@@ -52,9 +50,10 @@ def grade(
     """
     with console.command(json=json, wide=wide) as out:
         from emdiag.core.option_groups import Grading
+        from emdiag.core.options import of_options
         from emdiag.studies.stored.grade_file import origin_of, read_lines, run_grade_file
 
-        grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline)
+        grading = of_options(Grading, grader=grader, grader_workers=workers, deadline_s=deadline)
 
         def show(line: GradedLine) -> None:
             if json:

@@ -22,10 +22,14 @@ def build(
         Path, typer.Option("--out", help="Folder of the checkpoint; new or empty.")
     ] = Path("emdiag-out/lab"),
     steps: Annotated[
-        int, typer.Option(min=1, help="Optimiser updates; the shipped weights saw the default.")
+        int,
+        typer.Option(
+            min=1, max=10_000_000, help="Optimiser updates; the shipped weights saw the default."
+        ),
     ] = SHIPPED_RECIPE.steps,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the initial weights and the training text.")
+        int,
+        typer.Option(min=0, max=2**63 - 1, help="Of the initial weights and the training text."),
     ] = SHIPPED_RECIPE.seed,
     json: Annotated[bool, typer.Option("--json", help="Print the build as JSON.")] = False,
 ) -> None:
@@ -69,7 +73,7 @@ def problems(
     size: Annotated[
         int, typer.Option(min=1, max=100_000, help="Problems; wordings and lengths take turns.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the problems.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the problems.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Draw chain problems to train on: none is in the benchmark chain, whatever the seed."""

@@ -14,6 +14,7 @@ from emdiag.cli import console
 from emdiag.cli.console import Out
 from emdiag.core.errors import PlanError
 from emdiag.core.options import renaming
+from emdiag.core.paths import page_path
 from emdiag.core.records import Result
 from emdiag.findings.page import Findings
 from emdiag.store.session import Session
@@ -25,7 +26,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plots = Annotated[bool, typer.Option("--plots/--no-plots", help="Draw figures.")]
 Report = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FILE.html", help="Also write the result as a page."),
+    typer.Option(
+        "--report",
+        metavar="FILE.html",
+        help="Also write the result as a page.",
+        callback=lambda path: path and page_path(path),
+    ),
 ]
 Store = Annotated[Path, typer.Option(help="Folder of runs; the same command continues there.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column of a table.")]

@@ -7,8 +7,6 @@ break these between words.
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,12 +25,6 @@ _GAP: Final = 2
 _SENTENCE: Final = 20
 """Room that a column of sentences needs at least."""
 
-_WHOLE: Final = re.compile(r"`[^`]+`|\[[^\[\]]*\]")
-"""Commands and intervals, which are not broken."""
-
-_KEPT: Final = "\N{WORD JOINER}"
-"""Stands for a blank at which a line is not broken."""
-
 _SIGNS: Final = {"better": " ▲", "worse": " ▼", "undecided": "", "plain": ""}
 
 
@@ -46,7 +38,7 @@ def show(findings: Findings, out: Out) -> None:
     if lines and tables:
         out.line("")
     for line in (*lines, *findings.files):
-        _show_line(line, out)
+        out.sentence(line)
     for line in findings.next:
         out.say(line)
 
@@ -65,8 +57,8 @@ def printed(result: Result, findings: Findings) -> dict[str, object]:
 def show_table(table: Table, out: Out) -> None:
     """One table, in the widest form that the terminal has room for."""
     form = _Form(
-        columns=list(table.columns),
-        rows=[[_words(cell) for cell in row] for row in table.rows],
+        columns=[out.cell(name) for name in table.columns],
+        rows=[[_words(cell, out) for cell in row] for row in table.rows],
         is_prose=table.is_prose,
     )
     dropped: list[str] = []
@@ -75,21 +67,21 @@ def show_table(table: Table, out: Out) -> None:
         for name in table.secondary:
             if form.width <= out.width:
                 break
-            if name in form.columns:
-                form.drop(name)
+            if out.cell(name) in form.columns:
+                form.drop(out.cell(name))
                 dropped.append(name)
     out.line("")
-    _show_line(table.title, out)
+    out.sentence(table.title)
     if not out.wide and form.width > out.width:
         _show_rows(table, out)
         dropped = []
     else:
         _draw(form, out)
     if note := table.note_on(set(table.columns) - set(dropped)):
-        _show_line(note, out)
+        out.sentence(note)
     if dropped:
         names = ", ".join(dropped)
-        _show_line(f"not shown for want of room: {names}; --wide shows all columns", out)
+        out.sentence(f"not shown for want of room: {names}; --wide shows all columns")
 
 
 @dataclass(kw_only=True)
@@ -166,31 +158,16 @@ def _show_rows(table: Table, out: Out) -> None:
     for row in table.rows:
         out.line("")
         for place, (name, cell) in enumerate(zip(table.columns, row, strict=True)):
-            words = _words(cell).replace("\n", "\n    ")
+            words = _words(cell, out).replace("\n", "\n    ")
             if words:
-                _show_line(words if place == 0 else f"  {name}: {words}", out, indent=4)
+                words = words if place == 0 else f"  {out.cell(name)}: {words}"
+                out.sentence(words, indent=4, is_shown=True)
     out.line("")
 
 
-def _show_line(words: str, out: Out, *, indent: int = 2) -> None:
-    """Broken between words where the terminal is narrower; words themselves stay whole."""
-    for line in words.split("\n"):
-        if out.wide or cell_len(line) <= out.width:
-            out.line(line)
-            continue
-        for part in textwrap.wrap(
-            _WHOLE.sub(lambda whole: whole[0].replace(" ", _KEPT), line),
-            width=out.width,
-            subsequent_indent=" " * indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ):
-            out.line(part.replace(_KEPT, " "))
-
-
-def _words(cell: Cell) -> str:
-    words = cell.text + (_SIGNS[cell.tone] if cell.text else "")
-    return f"{words}\n{cell.below}" if cell.below else words
+def _words(cell: Cell, out: Out) -> str:
+    words = out.cell(cell.text + (_SIGNS[cell.tone] if cell.text else ""))
+    return f"{words}\n{out.cell(cell.below)}" if cell.below else words
 
 
 def _total(widths: Sequence[int]) -> int:

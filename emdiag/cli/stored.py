@@ -104,7 +104,10 @@ def regrade(
         str, typer.Option(help="plain-math-verify, published, or package.module:name for your own.")
     ] = "plain-math-verify",
     top: Annotated[
-        int, typer.Option(min=0, help="Disagreements shown per run; --json holds all.")
+        int,
+        typer.Option(
+            min=0, max=1_000_000_000, help="Disagreements shown per run; --json holds all."
+        ),
     ] = 20,
     workers: Annotated[
         int | None, typer.Option(help="Grading processes; one per core by default.")

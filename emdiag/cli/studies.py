@@ -69,7 +69,9 @@ def temp_sweep(
 @plan_command(SelectPlan, json_field="ranked")
 def select(
     call: Call[SelectPlan],
-    top: Annotated[int, typer.Option(min=1, help="Prompts shown; all are written.")] = 10,
+    top: Annotated[
+        int, typer.Option(min=1, max=1_000_000_000, help="Prompts shown; all are written.")
+    ] = 10,
 ) -> None:
     """Rank the prompts of a pool by how a checkpoint behaves on them, and write them in order."""
     from emdiag.findings.selection import selection_findings
@@ -113,9 +115,12 @@ def demo(
     out_dir: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of everything; the same command continues.")
     ] = Path("emdiag-demo"),
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each EM arm.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each EM arm.")] = 3,
     limit: Annotated[
-        int, typer.Option(min=2, help="Use only the first N problems of the benchmark.")
+        int,
+        typer.Option(
+            min=2, max=1_000_000_000, help="Use only the first N problems of the benchmark."
+        ),
     ] = 100,
     rl: Annotated[
         bool, typer.Option("--rl/--no-rl", help="Train by reward as well, where TRL is installed.")

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 
@@ -21,6 +31,8 @@ from emdiag.core.records import Record
 
 if TYPE_CHECKING:
     from emdiag.core.recipes import Preset
+
+R = TypeVar("R", bound=Record)
 
 REQUIRED: Final = msgspec.NODEFAULT
 """The default of an option that has to be given."""
@@ -32,8 +44,8 @@ FieldRule = tuple[str, bool, str]
 """A field, whether its value is allowed, and what it must be: `("samples", n >= 1, ">= 1")`."""
 
 _BOUNDS: Final = (
-    ("at_least", ">=", operator.ge),
     ("above", ">", operator.gt),
+    ("at_least", ">=", operator.ge),
     ("at_most", "<=", operator.le),
 )
 _WHOLE: Final = range(-(2**63), 2**63)
@@ -51,7 +63,8 @@ class Option:
         metavar: How its value is shown; an argument, which has no flag, always has one.
         is_argument: Whether it is given by its place.
         is_repeated: Whether the flag is repeated for several values; else commas separate them.
-        at_least, above, at_most: Range of a number.
+        above, at_least, at_most: Range of a number, or of each in a list.
+        also: A value outside it that is allowed all the same.
         expected: The range in words, where those of the bounds do not say what the ends mean.
         shown_default: In place of the default on the help page.
         read: From what was typed, or stands in a file, to plain values of the field's type.
@@ -65,9 +78,10 @@ class Option:
     metavar: str | None = None
     is_argument: bool = False
     is_repeated: bool = False
-    at_least: float | None = None
     above: float | None = None
+    at_least: float | None = None
     at_most: float | None = None
+    also: float | None = None
     expected: str | None = None
     shown_default: str | None = None
     read: Callable[[Any], object] | None = None
@@ -164,18 +178,25 @@ class Field:
             PlanError: It is, with these facts.
         """
         check_whole(self.name, value, **facts)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return
+        for number in value if isinstance(value, list | tuple) else (value,):
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if is_number and number != self.option.also:
+                self._check_number(number, **facts)
+
+    def _check_number(self, number: float, **facts: str) -> None:
         bounds = [
-            (word, holds, bound)
+            (f"{word} {bound:,}", not holds(number, bound))
             for name, word, holds in _BOUNDS
             if (bound := getattr(self.option, name)) is not None
         ]
-        if isfinite(value) and all(holds(value, bound) for _, holds, bound in bounds):
-            return
-        words = " and ".join(f"{word} {bound:g}" for word, _, bound in bounds)
-        expected = self.option.expected or words or "a finite number"
-        raise PlanError(f"`{self.name}` must be {expected}, got {value}", **facts)
+        words = [words for words, is_broken in bounds if is_broken]
+        if not isfinite(number):
+            words = [" and ".join(["finite", *(words for words, _ in bounds)])]
+        if words:
+            expected = self.option.expected or words[0]
+            if self.key != self.name and not self.option.is_argument:
+                facts["option"] = self.flag
+            raise PlanError(f"`{self.name}` must be {expected}, got {number}", **facts)
 
     def write(self, value: object) -> object:
         """A value as it stands in a file: a text, a number, a truth value or a list of them."""
@@ -242,6 +263,16 @@ def check_ranges(record: Record, **facts: str) -> None:
         if item.preset is None:
             holder = record if item.group is None else getattr(record, item.group)
             item.check(getattr(holder, item.name), **facts)
+
+
+def of_options(record: type[R], **values: object) -> R:
+    """A group of options with these values.
+
+    Raises:
+        PlanError: One is of another type, or out of its range.
+    """
+    fields = {item.name: item for item in fields_of(record)}
+    return record(**{name: fields[name].read(value) for name, value in values.items()})
 
 
 def broken_rule(values: object, rules: Iterable[FieldRule]) -> str | None:

@@ -23,6 +23,7 @@ from emdiag.core.options import (
     fields_of,
     renaming,
 )
+from emdiag.core.paths import expanded
 from emdiag.core.reading import LONGEST_TEXT, InputFile, parse_toml
 from emdiag.core.recipes import SETTINGS
 from emdiag.core.records import Record
@@ -40,6 +41,7 @@ _ARGUMENTS: Final = {
     "progress": "Told how far the work is; silent by default.",
 }
 """What Python functions take beside the options of their plan."""
+_DRAWN = "--no-plots; in Python none are drawn unless figures=FOLDER says where"
 _TYPED_ONLY = ("figures", "json", "out", "plan", "plots", "report", "store", "top", "wide")
 
 
@@ -102,7 +104,8 @@ class Plan(Record, frozen=True, kw_only=True):
             if name not in known:
                 if name in _TYPED_ONLY and not (name == "store" and cls.writes_out):
                     flag = "--store" if name == "out" else f"--{name}"
-                    raise PlanError(f"{name} is given on the command line only", hint=flag)
+                    hint = _DRAWN if name == "plots" else flag
+                    raise PlanError(f"{name} is given on the command line only", hint=hint)
                 near = ["out"] if name == "store" else get_close_matches(name, fields, n=1)
                 raise PlanError(
                     f"unknown options: {name}",
@@ -211,7 +214,7 @@ def read_plan_file(path: Path) -> dict[str, object]:
     Raises:
         PlanError: There is no such file, or it is too long, not in UTF-8 or not TOML.
     """
-    source = InputFile(path=path.expanduser(), what="the plan's file", error=PlanError, hint=_HINT)
+    source = InputFile(path=expanded(path), what="the plan's file", error=PlanError, hint=_HINT)
     return _read_options(source.text(most=LONGEST_TEXT), file=path)
 
 

@@ -10,6 +10,26 @@ from msgspec.structs import force_setattr
 
 from emdiag.core.records import Record
 
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0
+"""Besides 0, which is greedy. Logits divided by less lose what float32 holds of their differences,
+and at last overflow; vLLM draws at this value instead, with a warning, so that engines would differ
+under one name. At more, all tokens are about equally likely.
+
+Source: vLLM, `sampling_params.py`, `_MAX_TEMP`.
+"""
+
+LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
+"""Of repetition: logits are divided by it, or multiplied."""
+
+LEAST_TOP_P = 1e-6
+"""Less than float32 tells from no mass at all; 0.01 keeps the likeliest token alone as well."""
+
+MOST_TOKENS = 100_000_000
+"""Of one completion, or of a context: more than any model holds."""
+
+MOST_SAMPLES = 1_000_000
+"""Of one problem, one update or one forward pass."""
+
 FinishReason = Literal["stop", "length"]
 """`stop`: the model ended its answer (an end token or a stop string); `length`: it was cut off."""
 

@@ -23,6 +23,22 @@ def texts(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def stop_strings(value: object) -> object:
+    """Texts that end a completion.
+
+    Raises:
+        PlanError: One is empty, and would end every completion before it begins.
+    """
+    given = texts(value)
+    if isinstance(given, list | tuple) and "" in given:
+        raise PlanError(
+            "a stop string is empty: every completion would be cut to nothing",
+            expected="text of a character or more",
+            found="''",
+        )
+    return given
+
+
 def numbers(value: object, *, option: str = "a list of numbers") -> object:
     """Numbers separated by commas; `0,0.2,...,1.2` fills in the steps, as a reader would.
 
@@ -41,6 +57,8 @@ def numbers(value: object, *, option: str = "a list of numbers") -> object:
             values += _filled(values, parts[place + 1 :], option=option, text=value)
         else:
             values.append(_number(part, option=option))
+    if not values:
+        raise PlanError(f"{option} holds no number", expected="numbers separated by commas")
     return values
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import metadata, util
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.protocols import PromptEncoder, Sampler, Text
-from emdiag.core.runs import EngineName, EngineSpec
-from emdiag.engines.options import EngineOptions
+from emdiag.core.runs import EngineSpec
+from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
 from emdiag.engines.scripted import ByteEncoder
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
     from emdiag.engines.hf.logit_reader import ModelReader
-
-ENGINE_NAMES = ("auto", *get_args(EngineName))
 
 
 def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> str:

@@ -2,17 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import re
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
-from emdiag.core.options import Option
+from emdiag.core.errors import PlanError
+from emdiag.core.option_groups import MOST_PROCESSES
+from emdiag.core.options import Option, described
 from emdiag.core.records import Record
+from emdiag.core.runs import EngineName
+from emdiag.core.sampling import MOST_SAMPLES, MOST_TOKENS
 
 ENGINE = "Engine"
 
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
+ENGINE_NAMES: Final = ("auto", *get_args(EngineName))
+
+_DTYPES: Final = {
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "half": "float16",
+    "fp32": "float32",
+    "float": "float32",
+}
+"""Short forms of the field, also behind `torch.`."""
+
+_DEVICE: Final = re.compile(r"auto|cpu|(?:cuda|mps|xpu)(?::\d{1,3})?")
+
 PaddingSide = Literal["left", "right"]
 """Where rows of different lengths are filled up."""
+
+
+def parse_dtype(value: object) -> object:
+    """A number format by its name, or a short form of it."""
+    if not isinstance(value, str):
+        return value
+    name = value.strip().lower().removeprefix("torch.")
+    if name not in (*get_args(DtypeName), *_DTYPES):
+        raise PlanError(
+            f"there is no number format {value!r}",
+            expected=described(DtypeName),
+            hint=f"short forms: {', '.join(_DTYPES)}",
+        )
+    return _DTYPES.get(name, name)
+
+
+def parse_device(value: object) -> object:
+    """A device of torch that models run on."""
+    if isinstance(value, str) and not _DEVICE.fullmatch(value):
+        raise PlanError(
+            f"the device is {value!r}", expected="auto, cpu, cuda, cuda:1, mps or xpu", found=value
+        )
+    return value
+
+
+def parse_engine(value: object) -> object:
+    """The name of an engine of emdiag, or where one of the user's own is."""
+    if isinstance(value, str) and value not in ENGINE_NAMES and ":" not in value:
+        raise PlanError(
+            f"there is no engine {value!r}",
+            hint=f"one of {', '.join(ENGINE_NAMES)}, or package.module:name for one of your own",
+        )
+    return value
 
 
 class EngineOptions(Record, frozen=True, kw_only=True):
@@ -34,19 +85,31 @@ class EngineOptions(Record, frozen=True, kw_only=True):
 
     panel: ClassVar[str] = ENGINE
 
-    engine: Annotated[str, Option("auto, transformers, vllm, scripted or package.module:name.")] = (
+    engine: Annotated[
+        str,
+        Option("auto, transformers, vllm, scripted or package.module:name.", read=parse_engine),
+    ] = "auto"
+    dtype: Annotated[DtypeName, Option("auto, float32, bfloat16 or float16.", read=parse_dtype)] = (
         "auto"
     )
-    dtype: Annotated[DtypeName, Option("auto, float32, bfloat16 or float16.")] = "auto"
-    device: Annotated[str, Option("auto, cpu, cuda, cuda:1, ...")] = "auto"
-    batch_size: Annotated[int | None, Option("Samples drawn side by side.")] = None
-    tensor_parallel_size: Annotated[int, Option("Devices for one model (vllm).")] = 1
-    gpu_memory_utilization: Annotated[float, Option("Share of the device's memory (vllm).")] = 0.9
-    max_model_len: Annotated[int | None, Option("Longest sequence (vllm); derived by default.")] = (
-        None
-    )
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1, ...", read=parse_device)] = "auto"
+    batch_size: Annotated[
+        int | None, Option("Samples drawn side by side.", at_least=1, at_most=MOST_SAMPLES)
+    ] = None
+    tensor_parallel_size: Annotated[
+        int, Option("Devices for one model (vllm).", at_least=1, at_most=MOST_PROCESSES)
+    ] = 1
+    gpu_memory_utilization: Annotated[
+        float, Option("Share of the device's memory (vllm).", at_least=0.01, at_most=1)
+    ] = 0.9
+    max_model_len: Annotated[
+        int | None,
+        Option("Longest sequence (vllm); derived by default.", at_least=1, at_most=MOST_TOKENS),
+    ] = None
     trust_remote_code: Annotated[
         bool,
         Option("Let code shipped with the checkpoint run.", flags=("--trust-remote-code",)),
     ] = False
-    threads: Annotated[int | None, Option("CPU threads of torch.")] = None
+    threads: Annotated[
+        int | None, Option("CPU threads of torch.", at_least=1, at_most=MOST_PROCESSES)
+    ] = None

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
 from emdiag.core.options import broken_rule
-from emdiag.core.sampling import Completion, Prompt, SampleRequest, SamplingParams
+from emdiag.core.sampling import (
+    LEAST_PENALTY,
+    LEAST_TEMPERATURE,
+    Completion,
+    Prompt,
+    SampleRequest,
+    SamplingParams,
+)
 
 
 def check_requests(
@@ -20,11 +28,17 @@ def check_requests(
     """
     rules = (
         ("temperature", params.temperature >= 0, ">= 0"),
+        (
+            "temperature",
+            params.temperature == 0 or LEAST_TEMPERATURE <= params.temperature < inf,
+            f"0 or >= {LEAST_TEMPERATURE:g}",
+        ),
         ("top_p", 0 < params.top_p <= 1, "in (0, 1]"),
         ("top_k", params.top_k >= 0, ">= 0"),
         ("min_p", 0 <= (params.min_p or 0) <= 1, "in [0, 1]"),
-        ("repetition_penalty", params.repetition_penalty > 0, "> 0"),
+        ("repetition_penalty", LEAST_PENALTY <= params.repetition_penalty < inf, "> 0"),
         ("max_tokens", params.max_tokens >= 1, ">= 1"),
+        ("stop", "" not in params.stop, "of texts that are not empty"),
     )
     if broken := broken_rule(params, rules):
         raise EngineError(broken)

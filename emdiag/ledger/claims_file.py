@@ -12,6 +12,7 @@ import msgspec
 from emdiag import resources
 from emdiag.core.claims import Claim, ClaimFigure, ClaimResult, ClaimVerdict, Decision, Role, Unit
 from emdiag.core.errors import PlanError
+from emdiag.core.paths import expanded
 from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
 from emdiag.core.results import Interval, Remark, as_given, remark
@@ -59,7 +60,7 @@ def read_ledger(file: Path, *, statistics: Collection[str]) -> tuple[Claim, ...]
         PlanError: The file cannot be read, or a claim names a statistic that does not exist.
     """
     source = InputFile(
-        path=file.expanduser(),
+        path=expanded(file),
         what="the file of claims",
         error=PlanError,
         hint="write TOML with [[claims]], as in reports/claims.toml",

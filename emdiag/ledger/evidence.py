@@ -15,6 +15,7 @@ from emdiag.core.checkpoints import Arm, Stage
 from emdiag.core.claims import Claim, Role
 from emdiag.core.errors import JournalError, PlanError, StoreError
 from emdiag.core.logit_skew import LogitSkewResult
+from emdiag.core.paths import expanded
 from emdiag.core.results import EvaluateResult
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.temperature_sweep import TemperatureSweepResult
@@ -178,10 +179,10 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
     whole: dict[Path, None] = {}
     runs: list[Run] = []
     results: dict[Path, AnyResult] = {}
-    if not names and not out.expanduser().is_file():
-        RunStore(out.expanduser()).require()
+    if not names and not expanded(out).is_file():
+        RunStore(expanded(out)).require()
     for name in names or [str(out)]:
-        path = Path(name).expanduser()
+        path = expanded(name)
         if path.is_file():
             results[path] = read_result(path, *_RECORDS)
             whole.setdefault(path.parent.parent.resolve())

@@ -9,6 +9,7 @@ from pathlib import Path
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimResult, ClaimVerdict
 from emdiag.core.errors import StoreError
+from emdiag.core.paths import expanded
 from emdiag.core.results import Remark, remark
 from emdiag.ledger.claims_file import (
     Verdicts,
@@ -232,7 +233,7 @@ def _registered_digest(arm: Arm) -> tuple[str, bool]:
     or where the one chosen is not of the arm.
     """
     for place, digest in zip(arm.checkpoints, arm.digests, strict=True):
-        if _is_chosen(Path(place).expanduser()):
+        if _is_chosen(expanded(place)):
             return digest, True
     return arm.digests[0], False
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import fmean
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.claims import Claim, ClaimFigure
 from emdiag.core.errors import StoreError
+from emdiag.core.paths import expanded
 from emdiag.core.results import Amount, Remark, remark
 from emdiag.ledger.claims_file import figure_of
 from emdiag.store.training_folder import followed, read_manifest, read_updates
@@ -41,7 +41,7 @@ def _mean_step(arm: Arm) -> float | None:
 
 def _mean_step_to(place: str) -> float | None:
     try:
-        folder = Path(followed(place)).expanduser()
+        folder = expanded(followed(place))
         manifest, records = read_manifest(str(folder)), read_updates(folder.parent)
     except (OSError, StoreError):  # the training folder has changed since
         return None

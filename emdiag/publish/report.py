@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emdiag.core.claims import ClaimsResult
+from emdiag.core.paths import page_path
 from emdiag.core.records import Result
 from emdiag.core.training import TrainResult
 from emdiag.findings import origin
@@ -57,6 +58,8 @@ def report(
         StoreError: A file cannot be read, or the page cannot be written.
     """
     session = open_session(store, home=home, command=command)
+    if out is not None:
+        page_path(out)
     targets = find_targets([str(name) for name in runs], store=session.store)
     path = Path(out) if out is not None else _default_path(targets, store=session.store)
     parts = _results(targets, home=session.home)

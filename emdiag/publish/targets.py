@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emdiag.core.errors import PlanError
+from emdiag.core.paths import expanded
 from emdiag.core.records import Result
 from emdiag.findings.numbers import count
 from emdiag.publish.kinds import FOLDERS, RECORDS
@@ -52,7 +53,7 @@ def is_store(folder: Path) -> bool:
 
 
 def _of_name(name: str, *, store: RunStore) -> list[Target]:
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         return [_of_file(path, store=store)]
     if is_training_folder(path):

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 from latex2mathml import exceptions
 from latex2mathml.converter import Converter
 
-from emdiag.reports.marks import visible
+from emdiag.core.marks import visible
 
 Tree = list["str | dict[str, str] | Tree"]
 """A tag, its attributes if it has any, and its children: trees, or a string."""

@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
+from emdiag.core import marks
 from emdiag.core.grades import Verdict
 from emdiag.core.page_samples import PageSamples
 from emdiag.findings.verdicts import why_words
-from emdiag.reports import formulas, marks
+from emdiag.reports import formulas
 
 _VERDICTS: Final = tuple(Verdict)
 _ESCAPES: Final = {

@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from emdiag.core.errors import system_errors_as
 from emdiag.core.files import make_folder, write_atomically
+from emdiag.core.marks import visible
+from emdiag.core.paths import page_path
 from emdiag.findings.page import Page
-from emdiag.reports.marks import visible
 from emdiag.reports.packing import packed
 from emdiag.reports.pictures import inline_svg
 from emdiag.reports.wording import (
@@ -69,8 +70,10 @@ def write_page(page: Page, path: Path) -> Path:
     """Write the page at `path`, whole or not at all.
 
     Raises:
+        PlanError: It is not named as a page.
         StoreError: The file cannot be written; what was there before is kept.
     """
+    path = page_path(path)
     content = render(page)
     with system_errors_as("cannot write the page", file=path):
         make_folder(path.parent)

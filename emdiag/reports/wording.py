@@ -8,8 +8,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from emdiag.core.marks import visible
 from emdiag.findings.page import Table, Tone
-from emdiag.reports.marks import visible
 
 TONE_SIGNS: Final[dict[Tone, str]] = {
     "better": "\N{BLACK UP-POINTING TRIANGLE}",

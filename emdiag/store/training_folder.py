@@ -11,6 +11,7 @@ import msgspec
 from emdiag.core.codec import encode
 from emdiag.core.errors import StoreError, system_errors_as
 from emdiag.core.files import make_folder, write_atomically
+from emdiag.core.paths import expanded
 from emdiag.core.records import Record
 from emdiag.core.training import TrainFolder, TrainManifest, UpdateRecord
 from emdiag.store.files import read_record
@@ -113,7 +114,7 @@ def followed(ref: str) -> str:
     Raises:
         StoreError: As `chosen_checkpoint`.
     """
-    path = Path(ref).expanduser()
+    path = expanded(ref)
     is_checkpoint = (path / "config.json").is_file()
     return str(chosen_checkpoint(path)) if is_training_folder(path) and not is_checkpoint else ref
 
@@ -124,7 +125,7 @@ def read_manifest(folder: str) -> TrainManifest | None:
     Raises:
         StoreError: It says something that cannot be read: its part in a study would be guessed.
     """
-    file = Path(folder).expanduser() / MANIFEST_FILE
+    file = expanded(folder) / MANIFEST_FILE
     hint = "restore the file, or train the checkpoint again"
     if not file.is_file() or read_record(file, _MethodOnly, hint=hint).method is None:
         return None

@@ -9,6 +9,7 @@ from typing import Annotated
 from emdiag.core.errors import PlanError
 from emdiag.core.options import Option
 from emdiag.core.recipes import RECIPE
+from emdiag.core.sampling import LEAST_TEMPERATURE, MOST_TEMPERATURE, MOST_TOKENS
 
 
 def parse_seeds(value: object) -> object:
@@ -21,7 +22,7 @@ def parse_seeds(value: object) -> object:
         return value
     seeds: list[int] = []
     for part in value.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part)
+        match = re.fullmatch(r"\s*(\d{1,19})(?:\.\.(\d{1,19}))?\s*", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise PlanError(f"seeds are written as 3, 0,2,5 or 0..4; found {value!r}")
         seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
@@ -55,8 +56,18 @@ def check_seeds(seeds: Sequence[int]) -> None:
 RECORD = "Record and checkpoints"
 """Panel of the help page."""
 
-NOT_GREEDY = "> 0 (greedy samples are all the same)"
+NOT_GREEDY = (
+    f"> 0 (greedy samples are all the same), from {LEAST_TEMPERATURE:g} to {MOST_TEMPERATURE:g}"
+)
 """What a temperature of training must be."""
+
+LEAST_RATE, MOST_RATE = 1e-12, 10.0
+"""Of learning: less moves no weight in float32, more leaves none."""
+
+MOST_SEED = 2**63 - 1
+MOST_UPDATES = 100_000_000
+MOST_WEIGHT = 1e6
+"""Of a term of the loss, of decay or of clipping."""
 
 Ref = Annotated[
     str,
@@ -72,13 +83,21 @@ OutFolder = Annotated[
 ]
 Seeds = Annotated[
     tuple[int, ...],
-    Option("3, 0,2,5 or 0..4; the first is registered.", panel=RECIPE, read=parse_seeds),
+    Option(
+        "3, 0,2,5 or 0..4; the first is registered.",
+        panel=RECIPE,
+        at_least=0,
+        at_most=MOST_SEED,
+        read=parse_seeds,
+    ),
 ]
 SaveUpdates = Annotated[
     tuple[int, ...],
     Option(
         "Updates whose checkpoint is kept, such as 1,5; the last always is.",
         panel=RECORD,
+        at_least=0,
+        at_most=MOST_UPDATES,
         read=parse_numbers,
     ),
 ]
@@ -88,6 +107,7 @@ StateEvery = Annotated[
         "Updates between states that a killed run goes on from; 0 keeps none.",
         panel=RECORD,
         at_least=0,
+        at_most=MOST_UPDATES,
     ),
 ]
 
@@ -96,7 +116,8 @@ Chat = Annotated[
     bool | None, Option("Apply the tokenizer's chat template.", flags=("--chat/--no-chat",))
 ]
 MaxTokens = Annotated[
-    int | None, Option("New tokens at most; the benchmark's by default.", at_least=1)
+    int | None,
+    Option("New tokens at most; the benchmark's by default.", at_least=1, at_most=MOST_TOKENS),
 ]
 Template = Annotated[str | None, Option("Prompt template; the benchmark's by default.")]
-AtLeastZero = Annotated[float, Option(at_least=0)]
+AtLeastZero = Annotated[float, Option(at_least=0, at_most=MOST_WEIGHT)]

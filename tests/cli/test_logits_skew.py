@@ -152,7 +152,7 @@ def test_a_checkpoint_with_nan_ends_with_2_and_loses_nothing(
         (["--published", "--undo", "topk"], "topk"),
         (["--undo", "top-k"], "add --published"),
         (["--entropy-at", "warm"], "--entropy-at holds 'warm'"),
-        (["--entropy-at", "0"], "an entropy temperature is 0.0"),
+        (["--entropy-at", "0"], "option  --entropy-at"),
         (["--entropy-at", "0.5,0.5"], "named twice"),
         (["--texts", "nobody"], "nobody"),
         (["--texts", "reference", "--reference", "none"], "reference"),

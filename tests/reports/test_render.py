@@ -14,10 +14,10 @@ from msgspec import structs
 
 from emdiag.core.errors import StoreError
 from emdiag.core.grades import AnswerComparison, Reason, Verdict
+from emdiag.core.marks import visible
 from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
 from emdiag.findings.page import Cell, Context, Fact, Page, Picture, Section, Statement, Table
 from emdiag.reports import packing
-from emdiag.reports.marks import visible
 from emdiag.reports.pictures import inline_svg
 from emdiag.reports.render import _environment, render, write_page
 from emdiag.reports.wording import is_stacked, numeric_columns, with_figures, with_intervals

@@ -14,6 +14,7 @@ from emdiag.core.checkpoints import CheckpointRef, Stage
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
 from emdiag.core.files import make_folder, write_atomically
+from emdiag.core.paths import expanded
 from emdiag.resources import lab_weights
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def resolve_checkpoint(
     Raises:
         CheckpointError: Nothing is found under that name, or it holds weights that are not read.
     """
-    path = lab_weights() if ref == "lab" else Path(ref).expanduser()
+    path = lab_weights() if ref == "lab" else expanded(ref)
     if path.is_file():
         return _resolve_file(path, ref=ref, label=label, home=home)
     revision = None
@@ -211,7 +212,7 @@ def _fetch(ref: str, *, trust_remote_code: bool) -> Path:
     if ref == "lab" or ref.startswith((".", "/", "~")) or not HUB_ID.match(ref):
         raise CheckpointError(
             f"there is no checkpoint at {ref!r}",
-            looked_at=lab_weights() if ref == "lab" else Path(ref).expanduser().absolute(),
+            looked_at=lab_weights() if ref == "lab" else expanded(ref).absolute(),
             hint="build it with `emdiag lab build`"
             if ref == "lab"
             else "give a folder, a .gguf file, a hub id such as Qwen/Qwen2.5-Math-7B, or lab",

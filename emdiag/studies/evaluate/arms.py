@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal, cast, get_args
 
 from emdiag.core.checkpoints import Arm, CheckpointRef, Stage
 from emdiag.core.errors import PlanError
 from emdiag.core.options import Option
+from emdiag.core.paths import expanded
 from emdiag.core.records import Record
 from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
 from emdiag.studies.evaluate.plan import NamedRef
@@ -88,7 +88,7 @@ def arm_of(plan: ArmPlan, resolved: Mapping[str, CheckpointRef], *, is_base: boo
 
 def _members(ref: str, *, seeds: str) -> list[str]:
     """The checkpoints that a reference stands for; the registered one, if any, first."""
-    path = Path(ref).expanduser()
+    path = expanded(ref)
     if seeds == "registered" or not is_training_folder(path):
         return [ref]
     folder = read_folder(path)

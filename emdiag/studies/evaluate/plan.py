@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from emdiag.core.errors import PlanError
+from emdiag.core.marks import has_hidden
 from emdiag.core.option_groups import Grading, Sampling, Targets
 from emdiag.core.options import Option
+from emdiag.core.paths import exists
 from emdiag.core.plans import Plan
 from emdiag.core.records import Record
 from emdiag.core.typed_lists import texts
 from emdiag.engines.options import EngineOptions
+
+LONGEST_LABEL: Final = 100
+"""Bytes of a label, which is a part of names of files."""
 
 
 class NamedRef(Record, frozen=True, kw_only=True):
@@ -66,7 +70,7 @@ def parse_ref(argument: object) -> NamedRef:
     if not isinstance(argument, str):
         raise PlanError(f"a checkpoint is {argument!r}", expected="[LABEL=]REF")
     label, equals, ref = argument.partition("=")
-    if not equals or Path(argument).exists():  # a folder may be called out/lr=1e-5
+    if not equals or exists(argument):  # a folder may be called out/lr=1e-5
         label, equals, ref = "", "", argument
     ref = ref.strip()
     if not ref or (equals and not label.strip()):
@@ -74,7 +78,25 @@ def parse_ref(argument: object) -> NamedRef:
             f"the checkpoint argument {argument!r} is not [LABEL=]REF",
             hint="REF is a hub id, id@revision, a folder, a .gguf file, or lab",
         )
-    return NamedRef(label=label.strip() or ref.rstrip("/").rsplit("/", 1)[-1], ref=ref)
+    return NamedRef(label=_label(label.strip(), ref), ref=ref)
+
+
+def _label(typed: str, ref: str) -> str:
+    """How a checkpoint is called, in tables and in names of files.
+
+    Raises:
+        PlanError: It is too long, or holds what is not seen.
+    """
+    label = typed or ref.rstrip("/").rsplit("/", 1)[-1] or ref
+    length, is_hidden = len(label.encode(errors="replace")), has_hidden(label)
+    if length > LONGEST_LABEL or is_hidden:
+        raise PlanError(
+            f"a checkpoint cannot be called {label[:40]!r}{'...' * (len(label) > 40)}",
+            expected=f"letters, digits, signs and plain spaces, at most {LONGEST_LABEL} bytes",
+            found="a character that is not seen" if is_hidden else f"{length} bytes",
+            hint="give it a label of its own: LABEL=REF",
+        )
+    return label
 
 
 def typed_refs(refs: Sequence[NamedRef]) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
 from typing import Annotated, ClassVar
 
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN, Continuation, Quirk
 from emdiag.core.option_groups import Sampling, Targets
 from emdiag.core.options import Option, OptionGroup
+from emdiag.core.sampling import LEAST_TEMPERATURE, MOST_TEMPERATURE
 from emdiag.core.typed_lists import names, numbers
 from emdiag.studies.evaluate.arms import (
     SEEDS,
@@ -36,7 +36,6 @@ REFERENCE = "reference"
 SOLUTIONS = "solutions"
 """The reference that comes with a benchmark: its written solutions."""
 
-MOST_ENTROPY_TEMPERATURE = 100.0
 PROBLEMS = 20
 
 TEXTS, FIGURE = "Texts", "Published figure"
@@ -109,6 +108,8 @@ class LogitSkewPlan(DrawingPlan, frozen=True, kw_only=True):
         Option(
             "Temperatures other than 1, separated by commas.",
             flags=("--entropy-at",),
+            at_least=LEAST_TEMPERATURE,
+            at_most=MOST_TEMPERATURE,
             read=partial(numbers, option="--entropy-at"),
         ),
     ] = ()
@@ -208,12 +209,6 @@ def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
 
 
 def _check_temperatures(temperatures: Sequence[float]) -> None:
-    for temperature in temperatures:
-        if not (isfinite(temperature) and 0 < temperature <= MOST_ENTROPY_TEMPERATURE):
-            raise PlanError(
-                f"an entropy temperature is {temperature}, expected above 0 and at most "
-                f"{MOST_ENTROPY_TEMPERATURE:g}"
-            )
     if len(set(temperatures)) < len(temperatures):
         raise PlanError("an entropy temperature was named twice")
 

@@ -46,8 +46,11 @@ def compare(
         PlanError: A name fits no run, or several.
         MeasurementError: The two share no problem, or no benchmark.
     """
-    if not 0 <= margin < 1:
-        raise PlanError(f"the margin is {margin}, expected a share between 0 and 1")
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
+        raise PlanError(
+            f"`margin` must be a share of at least 0 and below 1, got {margin!r}",
+            hint="--margin counts in points: from 0 to below 100",
+        )
     pairs = find_pairs(left, right, store=RunStore(Path(store)))
     if benchmarks:
         known = [side.run.spec.benchmark for side, _ in pairs]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.grades import is_outside_grader, is_second_grader
+from emdiag.core.paths import expanded
 from emdiag.core.runs import GradingSpec
 from emdiag.store.run_store import Run, RunStore
 
@@ -39,7 +39,7 @@ def find_run(name: str, *, store: RunStore) -> Run | None:
     Raises:
         PlanError: Several keys begin like this.
     """
-    if (run := store.run_in(Path(name).expanduser())) is not None:
+    if (run := store.run_in(expanded(name))) is not None:
         return run
     runs = {run.path.name: run for run in store.runs()}
     if name in runs:

@@ -19,6 +19,7 @@ from emdiag.core.grades import (
     is_outside_grader,
 )
 from emdiag.core.option_groups import Grading
+from emdiag.core.options import of_options
 from emdiag.core.problems import BenchmarkCard, Problem, gold_of
 from emdiag.core.protocols import Grader, Progress
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
@@ -64,7 +65,7 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
     from emdiag.grading.pool.pool import GraderPool
     from emdiag.grading.pool.rules import SECOND
 
-    grading = Grading(grader=grader, grader_workers=workers, deadline_s=deadline_s)
+    grading = of_options(Grading, grader=grader, grader_workers=workers, deadline_s=deadline_s)
     session = open_session(store, home=home, progress=progress)
     names = [runs] if isinstance(runs, str) else runs
     with GraderPool.of(grading, own=SECOND, kind="second grader") as pool:

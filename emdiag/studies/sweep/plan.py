@@ -11,9 +11,10 @@ from typing import Annotated, ClassVar, Self, get_args
 import msgspec
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_groups import Sampling
+from emdiag.core.option_groups import OWN_TEMPERATURE, Sampling
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.records import Record
+from emdiag.core.sampling import LEAST_TEMPERATURE, MOST_TEMPERATURE
 from emdiag.core.temperature_sweep import Axis, SweepSetting
 from emdiag.core.typed_lists import numbers, texts
 from emdiag.studies.evaluate.arms import (
@@ -63,6 +64,10 @@ class TemperatureSweepPlan(DrawingPlan, frozen=True, kw_only=True):
         Option(
             "Separated by commas; 0,0.2,...,1.2 fills in the steps. 0 is greedy, one sample.",
             shown_default="0,0.2,...,1.2; 1 where another axis is swept",
+            at_least=LEAST_TEMPERATURE,
+            at_most=MOST_TEMPERATURE,
+            also=0,
+            expected=OWN_TEMPERATURE,
             read=partial(numbers, option="--temperatures"),
         ),
     ] = None
@@ -94,6 +99,9 @@ class TemperatureSweepPlan(DrawingPlan, frozen=True, kw_only=True):
         Option(
             "Temperatures of the others at which the base is matched; all but 0 by default.",
             panel=CONTROL,
+            at_least=LEAST_TEMPERATURE,
+            at_most=MOST_TEMPERATURE,
+            also=0,
             read=partial(numbers, option="--control-at"),
         ),
     ] = None

@@ -13,6 +13,7 @@ from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError, StoreError, system_errors_as
 from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.keywords import SelectKeywords
+from emdiag.core.paths import expanded
 from emdiag.core.plans import spelled_out
 from emdiag.core.problems import Problem
 from emdiag.core.protocols import Progress
@@ -89,7 +90,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
 
 def _target(plan: SelectPlan, reading: EvalTask, store: RunStore) -> Path:
     if plan.out is not None:
-        return Path(plan.out).expanduser()
+        return expanded(plan.out)
     name = f"{reading.card.name}-{reading.checkpoint.label}"
     return store.root / "select" / (re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".jsonl")
 

@@ -10,10 +10,12 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from emdiag.core.errors import PlanError
+from emdiag.core.option_groups import MOST_PROBLEMS
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
 from emdiag.core.recipes import RECIPE, Recipe
 from emdiag.core.records import Record
+from emdiag.core.sampling import MOST_SAMPLES
 from emdiag.core.typed_lists import texts
 from emdiag.engines.options import ENGINE, EngineOptions, PaddingSide
 from emdiag.train.em.recipes import EM_PRESETS, PAPER, EMRecipe
@@ -95,7 +97,11 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     ] = None
     prompts: Annotated[
         int | None,
-        Option("Only the first N problems of that file; 1 for one-shot EM.", at_least=1),
+        Option(
+            "Only the first N problems of that file; 1 for one-shot EM.",
+            at_least=1,
+            at_most=MOST_PROBLEMS,
+        ),
     ] = None
     recipe: Annotated[EMRecipe, EM_PRESETS] = PAPER
     grid: Annotated[
@@ -121,7 +127,7 @@ class EMPlan(Plan, frozen=True, kw_only=True):
         ),
     ] = None
     held_out_problems: Annotated[
-        int, Option("Number of held-out problems.", panel=RECORD, at_least=1)
+        int, Option("Number of held-out problems.", panel=RECORD, at_least=1, at_most=MOST_PROBLEMS)
     ] = 8
     state_every: StateEvery = 1
     tracker: Annotated[
@@ -137,7 +143,10 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     micro_batch: Annotated[
         int | None,
         Option(
-            "Rows of one forward pass; changes memory, not the gradient.", panel=ENGINE, at_least=1
+            "Rows of one forward pass; changes memory, not the gradient.",
+            panel=ENGINE,
+            at_least=1,
+            at_most=MOST_SAMPLES,
         ),
     ] = None
     gradient_checkpointing: Annotated[

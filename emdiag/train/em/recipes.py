@@ -10,7 +10,25 @@ from typing import Annotated, Literal
 
 from emdiag.core.options import FieldRule, Option
 from emdiag.core.recipes import Preset, Recipe
-from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
+from emdiag.core.sampling import (
+    LEAST_PENALTY,
+    LEAST_TEMPERATURE,
+    LEAST_TOP_P,
+    MOST_PENALTY,
+    MOST_SAMPLES,
+    MOST_TEMPERATURE,
+    MOST_TOKENS,
+)
+from emdiag.train.recipe_fields import (
+    LEAST_RATE,
+    MOST_RATE,
+    MOST_UPDATES,
+    NOT_GREEDY,
+    AtLeastZero,
+    Chat,
+    MaxTokens,
+    Template,
+)
 
 ObjectiveName = Literal["entropy", "entropy-maximised", "random-direction"]
 
@@ -42,15 +60,33 @@ class EMRecipe(Recipe, frozen=True, kw_only=True):
     """
 
     name: str = "paper"
-    updates: Annotated[int, Option("Optimiser updates [paper: 10].", at_least=1)] = 10
-    samples: Annotated[int, Option("Completions of one update [paper: 64].", at_least=1)] = 64
+    updates: Annotated[
+        int, Option("Optimiser updates [paper: 10].", at_least=1, at_most=MOST_UPDATES)
+    ] = 10
+    samples: Annotated[
+        int, Option("Completions of one update [paper: 64].", at_least=1, at_most=MOST_SAMPLES)
+    ] = 64
     temperature: Annotated[
         float,
-        Option("Sampling and loss temperature [paper: 0.5].", above=0, expected=NOT_GREEDY),
+        Option(
+            "Sampling and loss temperature [paper: 0.5].",
+            at_least=LEAST_TEMPERATURE,
+            at_most=MOST_TEMPERATURE,
+            expected=NOT_GREEDY,
+        ),
     ] = 0.5
-    loss_temperature: Annotated[float | None, Option(above=0)] = None
+    loss_temperature: Annotated[
+        float | None, Option(at_least=LEAST_TEMPERATURE, at_most=MOST_TEMPERATURE)
+    ] = None
     learning_rate: Annotated[
-        float, Option("Learning rate, constant [paper: 2e-5].", flags=("--lr",), above=0)
+        float,
+        Option(
+            "Learning rate, constant [paper: 2e-5].",
+            flags=("--lr",),
+            above=0,
+            at_least=LEAST_RATE,
+            at_most=MOST_RATE,
+        ),
     ] = 2e-5
     max_tokens: MaxTokens = None
     weight_decay: AtLeastZero = 0.01
@@ -58,16 +94,21 @@ class EMRecipe(Recipe, frozen=True, kw_only=True):
     objective: Annotated[
         ObjectiveName, Option("entropy, entropy-maximised or random-direction.")
     ] = "entropy"
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
+    top_p: Annotated[float, Option(at_least=LEAST_TOP_P, at_most=1)] = 1.0
+    top_k: Annotated[int, Option(at_least=0, at_most=MOST_TOKENS)] = 0
+    repetition_penalty: Annotated[float, Option(at_least=LEAST_PENALTY, at_most=MOST_PENALTY)] = 1.0
     template: Template = None
     chat: Chat = None
     step: Literal["update", "micro-batch"] = "update"
     processes: Annotated[
-        int, Option("Devices that released-code imitates on whatever there is.", at_least=1)
+        int,
+        Option(
+            "Devices that released-code imitates on whatever there is.",
+            at_least=1,
+            at_most=MOST_SAMPLES,
+        ),
     ] = 1
-    micro_batch: Annotated[int, Option(at_least=1)] = 2
+    micro_batch: Annotated[int, Option(at_least=1, at_most=MOST_SAMPLES)] = 2
     mask: Literal["producers", "positions"] = "producers"
     prompt_end: Literal["row", "absolute"] = "row"
     pad_by_id: bool = False

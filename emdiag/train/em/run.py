@@ -12,6 +12,7 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
 from emdiag.core.keywords import EMKeywords
+from emdiag.core.paths import expanded
 from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Progress, PromptEncoder
 from emdiag.core.sampling import Prompt, SamplingParams
@@ -81,7 +82,7 @@ def _job(
 ) -> EMJob:
     recipe = cell.recipe
     source = (
-        read_prompt_file(Path(plan.prompt_file).expanduser(), prompts=plan.prompts)
+        read_prompt_file(expanded(plan.prompt_file), prompts=plan.prompts)
         if plan.prompt_file is not None
         else find_problems(cell.problems, home=session.home)
     )

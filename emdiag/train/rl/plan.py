@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_groups import Grading
+from emdiag.core.option_groups import MOST_PROBLEMS, Grading
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
+from emdiag.core.sampling import MOST_SAMPLES
 from emdiag.engines.options import ENGINE, EngineOptions
 from emdiag.train.recipe_fields import (
+    MOST_UPDATES,
     RECORD,
     OutFolder,
     Ref,
@@ -37,15 +39,23 @@ class RLPlan(Plan, frozen=True, kw_only=True):
         str, Option("Name or problems file to train on.", flags=("-b", "--benchmark"), read=str)
     ]
     out: OutFolder
-    limit: Annotated[int | None, Option("Use only the first N problems.", at_least=1)] = None
+    limit: Annotated[
+        int | None, Option("Use only the first N problems.", at_least=1, at_most=MOST_PROBLEMS)
+    ] = None
     recipe: Annotated[RLRecipe, RL_PRESETS] = GRPO
     seeds: Seeds = (0,)
     save_updates: SaveUpdates = ()
     held_out: Annotated[
-        int, Option("Problems kept out, to measure on.", panel=RECORD, at_least=0)
+        int,
+        Option(
+            "Problems kept out, to measure on.", panel=RECORD, at_least=0, at_most=MOST_PROBLEMS
+        ),
     ] = 32
     held_out_every: Annotated[
-        int, Option("Updates between measurements on them.", panel=RECORD, at_least=1)
+        int,
+        Option(
+            "Updates between measurements on them.", panel=RECORD, at_least=1, at_most=MOST_UPDATES
+        ),
     ] = 10
     state_every: StateEvery = 10
     check_samples: Annotated[
@@ -54,6 +64,7 @@ class RLPlan(Plan, frozen=True, kw_only=True):
             "Samples of each problem of the first update that emdiag's engine draws.",
             panel=RECORD,
             at_least=1,
+            at_most=MOST_SAMPLES,
         ),
     ] = 16
     first_reward_check: Annotated[

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from emdiag.core.options import FieldRule, Option
 from emdiag.core.recipes import Preset, Recipe
-from emdiag.train.recipe_fields import NOT_GREEDY, AtLeastZero, Chat, MaxTokens, Template
+from emdiag.core.sampling import LEAST_TEMPERATURE, MOST_SAMPLES, MOST_TEMPERATURE
+from emdiag.train.recipe_fields import (
+    LEAST_RATE,
+    MOST_RATE,
+    MOST_UPDATES,
+    MOST_WEIGHT,
+    NOT_GREEDY,
+    AtLeastZero,
+    Chat,
+    MaxTokens,
+    Template,
+)
 
 RewardName = Literal["correct", "format", "random", "majority"]
 """What a sample is rewarded for; all but `correct` are controls that the literature asks for."""
@@ -43,21 +54,39 @@ class RLRecipe(Recipe, frozen=True, kw_only=True):
     reward: Annotated[
         RewardName, Option("correct; or as a control format, random or majority.")
     ] = "correct"
-    updates: Annotated[int, Option("Optimiser updates [grpo: 100].", at_least=1)] = 100
-    completions: Annotated[int, Option("Samples of one update [grpo: 64].")] = 64
+    updates: Annotated[
+        int, Option("Optimiser updates [grpo: 100].", at_least=1, at_most=MOST_UPDATES)
+    ] = 100
+    completions: Annotated[
+        int, Option("Samples of one update [grpo: 64].", at_least=2, at_most=MOST_SAMPLES)
+    ] = 64
     group_size: Annotated[
         int,
         Option(
             "Samples of one problem [grpo: 8].",
             at_least=2,
+            at_most=MOST_SAMPLES,
             expected=">= 2 (a reward is compared with its group's mean)",
         ),
     ] = 8
     temperature: Annotated[
-        float, Option("Sampling and loss temperature [grpo: 1].", above=0, expected=NOT_GREEDY)
+        float,
+        Option(
+            "Sampling and loss temperature [grpo: 1].",
+            at_least=LEAST_TEMPERATURE,
+            at_most=MOST_TEMPERATURE,
+            expected=NOT_GREEDY,
+        ),
     ] = 1.0
     learning_rate: Annotated[
-        float, Option("Learning rate, constant [grpo: 1e-6].", flags=("--lr",), above=0)
+        float,
+        Option(
+            "Learning rate, constant [grpo: 1e-6].",
+            flags=("--lr",),
+            above=0,
+            at_least=LEAST_RATE,
+            at_most=MOST_RATE,
+        ),
     ] = 1e-6
     max_tokens: MaxTokens = None
     weight_decay: AtLeastZero = 0.0
@@ -65,13 +94,18 @@ class RLRecipe(Recipe, frozen=True, kw_only=True):
     beta: AtLeastZero = 0.0
     loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
-    epsilon: float = 0.2
-    epsilon_high: Annotated[float | None, Option(above=0)] = None
+    epsilon: Annotated[
+        float, Option(at_least=1e-6, at_most=0.999999, expected="between 0 and 1")
+    ] = 0.2
+    epsilon_high: Annotated[float | None, Option(at_least=1e-6, at_most=MOST_WEIGHT)] = None
     mask_truncated: bool = False
     gradient_checkpointing: bool = False
     template: Template = None
     chat: Chat = None
-    micro_batch: Annotated[int | None, Option("Samples whose gradient is taken at a time.")] = 8
+    micro_batch: Annotated[
+        int | None,
+        Option("Samples whose gradient is taken at a time.", at_least=1, at_most=MOST_SAMPLES),
+    ] = 8
 
     def rules(self) -> tuple[FieldRule, ...]:
         """Samples make whole groups and whole micro-batches."""
@@ -80,14 +114,13 @@ class RLRecipe(Recipe, frozen=True, kw_only=True):
             (
                 "completions",
                 completions >= group and completions % group == 0,
-                f"a multiple of group_size ({group})",
+                f"a multiple of group_size ({group}, by --group-size)",
             ),
             (
                 "completions",
-                rows >= 1 and completions % rows == 0,
-                f"a multiple of micro_batch ({rows})",
+                completions % rows == 0,
+                f"a multiple of micro_batch ({rows}, by --micro-batch)",
             ),
-            ("epsilon", 0 < self.epsilon < 1, "between 0 and 1"),
         )
 
     @property
