@@ -41,7 +41,7 @@ _ARGUMENTS: Final = {
     "progress": "Told how far the work is; silent by default.",
 }
 """What Python functions take beside the options of their plan."""
-_DRAWN = "--no-plots; in Python none are drawn unless figures=FOLDER says where"
+_DRAWN = "--plots or --no-plots; in Python none are drawn unless figures=FOLDER says where"
 _TYPED_ONLY = ("figures", "json", "out", "plan", "plots", "report", "store", "top", "wide")
 
 
