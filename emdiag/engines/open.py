@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import metadata, util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.protocols import PromptEncoder, Sampler, Text
 from emdiag.core.runs import EngineSpec
+from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
 from emdiag.engines.scripted import ByteEncoder
@@ -225,6 +227,12 @@ def _check_vllm(checkpoint: CheckpointRef) -> None:
             "the engine vllm reads safetensors folders, and this is a GGUF file",
             checkpoint=checkpoint.path,
             hint="run it with --engine transformers",
+        )
+    if strays := stray_weights(Path(checkpoint.path)):
+        raise EngineRefusedError(
+            "vLLM would read other safetensors files of this folder than transformers does",
+            files=", ".join(map(str, strays[:3])),
+            hint="move them out of the folder, or run it with --engine transformers",
         )
 
 

@@ -14,7 +14,7 @@ from emdiag.core.codec import encode
 from emdiag.core.errors import CheckpointError, StoreError, system_errors_as
 from emdiag.core.files import replacing
 from emdiag.core.training import TrainManifest
-from emdiag.engines.checkpoint.resolve import tokenizer_files
+from emdiag.engines.checkpoint.folder import tokenizer_files
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer, quiet_transformers
 from emdiag.store.training_folder import MANIFEST_FILE, file_digest
 

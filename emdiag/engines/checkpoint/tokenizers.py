@@ -6,11 +6,10 @@ import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from jinja2.exceptions import TemplateError
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -22,24 +21,27 @@ from transformers.utils import logging as library
 
 from emdiag.core.errors import CheckpointError
 from emdiag.core.sampling import FilledPrompt, Prompt
+from emdiag.engines.checkpoint.border import checkpoint_errors, read_json
+from emdiag.engines.checkpoint.chats import render_chat, turn_end_token
+from emdiag.engines.checkpoint.folder import refuse_larger
+from emdiag.engines.checkpoint.gguf_file import (
+    adds_tokens,
+    is_gguf,
+    opened_by_library,
+    read_metadata,
+)
 
 _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
-TEMPLATE_DATE = "26 Jul 2024"
-"""Date told to templates that ask for one. Some print today's, and a prompt that changes every
-midnight would make every day another run; this is the date Llama's own template falls back to."""
-
-_MARK = "emdiag-turn-end"
-
-Message = dict[str, str]
+_SAVE_AGAIN = "save model and tokenizer again with a current transformers"
 
 
 class CheckpointEncoder:
     """Reads prompts with the tokenizer of one checkpoint; a `PromptEncoder`."""
 
     def __init__(self, path: str, *, trust_remote_code: bool = False) -> None:
-        self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)
         self._config = open_config(path, trust_remote_code=trust_remote_code)
+        self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)
         self._path = path
         self.max_context = max_context(self._config)
         self.notes: tuple[str, ...] = ()
@@ -48,16 +50,44 @@ class CheckpointEncoder:
         """One prompt for each filled template, after a look at what encoding loses.
 
         Raises:
-            CheckpointError: The tokenizer loses characters, or has no chat template to apply.
+            CheckpointError: The tokenizer loses characters, has no chat template to apply, or gives
+                token ids that the model does not have.
         """
-        with quiet_transformers():  # it warns of long prompts; whoever draws checks the room
+        # transformers warns of long prompts; whoever draws checks the room
+        with quiet_transformers(), self._errors("the tokenizer cannot read the prompts"):
             prompts = encode_prompts(self.tokenizer, filled, chat=chat)
-        self.notes = check_round_trip(self.tokenizer, (prompt.plain for prompt in filled))
+            normalised = check_round_trip(self.tokenizer, (prompt.plain for prompt in filled))
+        self._refuse_unknown_ids(prompts)
+        self.notes = (*normalised, *border_notes(self.tokenizer, prompts, chat=chat))
         return prompts
 
     def stop_token_ids(self) -> tuple[int, ...]:
-        """Tokens that end a completion, sorted."""
-        return stop_token_ids(self._path, self.tokenizer, self._config)
+        """Tokens that end a completion, sorted.
+
+        Raises:
+            CheckpointError: A configuration names one that the model does not have.
+        """
+        with quiet_transformers(), self._errors("the end tokens cannot be read"):
+            return stop_token_ids(self._path, self.tokenizer, self._config)
+
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return checkpoint_errors(what, checkpoint=self._path, hint=_SAVE_AGAIN)
+
+    def _refuse_unknown_ids(self, prompts: Sequence[Prompt]) -> None:
+        """An embedding has no row for an id beyond it, and no library says which token it was."""
+        size = self._config.get_text_config().vocab_size
+        used = {number for prompt in prompts for number in prompt.token_ids}
+        unknown = sorted(number for number in used if number >= size)
+        if unknown:
+            tokens = self.tokenizer.convert_ids_to_tokens(unknown[:3])
+            raise CheckpointError(
+                f"the prompts hold {len(unknown)} tokens that the model has no room for: it has "
+                f"{size} token ids, 0 to {size - 1}",
+                checkpoint=self._path,
+                found=", ".join(map(repr, zip(unknown, tokens, strict=False))),
+                hint="the tokenizer belongs to other weights, or tokens were added to it alone: "
+                "resize_token_embeddings and train, or take the tokenizer of these weights",
+            )
 
 
 @contextmanager
@@ -82,8 +112,23 @@ def open_tokenizer(path: str, *, trust_remote_code: bool = False) -> PreTrainedT
     """
     with quiet_transformers():
         tokenizer: PreTrainedTokenizerBase = _opened(
-            AutoTokenizer, path, trust_remote_code=trust_remote_code, what="tokenizer"
+            AutoTokenizer,
+            path,
+            trust_remote_code=trust_remote_code,
+            what="tokenizer",
+            file="tokenizer.json",
         )
+    if is_gguf(path):
+        # The library reads neither, and a text without its first token is another text.
+        begin, end = adds_tokens(read_metadata(Path(path)))
+        adds = {
+            "add_bos_token": begin and tokenizer.bos_token is not None,
+            "add_eos_token": end and tokenizer.eos_token is not None,
+        }
+        for name, value in adds.items():
+            setattr(tokenizer, name, value)
+        tokenizer.init_kwargs |= adds  # so that a folder saved from it has them too
+        tokenizer.name_or_path = path
     return tokenizer
 
 
@@ -94,16 +139,22 @@ def open_config(path: str, *, trust_remote_code: bool = False) -> PreTrainedConf
         CheckpointError: It cannot be read.
     """
     config: PreTrainedConfig = _opened(
-        AutoConfig, path, trust_remote_code=trust_remote_code, what="configuration"
+        AutoConfig,
+        path,
+        trust_remote_code=trust_remote_code,
+        what="configuration",
+        file="config.json",
     )
+    text_config = config.get_text_config()
+    if not isinstance(text_config, PreTrainedConfig):
+        raise CheckpointError(
+            "text_config is no configuration of this family",
+            file=Path(path) / "config.json",
+            found=f"{text_config!r} in one of {config.model_type}",
+            hint="leave it out, or use the config.json that belongs to these weights",
+        )
+    refuse_larger(text_config, Path(path))
     return config
-
-
-def split_gguf(path: str) -> tuple[str, dict[str, str]]:
-    """Folder and keyword arguments with which transformers opens `path`."""
-    if path.lower().endswith(".gguf"):
-        return str(Path(path).parent), {"gguf_file": Path(path).name}
-    return path, {}
 
 
 def encode_prompts(
@@ -125,58 +176,6 @@ def encode_prompts(
         ids: list[int] = tokenizer(text, add_special_tokens=not chat)["input_ids"]
         prompts.append(prompt.read_as(text, ids))
     return prompts
-
-
-def render_chat(tokenizer: PreTrainedTokenizerBase, *, system: str | None, user: str) -> str:
-    """The text of a chat up to where the assistant's answer starts.
-
-    A template that refuses or drops the system role gets the system text in front of the user's.
-
-    Raises:
-        CheckpointError: There is no chat template, it fails, or it drops the user's text.
-    """
-    if tokenizer.chat_template is None:
-        raise CheckpointError(
-            "the chat template was asked for, and this tokenizer has none",
-            tokenizer=tokenizer.name_or_path,
-            hint="a base checkpoint usually wants none: run with --no-chat",
-        )
-    question: Message = {"role": "user", "content": user}
-    if system is not None:
-        try:
-            text = _render(tokenizer, [{"role": "system", "content": system}, question])
-        except TemplateError:
-            text = ""
-        if system.strip() in text and user.strip() in text:
-            return text
-        question = {"role": "user", "content": f"{system}\n\n{user}"}
-    try:
-        text = _render(tokenizer, [question])
-    except TemplateError as error:
-        raise _failed(tokenizer, f"the chat template fails: {error}") from error
-    if user.strip() not in text:
-        raise _failed(tokenizer, "the chat template changes or drops the user's text")
-    return text
-
-
-def turn_end_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The token that closes the assistant's turn in the chat template; None where none does.
-
-    Base checkpoints carry the template of their chat models and lack this token in their own
-    list of end tokens: sampled under the template, they would run on into the user's turn.
-    """
-    if tokenizer.chat_template is None:
-        return None
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
-    try:
-        text = _render(tokenizer, turns, answer_next=False)
-    except TemplateError:
-        return None
-    _, mark, tail = text.rpartition(_MARK)
-    if not mark or not tail.strip():
-        return None
-    ids: list[int] = tokenizer(tail.lstrip(), add_special_tokens=False)["input_ids"]
-    return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder else None
 
 
 def check_round_trip(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> tuple[str, ...]:
@@ -213,6 +212,32 @@ def check_round_trip(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -
     return (f"the tokenizer normalises {changed} prompt(s): decoding gives an equivalent text",)
 
 
+def border_notes(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], *, chat: bool
+) -> tuple[str, ...]:
+    """Notes for prompts without the begin token that the tokenizer has, or with an end token.
+
+    Some families are trained without their begin token. One that is not and reads a text without
+    it gives other probabilities, and nothing else would show that.
+    """
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    without = sum(prompt.token_ids[:1] != (begin,) for prompt in prompts)
+    ended = sum(prompt.token_ids[-1:] == (end,) for prompt in prompts)
+    source = "the chat template" if chat else "the tokenizer"
+    notes = []
+    if begin is not None and without:
+        notes.append(
+            f"the tokenizer has a begin token, {tokenizer.bos_token!r}, and {without} of "
+            f"{len(prompts)} prompts do not start with it: {source} does not add it"
+        )
+    if end is not None and ended and not chat:
+        notes.append(
+            f"{ended} of {len(prompts)} prompts end with {tokenizer.eos_token!r}, after which a "
+            "model rarely goes on: the tokenizer adds it"
+        )
+    return tuple(notes)
+
+
 def decode(
     tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, skip_special_tokens: bool
 ) -> str:
@@ -239,8 +264,15 @@ def stop_token_ids(
     if (Path(path) / "generation_config.json").is_file():
         generation = GenerationConfig.from_pretrained(path, local_files_only=True)
         stop_ids |= {*_ids(generation.eos_token_id)}
+    size = getattr(config.get_text_config(), "vocab_size", None)
+    if size is not None and (unknown := [n for n in stop_ids if not 0 <= n < size]):
+        raise CheckpointError(
+            f"an end token is {unknown[0]}, and the model has the token ids 0 to {size - 1}",
+            checkpoint=path,
+            hint="mend eos_token_id in config.json or generation_config.json",
+        )
     turn_end = turn_end_token(tokenizer)
-    if turn_end is not None:
+    if turn_end is not None and (size is None or turn_end < size):
         stop_ids.add(turn_end)
     return tuple(sorted(stop_ids))
 
@@ -291,37 +323,18 @@ def _characters(text: str) -> Counter[str]:
     return Counter(kept)
 
 
-def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str) -> Any:
-    folder, gguf = split_gguf(path)
-    try:
-        return loader.from_pretrained(
-            folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
-        )
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        hint = "save model and tokenizer again with a current transformers"
-        if "trust_remote_code" in str(error):
-            hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
-        message = f"the {what} cannot be opened: {error}"
-        raise CheckpointError(message, checkpoint=path, hint=hint) from error
-
-
-def _render(
-    tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, answer_next: bool = True
-) -> str:
-    text = tokenizer.apply_chat_template(
-        messages,
-        tokenize=False,
-        add_generation_prompt=answer_next,
-        date_string=TEMPLATE_DATE,
-        strftime_now=lambda _format: TEMPLATE_DATE,
-    )
-    assert isinstance(text, str)
-    return text
-
-
-def _failed(tokenizer: PreTrainedTokenizerBase, message: str) -> CheckpointError:
-    return CheckpointError(
-        message,
-        tokenizer=tokenizer.name_or_path,
-        hint="run with --no-chat, or repair chat_template.jinja in the checkpoint folder",
-    )
+def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str, file: str) -> Any:
+    at_fault = Path(path) / file
+    named = at_fault if at_fault.is_file() else path
+    with (
+        checkpoint_errors(f"the {what} cannot be opened", file=named, hint=_SAVE_AGAIN),
+        opened_by_library(path) as (folder, gguf),
+    ):
+        try:
+            return loader.from_pretrained(
+                folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
+            )
+        except Exception:
+            if at_fault.is_file():
+                read_json(at_fault, dict[str, Any])  # says more, where it is not JSON at all
+            raise

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from emdiag.core.errors import CheckpointError, EngineMissingError
-from emdiag.engines.checkpoint.tokenizers import quiet_transformers, split_gguf
+from emdiag.engines.checkpoint.border import checkpoint_errors
+from emdiag.engines.checkpoint.gguf_file import opened_by_library
+from emdiag.engines.checkpoint.tokenizers import quiet_transformers
 from emdiag.engines.options import EngineOptions
+
+_HINT = "use a config.json and weights that belong together, of a family that transformers knows"
 
 
 def pick_device(name: str) -> torch.device:
@@ -49,10 +52,13 @@ def load_model(
             tensors, which transformers would fill with random numbers.
     """
     device = device or pick_device(options.device)
-    folder, gguf = split_gguf(path)
     loader: Any = AutoModelForCausalLM  # its stub knows one of two kinds of result
-    try:
-        with quiet_transformers():
+    with (
+        checkpoint_errors("the weights cannot be loaded", checkpoint=path, hint=_HINT),
+        opened_by_library(path) as (folder, gguf),
+        quiet_transformers(),
+    ):
+        try:
             model, report = loader.from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
@@ -60,10 +66,14 @@ def load_model(
                 trust_remote_code=options.trust_remote_code,
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, with both shapes
                 **gguf,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise _unloadable(error, path) from error
+        except ValueError as error:
+            if "Unrecognized configuration class" in str(error):
+                raise _no_causal_model(error, path) from error
+            raise
+    _refuse_other_shapes(report, path)
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise CheckpointError(
@@ -73,8 +83,25 @@ def load_model(
             hint="save the whole model again; random numbers would have stood in for them",
         )
     _refuse_ignored(model, report, path)
-    loaded: PreTrainedModel = model.eval().to(device)
+    with checkpoint_errors(
+        "the weights cannot be moved", checkpoint=path, device=device, hint=_HINT
+    ):
+        loaded: PreTrainedModel = model.eval().to(device)
     return loaded
+
+
+def _refuse_other_shapes(report: dict[str, Any], path: str) -> None:
+    differing = sorted(report.get("mismatched_keys", ()))
+    if differing:
+        name, shape, expected = differing[0]
+        raise CheckpointError(
+            f"{len(differing)} tensors have another shape than the configuration asks for",
+            checkpoint=path,
+            first=name,
+            expected=tuple(expected),
+            found=tuple(shape),
+            hint="use the config.json that belongs to these weights",
+        )
 
 
 def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -> None:
@@ -103,13 +130,10 @@ def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -
         )
 
 
-def _unloadable(error: Exception, path: str) -> CheckpointError:
-    text = str(error)
-    if "Unrecognized configuration class" in text:
-        return CheckpointError(
-            "this checkpoint is not a causal language model",
-            checkpoint=path,
-            found=text.partition("<class '")[2].partition("'")[0].rpartition(".")[2],
-            hint="give a decoder, such as Llama, Qwen2 or Gemma2",
-        )
-    return CheckpointError(f"the weights cannot be loaded: {text}", checkpoint=path)
+def _no_causal_model(error: ValueError, path: str) -> CheckpointError:
+    return CheckpointError(
+        "this checkpoint is not a causal language model",
+        checkpoint=path,
+        found=str(error).partition("<class '")[2].partition("'")[0].rpartition(".")[2],
+        hint="give a decoder, such as Llama, Qwen2 or Gemma2",
+    )

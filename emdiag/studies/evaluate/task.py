@@ -100,9 +100,10 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
         _load_task(name, plan, home=session.home, require_answers=require_answers)
         for name in plan.targets.benchmarks
     ]
+    chat = any(_is_chat(task, plan) for task in tasks)
     readings = []
     for named in plan.checkpoints:
-        checkpoint = _resolve(named, plan, session)
+        checkpoint = _resolve(named, plan, session, chat=chat)
         name = choose_engine(plan.engine.engine, checkpoint, options=plan.engine)
         spec = engine_spec(name, options=plan.engine)
         encoder = open_encoder(name, checkpoint, options=plan.engine)
@@ -127,13 +128,18 @@ def _load_task(
     )
 
 
-def _resolve(named: NamedRef, plan: EvaluatePlan, session: Session) -> CheckpointRef:
+def _is_chat(task: _FilledBenchmark, plan: EvaluatePlan) -> bool:
+    return task.template.chat if plan.targets.chat is None else plan.targets.chat
+
+
+def _resolve(named: NamedRef, plan: EvaluatePlan, session: Session, *, chat: bool) -> CheckpointRef:
     with session.progress.stage(f"reading {named.label}", total=1) as stage:
         checkpoint = resolve_checkpoint(
             followed(named.ref),
             label=named.label,
             home=session.home,
             trust_remote_code=plan.engine.trust_remote_code,
+            chat=chat,
         )
         stage.advance()
     return checkpoint
@@ -148,7 +154,7 @@ def _read(
     encoder: PromptEncoder,
     store: RunStore,
 ) -> EvalTask:
-    chat = task.template.chat if plan.targets.chat is None else plan.targets.chat
+    chat = _is_chat(task, plan)
     prompts = encoder.encode([fill(task.template, p) for p in task.problems], chat=chat)
     sampling = plan.sampling.params(
         max_tokens=task.card.max_tokens, stop_token_ids=encoder.stop_token_ids()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emdiag.core.errors import CheckpointError
-from emdiag.engines.checkpoint.tokenizers import TEMPLATE_DATE, render_chat, turn_end_token
+from emdiag.engines.checkpoint.chats import render_chat, turn_end_token
+from emdiag.engines.checkpoint.templates import TEMPLATE_DATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emdiag.engines.checkpoint.resolve import CACHE_NAME, file_sha256
+from emdiag.engines.checkpoint.fingerprints import CACHE_NAME, file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -125,12 +125,13 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
 
 
 def test_whole_shards_are_read_and_fingerprinted(folder: Path) -> None:
-    index = {"weight_map": {"a": "model-00001-of-1.safetensors"}}
-    (folder / "model.safetensors").rename(folder / "model-00001-of-1.safetensors")
+    index = {"weight_map": {"model.norm.weight": "model-00001-of-1.safetensors"}}
+    shard = folder / "model-00001-of-1.safetensors"
+    (folder / "model.safetensors").rename(shard)
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     before = digest(folder)
-    with (folder / "model-00001-of-1.safetensors").open("ab") as file:
-        file.write(b"x")
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert digest(folder) != before
 
 
@@ -142,9 +143,10 @@ def test_a_folder_of_gguf_files_asks_for_the_file(tmp_path: Path) -> None:
 
 def test_a_gguf_file_is_fingerprinted_whole(tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
-    file.write_bytes(b"GGUF one")
+    empty = b"GGUF" + (3).to_bytes(4, "little") + bytes(16)
+    file.write_bytes(empty + b"one")
     before = resolve_checkpoint(str(file), label="x")
-    file.write_bytes(b"GGUF two")
+    file.write_bytes(empty + b"two")
     after = resolve_checkpoint(str(file), label="x")
     assert before.path == str(file)
     assert before.digest != after.digest
@@ -152,7 +154,7 @@ def test_a_gguf_file_is_fingerprinted_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "finding"),
-    [("a.gguf", b"ZZZZ", "is not GGUF"), ("a.bin", b"", "ends in '.bin'")],
+    [("a.gguf", b"Z" * 24, "is not GGUF"), ("a.bin", b"", "ends in '.bin'")],
 )
 def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes, finding: str) -> None:
     (tmp_path / name).write_bytes(content)
