@@ -84,6 +84,8 @@ def _named(error: BaseException, what: str, hint: str, facts: dict[str, object])
         reason = f"{type(error).__name__}: {reason}"
     if len(reason) > _LONGEST:
         reason = f"{reason[:_LONGEST]} ..."
-    if "trust_remote_code" in reason:
+    if isinstance(error, ImportError):
+        hint = "install what it names, or give weights that need none of it"
+    if "trust_remote_code" in str(error):
         hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
     return CheckpointError(f"{what}: {reason}", hint=hint, **facts)

@@ -23,7 +23,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MEMORY_BYTES = 512 * 1024**2
-SECONDS = 4
+SECONDS = 2
 """Of computing, for one text; a real template takes under a hundredth of one."""
 
 LONGEST = 4_000_000
@@ -93,12 +93,20 @@ def render(template: str, context: dict[str, Any], *, date: str) -> dict[str, st
         return {"error": f"{type(error).__name__}: {error}"[:_REASON]}
 
 
+def seconds_until_end(used: float, *, texts: int) -> int:
+    """Computing time at which the process ends: `SECONDS` for a text, not for each of hundreds.
+
+    Args:
+        used: By texts before and the start of the process, in seconds.
+        texts: How many texts were rendered before.
+    """
+    return math.ceil(min(used + SECONDS, SECONDS + 1 + texts * _SECONDS_A_TEXT))
+
+
 def _allow(texts: int) -> None:
-    """Seconds from here: `SECONDS` for this text, and not for each of hundreds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    used = usage.ru_utime + usage.ru_stime
-    limit = min(used + SECONDS, SECONDS + 1 + texts * _SECONDS_A_TEXT)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), resource.RLIM_INFINITY))
+    limit = seconds_until_end(usage.ru_utime + usage.ru_stime, texts=texts)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def main() -> None:

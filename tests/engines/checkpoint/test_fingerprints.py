@@ -45,6 +45,51 @@ def test_a_touched_file_is_read_again(weights: Path, tmp_path: Path) -> None:
     assert file_sha256(weights, home=home) != before
 
 
+@pytest.mark.parametrize("keep_inode", [True, False])
+@pytest.mark.parametrize("place", [0, 300_000, 999_999])
+def test_other_content_with_equal_size_and_time_is_read_again(
+    tmp_path: Path,
+    keep_inode: bool,  # noqa: FBT001 - a parametrised case
+    place: int,
+) -> None:
+    file, home = tmp_path / "model.safetensors", tmp_path / "home"
+    content = bytearray(1_000_000)
+    file.write_bytes(content)
+    status = file.stat()
+    before = file_sha256(file, home=home)
+    content[place] = 1
+    target = file if keep_inode else tmp_path / "other"
+    target.write_bytes(content)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    target.replace(file)
+    assert file.stat().st_mtime_ns == status.st_mtime_ns
+    assert file_sha256(file, home=home) != before
+
+
+def test_other_content_shows_where_a_file_system_invents_inodes_and_times(
+    weights: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    before = file_sha256(weights, home=home)
+    weights.write_bytes(b"WEIGHTS" * 1000)
+    cache = json.loads((home / CACHE_NAME).read_text())
+    status = weights.stat()
+    cache[str(weights.resolve())] |= {
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+        "inode": status.st_ino,
+    }
+    (home / CACHE_NAME).write_text(json.dumps(cache))
+    assert file_sha256(weights, home=home) != before
+
+
+def test_what_was_remembered_before_is_read_again(weights: Path, tmp_path: Path) -> None:
+    status = weights.stat()
+    entry = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": "old"}
+    (tmp_path / CACHE_NAME).write_text(json.dumps({str(weights.resolve()): entry}))
+    assert file_sha256(weights, home=tmp_path) != "old"
+
+
 def test_a_link_shares_the_fingerprint_of_its_target(weights: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.safetensors"
     link.symlink_to(weights)

@@ -1,0 +1,331 @@
+"""Broken checkpoint folders: each is an error that names the file, before weights are opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from emdiag.core.errors import CheckpointError
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
+from emdiag.engines.checkpoint.weight_files import stray_weights
+from emdiag.engines.hf.model_loading import load_model
+from emdiag.engines.options import EngineOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from emdiag.core.sampling import FilledPrompt
+
+OPTIONS = EngineOptions(device="cpu")
+
+
+@pytest.fixture
+def folder(tiny_folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_folder, tmp_path / "model")
+
+
+def refusal(folder: Path, *, trust_remote_code: bool = False) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        resolve_checkpoint(str(folder), label="x", trust_remote_code=trust_remote_code)
+    return str(caught.value)
+
+
+def use(folder: Path, prompts: list[FilledPrompt]) -> None:
+    resolve_checkpoint(str(folder), label="x")
+    encoder = CheckpointEncoder(str(folder))
+    encoder.encode(prompts, chat=False)
+    encoder.stop_token_ids()
+    load_model(str(folder), dtype="float32", options=OPTIONS)
+
+
+def opening(folder: Path, fill: Callable[..., list[FilledPrompt]]) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        use(folder, fill("Compute."))
+    return str(caught.value)
+
+
+def configure(folder: Path, **changes: object) -> None:
+    content = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**content, **changes}))
+
+
+def index_of(folder: Path, shard: object, *, name: str = "model.norm.weight") -> None:
+    (folder / "model.safetensors").rename(folder / "shard.safetensors")
+    index = json.dumps({"weight_map": {name: shard}})
+    (folder / "model.safetensors.index.json").write_text(index)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "finding"),
+    [
+        ("config.json", "[]", "no JSON object, but a list"),
+        ("config.json", "", "not JSON"),
+        ("config.json", "null", "but null"),
+        ("config.json", "[" * 100_000, "not JSON"),
+        ("config.json", '{"vocab_size": "x"}', "Expected `int | null`, got `str`"),
+        ("config.json", '{"model_type": 3}', "model_type"),
+        ("generation_config.json", "{", "not JSON"),
+        ("generation_config.json", '{"eos_token_id": "x"}', "eos_token_id"),
+        ("tokenizer_config.json", "[]", "but a list"),
+        ("tokenizer_config.json", '{"chat_template": 3}', "chat_template"),
+        ("tokenizer_config.json", '{"chat_template": [{"name": "x"}]}', "template"),
+        ("tokenizer_config.json", '{"tokenizer_class": 3}', "tokenizer_class"),
+        ("special_tokens_map.json", "[]", "but a list"),
+        ("added_tokens.json", '{"x": "y"}', "Expected `int`, got `str`"),
+        ("emdiag.json", "[" * 100_000, "not JSON"),
+        ("model.safetensors", "", "0 bytes hold no header"),
+        ("model.safetensors", "version https://git-lfs.github.com/spec/v1\n", "hold no header"),
+    ],
+)
+def test_a_broken_file_is_named_with_what_is_wrong(
+    folder: Path, name: str, content: str, finding: str
+) -> None:
+    (folder / name).write_text(content)
+    reason = refusal(folder)
+    assert finding in reason
+    assert str(folder / name) in reason
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        (os.mkfifo, "no plain file"),
+        (os.mkdir, "a folder"),
+        (lambda path: path.symlink_to("/dev/zero"), "no plain file"),
+        (lambda path: path.symlink_to("nowhere"), "a link to nowhere"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
+        *("chat_template.jinja", "model.safetensors", "model.safetensors.index.json"),
+        *("emdiag.json", "adapter_config.json", "vocab.json", "merges.txt"),
+    ],
+)
+def test_what_is_no_file_is_not_waited_for(
+    folder: Path, name: str, place: Callable[[Path], Any], kind: str
+) -> None:
+    (folder / name).unlink(missing_ok=True)
+    place(folder / name)
+    reason = refusal(folder)
+    assert kind in reason
+    assert name in reason
+
+
+@pytest.mark.parametrize(
+    ("shard", "finding"),
+    [
+        (3, "Expected `str`, got `int`"),
+        ("shard.bin", "runs whatever code is in it"),
+        ("shard.safetensors.bin", "runs whatever code is in it"),
+        ("../model/shard.safetensors", "outside of its folder"),
+        ("/etc/shard.safetensors", "outside of its folder"),
+        ("linked.safetensors", "outside of its folder"),
+        ("absent.safetensors", "1 of them are missing"),
+    ],
+)
+def test_an_index_leads_to_safetensors_in_its_folder_alone(
+    folder: Path, shard: object, finding: str
+) -> None:
+    (folder / "linked.safetensors").symlink_to("/etc/passwd")
+    index_of(folder, shard)
+    assert finding in refusal(folder)
+
+
+def test_every_tensor_is_where_the_index_says(folder: Path) -> None:
+    index_of(folder, "shard.safetensors", name="model.other.weight")
+    reason = refusal(folder)
+    assert "1 of them are not in their shards" in reason
+    assert "model.other.weight in shard.safetensors" in reason
+
+
+def test_shards_of_the_hubs_cache_are_links_to_its_blobs(folder: Path, tmp_path: Path) -> None:
+    expected = resolve_checkpoint(str(folder), label="x").digest
+    blobs, snapshot = tmp_path / "hub/blobs", tmp_path / "hub/snapshots/0123"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    index_of(folder, "shard.safetensors")
+    for file in folder.iterdir():
+        shutil.copyfile(file, blobs / f"blob-{file.name}")
+        (snapshot / file.name).symlink_to(f"../../blobs/blob-{file.name}")
+    assert resolve_checkpoint(str(snapshot), label="x").digest != expected  # another file name
+    (snapshot / "shard.safetensors").unlink()
+    (snapshot / "shard.safetensors").symlink_to(folder / "shard.safetensors")
+    assert "outside of its folder" in refusal(snapshot)
+
+
+def test_one_file_comes_before_an_index_as_when_it_is_loaded(folder: Path) -> None:
+    before = resolve_checkpoint(str(folder), label="x").digest
+    shutil.copyfile(folder / "model.safetensors", folder / "other.safetensors")
+    index = {"weight_map": {"model.norm.weight": "other.safetensors"}}
+    assert stray_weights(folder) == [folder / "other.safetensors"]
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert resolve_checkpoint(str(folder), label="x").digest == before
+    assert stray_weights(folder) == [folder / "model.safetensors", folder / "other.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:-1],
+        lambda content: content + b"x",
+        lambda content: content[:100],
+        lambda content: b"\xff" * 8 + content[8:],
+        lambda content: content[:8] + b"x" + content[9:],
+        lambda content: bytes(len(content)),
+        lambda _content: struct.pack("<Q", 100_000) + b"[" * 100_000,
+    ],
+)
+def test_weights_that_are_not_whole_are_named(
+    folder: Path, change: Callable[[bytes], bytes]
+) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(change(file.read_bytes()))
+    reason = refusal(folder)
+    assert "no whole safetensors file" in reason
+    assert str(file) in reason
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_an_adapter_beside_whole_weights_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_text("{}")
+    assert "whole weights and an adapter" in refusal(folder)
+    (folder / "model.safetensors").unlink()
+    assert "the folder holds an adapter (LoRA), not a whole checkpoint" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"attn_implementation": "kernels-community/flash-attn"}, "attn_implementation"),
+        ({"_attn_implementation": "evil/kernel@main"}, "_attn_implementation"),
+        ({"attn_implementation": {"text_config": "evil/kernel"}}, "attn_implementation"),
+        ({"text_config": {"experts_implementation": "evil/kernel"}}, "text_config.experts"),
+        ({"use_kernels": True}, "use_kernels"),
+    ],
+)
+def test_code_that_is_fetched_by_name_needs_trust(
+    folder: Path, changes: dict[str, object], finding: str
+) -> None:
+    configure(folder, **changes)
+    reason = refusal(folder)
+    assert finding in reason
+    assert "--trust-remote-code" in reason
+    resolve_checkpoint(str(folder), label="x", trust_remote_code=True)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "x.safetensors"])
+def test_weights_of_another_name_are_refused(folder: Path, name: str) -> None:
+    configure(folder, transformers_weights=name)
+    assert "transformers_weights" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("vocab_size", 10**12),
+        ("vocab_size", 0),
+        ("hidden_size", -1),
+        ("hidden_size", 10**12),
+        ("intermediate_size", 10**15),
+        ("num_hidden_layers", 10**9),
+    ],
+)
+def test_sizes_beyond_all_weights_are_refused_at_once(folder: Path, name: str, value: int) -> None:
+    configure(folder, **{name: value})
+    assert f"{name} is {value}, which the weights cannot be" in refusal(folder)
+
+
+def test_sizes_left_out_are_not_those_of_a_large_model(
+    folder: Path, fill: Callable[..., list[FilledPrompt]]
+) -> None:
+    (folder / "config.json").write_text('{"model_type": "qwen2"}')
+    (folder / "model.safetensors").unlink()
+    save_file({"x": torch.zeros(9)}, folder / "model.safetensors")
+    assert "a larger model than the weights: vocab_size 151936" in opening(folder, fill)
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"eos_token_id": "</s>"}, "eos_token_id"),
+        ({"eos_token_id": 5000}, "an end token is 5000, and the model has the token ids 0 to 258"),
+        ({"eos_token_id": -1}, "an end token is -1"),
+        ({"dtype": "float99"}, "float99"),
+        ({"num_attention_heads": 0}, ""),
+        ({"model_type": "evil"}, "evil"),
+        ({"hidden_act": "evil"}, "evil"),
+        ({"rope_parameters": 3}, ""),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "optimum"),
+        ({"auto_map": {"AutoConfig": "m.C"}, "model_type": "evil"}, "--trust-remote-code"),
+        ({"model_type": "bert"}, ""),
+        ({"text_config": {}}, "text_config"),
+    ],
+)
+def test_what_a_library_says_of_a_configuration_is_an_error_of_the_checkpoint(
+    folder: Path,
+    fill: Callable[..., list[FilledPrompt]],
+    changes: dict[str, object],
+    finding: str,
+) -> None:
+    configure(folder, **changes)
+    reason = opening(folder, fill)
+    assert finding in reason
+    assert str(folder) in reason
+
+
+def test_other_shapes_are_shown(folder: Path, fill: Callable[..., list[FilledPrompt]]) -> None:
+    configure(folder, intermediate_size=65)
+    reason = opening(folder, fill)
+    assert "another shape than the configuration asks for" in reason
+    assert "expected  (32, 65)" in reason
+    assert "found  (32, 64)" in reason
+    configure(folder, intermediate_size=64, vocab_size=50)
+    reason = opening(folder, fill)
+    assert "(50, ...): vocab_size" in reason
+    assert "(259, 32)" in reason
+
+
+def test_a_token_that_the_model_has_no_room_for_is_named(
+    folder: Path, fill: Callable[..., list[FilledPrompt]]
+) -> None:
+    content = json.loads((folder / "tokenizer.json").read_bytes())
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    content["added_tokens"].append({"id": 500, "content": "Compute", **flags})
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    reason = opening(folder, fill)
+    assert "1 tokens that the model has no room for" in reason
+    assert "(259, 'Compute')" in reason
+    encoder = CheckpointEncoder(str(folder))
+    assert encoder.encode(fill("Say."), chat=False)[0].token_ids  # where it is not fed
+
+
+def test_a_lost_tensor_of_another_name_is_named(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.other"] = weights.pop("model.norm.weight")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"model\.norm\.weight"):
+        load_model(str(folder), dtype="float32", options=OPTIONS)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
+def test_interruptions_and_full_memory_pass_as_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("emdiag.engines.hf.model_loading.AutoModelForCausalLM", fail)
+    monkeypatch.setattr(fail, "from_pretrained", fail, raising=False)
+    with pytest.raises(type(error)):
+        load_model(str(folder), dtype="float32", options=OPTIONS)
