@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from emdiag.core.errors import CheckpointError
+from emdiag.core.reading import InputFile
 from emdiag.engines.checkpoint.border import as_record, checkpoint_errors, read_json
 from emdiag.engines.checkpoint.weight_files import Tensor, read_header, weight_files
 
@@ -20,7 +21,7 @@ _TOKENIZER_FILES = (
 )
 _READ = (
     *("config.json", "generation_config.json", "emdiag.json", "adapter_config.json"),
-    *("*.safetensors", "*.safetensors.index.json", *_TOKENIZER_FILES),
+    *("*.safetensors", "*.safetensors.index.json", *_TOKENIZER_FILES, "*.py"),
 )
 _MOST_LAYERS = 1000
 """More than this, and more than there are tensors, would be built for minutes before it fails."""
@@ -33,6 +34,7 @@ _EMBEDDINGS = frozenset(
     {"model.embed_tokens.weight", "transformer.wte.weight", "gpt_neox.embed_in.weight"}
 )
 
+Special = str | dict[str, Any] | None
 Ids = int | list[int] | None
 
 
@@ -61,6 +63,14 @@ class _NamedTemplate(msgspec.Struct):
 class _TokenizerConfig(msgspec.Struct):
     chat_template: str | list[_NamedTemplate] | None = None
     tokenizer_class: str | None = None
+    auto_map: list[Any] | dict[str, Any] | None = None
+    model_max_length: float | None = None
+    added_tokens_decoder: dict[str, dict[str, Any]] | None = None
+    fast_tokenizer_files: list[str] | None = None
+    bos_token: Special = None
+    eos_token: Special = None
+    unk_token: Special = None
+    pad_token: Special = None
 
 
 _RECORDS: dict[str, type[Any]] = {
@@ -81,7 +91,9 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False) -> list[Path]
             names code of others that is not trusted.
     """
     with checkpoint_errors(
-        "the checkpoint folder cannot be read", folder=folder, hint="mend its permissions"
+        "the checkpoint folder cannot be read",
+        folder=folder,
+        hint="mend names and permissions",
     ):
         _refuse_odd_files(folder)
         _refuse_adapter(folder)
@@ -165,6 +177,9 @@ def _read_records(folder: Path) -> dict[str, Any]:
             as_record(content, record, file)
             if record is _Config:
                 config = content
+    for file in matching(folder, ("chat_template*.jinja",)):
+        source = InputFile(path=file, what="a chat template", error=CheckpointError)
+        source.decoded(source.content())
     if weights := config.get("transformers_weights"):
         raise CheckpointError(
             f"the configuration asks for the weights {weights!r}, and others would be measured "

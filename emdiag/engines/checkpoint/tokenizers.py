@@ -325,7 +325,9 @@ def _characters(text: str) -> Counter[str]:
 
 def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str, file: str) -> Any:
     at_fault = Path(path) / file
-    named = at_fault if at_fault.is_file() else path
+    named = path
+    if at_fault.is_file():
+        named = f"{at_fault}{' or tokenizer_config.json' * (what == 'tokenizer')}"
     with (
         checkpoint_errors(f"the {what} cannot be opened", file=named, hint=_SAVE_AGAIN),
         opened_by_library(path) as (folder, gguf),

@@ -31,6 +31,7 @@ class Tensor(msgspec.Struct):
 
 
 class _Index(msgspec.Struct):
+    metadata: dict[str, Any]
     weight_map: dict[str, str]
 
 

@@ -74,6 +74,7 @@ def load_model(
                 raise _no_causal_model(error, path) from error
             raise
     _refuse_other_shapes(report, path)
+    model.config.return_dict = True  # whatever the checkpoint asks for: outputs are read by name
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise CheckpointError(
@@ -95,7 +96,8 @@ def _refuse_other_shapes(report: dict[str, Any], path: str) -> None:
     if differing:
         name, shape, expected = differing[0]
         raise CheckpointError(
-            f"{len(differing)} tensors have another shape than the configuration asks for",
+            f"the weights cannot be loaded: {len(differing)} tensors have another shape than the "
+            "configuration asks for",
             checkpoint=path,
             first=name,
             expected=tuple(expected),

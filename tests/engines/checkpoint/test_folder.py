@@ -60,7 +60,7 @@ def configure(folder: Path, **changes: object) -> None:
 
 def index_of(folder: Path, shard: object, *, name: str = "model.norm.weight") -> None:
     (folder / "model.safetensors").rename(folder / "shard.safetensors")
-    index = json.dumps({"weight_map": {name: shard}})
+    index = json.dumps({"metadata": {}, "weight_map": {name: shard}})
     (folder / "model.safetensors.index.json").write_text(index)
 
 
@@ -79,6 +79,10 @@ def index_of(folder: Path, shard: object, *, name: str = "model.norm.weight") ->
         ("tokenizer_config.json", '{"chat_template": 3}', "chat_template"),
         ("tokenizer_config.json", '{"chat_template": [{"name": "x"}]}', "template"),
         ("tokenizer_config.json", '{"tokenizer_class": 3}', "tokenizer_class"),
+        ("tokenizer_config.json", '{"bos_token": 7}', "bos_token"),
+        ("tokenizer_config.json", '{"auto_map": 3}', "auto_map"),
+        ("tokenizer_config.json", '{"model_max_length": "x"}', "model_max_length"),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"x": 3}}', "added_tokens_decoder"),
         ("special_tokens_map.json", "[]", "but a list"),
         ("added_tokens.json", '{"x": "y"}', "Expected `int`, got `str`"),
         ("emdiag.json", "[" * 100_000, "not JSON"),
@@ -109,7 +113,7 @@ def test_a_broken_file_is_named_with_what_is_wrong(
     [
         *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
         *("chat_template.jinja", "model.safetensors", "model.safetensors.index.json"),
-        *("emdiag.json", "adapter_config.json", "vocab.json", "merges.txt"),
+        *("emdiag.json", "adapter_config.json", "vocab.json", "merges.txt", "modeling_x.py"),
     ],
 )
 def test_what_is_no_file_is_not_waited_for(
@@ -167,7 +171,7 @@ def test_shards_of_the_hubs_cache_are_links_to_its_blobs(folder: Path, tmp_path:
 def test_one_file_comes_before_an_index_as_when_it_is_loaded(folder: Path) -> None:
     before = resolve_checkpoint(str(folder), label="x").digest
     shutil.copyfile(folder / "model.safetensors", folder / "other.safetensors")
-    index = {"weight_map": {"model.norm.weight": "other.safetensors"}}
+    index = {"metadata": {}, "weight_map": {"model.norm.weight": "other.safetensors"}}
     assert stray_weights(folder) == [folder / "other.safetensors"]
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     assert resolve_checkpoint(str(folder), label="x").digest == before
@@ -194,6 +198,17 @@ def test_weights_that_are_not_whole_are_named(
     reason = refusal(folder)
     assert "no whole safetensors file" in reason
     assert str(file) in reason
+
+
+def test_a_template_that_is_no_text_is_named(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_bytes(b"\xff{{ messages }}")
+    assert "chat_template.jinja" in refusal(folder)
+
+
+def test_outputs_are_read_by_name_whatever_the_configuration_asks_for(folder: Path) -> None:
+    configure(folder, return_dict=False)
+    model = load_model(str(folder), dtype="float32", options=OPTIONS)
+    assert model(torch.tensor([[1]])).logits.shape == (1, 1, 259)
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])

@@ -115,7 +115,8 @@ def test_a_missing_part_is_named(folder: Path, missing: str, finding: str) -> No
 
 def test_a_missing_shard_is_named(folder: Path) -> None:
     index = {
-        "weight_map": {"a": "model-00001-of-2.safetensors", "b": "model-00002-of-2.safetensors"}
+        "metadata": {},
+        "weight_map": {"a": "model-00001-of-2.safetensors", "b": "model-00002-of-2.safetensors"},
     }
     (folder / "model.safetensors").rename(folder / "model-00001-of-2.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -125,7 +126,7 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
 
 
 def test_whole_shards_are_read_and_fingerprinted(folder: Path) -> None:
-    index = {"weight_map": {"model.norm.weight": "model-00001-of-1.safetensors"}}
+    index = {"metadata": {}, "weight_map": {"model.norm.weight": "model-00001-of-1.safetensors"}}
     shard = folder / "model-00001-of-1.safetensors"
     (folder / "model.safetensors").rename(shard)
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
