@@ -67,16 +67,14 @@ def adds_tokens(metadata: Mapping[str, Any]) -> tuple[bool, bool]:
 def opened_by_library(path: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Folder and keyword arguments with which transformers opens `path`.
 
-    A GGUF file is shown to it alone: of a folder it would also read the tokenizer, template and
-    adapter that happen to lie beside the file.
+    For a GGUF file that is an empty folder: of the file's own it would also read the tokenizer,
+    template and adapter that happen to lie there.
     """
     if not is_gguf(path):
         yield path, {}
         return
     with tempfile.TemporaryDirectory(prefix="emdiag-gguf-") as folder:
-        name = "model.gguf"
-        (Path(folder) / name).symlink_to(Path(path).absolute())
-        yield folder, {"gguf_file": name}
+        yield folder, {"gguf_file": str(Path(path).absolute())}
 
 
 class _Reader:
