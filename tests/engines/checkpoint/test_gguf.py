@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import gguf
 import numpy as np
 import pytest
+import torch
 
 from emdiag.core.errors import CheckpointError
 from emdiag.engines.checkpoint.gguf_file import adds_tokens, read_metadata
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder, open_tokenizer
+from emdiag.engines.hf.model_loading import load_model
+from emdiag.engines.options import EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,3 +193,12 @@ def test_a_file_that_ends_before_its_tensors_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-4])
     with pytest.raises(CheckpointError, match="bytes are expected"):
         resolve_checkpoint(str(file), label="x")
+
+
+def test_its_weights_are_read_from_the_file_alone(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "m.gguf")
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    model = load_model(str(file), dtype="float32", options=EngineOptions(device="cpu"))
+    assert model.config.model_type == "llama"
+    assert model(torch.tensor([[1, 5]])).logits.shape == (1, 2, 99)
