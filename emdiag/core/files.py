@@ -12,9 +12,11 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
 
@@ -95,6 +97,17 @@ def open_to_append(path: Path) -> BinaryIO:
 def is_removed(file: BinaryIO) -> bool:
     """Whether an open file has no name any more, so that what is written to it is lost."""
     return os.fstat(file.fileno()).st_nlink == 0
+
+
+def scratch_file(folder: Path | None) -> BufferedRandom:
+    """A file without a name in a folder, or where temporary files go; the system removes it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    if folder is not None:
+        make_folder(folder)
+    return tempfile.TemporaryFile(dir=folder)
 
 
 def remove_partial(folder: Path) -> None:

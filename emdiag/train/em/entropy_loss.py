@@ -39,17 +39,20 @@ class LossTerms:
     dtype: torch.dtype = torch.float32
 
 
-def weighted_loss(hidden: Tensor, head: OutputHead, terms: LossTerms) -> tuple[Tensor, Tensor]:
+def weighted_loss(
+    hidden: Tensor, head: OutputHead, terms: LossTerms, *, kept: list[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Sum of weighted entropies and log-probabilities, and every position's entropy.
 
     Last hidden states are those of the counted positions, `[positions, hidden]`. The loss is a
     scalar that can be differentiated by them, by weight and bias; the entropies are in nats,
-    `[positions]`, without gradient.
+    `[positions]`, without gradient. Where `kept` is given, the gradient by the weight is summed
+    there, as its only member, and not handed on.
 
     Source: Gao et al. 2025, arXiv:2505.20282, for the entropy; the gradient is derived above.
     """
     sums: tuple[Tensor, Tensor] = _Chunked.apply(  # type: ignore[no-untyped-call] # no stub
-        hidden, head.weight, head.bias, head, terms
+        hidden, head.weight, head.bias, head, terms, kept
     )
     return sums
 
@@ -77,7 +80,9 @@ class _Chunked(torch.autograd.Function):
         _bias: Tensor | None,
         head: OutputHead,
         terms: LossTerms,
+        kept: list[Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
+        ctx.kept = kept
         sums = _Sums(hidden, head, terms, wants=ctx.needs_input_grad[:3])
         for start in range(0, len(hidden), head.chunk_positions()):
             sums.add(slice(start, start + head.chunk_positions()))
@@ -88,10 +93,14 @@ class _Chunked(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _entropies: Tensor) -> tuple[Tensor | None, ...]:
-        scaled = [
-            None if saved is None else saved * grad.to(saved.dtype) for saved in ctx.saved_tensors
-        ]
-        return (*scaled, None, None)
+        scaled = ctx.saved_tensors
+        if grad != 1:  # a copy as large as the head
+            scaled = [None if part is None else part * grad.to(part.dtype) for part in scaled]
+        by_hidden, by_weight, by_bias = scaled
+        if ctx.kept is not None and by_weight is not None:
+            ctx.kept[:] = [part.add_(by_weight) for part in ctx.kept] or [by_weight]
+            by_weight = None
+        return by_hidden, by_weight, by_bias, None, None, None
 
 
 class _Sums:

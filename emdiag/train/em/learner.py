@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,17 +17,16 @@ from transformers import PreTrainedModel
 
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import PlanError, TrainingError
+from emdiag.engines.hf.memory import give_back_freed
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.options import PaddingSide
 from emdiag.train.em.devices import is_sharded
 from emdiag.train.em.entropy_loss import LossTerms, weighted_loss, whole_loss
 from emdiag.train.em.objectives import TokenWeights, TrainRow
-from emdiag.train.em.optimizer import MasterAdamW
+from emdiag.train.em.optimizer import MasterAdamW, squared_distance
 from emdiag.train.em.recipes import EMRecipe
-
-CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
-"""Weights whose distance is summed at a time: what fits a cache, and what fills a device."""
+from emdiag.train.em.scratch import ScratchTensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ class Learner:
         accelerator: Accelerator,
         micro_batch: int,
         padding: PaddingSide = "right",
+        folder: Path | None = None,
     ) -> None:
         self.model = model
         self.head = find_head(model)
@@ -77,9 +78,12 @@ class Learner:
             optimizer = torch.optim.AdamW(
                 learnt, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
             )
-        self.module, self._stepper = accelerator.prepare(LossModule(model, self.head), optimizer)
+        self._loss = LossModule(model, self.head)
+        if accelerator.num_processes == 1 and model.device.type == "cpu":
+            self._loss.keep_apart()
+        self.module, self._stepper = accelerator.prepare(self._loss, optimizer)
         self._optimizer = optimizer
-        self.start = [_local(weight).to("cpu", copy=True) for weight in self.weights]
+        self._start = ScratchTensors(map(_local, self.weights), folder=folder)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,7 +115,6 @@ class Learner:
             TrainingError: Loss or gradient is not a number; the weights are as before.
         """
         self._stepper.zero_grad()
-        before = [_local(weight).to("cpu", copy=True) for weight in self.weights]
         loss = self._accumulate(rows, token_weights)
         norm = self._accelerator.clip_grad_norm_(
             self.module.parameters(), self._recipe.gradient_clip or math.inf
@@ -123,15 +126,27 @@ class Learner:
                 rate=self._recipe.learning_rate,
                 hint="the weights were left as they were; take a lower rate, or --dtype float32",
             )
-        self._stepper.step()
-        if self._recipe.objective == "random-direction":
-            _turn(self.optimizer, before, seed=seed)
-        moved = self._distance(before)
+        if self._accelerator.device.type == "cpu":
+            give_back_freed()  # activations, before the step takes its room
+        moved = self._step(seed)
+        self._stepper.zero_grad()
         return Step(loss=loss, gradient_norm=gradient_norm, step_norm=moved)
+
+    def _step(self, seed: int) -> float:
+        """Step; L2 norm of what it changed of the weights."""
+        if not is_sharded(self._accelerator):
+            if self._recipe.objective == "random-direction":
+                generator = torch.Generator().manual_seed(derive_seed(seed, "direction"))
+                self.optimizer.direction = generator
+            self._stepper.step()
+            return self.optimizer.step_norm
+        before = [_local(weight).to("cpu", copy=True) for weight in self.weights]
+        self._stepper.step()
+        return self._distance(before)
 
     def distance(self) -> float:
         """L2 norm of what all updates so far changed."""
-        return self._distance(self.start)
+        return self._distance(self._start)
 
     def entropies(self, rows: Sequence[TrainRow]) -> list[list[float]]:
         """For each row, the entropies of its counted distributions at the loss temperature."""
@@ -162,6 +177,7 @@ class Learner:
                 # Devices average their gradients, and the loss is a sum over all of them.
                 self._accelerator.backward(loss * world)
             total += loss.detach().cpu().double()
+        self._loss.join_gradients()
         whole = self._accelerator.reduce(total.to(self._accelerator.device), reduction="sum")
         return float(whole)
 
@@ -201,18 +217,13 @@ class Learner:
         )
         return sums
 
-    def _distance(self, before: Sequence[Tensor]) -> float:
-        total = torch.zeros((), dtype=torch.float64, device=self._accelerator.device)
-        for weight, old in zip(self.weights, before, strict=True):
-            # In pieces: squares in float64 of a whole embedding would be the peak of an update.
-            size = CPU_PIECE if weight.device.type == "cpu" else DEVICE_PIECE
-            pieces = [torch.split(side.flatten(), size) for side in (_local(weight), old)]
-            for new, was in zip(*pieces, strict=True):
-                gap = new.float() - was.to(weight.device).float()
-                total += gap.double().square().sum().to(total.device)
+    def _distance(self, before: Iterable[Tensor]) -> float:
+        pairs = zip(map(_local, self.weights), before, strict=True)
+        total = sum(squared_distance(weight, old) for weight, old in pairs)
         if is_sharded(self._accelerator):
-            total = self._accelerator.reduce(total, reduction="sum")
-        return float(total.sqrt())
+            square = torch.tensor(total, dtype=torch.float64, device=self._accelerator.device)
+            total = float(self._accelerator.reduce(square, reduction="sum"))
+        return math.sqrt(total)
 
 
 class LossModule(nn.Module):
@@ -224,6 +235,23 @@ class LossModule(nn.Module):
         self._head = head
         # Models without learned or rotary positions take none.
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+        self._kept: list[Tensor] | None = None
+
+    def keep_apart(self) -> None:
+        """Keep the head's gradient apart from that of a tied embedding until `join_gradients`.
+
+        Autograd adds them in a third place of that size. That of the looked-up rows is sparse here.
+        """
+        if self._head is not None and _is_tied(self.model):
+            embedding: Any = self.model.get_input_embeddings()
+            embedding.sparse = True
+            self._kept = []
+
+    def join_gradients(self) -> None:
+        """Add what was kept apart since the last call to the gradient of the embedding."""
+        if self._kept:
+            weight: Any = self.model.get_input_embeddings().weight
+            weight.grad = self._kept.pop().add_(weight.grad)
 
     def forward(
         self,
@@ -253,20 +281,18 @@ class LossModule(nn.Module):
         hidden = hidden_states(self.model, **inputs)[rows, columns]
         layer: Any = self.model.get_output_embeddings()  # type: ignore[no-untyped-call] # no stub
         return weighted_loss(
-            hidden, replace(self._head, weight=layer.weight, bias=layer.bias), terms
+            hidden,
+            replace(self._head, weight=layer.weight, bias=layer.bias),
+            terms,
+            kept=self._kept,
         )
 
 
-def _turn(optimizer: MasterAdamW, before: Sequence[Tensor], *, seed: int) -> None:
-    """Replace what a step changed by a random direction, of equal L2 norm for every tensor."""
-    generator = torch.Generator().manual_seed(derive_seed(seed, "direction"))
-    for weight, master, old in zip(optimizer.weights, optimizer.masters, before, strict=True):
-        start = old.to(weight.device).float()
-        norm = (weight.detach().float() - start).norm()
-        direction = torch.randn(old.shape, generator=generator).to(weight.device)
-        moved = start + direction * (norm / direction.norm())
-        master.data.copy_(moved)
-    optimizer.round_weights()
+def _is_tied(model: PreTrainedModel) -> bool:
+    """Whether the head's weight is the embedding."""
+    embedding = model.get_input_embeddings()
+    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call] # no stub
+    return isinstance(embedding, nn.Embedding) and embedding.weight is head.weight
 
 
 def _local(weight: Tensor) -> Tensor:

@@ -95,6 +95,7 @@ class _Trainer:
             micro_batch=job.plan.micro_batch
             or (CPU_ROWS if accelerator.device.type == "cpu" else DEVICE_ROWS),
             padding=job.plan.padding,
+            folder=job.folder,
         )
         # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
         self.whole = self._load() if holds_parts(accelerator) else self.model

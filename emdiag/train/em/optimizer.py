@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,10 @@ from emdiag.core.errors import StoreError
 from emdiag.core.files import replacing
 from emdiag.train.checkpoints import state_unwritable
 
+CPU_PIECE, DEVICE_PIECE = 2**18, 2**24
+"""Weights whose distance is summed at a time: what fits a cache, and what fills a device."""
+
+_FUSED = {"cpu", "cuda"}
 STATE_FILE = "state.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -37,17 +42,54 @@ class MasterAdamW(torch.optim.AdamW):
             weight.detach().float().requires_grad_() if weight.dtype.itemsize < 4 else weight
             for weight in self.weights
         ]
-        super().__init__(self.masters, lr=lr, weight_decay=weight_decay)
+        self.direction: torch.Generator | None = None
+        """Where it is set, a step is turned into a direction drawn from it, as long for every
+        weight."""
+        self.step_norm = 0.0
+        """L2 norm of what the last step changed of the weights."""
+        # A group for each, so that they can be stepped one by one; fused, so that a step needs
+        # no room of its own.
+        super().__init__(
+            [{"params": [master]} for master in self.masters],
+            lr=lr,
+            weight_decay=weight_decay,
+            fused=all(master.device.type in _FUSED for master in self.masters),
+        )
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One update of copies and weights from the gradients of the weights."""
+        """One update of copies and weights from the gradients of the weights, which go.
+
+        Weight by weight, the largest last: what a step needs beside weights, gradients and moments
+        is no more than that takes.
+        """
         assert closure is None
-        for weight, master in self._pairs():
-            master.grad = None if weight.grad is None else weight.grad.float()
+        groups, square = self.param_groups, 0.0
+        parts = zip(groups, self.weights, self.masters, strict=True)
+        try:
+            for group, weight, master in sorted(parts, key=lambda part: part[1].numel()):
+                self.param_groups = [group]
+                square += self._step_one(weight, master)
+        finally:
+            self.param_groups = groups
+        self.step_norm = math.sqrt(square)
+
+    @torch.no_grad()
+    def _step_one(self, weight: Tensor, master: Tensor) -> float:
+        """The squared length of what the step changed of a weight."""
+        before = weight.detach().clone()
+        if master is not weight and weight.grad is not None:
+            master.grad, weight.grad = weight.grad.float(), None
         super().step()
-        for weight, master in self._pairs():
-            weight.data.copy_(master.data)
-            master.grad = None
+        master.grad = None
+        if master is not weight:
+            weight.copy_(master)
+        if self.direction is not None:
+            start = before.float()
+            length = (weight.float() - start).norm()
+            drawn = torch.randn(before.shape, generator=self.direction).to(master.device)
+            master.copy_(drawn.mul_(length / drawn.norm()).add_(start))
+            weight.copy_(master)
+        return squared_distance(weight.detach(), before)
 
     def zero_grad(self, *, set_to_none: bool = True) -> None:  # type: ignore[override]
         """Forget the gradients of copies and weights."""
@@ -66,6 +108,18 @@ class MasterAdamW(torch.optim.AdamW):
             for weight, master in zip(self.weights, self.masters, strict=True)
             if master is not weight
         ]
+
+
+def squared_distance(new: Tensor, old: Tensor) -> float:
+    """Squared L2 norm of a difference, summed in float64 on the device of `new`.
+
+    In pieces: squares in float64 of a whole embedding would be the peak of an update.
+    """
+    size = CPU_PIECE if new.device.type == "cpu" else DEVICE_PIECE
+    total = torch.zeros((), dtype=torch.float64, device=new.device)
+    for now, was in zip(*(torch.split(side.flatten(), size) for side in (new, old)), strict=True):
+        total += (now.float() - was.to(now.device).float()).double().square().sum()
+    return float(total)
 
 
 def save_state(cell: Path, optimizer: MasterAdamW, *, update: int) -> None:
@@ -134,5 +188,6 @@ def load_state(cell: Path, optimizer: MasterAdamW) -> int:
 
 
 def _placed(value: Tensor, name: str, master: Tensor) -> Tensor:
-    # AdamW keeps its count of steps on the CPU.
-    return value if name == "step" else value.to(master.device, torch.float32)
+    # AdamW keeps its count of steps on the CPU, unless it is fused.
+    is_counted_there = name == "step" and master.device.type not in _FUSED
+    return value if is_counted_there else value.to(master.device, torch.float32)
