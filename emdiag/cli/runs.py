@@ -30,14 +30,17 @@ def list_runs(
 ) -> None:
     """Every run, the one written to last at the end."""
     with console.command(json=as_json, wide=wide) as out:
+        from emdiag.findings.remarks import words_of
         from emdiag.store.run_store import RunStore, summarise
 
         runs = RunStore(store)
         if store != options.STORE:  # the default one is made by the first evaluation
             runs.require()
-        summaries = [summarise(run) for run in runs.runs()]
+        by_path = {run.path: run for run in runs.runs()}
+        summaries = list(runs.left_out.readable(by_path, lambda path: summarise(by_path[path])))
         if as_json:
-            out.result(summaries)
+            reasons = runs.left_out.reasons().items()
+            out.result([*summaries, *({"left_out": file, "reason": why} for file, why in reasons)])
             return
         rows = [
             [
@@ -54,6 +57,8 @@ def list_runs(
             for summary in summaries
         ]
         show_table(table(f"Runs in {store}", _COLUMNS, rows=rows, secondary=_SECONDARY), out)
+        for note in runs.notes():
+            out.say(f"note: {words_of(note)}")
 
 
 def _sampling(sampling: SamplingParams) -> str:

@@ -89,7 +89,14 @@ def report(
         from emdiag.publish.report import report as write
 
         command = ("emdiag", *sys.argv[1:])
-        page = write(*(runs or ()), out=out_file, store=store, home=out.home, command=command)
+        page = write(
+            *(runs or ()),
+            out=out_file,
+            store=store,
+            home=out.home,
+            command=command,
+            progress=out.progress,
+        )
         if as_json:
             out.result({"page": str(page)})
         else:

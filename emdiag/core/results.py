@@ -259,7 +259,12 @@ class Comparison(Record, frozen=True, kw_only=True):
 
 
 class CompareResult(Result, frozen=True, kw_only=True, tag="comparison"):
-    """Comparisons by benchmark, and where there are several their mean, each counted once."""
+    """Comparisons by benchmark, and where there are several their mean, each counted once.
+
+    Attributes:
+        notes: On the store: what could not be read of it, and clocks that disagree.
+    """
 
     comparisons: tuple[Comparison, ...]
     macro: Comparison | None
+    notes: tuple[Remark, ...] = ()

@@ -206,6 +206,7 @@ def comparison_cautions(result: CompareResult) -> tuple[str, ...]:
                 f"problem and {row.right} has {row.right_samples}."
             )
         cautions += [f"{row.benchmark}: {note}" for note in note_sentences(row.notes)]
+    cautions += note_sentences(result.notes)
     cautions.append(
         "One run of each checkpoint: another training seed could move the difference by more "
         "than its interval."

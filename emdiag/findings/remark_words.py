@@ -53,6 +53,18 @@ _NOTES: Final = {
     "on-one-side-only": "{problems:count problem was|problems were} measured on one side only, "
     "and left out",
     "same-run": "both sides are the same run",
+    "left-out": "left out, since it cannot be read: {file}: {reason}",
+    "clock-ahead": "results in {store} are dated {hours:short} hours ahead of this machine's "
+    "clock; they are taken in the order in which they were written",
+    "other-texts": "{samples:count grade|grades} of {run} {samples:verb is|are} of texts that were "
+    "edited, drawn anew or taken away since, and count no more; `emdiag eval` grades what lies in "
+    "their place",
+    "graded-anew": "{samples:count sample|samples} of {run} {samples:verb is|are} graded anew: "
+    "their texts were edited, or drawn in the place of others, since they were graded",
+    "drawn-anew": "{samples:count sample|samples} of {run} {samples:verb is|are} drawn anew, since "
+    "the lines that held them are gone; "
+    "{is_same:either this engine draws the same texts again|their texts may differ, and are graded "
+    "anew}",
     "one-seed": "one seed alone does not say how much seeds differ: train more with --seeds",
     "two-seeds": "95 % intervals over only two seeds cover 86 to 97 %, and half of that where "
     "one seed in five fails",

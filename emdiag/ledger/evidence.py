@@ -20,7 +20,8 @@ from emdiag.core.results import EvaluateResult
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainManifest
-from emdiag.store.files import read_result
+from emdiag.store.files import read_result, result_order
+from emdiag.store.left_out import LeftOut
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.stored.find_runs import graded, main_grading, require_run
@@ -54,6 +55,7 @@ class Evidence:
         manifests: Digest to what a trained checkpoint says of itself, if it is still there.
         runs: Every run, store by store.
         studies, sweeps: In the order they were written.
+        left_out: What of the stores could not be read; neither verdicts nor arms come of it.
     """
 
     arms: tuple[Arm, ...]
@@ -62,6 +64,7 @@ class Evidence:
     studies: tuple[LogitSkewResult, ...]
     sweeps: tuple[TemperatureSweepResult, ...]
     stores: tuple[Path, ...]
+    left_out: LeftOut
 
     @cached_property
     def measured(self) -> BySetting:
@@ -177,6 +180,7 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
             file holds no result.
     """
     whole: dict[Path, None] = {}
+    left_out = LeftOut()
     runs: list[Run] = []
     results: dict[Path, AnyResult] = {}
     if not names and not expanded(out).is_file():
@@ -188,30 +192,33 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
             whole.setdefault(path.parent.parent.resolve())
         elif path.is_dir() and not (path / "spec.json").is_file():
             whole.setdefault(path.resolve())
-            results |= _results(path)
+            results |= _results(path, left_out)
         else:
             runs.append(require_run(name, store=RunStore(out)))
-            results |= _results(path.resolve().parent.parent if path.is_dir() else out)
+            runs[-1].check()
+            results |= _results(path.resolve().parent.parent if path.is_dir() else out, left_out)
     for root in whole:
         if not any((root / name).is_dir() for name in _FOLDERS):
             raise PlanError("the folder holds no runs and no results", folder=root)
-        runs += RunStore(root).runs()
-    return _evidence(results, runs)
+        store = RunStore(root)
+        runs += [run for run in store.runs() if store.is_readable(run)]
+        left_out.update(store.left_out)
+    return _evidence(results, runs, left_out)
 
 
-def _results(root: Path) -> dict[Path, AnyResult]:
-    return {
-        file: read_result(file, record)
-        for record in _RECORDS
-        for file in sorted((root / record.folder).glob("*.json"))
-    }
+def _results(root: Path, left_out: LeftOut) -> dict[Path, AnyResult]:
+    def read(file: Path) -> tuple[Path, AnyResult]:
+        return file, read_result(file, *_RECORDS)
+
+    files = (file for record in _RECORDS for file in (root / record.folder).glob("*.json"))
+    return dict(left_out.readable(files, read))
 
 
-def _evidence(results: dict[Path, AnyResult], runs: list[Run]) -> Evidence:
-    """Results in the order they were written; their file names begin with the time."""
-    ordered = [results[file] for file in sorted(results, key=lambda file: file.name)]
+def _evidence(results: dict[Path, AnyResult], runs: list[Run], left_out: LeftOut) -> Evidence:
+    """Results in the order they were written."""
+    ordered = [results[file] for file in sorted(results, key=result_order)]
     once = tuple({run.path.resolve(): run for run in runs}.values())
-    manifests = _manifests(ordered)
+    manifests = _manifests(ordered, left_out)
     return Evidence(
         arms=_arms(ordered, manifests),
         manifests=manifests,
@@ -219,6 +226,7 @@ def _evidence(results: dict[Path, AnyResult], runs: list[Run]) -> Evidence:
         studies=tuple(result for result in ordered if isinstance(result, LogitSkewResult)),
         sweeps=tuple(result for result in ordered if isinstance(result, TemperatureSweepResult)),
         stores=tuple(dict.fromkeys(run.path.parent.parent for run in once)),
+        left_out=left_out,
     )
 
 
@@ -293,7 +301,7 @@ def _without_parts(arms: list[Arm]) -> tuple[Arm, ...]:
     return tuple(kept)
 
 
-def _manifests(results: Sequence[AnyResult]) -> dict[str, TrainManifest]:
+def _manifests(results: Sequence[AnyResult], left_out: LeftOut) -> dict[str, TrainManifest]:
     places: dict[str, str] = {}
     for result in results:
         if isinstance(result, EvaluateResult):
@@ -301,14 +309,18 @@ def _manifests(results: Sequence[AnyResult]) -> dict[str, TrainManifest]:
         else:
             for arm in result.arms:
                 places |= dict(zip(arm.digests, arm.checkpoints, strict=True))
-    manifests = {digest: _manifest(place) for digest, place in places.items()}
+    manifests = {digest: _manifest(place, left_out) for digest, place in places.items()}
     return {digest: manifest for digest, manifest in manifests.items() if manifest is not None}
 
 
-def _manifest(place: str) -> TrainManifest | None:
+def _manifest(place: str, left_out: LeftOut) -> TrainManifest | None:
     """What a checkpoint says of itself; None where it is gone, or was not trained here."""
     try:
         folder = followed(place)
     except StoreError:  # the training folder has changed since
         return None
-    return read_manifest(folder)
+    try:
+        return read_manifest(folder)
+    except StoreError as error:
+        left_out.add(error)
+        return None

@@ -90,7 +90,7 @@ def _wrong_by_chance(results: Sequence[ClaimResult]) -> Remark:
 
 def _notes(evidence: Evidence, fairness: Sequence[Fairness]) -> list[Remark]:
     unknown = tuple(arm.label for arm in evidence.arms if evidence.role(arm) is None)
-    notes = fairness_notes(evidence, fairness)
+    notes = [*evidence.left_out.notes(), *fairness_notes(evidence, fairness)]
     if unknown:
         notes.append(remark("roles-unknown", labels=unknown))
     benchmarks = tuple(sorted({run.spec.benchmark for run in evidence.runs}))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from pathlib import Path
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.runs import Provenance
@@ -12,8 +14,9 @@ from emdiag.findings.remarks import words_of
 from emdiag.publish.commands import DrawnSession, distinct_commands, recreating_commands
 from emdiag.publish.samples import SampledRun, page_samples
 from emdiag.publish.sources import Sources, checkpoint_of
+from emdiag.store.left_out import LeftOut
 from emdiag.store.provenance import version_notes
-from emdiag.store.run_store import Run
+from emdiag.store.run_store import Run, RunStore
 from emdiag.store.session import Session
 from emdiag.store.training_folder import read_manifest
 from emdiag.studies.stored.problems import RunProblems, problems_of_runs
@@ -32,6 +35,8 @@ def page_context(sources: Sources, session: Session) -> Context:
     Raises:
         JournalError: A run cannot be read.
     """
+    readable = tuple(column for column in sources.runs if session.store.is_readable(column.run))
+    sources = replace(sources, runs=readable)
     benchmarks = problems_of_runs([column.run for column in sources.runs], home=session.home)
     work = [
         *(
@@ -46,7 +51,8 @@ def page_context(sources: Sources, session: Session) -> Context:
     )
     by_label = _by_label(checkpoints)
     absent = [words_of(problems.note) for problems in benchmarks.values() if problems.note]
-    cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints), *absent]
+    cautions = [*sources.cautions, *_cautions(sources.runs, checkpoints, session.store), *absent]
+    cautions += map(words_of, session.store.notes())
     noted = " ".join(map(words_of, sources.notes))
     described = {
         f"checkpoint {label}": ["; ".join(map(_described, seeds))]
@@ -69,12 +75,17 @@ def page_context(sources: Sources, session: Session) -> Context:
 
 
 def training_leaks(
-    checkpoints: Iterable[CheckpointRef], measured: Mapping[str, Set[str]]
+    checkpoints: Iterable[CheckpointRef],
+    measured: Mapping[str, Set[str]],
+    *,
+    left_out: LeftOut | None = None,
 ) -> list[str]:
     """Checkpoints that were trained on problems of a benchmark that they are measured on."""
-    notes = []
+    notes, left_out = [], left_out or LeftOut()
     for checkpoint in checkpoints:
-        manifest = read_manifest(checkpoint.path)
+        places = [Path(checkpoint.path)]
+        manifests = left_out.readable(places, lambda place: read_manifest(str(place)))
+        manifest = next(manifests, None)
         trained_on = manifest.problem_ids if manifest else ()
         is_whole = len(trained_on) < _PROBLEM_IDS_KEPT
         for benchmark, ids in measured.items():
@@ -190,7 +201,9 @@ def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) -> list[str]:
+def _cautions(
+    runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef], store: RunStore
+) -> list[str]:
     sessions = {column.run.key: column.run.provenance() for column in runs}
     notes = [
         origin.not_closed(column.label, column.run.path.name)
@@ -203,7 +216,7 @@ def _cautions(runs: Sequence[SampledRun], checkpoints: Sequence[CheckpointRef]) 
     for column in runs:
         ids = column.run.completions().problem_ids
         measured.setdefault(column.run.spec.benchmark, set()).update(ids)
-    return [*notes, *training_leaks(checkpoints, measured)]
+    return [*notes, *training_leaks(checkpoints, measured, left_out=store.left_out)]
 
 
 def facts(values: Mapping[str, Sequence[object]]) -> tuple[Fact, ...]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from emdiag.core.claims import ClaimsResult
 from emdiag.core.paths import page_path
+from emdiag.core.protocols import Progress
 from emdiag.core.records import Result
 from emdiag.core.training import TrainResult
 from emdiag.findings import origin
 from emdiag.findings.page import Page
+from emdiag.findings.remarks import words_of
 from emdiag.publish.context import page_context
 from emdiag.publish.kinds import kind_of
 from emdiag.publish.runs import evaluation_of_runs
@@ -40,6 +42,7 @@ def report(
     store: str | Path = "emdiag-out",
     home: str | Path | None = None,
     command: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> Path:
     """Write one page of what was measured before; the Python twin of `emdiag report`.
 
@@ -52,21 +55,26 @@ def report(
         store: Folder of runs.
         home: Folder of imported benchmarks; the platform's data folder by default.
         command: What the user typed, for the page to repeat.
+        progress: Told what of the store cannot be read; silent by default.
 
     Raises:
         PlanError: A name means nothing that can be reported.
         StoreError: A file cannot be read, or the page cannot be written.
     """
-    session = open_session(store, home=home, command=command)
+    session = open_session(store, home=home, command=command, progress=progress)
     if out is not None:
         page_path(out)
     targets = find_targets([str(name) for name in runs], store=session.store)
     path = Path(out) if out is not None else _default_path(targets, store=session.store)
     parts = _results(targets, home=session.home)
     if len(parts) > 1:
-        return write_page(study_of(parts, session), path)
-    (only,) = parts
-    return write_report(only.result, path, replace(session, store=only.store))
+        page = study_of(parts, session)
+    else:
+        page = result_page(parts[0].result, replace(session, store=parts[0].store))
+    for store_read in {id(part.store): part.store for part in parts}.values():
+        for note in store_read.notes():
+            session.progress.note(words_of(note))
+    return write_page(page, path)
 
 
 def write_report(result: Result, path: Path, session: Session) -> Path:

@@ -22,6 +22,7 @@ from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.findings.page import Fact
 from emdiag.publish.samples import SampledRun
 from emdiag.store.files import read_record
+from emdiag.store.left_out import LeftOut
 from emdiag.store.provenance import read_sessions
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
@@ -177,7 +178,7 @@ def logit_sources(result: LogitSkewResult, store: RunStore) -> Sources:
         if name in runs:
             columns.setdefault(name, SampledRun(run=runs[name], label=text.writer))
     read = [column.run for column in columns.values()]
-    sessions = _read_sessions(read, result)
+    sessions = _read_sessions(read, result, store.left_out)
     has_command = any(session.command for session in sessions)
     return Sources(
         runs=tuple(columns.values()),
@@ -224,16 +225,20 @@ def _logit_command(result: LogitSkewResult, runs: Sequence[Run]) -> tuple[str, .
     return LogitSkewPlan.of(options).command()
 
 
-def _read_sessions(runs: Iterable[Run], result: LogitSkewResult) -> list[Provenance]:
+def _read_sessions(
+    runs: Iterable[Run], result: LogitSkewResult, left_out: LeftOut
+) -> list[Provenance]:
     """Sessions in which checkpoints of this study read these texts."""
     digests = {digest for arm in result.arms for digest in arm.digests}
-    sessions = []
-    for run in runs:
-        for file in sorted(run.path.glob("logits-*/reading.json")):
-            spec = read_record(file, ReadingSpec, hint="restore the file")
-            if spec.checkpoint_digest in digests:
-                sessions += read_sessions(file.parent / "provenance.jsonl")
-    return sessions
+
+    def sessions_of(file: Path) -> list[Provenance]:
+        spec = read_record(file, ReadingSpec, hint="restore the file")
+        if spec.checkpoint_digest not in digests:
+            return []
+        return read_sessions(file.parent / "provenance.jsonl")
+
+    files = (file for run in runs for file in sorted(run.path.glob("logits-*/reading.json")))
+    return list(chain.from_iterable(left_out.readable(files, sessions_of)))
 
 
 def _of_arms(arms: Iterable[Arm]) -> tuple[CheckpointRef, ...]:
@@ -254,6 +259,9 @@ def _of_arm(arm: Arm, number: int) -> CheckpointRef:
 
 def _training_marks(folder: str) -> dict[str, Any]:
     """What training wrote beside the weights, if it did."""
-    manifest = read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except StoreError:  # whoever looks at what it was trained on says so
+        return {}
     names = ("stage", "recipe", "train_seed", "update")
     return {name: getattr(manifest, name) for name in names} if manifest is not None else {}

@@ -12,7 +12,7 @@ from emdiag.core.records import Result
 from emdiag.findings.numbers import count
 from emdiag.publish.kinds import FOLDERS, RECORDS
 from emdiag.publish.training import training_of
-from emdiag.store.files import read_result
+from emdiag.store.files import read_result, result_order
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import is_training_folder
 from emdiag.studies.stored.find_runs import find_run
@@ -35,16 +35,21 @@ def find_targets(names: Sequence[str], *, store: RunStore) -> list[Target]:
         StoreError: A file or folder cannot be read.
     """
     if not names:
-        files = result_files(store)
-        if not files:
+        files = sorted(result_files(store), key=result_order, reverse=True)
+        last = next(store.left_out.readable(files, lambda file: _of_file(file, store=store)), None)
+        if last is None:
             raise _empty(store)
-        return [_of_file(max(files, key=lambda file: file.name), store=store)]
+        return [last]
     return [target for name in names for target in _of_name(name, store=store)]
 
 
 def result_files(store: RunStore) -> list[Path]:
     """Every stored result, by kind, the last one of each kind at its end."""
-    return [file for folder in FOLDERS for file in sorted((store.root / folder).glob("*.json"))]
+    return [
+        file
+        for folder in FOLDERS
+        for file in sorted((store.root / folder).glob("*.json"), key=result_order)
+    ]
 
 
 def is_store(folder: Path) -> bool:
@@ -69,14 +74,14 @@ def _of_name(name: str, *, store: RunStore) -> list[Target]:
 
 def _of_store(store: RunStore) -> list[Target]:
     """The last result of each kind and the claims; where there is no result, every run."""
-    files = result_files(store)
-    last = {file.parent.name: file for file in files}
+    targets = store.left_out.readable(result_files(store), lambda file: _of_file(file, store=store))
+    last = {type(target.subject): target for target in targets}
     if last:
         from emdiag.ledger.run import claims
 
         measured = claims(store=store.root)
         judged = [Target(name="claims", subject=measured, store=store)] if measured.claims else []
-        return [*(_of_file(file, store=store) for file in last.values()), *judged]
+        return [*last.values(), *judged]
     runs = [Target(name=run.path.name, subject=run, store=store) for run in store.runs()]
     if not runs:
         raise _empty(store)

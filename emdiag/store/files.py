@@ -16,11 +16,14 @@ from emdiag.core.codec import decode, encode
 from emdiag.core.errors import RunLockedError, RunMismatchError, StoreError, system_errors_as
 from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.protocols import Progress
+from emdiag.core.reading import UNREADABLE, InputFile, reason_of
 from emdiag.core.records import Record, Result
 from emdiag.store.legacy import upgraded
 
 R = TypeVar("R", bound=Record)
 ResultT = TypeVar("ResultT", bound=Result)
+
+_MOST_DIGITS = 24
 
 LONGEST_WAIT_S = 3600.0
 """For another process to give back what this one needs to go on."""
@@ -32,10 +35,12 @@ def read_record(path: Path, kind: type[R], *, hint: str) -> R:
     Raises:
         StoreError: The file cannot be read, or holds something else; `hint` says what to do.
     """
+    source = InputFile(path=path, what=f"a {kind.__name__}", error=StoreError, hint=hint)
     try:
-        return decode(path.read_bytes(), kind)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise StoreError(f"cannot read a {kind.__name__}: {error}", file=path, hint=hint) from error
+        return decode(source.content(), kind)
+    except UNREADABLE as error:
+        message = f"cannot read a {kind.__name__}: {reason_of(error)}"
+        raise StoreError(message, file=path, hint=hint) from error
 
 
 def settle_spec(path: Path, spec: Record, *, mismatch: str, hint: str) -> None:
@@ -63,12 +68,15 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
     Raises:
         StoreError: The file cannot be read, is no JSON, or holds something else.
     """
+    source = InputFile(
+        path=path, what="a result", error=StoreError, hint="restore the file, or move it away"
+    )
     try:
-        plain = upgraded(msgspec.json.decode(path.read_bytes()))
-    except OSError as error:
-        raise StoreError(f"cannot read the result: {error.strerror}", file=path) from error
-    except msgspec.DecodeError as error:
-        raise StoreError(f"the file is not JSON: {error}", file=path) from error
+        plain = upgraded(msgspec.json.decode(source.content()))
+    except UNREADABLE as error:
+        raise source.refused(f"it is not JSON: {reason_of(error)}") from error
+    except (KeyError, TypeError, AttributeError) as error:  # of an earlier version, and damaged
+        raise source.refused(f"it is no result of version 0.1.0: {error!r}") from error
     kind = plain.get("kind") if isinstance(plain, dict) else None
     record = next((record for record in records if record.kind() == kind), None)
     if record is None:
@@ -81,11 +89,15 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
     try:
         return msgspec.convert(plain, record)
     except msgspec.ValidationError as error:
-        raise StoreError(
-            f"cannot read a {record.__name__}: {error}",
-            file=path,
-            hint="restore the file, or move it away",
-        ) from error
+        message = f"cannot read a {record.__name__}: {error}"
+        raise StoreError(message, file=path, hint=source.hint) from error
+
+
+def result_order(file: Path) -> tuple[int, str]:
+    """Sorts files of results in the order in which they were written; see `RunStore.save`."""
+    number = file.name.partition("-")[0]
+    is_number = number.isdecimal() and len(number) <= _MOST_DIGITS
+    return int(number) if is_number else 0, file.name
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from emdiag.core.files import make_folder, write_atomically
 from emdiag.core.grades import Grade, is_second_grader
 from emdiag.core.protocols import Progress
 from emdiag.core.records import Record, Result
-from emdiag.core.results import EvaluateResult
+from emdiag.core.results import EvaluateResult, Remark, remark
 from emdiag.core.runs import (
     EntropySpec,
     GradingSpec,
@@ -27,8 +27,9 @@ from emdiag.core.runs import (
     SampleEntropy,
 )
 from emdiag.core.sampling import Completion
-from emdiag.store.files import ResultT, held, read_record, read_result, settle_spec
+from emdiag.store.files import ResultT, held, read_record, read_result, result_order, settle_spec
 from emdiag.store.journal import JournalWriter
+from emdiag.store.left_out import LeftOut
 from emdiag.store.legacy import named_problems_files
 from emdiag.store.provenance import read_sessions
 from emdiag.store.samples import (
@@ -41,6 +42,9 @@ from emdiag.store.samples import (
 _T = TypeVar("_T", bound=Record)
 
 _KEY_SHOWN = 12
+_HOUR_NS = 3_600_000_000_000
+_AHEAD_H = 1 / 60
+"""Clocks of several machines differ by seconds."""
 _RESTORE = "restore the file, or move its run folder away"
 
 
@@ -87,6 +91,17 @@ class Run:
             grades.hide_other_texts(self.completions())
         return grades
 
+    def check(self) -> None:
+        """Read every line of sessions, completions and grades.
+
+        Raises:
+            StoreError: One cannot be read.
+        """
+        self.provenance()
+        self.completions()
+        for grading in self.gradings():
+            self.grades(digest(grading))
+
     def heads(self, grade_key: str | None = None) -> SampleRows:
         """Which samples were drawn, or graded under a key; neither texts nor tokens are read."""
         file = (
@@ -101,7 +116,7 @@ class Run:
 
         Those of a second grader come before all others: the last one is the main grader's.
         """
-        files = sorted(self.path.glob("grading-*.json"), key=lambda file: file.stat().st_mtime_ns)
+        files = sorted(self.path.glob("grading-*.json"), key=_written)
         specs = [_read(file, GradingSpec) for file in files]
         return sorted(specs, key=lambda spec: not is_second_grader(spec.grader))
 
@@ -136,6 +151,7 @@ class Run:
             )
             try:
                 yield
+                _make_last(spec, self.path.parent.glob("*/*"))
             except BaseException:
                 if is_new and not any(self.path.glob("*.jsonl")):
                     spec.unlink(missing_ok=True)  # nothing was drawn: this is no run
@@ -148,7 +164,9 @@ class Run:
     def grade_writer(self, grading: GradingSpec) -> JournalWriter[Grade]:
         """Appends grades under `grading`, which becomes the one used last."""
         key = digest(grading)
-        write_atomically(self.path / f"grading-{key[:_KEY_SHOWN]}.json", encode(grading))
+        file = self.path / f"grading-{key[:_KEY_SHOWN]}.json"
+        write_atomically(file, encode(grading))
+        _make_last(file, self.path.glob("grading-*.json"))
         return JournalWriter(self._grades_path(key))
 
     def provenance_writer(self) -> JournalWriter[Provenance]:
@@ -217,10 +235,15 @@ def summarise(run: Run) -> RunSummary:
 
 
 class RunStore:
-    """A folder of runs, `emdiag-out` unless said otherwise; each run is opened once."""
+    """A folder of runs, `emdiag-out` unless said otherwise; each run is opened once.
+
+    Attributes:
+        left_out: What could not be read of it so far.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.left_out = LeftOut()
         self._runs: dict[Path, Run] = {}
         self._others: dict[Path, RunStore] = {}
 
@@ -258,42 +281,62 @@ class RunStore:
     def save(self, result: Result) -> Path:
         """Write a result down in the folder of its kind.
 
+        Its name begins with the time in nanoseconds, or with a greater number than any before it:
+        what is written last comes last, whatever the clock says.
+
         Raises:
             StoreError: It cannot be written; the samples behind it are kept.
         """
         assert result.folder, "a result that is only printed"
         folder = self.root / result.folder
-        path = folder / f"{time.time_ns()}-{os.getpid()}.json"
+        number = max(time.time_ns(), self._last_number() + 1)
+        path = folder / f"{number}-{os.getpid()}.json"
         with system_errors_as("the result cannot be written", file=path):
             make_folder(folder)
             write_atomically(path, encode(result))
         return path
 
     def saved(self, record: type[ResultT]) -> list[ResultT]:
-        """Every result of a kind, the last one written at the end.
-
-        Raises:
-            StoreError: One cannot be read.
-        """
+        """Every result of a kind, the last one written at the end; `left_out` has the others."""
         assert record.folder, "a result that is only printed"
-        files = sorted((self.root / record.folder).glob("*.json"))
-        return [read_result(file, record) for file in files]
+        files = sorted((self.root / record.folder).glob("*.json"), key=result_order)
+        return list(self.left_out.readable(files, lambda file: read_result(file, record)))
 
     def results(self) -> list[EvaluateResult]:
         """Every evaluation; its labels are what `compare` knows checkpoints by."""
         return self.saved(EvaluateResult)
 
     def runs(self) -> list[Run]:
-        """Every run in this store, the one written to last at the end.
+        """Every run in this store, the one written to last at the end; `left_out` has the others.
 
-        Raises:
-            StoreError: A specification cannot be read.
+        Its samples and grades are not looked at: see `is_readable`.
         """
-        files = sorted(
-            (self.root / "runs").glob("*/spec.json"),
-            key=lambda spec: max(file.stat().st_mtime_ns for file in spec.parent.iterdir()),
-        )
-        return [self._opened(file.parent, _read(file, RunSpec)) for file in files]
+        folders = sorted((self.root / "runs").glob("*/"), key=_last_written)
+        folders = [folder for folder in folders if _holds_run(folder)]
+        return list(self.left_out.readable(folders, self._run_at))
+
+    def is_readable(self, run: Run) -> bool:
+        """Whether every line of a run can be read, its texts too; `left_out` says why it cannot."""
+        try:
+            run.check()
+        except StoreError as error:
+            self.left_out.add(error)
+            return False
+        return True
+
+    def notes(self) -> tuple[Remark, ...]:
+        """What was left out of this store and of those opened from it, and clocks that disagree."""
+        ahead_h = (self._last_number() - time.time_ns()) / _HOUR_NS
+        is_ahead = ahead_h > _AHEAD_H
+        clock = (remark("clock-ahead", store=str(self.root), hours=ahead_h),) if is_ahead else ()
+        opened = (note for store in self._others.values() for note in store.notes())
+        return (*self.left_out.notes(), *clock, *opened)
+
+    def _last_number(self) -> int:
+        return max((result_order(file)[0] for file in self.root.glob("*/*-*.json")), default=0)
+
+    def _run_at(self, folder: Path) -> Run:
+        return self._opened(folder, _read(folder / "spec.json", RunSpec))
 
     def run_in(self, folder: Path) -> Run | None:
         """The run that a folder is, in this store or in another one; None where it is none.
@@ -304,14 +347,41 @@ class RunStore:
         file, place = folder / "spec.json", folder.resolve()
         if not file.is_file():
             return None
-        own = (run for run in self.runs() if run.path.resolve() == place)
-        return next(own, None) or self._opened(folder, _read(file, RunSpec))
+        own = self.root / "runs" / place.name
+        return self._run_at(own if own.resolve() == place else folder)
 
     def _opened(self, path: Path, spec: RunSpec) -> Run:
         run = self._runs.get(path)
         if run is None or run.spec != spec:
             run = self._runs[path] = Run(path, spec)
         return run
+
+
+def _last_written(folder: Path) -> int:
+    """When a file of a folder was last written to; 0 where all of it is gone meanwhile."""
+    times = [0]
+    with suppress(FileNotFoundError):
+        times += [_written(file) for file in folder.iterdir()]
+    return max(times)
+
+
+def _written(file: Path) -> int:
+    try:
+        return file.lstat().st_mtime_ns
+    except FileNotFoundError:  # a temporary file, or a run that was given up
+        return 0
+
+
+def _holds_run(folder: Path) -> bool:
+    """Whether a folder is a run, even one that lost its specification."""
+    return os.path.lexists(folder / "spec.json") or any(folder.glob("*.jsonl"))
+
+
+def _make_last(file: Path, files: Iterable[Path]) -> None:
+    """Date a file after all others of `files`, where a clock that was ahead dated one later."""
+    latest = max((_written(other) for other in files if other != file), default=0)
+    if _written(file) <= latest:
+        os.utime(file, ns=(latest + 1, latest + 1))
 
 
 def _file_name(text: str) -> str:

@@ -593,13 +593,19 @@ def test_the_command_shows_the_verdict_in_a_word_and_a_sign(tmp_path: Path) -> N
     assert json.loads(again.stdout)["claims"][0]["id"] == "C01"
 
 
-def test_a_damaged_grade_is_named_and_not_left_out_of_a_verdict(tmp_path: Path) -> None:
+def test_a_run_with_a_damaged_grade_is_named_and_enters_no_verdict(tmp_path: Path) -> None:
     write_greedy(tmp_path)
     (first, *_) = sorted((tmp_path / "runs").glob("*/grades-*.jsonl"))
     lines = first.read_text().splitlines(keepends=True)
     first.write_text(lines[0] + "{damaged\n" + "".join(lines[1:]))
-    with pytest.raises(JournalError, match="grades-"):
-        judged(tmp_path, "C01")
+    result = emdiag.claims(store=tmp_path)
+    (note,) = [note for note in result.notes if note.code == "left-out"]
+    assert note.values["file"] == str(first)
+    assert "line 2 is not a Grade" in words_of(note)
+    first.parent.rename(tmp_path / "away")
+    assert emdiag.claims(store=tmp_path).claims == result.claims
+    with pytest.raises(JournalError, match="line 2 is not a Grade"):
+        emdiag.claims([str(tmp_path / "away")], store=tmp_path)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -191,8 +191,13 @@ def test_a_damaged_specification_is_named(tmp_path: Path) -> None:
     with run.writing():
         pass
     (run.path / "spec.json").write_bytes(b"{}")
+    store = RunStore(tmp_path)
+    assert store.runs() == []
+    (note,) = store.notes()
+    assert str(run.path / "spec.json") in words_of(note)
+    assert "cannot read a RunSpec" in words_of(note)
     with pytest.raises(StoreError, match="cannot read a RunSpec"):
-        RunStore(tmp_path).runs()
+        store.run_in(run.path)
 
 
 def test_the_grading_used_last_comes_last(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from emdiag.core.digest import digest
 from emdiag.core.errors import naming
 from emdiag.core.protocols import Sampler
+from emdiag.core.results import remark
 from emdiag.core.sampling import SampleRequest
 from emdiag.engines.open import open_sampler
 from emdiag.engines.requests import one_for_each
+from emdiag.findings.remarks import words_of
 from emdiag.store.provenance import start_session, working
 from emdiag.store.session import Session
 from emdiag.studies.evaluate.plan import EvaluatePlan
@@ -66,6 +69,7 @@ def _draw_reading(
         command=session.command,
         problems_file=reading.problems_file,
     )
+    _note_drawn_before(reading, requests, sampler, session)
     total = len(reading.problems) * reading.samples
     with (
         working(reading.run.provenance_writer(), drawing) as work,
@@ -79,3 +83,20 @@ def _draw_reading(
             work.samples += 1
             work.tokens += len(completion.token_ids)
             stage.advance(tokens=len(completion.token_ids))
+
+
+def _note_drawn_before(
+    reading: EvalTask, requests: Sequence[SampleRequest], sampler: Sampler, session: Session
+) -> None:
+    """Say which samples have a grade and no text any more, and whether they come back as they were.
+
+    Seeds are of each sample, so that an engine that is deterministic repeats itself.
+    """
+    run = reading.run
+    graded = [run.heads(digest(grading)) for grading in run.gradings()]
+    samples = [(request.problem_id, request.sample_index) for request in requests]
+    again = sum(any(rows.row(sample) is not None for rows in graded) for sample in samples)
+    if again:
+        is_same = sampler.info.deterministic
+        note = remark("drawn-anew", samples=again, run=run.path.name, is_same=is_same)
+        session.progress.note(words_of(note))

@@ -9,8 +9,10 @@ from emdiag.core.errors import StoreError
 from emdiag.core.grades import Grade, Judgement
 from emdiag.core.problems import Problem, gold_of
 from emdiag.core.protocols import Grader, Progress
+from emdiag.core.results import remark
 from emdiag.core.runs import GradingSpec
 from emdiag.core.sampling import Completion
+from emdiag.findings.remarks import words_of
 from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.store.samples import StoredCompletions, StoredGrades
 from emdiag.studies.evaluate.task import EvalTask
@@ -50,6 +52,10 @@ def _grade_missing(
         _refuse_lost(reading, drawn)
         with reading.run.grade_writer(spec) as journal:
             done = reading.run.grades(digest(spec))
+            if done.hidden:
+                name = reading.run.path.name
+                note = remark("graded-anew", samples=len(done.hidden), run=name)
+                progress.note(words_of(note))
             waiting = _ungraded(reading, drawn, done)
             total = sum(map(len, waiting.values()))
             if not total:

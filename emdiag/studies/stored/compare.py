@@ -51,7 +51,8 @@ def compare(
             f"`margin` must be a share of at least 0 and below 1, got {margin!r}",
             hint="--margin counts in points: from 0 to below 100",
         )
-    pairs = find_pairs(left, right, store=RunStore(Path(store)))
+    runs = RunStore(Path(store))
+    pairs = find_pairs(left, right, store=runs)
     if benchmarks:
         known = [side.run.spec.benchmark for side, _ in pairs]
         for name in benchmarks:
@@ -61,7 +62,8 @@ def compare(
                     shared=", ".join(known),
                 )
         pairs = [pair for pair in pairs if pair[0].run.spec.benchmark in benchmarks]
-    return compare_outcomes(pairs, margin=margin)
+    result = compare_outcomes(pairs, margin=margin)
+    return msgspec.structs.replace(result, notes=runs.notes())
 
 
 def compare_outcomes(
@@ -198,6 +200,7 @@ def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[Remark, ...
         notes.append(remark("on-one-side-only", problems=lonely))
     if left.run.key == right.run.key:
         notes.append(remark("same-run"))
+    notes += [note for side in (left, right) for note in side.notes]
     return tuple(notes)
 
 

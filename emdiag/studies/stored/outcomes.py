@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.grades import Grade, Verdict, check_decided, is_outside_grader
-from emdiag.core.results import ProblemScore, TextRates
+from emdiag.core.results import ProblemScore, Remark, TextRates, remark
 from emdiag.core.sampling import Completion
 from emdiag.measure.answers import REPEATED_ABOVE, repeated_share, score_samples
 from emdiag.store.run_store import Run
@@ -64,6 +64,12 @@ class Outcomes:
             JournalError: The run's completions cannot be read.
         """
         return tuple(self.texts())
+
+    @property
+    def notes(self) -> tuple[Remark, ...]:
+        """How many grades of the run do not count, since their texts have changed."""
+        hidden = len(self.graded.hidden)
+        return (remark("other-texts", samples=hidden, run=self.run.path.name),) if hidden else ()
 
     def texts(self) -> Iterator[Completion]:
         """The same one after another, without holding them."""

@@ -72,8 +72,11 @@ def regrade(  # noqa: PLR0913 - a doorway: each has a default and a name
         meant = [pair for name in names for pair in runs_named(name, store=session.store)]
         by_key = {run.key: (label, run) for label, run in meant}
         regraded = [_regrade_run(run, label, pool, session) for label, run in by_key.values()]
-    notes = dict.fromkeys(note for regraded_run in regraded for note in _notes(regraded_run))
-    return RegradeResult(runs=tuple(regraded), notes=tuple(notes), store=str(session.store.root))
+    notes = [note for regraded_run in regraded for note in _notes(regraded_run)]
+    notes += session.store.notes()
+    return RegradeResult(
+        runs=tuple(regraded), notes=tuple(dict.fromkeys(notes)), store=str(session.store.root)
+    )
 
 
 def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> RegradedRun:
