@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,7 @@ def _refuse_foreign_code(file: Path, config: dict[str, Any]) -> None:
     """Code that is fetched by name from a hub runs like code in the folder."""
     for where, value in _walk(config):
         name = where.rpartition(".")[2].removeprefix("_")
-        if (name in _KERNELS and _has_slash(value)) or (name == "use_kernels" and value):
+        if (name in _KERNELS and _names_kernel(value)) or (name == "use_kernels" and value):
             raise CheckpointError(
                 f"the configuration asks for code of others: {where} is {value!r}",
                 file=file,
@@ -202,9 +203,12 @@ def _refuse_foreign_code(file: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _has_slash(value: object) -> bool:
-    names = value.values() if isinstance(value, dict) else [value]
-    return any("/" in name for name in names if isinstance(name, str))
+def _names_kernel(value: object) -> bool:
+    """Whether a kernel of a hub would be loaded; flash attention is, where only `kernels` is."""
+    values = value.values() if isinstance(value, dict) else [value]
+    names = [name.removeprefix("paged|") for name in values if isinstance(name, str)]
+    fetched = util.find_spec("kernels") is not None and util.find_spec("flash_attn") is None
+    return any("/" in name or (fetched and name.startswith("flash_")) for name in names)
 
 
 def _refuse_sizes(file: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:

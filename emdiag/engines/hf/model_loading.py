@@ -85,7 +85,10 @@ def load_model(
         )
     _refuse_ignored(model, report, path)
     with checkpoint_errors(
-        "the weights cannot be moved", checkpoint=path, device=device, hint=_HINT
+        "the weights do not fit on the device",
+        checkpoint=path,
+        device=device,
+        hint="take --dtype bfloat16 or a larger device",
     ):
         loaded: PreTrainedModel = model.eval().to(device)
     return loaded

@@ -239,6 +239,14 @@ def test_code_that_is_fetched_by_name_needs_trust(
     resolve_checkpoint(str(folder), label="x", trust_remote_code=True)
 
 
+def test_flash_attention_is_a_kernel_of_a_hub_where_it_is_not_installed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(folder, _attn_implementation="flash_attention_2")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "kernels" or None)
+    assert "_attn_implementation is 'flash_attention_2'" in refusal(folder)
+
+
 @pytest.mark.parametrize("name", ["adapter_model.bin", "x.safetensors"])
 def test_weights_of_another_name_are_refused(folder: Path, name: str) -> None:
     configure(folder, transformers_weights=name)
