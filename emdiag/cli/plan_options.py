@@ -14,6 +14,7 @@ import typer
 
 from emdiag.cli import console, options
 from emdiag.core.errors import PlanError
+from emdiag.core.files import check_file
 from emdiag.core.options import REQUIRED, Field, fields_of
 from emdiag.core.plans import Plan, read_plan_file
 from emdiag.core.records import Result
@@ -80,6 +81,8 @@ def plan_command(
                 _naming(file),
             ):
                 from_file = {} if file is None else kind.by_field(read_plan_file(file))
+                if typed["report"] is not None:
+                    check_file(typed["report"])
                 plan = kind.of({**from_file, **_given(kind, ctx, typed)})
                 session = _session(plan, typed.get("store"), out)
                 call = Call(plan=plan, session=session, out=out, page=typed["report"])

@@ -6,6 +6,7 @@ open, and is moved out of it when it is whole and on the disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -71,6 +72,22 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def check_file(path: Path) -> None:
+    """Refuse before the work what `write_atomically` would refuse after it, as far as is known.
+
+    Raises:
+        StoreError, OSError: As `replacing`.
+    """
+    number = errno.EISDIR if _target(path).is_dir() else 0
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        number = errno.ENOTDIR
+    elif not os.access(above, os.W_OK):
+        number = errno.EROFS if _is_read_only(above) else errno.EACCES
+    if number:
+        raise OSError(number, os.strerror(number), str(path))
 
 
 def make_folder(path: Path) -> None:
@@ -150,6 +167,10 @@ def _target(path: Path) -> Path:
             hint="name another file",
         )
     return path
+
+
+def _is_read_only(folder: Path) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def _settle(partial: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from emdiag.core import files
 from emdiag.core.errors import StoreError
 from emdiag.core.files import (
+    check_file,
     is_removed,
     make_folder,
     open_to_append,
@@ -262,3 +263,35 @@ def test_a_file_that_is_removed_while_it_is_written_is_known(tmp_path: Path) -> 
         assert not is_removed(file)
         (tmp_path / "journal").unlink()
         assert is_removed(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("folder", IsADirectoryError), ("file/a", NotADirectoryError), ("no/file", None),
+        ("file", None), ("pipe", StoreError), ("dangling", StoreError), ("a" * 256, OSError),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, name: str, error: type[Exception] | None
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("old")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    if error is None:
+        check_file(tmp_path / name)
+        return
+    with pytest.raises(error):
+        check_file(tmp_path / name)
+
+
+def test_a_closed_folder_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files.os, "access", lambda *_: False)
+    with pytest.raises(PermissionError):
+        check_file(tmp_path / "no" / "page")
+    monkeypatch.setattr(files, "_is_read_only", lambda _: True)
+    with pytest.raises(OSError, match="Read-only"):
+        check_file(tmp_path / "page")

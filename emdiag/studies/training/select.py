@@ -11,7 +11,7 @@ from typing import Unpack
 from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
 from emdiag.core.errors import PlanError, StoreError, system_errors_as
-from emdiag.core.files import make_folder, write_atomically
+from emdiag.core.files import check_file, make_folder, write_atomically
 from emdiag.core.keywords import SelectKeywords
 from emdiag.core.paths import expanded
 from emdiag.core.plans import spelled_out
@@ -74,6 +74,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
             hint="rank by another criterion, or take a checkpoint with weights",
         )
     target = _target(plan, reading, session.store)
+    check_file(target)
     _check_target(target)
     draw_missing([reading], drawing, session)
     ranked = rank(
