@@ -32,7 +32,6 @@ from emdiag.studies.training.prompt_statistics import measure_prompts
 
 SILENT_WORTH_A_NOTE = 0.25
 _MARK = "selection"
-_UNWRITTEN = "the ranked problems cannot be written"
 """Field that only files of ranked problems have: a file without it is never replaced."""
 
 
@@ -75,7 +74,7 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
             hint="rank by another criterion, or take a checkpoint with weights",
         )
     target = _target(plan, reading, session.store)
-    with system_errors_as(_UNWRITTEN, file=target):
+    with system_errors_as("the ranked problems cannot be written", file=target):
         check_file(target)
     _check_target(target)
     draw_missing([reading], drawing, session)
@@ -209,7 +208,7 @@ def _write_ranked(
         json.dumps({**_row(problem), _MARK: facts}, ensure_ascii=False, allow_nan=False)
         for problem, facts in zip(problems, figures, strict=True)
     ]
-    with system_errors_as(_UNWRITTEN, file=path):
+    with system_errors_as("the ranked problems cannot be written", file=path):
         make_folder(path.parent)
         write_atomically(path, ("\n".join(rows) + "\n").encode())
 
