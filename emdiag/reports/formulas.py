@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from html import unescape
@@ -50,12 +51,14 @@ _EXPANDING: Final = re.compile(r"\\(?:(?:re)?new|provide|let|g?def|edef|Declare)
 
 _TAGS: Final = frozenset(
     (
-        *("math", "mrow", "mstyle", "mphantom", "mi", "mn", "mo", "mtext", "mspace"),
+        *("math", "mrow", "mstyle", "mi", "mn", "mo", "mtext", "mspace"),
         *("mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
         *("mmultiscripts", "mprescripts", "none", "mtable", "mtr", "mtd"),
     )
 )
-_LENGTH: Final = re.compile(r"-?\d(?:\.\d+)?(?:em|ex)|0")
+_LENGTH: Final = re.compile(r"\d(?:\.\d+)?(?:em|ex)|0")
+"""None that moves a sign onto the one before it."""
+
 _WORDS: Final = {
     **dict.fromkeys(
         ("displaystyle", "stretchy", "fence", "accent", "accentunder", "largeop", "symmetric"),
@@ -78,6 +81,15 @@ _NOT_UNDERSTOOD: Final[tuple[type[Exception], ...]] = (
     *(StopIteration, AssertionError),
 )
 """What the library raises on text that is no LaTeX; its own errors share no base class."""
+
+_NO_TEXT: Final = re.compile(
+    r"\\(?:begin|end)\{[a-zA-Z]*\*?\}(?:\{[lcr|@ ]*\})?"  # with the columns of an array
+    r"|\\(?:left|right|middle|[bB]igg?[lrm]?)\s*\."
+    r"|\\(?:color|href|style|class|unicode|rule\{[^{}]*\})\{[^{}]*\}"  # which a page does not take
+    r"|\\[hv]space\*?\{[^{}]*\}|\\\\\s*\[[^\[\]]*\]"
+    r"|\\(?:[a-zA-Z]+|!)"
+)
+"""Parts of a formula that stand for no text of their own."""
 
 _MOST_FORMULAS = 4000
 """Distinct ones of a page, the first in order of worth."""
@@ -124,7 +136,7 @@ def formula_tree(raw: str) -> Tree | None:
         tree = _tree(element, depth=0)
     except _NOT_UNDERSTOOD:
         return None
-    return tree if _size(tree) <= _MOST_NODES else None
+    return tree if _size(tree) <= _MOST_NODES and _is_whole(latex, tree) else None
 
 
 def _inside(raw: str) -> tuple[str, str]:
@@ -135,14 +147,33 @@ def _inside(raw: str) -> tuple[str, str]:
     return raw, display
 
 
+def _is_whole(latex: str, tree: Tree) -> bool:
+    """Whether every letter, digit and sign is on the page, none lost in the conversion."""
+    shown = " ".join(_texts(tree)).strip()
+    return shown != "" and _letters(_NO_TEXT.sub(" ", latex)) <= _letters(shown)
+
+
+def _letters(text: str) -> Counter[str]:
+    plain = unicodedata.normalize("NFKD", text).replace("\N{MINUS SIGN}", "-")
+    return Counter(sign for sign in plain if sign.isalnum() or sign in "+-=/!")
+
+
+def _texts(tree: Tree) -> Iterator[str]:
+    for part in tree[1:]:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, list):
+            yield from _texts(part)
+
+
 def _tree(element: Element, *, depth: int) -> Tree:
     """What a page may show of an element.
 
     Raises:
-        ValueError: It is nested too deeply.
+        ValueError: It is nested too deeply, or would hide text.
     """
-    if depth > _DEEPEST:
-        raise ValueError("too deep")
+    if depth > _DEEPEST or element.tag == "mphantom":
+        raise ValueError("too deep, or hidden")
     tag = element.tag if element.tag in _TAGS else "mrow"
     kept = {
         name: value

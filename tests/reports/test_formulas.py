@@ -163,3 +163,30 @@ def test_formulas_of_problems_come_first_and_then_the_most_frequent() -> None:
 
     assert list(formula_trees(texts, first=["$z$"])) == ["$z$", "$c$", "$b$", "$a$"]
     assert list(formula_trees(texts, first=["$z$"], most=2)) == ["$z$", "$c$"]
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"$\begin{pmatrix}1&2&\end{pmatrix}$",
+        r"$\begin{array}{c}1&2&\end{array}$",
+        r"$\begin{cases}1&2&\end{cases}$",
+        r"$\begin{bmatrix}+&-&\end{bmatrix}$",
+        r"$\begin{matrix}&\end{matrix}$",
+        r"$\boxed{42}\phantom{\boxed{43}}$",
+        r"$\hphantom{7}$",
+        r"$\vphantom{7}x$",
+        r"$x%7$",
+        r"$\textcolor{white}{7}$",
+    ],
+)
+def test_what_would_lose_or_hide_text_stays_raw(latex: str) -> None:
+    assert formula_tree(latex) is None
+
+
+def test_no_space_moves_a_sign_onto_another() -> None:
+    tree = formula_tree(r"$x\hspace{-9em}y\!z$")
+
+    assert tree is not None
+    widths = [part.get("width") for node in walk(tree) for part in node if isinstance(part, dict)]
+    assert [width for width in widths if width] == []
