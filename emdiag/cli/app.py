@@ -43,7 +43,7 @@ app.add_typer(lab.app, name="lab")
 
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"emdiag {version()}")
+        console.Out(json=False).line(f"emdiag {version()}")
         raise typer.Exit
 
 

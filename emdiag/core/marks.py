@@ -46,6 +46,9 @@ _MARK: Final = re.compile(rf"{_HIDDEN.pattern}|\[(?=U\+[0-9A-F]{{4,6}}\])")
 
 _BREAK: Final = re.compile(r"[\t\n]")
 _PLAIN: Final = {
+    **dict.fromkeys(map(chr, range(0x2500, 0x2580)), "-"),
+    **dict.fromkeys(map(chr, range(0x2580, 0x2600)), "#"),
+    **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "*"),
     **dict.fromkeys("\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}", "-"),
     **dict.fromkeys("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}", " "),
     "\N{PLUS-MINUS SIGN}": "+-",
@@ -60,9 +63,6 @@ _PLAIN: Final = {
     "\N{BLACK DOWN-POINTING TRIANGLE}": "v",
     "\N{WHITE DIAMOND}": "?",
     "\N{WORD JOINER}": "",
-    **dict.fromkeys(map(chr, range(0x2500, 0x2580)), "-"),
-    **dict.fromkeys(map(chr, range(0x2580, 0x2600)), "#"),
-    **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "*"),
     **dict.fromkeys("\N{BOX DRAWINGS LIGHT VERTICAL}\N{BOX DRAWINGS HEAVY VERTICAL}", "|"),
 }
 """What stands for a sign where an encoding lacks it; others are named by their code."""

@@ -222,10 +222,15 @@ def _change(runs: Runs, field: Change, *, name: str) -> Statement | None:
     kind, unit = _CHANGES[field]
     words = (
         f"{name}: {kind} {from_to(mean(starts), mean(last), decimals)}{unit} over "
-        f"{span([max(values) - min(values) for values in series], 'update')}, "
+        f"{span([_updates_in(values) for values in series], 'update')}, "
         f"{_agreement(starts, last, noun=run_noun(runs))}"
     )
     return statement(words, kind, name, of=Amount((mean(last) - mean(starts)) / scale))
+
+
+def _updates_in(values: Mapping[int, float]) -> int:
+    """Updates that a series of values spans; update 1 is measured before it is made."""
+    return max(values) - min(values) + (min(values) == 1)
 
 
 def _agreement(starts: Sequence[float], last: Sequence[float], *, noun: str) -> str:
@@ -337,8 +342,10 @@ def _first_to_last(records: Sequence[UpdateRecord], field: str) -> str:
 
 
 def value_series(records: Sequence[UpdateRecord], field: str) -> dict[int, float]:
-    """Values of a run by update, where defined."""
+    """Values of a run by update, where defined; no answer of the start differs from its own."""
     values = {record.update: _value(record, field) for record in records}
+    if field == "answer_flips_frac" and 0 in values and any(values.values()):
+        values[0] = 0.0
     return {update: value for update, value in values.items() if value is not None}
 
 

@@ -75,6 +75,7 @@ def _sections(chapter: Chapter) -> list[Section]:
     page = chapter.page
     heading = chapter.heading or page.chapter or page.title
     words = sentences(page.answers)
+    shown = max(STATEMENTS_OF_A_CHAPTER, sum(answer.kind == "score" for answer in page.answers))
     main = [section for section in page.sections if not section.is_detail]
     detail = [section for section in page.sections if section.is_detail]
     folded = [*(_tables(main) if chapter.is_brief else ()), *_tables(detail)]
@@ -82,13 +83,13 @@ def _sections(chapter: Chapter) -> list[Section]:
         folded = _first_and_named(folded, " ".join(chapter.words))
     top = Section(
         heading=heading,
-        words=(*chapter.words, *words[:STATEMENTS_OF_A_CHAPTER]),
+        words=(*chapter.words, *words[:shown]),
         pictures=_pictures(main),
         tables=() if chapter.is_brief else tuple(_tables(main)),
     )
     below = Section(
         heading=f"{heading}: details",
-        words=(*words[STATEMENTS_OF_A_CHAPTER:], *(w for part in detail for w in part.words)),
+        words=(*words[shown:], *(w for part in detail for w in part.words)),
         pictures=_pictures(detail),
         tables=tuple(folded),
         is_detail=True,

@@ -120,6 +120,15 @@ def test_a_chapter_begins_with_its_words_and_its_findings(make: Make) -> None:
     assert study(make).sections[1].is_detail
 
 
+def test_every_score_stands_above_the_fold(make: Make) -> None:
+    scores = [make["score"](label=f"arm-{number}") for number in range(6)]
+    page = evaluation_page(EvaluateResult(scores=tuple(scores), store="runs"))
+    first = study_page(
+        title="", question="", chapters=[Chapter(page=page, heading="Scores")], claims=None
+    ).sections[0]
+    assert [words.partition(":")[0] for words in first.words] == [s.label for s in scores]
+
+
 def test_the_top_holds_the_claims_and_the_first_finding_of_each_chapter(make: Make) -> None:
     claims = ClaimsResult(claims=(make["claim"]("C01", "holds"),), notes=(), store="runs")
     said = [one.words for one in study(make, claims=claims).answers]
