@@ -11,6 +11,8 @@ from emdiag.core.options import Option
 from emdiag.core.recipes import RECIPE
 from emdiag.core.sampling import LEAST_TEMPERATURE, MOST_TEMPERATURE, MOST_TOKENS
 
+MOST_SEEDS = 4_096
+
 
 def parse_seeds(value: object) -> object:
     """Seeds as typed: `3`, `0,2,5`, `0..4`, or those joined by commas.
@@ -25,7 +27,13 @@ def parse_seeds(value: object) -> object:
         match = re.fullmatch(r"\s*(\d{1,19})(?:\.\.(\d{1,19}))?\s*", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise PlanError(f"seeds are written as 3, 0,2,5 or 0..4; found {value!r}")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last - first >= MOST_SEEDS - len(seeds):
+            raise PlanError(
+                f"`seeds` must be at most {MOST_SEEDS:,} numbers, got {value[:60]!r}",
+                hint="each seed is a training of its own",
+            )
+        seeds += range(first, last + 1)
     return tuple(seeds)
 
 

@@ -83,6 +83,8 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
 
 def test_seeds_are_read_as_typed() -> None:
     assert parse_seeds("3") == (3,)
+    with pytest.raises(PlanError, match="at most 4,096"):
+        parse_seeds("0..999999999")
     assert parse_seeds("0..4") == (0, 1, 2, 3, 4)
     assert parse_seeds("7, 0..2") == (7, 0, 1, 2)
     for wrong in ("", "a", "4..0", "-1", "1.5"):
