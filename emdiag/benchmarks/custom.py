@@ -28,6 +28,7 @@ from emdiag.core.problems import AnswerType, BenchmarkCard, Problem, SourceSpec
 
 STATEMENT_FIELDS = ("statement", "problem", "question", "prompt")
 DEFAULT_MAX_TOKENS = 2048
+_MOST_BITS = 63
 
 
 def is_problems_file(name: str) -> bool:
@@ -169,6 +170,8 @@ def _problem(row: SourceRow, name: str, number: int, *, labelled: bool) -> Probl
     level = row.get("level")
     if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
         raise BenchmarkError(f"row {number}: 'level' is {level!r}, expected a whole number")
+    if level is not None and level.bit_length() > _MOST_BITS:
+        raise BenchmarkError(f"row {number}: 'level' does not fit in 64 bits")
     return Problem(
         id=_id(row, name, number),
         benchmark=name,
