@@ -29,6 +29,7 @@ _MOST_LAYERS = 1000
 
 _LAYERS = frozenset({"num_hidden_layers", "n_layer", "n_layers", "num_layers"})
 _WIDTHS = frozenset({"vocab_size", "hidden_size", "intermediate_size", "n_embd", "d_model"})
+_NEVER_ZERO = frozenset({"vocab_size", "hidden_size", "num_hidden_layers"})
 _KERNELS = ("attn_implementation", "experts_implementation")
 
 _EMBEDDINGS = frozenset(
@@ -217,7 +218,8 @@ def _refuse_sizes(file: Path, config: dict[str, Any], tensors: dict[str, Tensor]
     for where, value in _walk(config):
         name = where.rpartition(".")[2]
         most = bits if name in _WIDTHS else max(_MOST_LAYERS, len(tensors))
-        if name not in _WIDTHS | _LAYERS or not isinstance(value, int) or 0 < value <= most:
+        least = 1 if where in _NEVER_ZERO else 0
+        if name not in _WIDTHS | _LAYERS or not isinstance(value, int) or least <= value <= most:
             continue
         raise CheckpointError(
             f"{where} is {value}, which the weights cannot be: they are {len(tensors)} tensors of "

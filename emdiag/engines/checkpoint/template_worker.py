@@ -29,7 +29,7 @@ SECONDS = 2
 LONGEST = 4_000_000
 """Characters of a text; no model has room for more."""
 
-_SECONDS_A_TEXT = 0.1
+_SECONDS_A_TEXT = 0.01
 _REASON = 300
 
 
