@@ -26,8 +26,9 @@ MEMORY_BYTES = 512 * 1024**2
 SECONDS = 2
 """Of computing, for one text; a real template takes under a hundredth of one."""
 
-LONGEST = 4_000_000
-"""Characters of a text; no model has room for more."""
+MOST_ADDED = 100_000
+"""Characters that a template may add to ten times its messages: a book's chapter, which then has
+to be tokenized for every problem."""
 
 _SECONDS_A_TEXT = 0.01
 _REASON = 300
@@ -78,12 +79,13 @@ def render(template: str, context: dict[str, Any], *, date: str) -> dict[str, st
     """The text, or why there is none."""
     try:
         parts, length = [], 0
+        longest = MOST_ADDED + 10 * len(json.dumps(context.get("messages")))
         given = {**context, "date_string": date, "strftime_now": lambda _form: date}
         for part in _compiled(template).generate(**given):
             parts.append(part)
             length += len(part)
-            if length > LONGEST:
-                return {"runaway": f"its text grows beyond {LONGEST:,} characters"}
+            if length > longest:
+                return {"runaway": f"its text grows beyond {longest:,} characters"}
         return {"text": "".join(parts)}
     except MemoryError:
         return {"runaway": f"it needs more memory than {MEMORY_BYTES // 1024**2} MiB"}
