@@ -111,16 +111,23 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
 
 
 def open_sampler(
-    name: str, checkpoint: CheckpointRef, *, options: EngineOptions, longest_tokens: int
+    name: str,
+    checkpoint: CheckpointRef,
+    *,
+    options: EngineOptions,
+    longest_tokens: int,
+    home: Path | None = None,
 ) -> Sampler:
     """The engine that `choose_engine` named, with the weights loaded; close it after use.
 
-    No prompt plus its `max_tokens` will be longer than `longest_tokens`.
+    No prompt plus its `max_tokens` will be longer than `longest_tokens`. A home remembers what a
+    look at the model found.
 
     Raises:
         CheckpointError: The weights cannot be loaded.
         EngineError: The engine cannot be started.
         EngineMissingError: Its library or device is missing.
+        EngineRefusedError: The model is not causal, or cannot be run.
     """
     match name:
         case "scripted":
@@ -131,7 +138,7 @@ def open_sampler(
             from emdiag.engines.hf.sampler import load_sampler
 
             dtype = effective_dtype(name, options=options)
-            return load_sampler(checkpoint, dtype=dtype, options=options)
+            return load_sampler(checkpoint, dtype=dtype, options=options, home=home)
         case "vllm":
             _check_vllm(checkpoint)
             prepare_environment()
@@ -147,15 +154,18 @@ def open_sampler(
             raise _unknown(name)
 
 
-def open_reader(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> ModelReader:
+def open_reader(
+    name: str, checkpoint: CheckpointRef, *, options: EngineOptions, home: Path | None = None
+) -> ModelReader:
     """What reads logits along texts, with the checkpoint's weights loaded; close it after use.
 
-    It is transformers, whichever engine wrote the texts: vLLM gives no whole logits.
+    It is transformers, whichever engine wrote the texts: vLLM gives no whole logits. A home
+    remembers what a look at the model found.
 
     Raises:
         CheckpointError: The weights cannot be loaded.
         EngineMissingError: The device is not there.
-        EngineRefusedError: A scripted table has no logits.
+        EngineRefusedError: A scripted table has no logits, or the model is not causal.
     """
     if not has_weights(checkpoint):
         raise EngineRefusedError(
@@ -163,12 +173,14 @@ def open_reader(name: str, checkpoint: CheckpointRef, *, options: EngineOptions)
             checkpoint=checkpoint.path,
             hint="take a checkpoint with weights",
         )
+    from emdiag.engines.hf.checked import examined
     from emdiag.engines.hf.logit_reader import ModelReader
     from emdiag.engines.hf.model_loading import load_model
 
     dtype = effective_dtype("transformers", options=options)
     model = load_model(checkpoint.path, dtype=dtype, options=options)
-    return ModelReader(model, threads=options.threads)
+    check = examined(model, checkpoint=checkpoint, home=home)
+    return ModelReader(model, threads=options.threads, check=check)
 
 
 def state_bytes(checkpoint: CheckpointRef, *, options: EngineOptions) -> int:

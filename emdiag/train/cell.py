@@ -16,7 +16,9 @@ from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
 from emdiag.core.training import TrainManifest, UpdateRecord, next_stage
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
+from emdiag.engines.hf.load_check import LoadCheck
 from emdiag.engines.hf.logit_reader import ModelReader, read_entropies
+from emdiag.engines.hf.rotary import require_short
 from emdiag.engines.hf.sampler import TransformersSampler
 from emdiag.engines.options import EngineOptions
 from emdiag.grading.parse.extract import extract
@@ -40,11 +42,21 @@ class OpenCell:
     distributions. They are kept in `held_out.jsonl`, so that a continued run measures on them too.
     """
 
-    def __init__(self, job: TrainJob, model: PreTrainedModel, *, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        job: TrainJob,
+        model: PreTrainedModel,
+        *,
+        options: EngineOptions,
+        check: LoadCheck | None = None,
+    ) -> None:
         self.job, self.model = job, model
+        require_short(
+            model.config, [*job.prompts, *job.held_out], max_tokens=job.sampling.max_tokens
+        )
         self._trusts_code = options.trust_remote_code
         self.tokenizer = open_tokenizer(job.checkpoint.path, trust_remote_code=self._trusts_code)
-        self.sampler = TransformersSampler(model, self.tokenizer, options=options)
+        self.sampler = TransformersSampler(model, self.tokenizer, options=options, check=check)
         self._texts: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self._answers: list[str | None] = []
         self._started = now()
@@ -141,7 +153,7 @@ class OpenCell:
 
     def _entropy(self) -> float | None:
         """Mean over all tokens of all texts, at temperature 1, in nats; None without prompts."""
-        reader = ModelReader(self.model, threads=torch.get_num_threads())
+        reader = ModelReader(self.model, threads=torch.get_num_threads(), check=self.sampler.check)
         values = [value for text in read_entropies(reader, self._texts) for value in text]
         return sum(values) / len(values) if values else None
 

@@ -293,12 +293,17 @@ def tokens_of(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def max_context(config: PreTrainedConfig) -> int | None:
-    """Tokens of prompt and completion the model has positions for; None where it says nothing."""
+    """Tokens of prompt and completion the model has positions for; None where it says nothing.
+
+    Dynamic NTK scaling begins where the positions end, and stretches them by its factor.
+    """
     text_config = config.get_text_config()
+    rope = getattr(text_config, "rope_parameters", None) or {}
+    stretch = rope.get("factor") if rope.get("rope_type") == "dynamic" else None
     for name in _CONTEXT_FIELDS:
         value = getattr(text_config, name, None)
         if isinstance(value, int) and value > 0:
-            return value
+            return int(value * max(1.0, stretch or 1.0))
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,55 +11,23 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from emdiag.core.errors import EngineError
-from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
-from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.row_cache import RowCache
-from emdiag.engines.texts import Decoder, ends_in_stop_string
-
-
-@dataclass(slots=True, kw_only=True)
-class BatchRow:
-    """One completion in the making."""
-
-    request: SampleRequest
-    generator: torch.Generator
-    tokens: list[int] = field(default_factory=list)
-    finish_reason: FinishReason | None = None
-
-    @property
-    def context(self) -> list[int]:
-        """Prompt and completion so far."""
-        return [*self.request.token_ids, *self.tokens]
-
-    @property
-    def length(self) -> int:
-        """Tokens of prompt and completion so far."""
-        return len(self.request.token_ids) + len(self.tokens)
+from emdiag.engines.hf.rows import BatchRow, RowWriter
 
 
 class DecodingBatch:
     """A batch of rows, padded on the left, and the cache that belongs to it.
 
-    Where the model's cache is plain attention, rows can join at any time and padding that all
-    rows share is dropped. Other caches (linear attention, for one) can only lose rows.
+    With `refill`, for which the model's cache has to be plain attention, rows can join at any time
+    and padding that all rows share is dropped. Other caches can only lose rows.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        *,
-        chooser: TokenChooser,
-        params: SamplingParams,
-        decode: Decoder,
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, *, writer: RowWriter, refill: bool) -> None:
         self.rows: list[BatchRow] = []
-        self.takes_rows_midway = has_plain_cache(model)
+        self.takes_rows_midway = refill
         self._model = model
-        self._chooser = chooser
-        self._params = params
-        self._decode = decode
+        self._writer = writer
         self._cache: Cache | None = None
         self._accepts = set(inspect.signature(model.forward).parameters)
 
@@ -77,7 +44,7 @@ class DecodingBatch:
         batch = pad_rows(prompts, side="left", device=self._model.device)
         cache = RowCache() if self.takes_rows_midway else DynamicCache(config=self._model.config)
         logits = self._forward(batch.token_ids, batch.is_token, batch.positions, cache)
-        self._draw(rows, logits[torch.tensor(which, device=logits.device)])
+        self._writer.draw(rows, logits[torch.tensor(which, device=logits.device)])
         going_on = [number for number, row in enumerate(rows) if row.finish_reason is None]
         if going_on:
             cache.reorder_cache(torch.LongTensor([which[number] for number in going_on]))
@@ -100,7 +67,7 @@ class DecodingBatch:
         columns = self._columns + 1
         mask = torch.arange(columns, device=device) >= (columns - lengths)[:, None]
         logits = self._forward(last, mask, lengths[:, None] - 1, self._cache)
-        self._draw(self.rows, logits)
+        self._writer.draw(self.rows, logits)
         finished = [row for row in self.rows if row.finish_reason is not None]
         if finished:
             going_on = [n for n, row in enumerate(self.rows) if row.finish_reason is None]
@@ -131,30 +98,6 @@ class DecodingBatch:
         )
         logits: Tensor = output.logits[:, -1].to(torch.float32)
         return logits
-
-    def _draw(self, rows: Sequence[BatchRow], logits: Tensor) -> None:
-        usable = logits.amax(dim=-1).isfinite()
-        if not usable.all():
-            row = rows[int((~usable).nonzero()[0])]
-            raise EngineError(
-                "the model's logits are not numbers (nan or infinite)",
-                problem=row.request.problem_id,
-                position=len(row.tokens),
-                hint="the weights are damaged or overflow in this number format: try "
-                "--dtype bfloat16 or float32",
-            )
-        contexts = [row.context for row in rows] if self._params.repetition_penalty != 1 else []
-        chosen = self._chooser.choose(logits, contexts, [row.generator for row in rows])
-        for row, token in zip(rows, chosen, strict=True):
-            row.tokens.append(token)
-            row.finish_reason = self._reason(row.tokens)
-
-    def _reason(self, tokens: list[int]) -> FinishReason | None:
-        if tokens[-1] in self._params.stop_token_ids:
-            return "stop"
-        if ends_in_stop_string(tokens, decode=self._decode, stop=self._params.stop):
-            return "stop"
-        return "length" if len(tokens) >= self._params.max_tokens else None
 
     def _trim(self) -> None:
         """Drop padding that all rows share: the newest token of a row is not in the cache yet."""

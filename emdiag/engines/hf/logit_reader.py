@@ -11,6 +11,7 @@ import gc
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -20,9 +21,13 @@ from emdiag.core.errors import EngineError
 from emdiag.core.protocols import LogitReader, Text
 from emdiag.core.runs import EngineInfo
 from emdiag.engines.checkpoint.tokenizers import max_context
+from emdiag.engines.hf.checked import examined
+from emdiag.engines.hf.load_check import LoadCheck
+from emdiag.engines.hf.memory import is_out_of_memory
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
-from emdiag.engines.hf.sampler import collect_memory, engine_info, is_out_of_memory, limit_threads
+from emdiag.engines.hf.rotary import reset_rotary, rotary_switch
+from emdiag.engines.hf.sampler import collect_memory, engine_info, limit_threads
 
 CPU_TOKENS, DEVICE_TOKENS = 1024, 8192
 """Tokens read side by side, padding included; one longer text is read alone."""
@@ -87,18 +92,32 @@ KeptText = ReadText | ReadAgain
 class ModelReader:
     """Reads texts with a model held by transformers; a `LogitReader`.
 
-    The model is used as it is, in evaluation mode.
+    The model is used as it is, in evaluation mode. Without a `check` it is looked at here.
     """
 
-    def __init__(self, model: PreTrainedModel, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        threads: int | None = None,
+        check: LoadCheck | None = None,
+    ) -> None:
         self._model = model
+        self._check_of_load = check or examined(model)
+        self._switch = rotary_switch(model.config)
         self._head = find_head(model)
         self._threads_before = limit_threads(model, threads)
 
     @property
     def info(self) -> EngineInfo:
         """What this engine is and how it is set."""
-        return engine_info(self._model, {"head": "whole" if self._head is None else "in chunks"})
+        return engine_info(
+            self._model,
+            {
+                "head": "whole" if self._head is None else "in chunks",
+                "texts": "together" if self._check_of_load.reads_together else "one by one",
+            },
+        )
 
     @property
     def frees_network(self) -> bool:
@@ -113,9 +132,11 @@ class ModelReader:
                 does not have, or does not fit into memory by itself.
         """
         self._check(texts)
-        on_cpu = self._model.device.type == "cpu"
-        for part in _parts(texts, CPU_TOKENS if on_cpu else DEVICE_TOKENS):
-            yield from self._read_part(part)
+        reset_rotary(self._model)
+        tokens = CPU_TOKENS if self._model.device.type == "cpu" else DEVICE_TOKENS
+        for part in _parts(texts, tokens if self._check_of_load.reads_together else 0):
+            for of_side in self._sides(part):
+                yield from self._read_part(of_side)
 
     def keep(self, text: Text, read: ReadText) -> KeptText:
         """A reading that can be used after others: hidden states in main memory.
@@ -163,7 +184,8 @@ class ModelReader:
             yield ReadText(states=row[start : start + len(completion)], head=self._head)
 
     def _states(self, part: Sequence[Text]) -> Tensor:
-        rows = [prompt + completion for prompt, completion in part]
+        # The last token predicts nothing that is asked for, and may lie beyond a rotary switch.
+        rows = [prompt + completion[:-1] for prompt, completion in part]
         batch = pad_rows(rows, side="right", device=self._model.device)
         inputs = {"input_ids": batch.token_ids, "attention_mask": batch.is_token.long()}
         with torch.inference_mode():
@@ -171,6 +193,16 @@ class ModelReader:
                 logits: Tensor = self._model(**inputs, use_cache=False).logits
                 return logits
             return hidden_states(self._model, **inputs)
+
+    def _sides(self, part: Sequence[Text]) -> Iterator[list[Text]]:
+        """Neighbours that lie on one side of a switch of rotary factors."""
+        for _, of_side in groupby(part, key=self._side):
+            yield list(of_side)
+
+    def _side(self, text: Text) -> str:
+        """Where a text lies; the model never reads its last token."""
+        prompt = len(text[0])
+        return self._switch.side(prompt, prompt + len(text[1]) - 1) if self._switch else "short"
 
     def _check(self, texts: Sequence[Text]) -> None:
         room = max_context(self._model.config)
@@ -187,6 +219,8 @@ class ModelReader:
                     f"a text of {length} tokens is longer than the context of {room}",
                     hint="lower --max-tokens, or leave out the checkpoint with the short context",
                 )
+            if self._switch is not None and self._side((prompt, completion)) == "across":
+                raise self._switch.refusal(len(prompt), f"a text of {length} tokens")
             highest = max(*prompt, *completion)
             if highest >= known:
                 raise EngineError(

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from emdiag.core.errors import CheckpointError, EngineMissingError
 from emdiag.engines.checkpoint.border import checkpoint_errors
 from emdiag.engines.checkpoint.gguf_file import opened_by_library
-from emdiag.engines.checkpoint.tokenizers import quiet_transformers
+from emdiag.engines.checkpoint.tokenizers import open_config, quiet_transformers
 from emdiag.engines.options import EngineOptions
 
 _HINT = "use a config.json and weights that belong together, of a family that transformers knows"
@@ -48,10 +48,12 @@ def load_model(
 
     Raises:
         EngineMissingError: The device is not there.
-        CheckpointError: The weights cannot be read, do not fit the configuration, or lack
-            tensors, which transformers would fill with random numbers.
+        CheckpointError: It is an encoder with a decoder, or the weights cannot be read, do not fit
+            the configuration, or lack tensors, which transformers would fill with random numbers.
     """
     device = device or pick_device(options.device)
+    if not path.lower().endswith(".gguf"):
+        _refuse_encoder(path, trust_remote_code=options.trust_remote_code)
     loader: Any = AutoModelForCausalLM  # its stub knows one of two kinds of result
     with (
         checkpoint_errors("the weights cannot be loaded", checkpoint=path, hint=_HINT),
@@ -106,6 +108,18 @@ def _refuse_other_shapes(report: dict[str, Any], path: str) -> None:
             expected=tuple(expected),
             found=tuple(shape),
             hint="use the config.json that belongs to these weights",
+        )
+
+
+def _refuse_encoder(path: str, *, trust_remote_code: bool) -> None:
+    """Refuse a decoder that reads what an encoder wrote: without one it would be sampled blind."""
+    config = open_config(path, trust_remote_code=trust_remote_code)
+    if getattr(config, "is_encoder_decoder", False):
+        raise CheckpointError(
+            "this checkpoint is an encoder with a decoder, not a causal language model",
+            checkpoint=path,
+            found=type(config).__name__,
+            hint="give a decoder, such as Llama, Qwen2 or Gemma2",
         )
 
 

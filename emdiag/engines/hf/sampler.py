@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import tokenizers
 import torch
@@ -19,10 +20,14 @@ from emdiag.core.errors import EngineError
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
-from emdiag.engines.hf.batch import BatchRow, DecodingBatch, has_plain_cache
+from emdiag.engines.hf.checked import examined
 from emdiag.engines.hf.decoding import TokenChooser
-from emdiag.engines.hf.memory import rows_that_fit
+from emdiag.engines.hf.generated import open_batch
+from emdiag.engines.hf.load_check import LoadCheck
+from emdiag.engines.hf.memory import is_out_of_memory, rows_that_fit
 from emdiag.engines.hf.model_loading import load_model
+from emdiag.engines.hf.rotary import reset_rotary, rotary_switch
+from emdiag.engines.hf.rows import Batch, BatchRow, RowWriter, Way
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
@@ -40,17 +45,19 @@ _REFILL_SHARE = 4
 
 
 def load_sampler(
-    checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions
+    checkpoint: CheckpointRef, *, dtype: str, options: EngineOptions, home: Path | None = None
 ) -> TransformersSampler:
-    """A sampler with the weights of a checkpoint.
+    """A sampler with the weights of a checkpoint; a home remembers what its load check found.
 
     Raises:
         CheckpointError: Weights or tokenizer cannot be loaded.
         EngineMissingError: The device is not there.
+        EngineRefusedError: The model is not causal, or cannot be run.
     """
     model = load_model(checkpoint.path, dtype=dtype, options=options)
     tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
-    return TransformersSampler(model, tokenizer, options=options)
+    check = examined(model, checkpoint=checkpoint, home=home)
+    return TransformersSampler(model, tokenizer, options=options, check=check)
 
 
 class TransformersSampler:
@@ -58,12 +65,20 @@ class TransformersSampler:
 
     The model is used as it is, in the mode it is in; a trainer keeps it and changes its weights.
 
-    Rows are taken longest prompt first, leave when they are finished and make room for others.
+    Rows are taken longest prompt first, leave when they are finished and make room for others,
+    as far as the load check allows.
     Where memory runs out the batch is halved and its rows are drawn again from their own seeds.
+
+    Without a `check` the model is looked at here.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, options: EngineOptions
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        options: EngineOptions,
+        check: LoadCheck | None = None,
     ) -> None:
         self._model = model
         self._device = model.device
@@ -71,6 +86,7 @@ class TransformersSampler:
         default = CPU_BATCH if self._device.type == "cpu" else DEVICE_BATCH
         self._batch_size = options.batch_size or default
         self._threads_before = limit_threads(model, options.threads)
+        self.check = check or examined(model)
 
     @property
     def info(self) -> EngineInfo:
@@ -79,7 +95,8 @@ class TransformersSampler:
             self._model,
             {
                 "batch_size": str(self._batch_size),
-                "refill": str(has_plain_cache(self._model)).lower(),
+                "refill": str(self.check.way == "refill").lower(),
+                "rows": self.check.way,
             },
         )
 
@@ -93,15 +110,24 @@ class TransformersSampler:
                 alone does not fit into memory.
         """
         check_requests(requests, params=params, max_context=max_context(self._model.config))
+        lanes = self._lanes(requests, params)
         self._plan_memory(requests, params)
+        reset_rotary(self._model)
+        for way, of_lane in lanes:
+            yield from self._decode_lane(way, of_lane, params)
+
+    def _decode_lane(
+        self, way: Way, requests: Sequence[SampleRequest], params: SamplingParams
+    ) -> Iterator[Completion]:
+        """The completions of rows that may be decoded side by side."""
         # Longest first; equal prompts stand side by side, so that they are read once.
         queue = deque(
             sorted(requests, key=lambda r: (-len(r.token_ids), r.problem_id, r.sample_index))
         )
-        chooser = TokenChooser(params)
-        batch = self._new_batch(chooser, params)
+        writer = RowWriter(chooser=TokenChooser(params), params=params, decode=self._decode)
+        batch = open_batch(self._model, way, writer)
         while queue or batch.rows:
-            arriving = self._take(queue, batch)
+            arriving = self._take(queue, batch, way)
             try:
                 finished = batch.admit(arriving) if arriving else batch.step()
             except (MemoryError, RuntimeError) as error:
@@ -112,7 +138,7 @@ class TransformersSampler:
             if finished is None:
                 # Outside `except`, so that the traceback no longer holds on to tensors.
                 queue.extendleft(row.request for row in reversed([*batch.rows, *arriving]))
-                batch = self._new_batch(chooser, params)
+                batch = open_batch(self._model, way, writer)
                 self._halve(reason)
                 continue
             for row in finished:
@@ -142,19 +168,42 @@ class TransformersSampler:
             logger.warning("memory holds %d rows of %d tokens; the batch is that", rows, longest)
             self._batch_size = rows
 
-    def _new_batch(self, chooser: TokenChooser, params: SamplingParams) -> DecodingBatch:
-        return DecodingBatch(self._model, chooser=chooser, params=params, decode=self._decode)
+    def _lanes(
+        self, requests: Sequence[SampleRequest], params: SamplingParams
+    ) -> list[tuple[Way, list[SampleRequest]]]:
+        """Requests that may be decoded side by side, and how: apart where rotary factors switch."""
+        switch = rotary_switch(self._model.config)
+        if switch is None:
+            return [(self.check.way, list(requests))]
+        lanes: dict[str, list[SampleRequest]] = {"short": [], "long": [], "across": []}
+        for request in requests:
+            prompt = len(request.token_ids)
+            lanes[switch.side(prompt, prompt + params.max_tokens - 1)].append(request)
+        for request in lanes["across"] if switch.kind == "longrope" else ():
+            length = len(request.token_ids)
+            raise switch.refusal(length, "the completion", problem=request.problem_id)
+        # Dynamic factors are those of one length: rows have to keep step.
+        across: Way = self.check.way if self.check.way in {"alone", "uncached"} else "equal"
+        ways: dict[str, Way] = {"short": self.check.way, "long": self.check.way, "across": across}
+        return [(ways[side], of_side) for side, of_side in lanes.items() if of_side]
 
-    def _take(self, queue: deque[SampleRequest], batch: DecodingBatch) -> list[BatchRow]:
+    def _take(self, queue: deque[SampleRequest], batch: Batch, way: Way) -> list[BatchRow]:
         """Rows to start now: as many as there is room for, or none yet."""
         room = self._batch_size - len(batch.rows)
         if batch.rows:
             enough = max(1, self._batch_size // _REFILL_SHARE)
             if not batch.takes_rows_midway or room < enough:
                 return []
+        if way in {"alone", "uncached"}:
+            room = 1
+        taken: list[SampleRequest] = []
+        while queue and len(taken) < room:
+            if way == "equal" and taken and len(queue[0].token_ids) != len(taken[0].token_ids):
+                break
+            taken.append(queue.popleft())
         return [
             BatchRow(request=r, generator=torch.Generator(self._device).manual_seed(r.seed))
-            for r in (queue.popleft() for _ in range(min(room, len(queue))))
+            for r in taken
         ]
 
     def _halve(self, reason: str) -> None:
@@ -212,14 +261,3 @@ def collect_memory(device: torch.device, model: weakref.ref[PreTrainedModel] | N
         gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine had no memory left; torch says so in several ways."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return any(
-        sign in text
-        for sign in ("out of memory", "not enough memory", "can't allocate", "cannot allocate")
-    )

@@ -48,6 +48,7 @@ def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
                 first.checkpoint,
                 options=plan.engine,
                 longest_tokens=max(longest),
+                home=session.home,
             )
             stage.advance()
         try:

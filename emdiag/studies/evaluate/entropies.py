@@ -12,6 +12,7 @@ from emdiag.core.sampling import Completion
 from emdiag.engines.open import effective_dtype, has_weights, open_reader
 from emdiag.engines.options import EngineOptions
 from emdiag.store.samples import Sample
+from emdiag.store.session import Session
 from emdiag.studies.evaluate.task import EvalTask
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def entropy_spec(reading: EvalTask, *, options: EngineOptions) -> EntropySpec | 
 
 
 def read_missing_entropies(
-    readings: Sequence[EvalTask], *, options: EngineOptions, progress: Progress
+    readings: Sequence[EvalTask], *, options: EngineOptions, session: Session
 ) -> None:
     """Read what was not read yet, of one checkpoint; its weights are loaded once, if at all.
 
@@ -50,9 +51,11 @@ def read_missing_entropies(
     ]
     if not work:
         return
-    first = work[0][0]
+    first, progress = work[0][0], session.progress
     with progress.stage(f"loading {first.checkpoint.label} to read", total=1) as stage:
-        reader = open_reader(first.run.spec.engine.name, first.checkpoint, options=options)
+        reader = open_reader(
+            first.run.spec.engine.name, first.checkpoint, options=options, home=session.home
+        )
         stage.advance()
     try:
         for reading, spec, texts in work:

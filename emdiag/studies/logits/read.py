@@ -139,7 +139,12 @@ class _Round:
 
     def _open(self, member: StudyCheckpoint, opened: ExitStack) -> ModelReader:
         with self._session.progress.stage(f"loading {member.label}", total=1) as stage:
-            reader = open_reader(member.engine, member.checkpoint, options=self._options)
+            reader = open_reader(
+                member.engine,
+                member.checkpoint,
+                options=self._options,
+                home=self._session.home,
+            )
             stage.advance()
         opened.callback(reader.close)
         return reader

@@ -184,7 +184,7 @@ class _SweepStudy:
         draw_missing(list(readings.values()), self._design.how, self._session)
         options, progress = self._design.how.engine, self._session.progress
         if self._design.plan.entropy:
-            read_missing_entropies(list(readings.values()), options=options, progress=progress)
+            read_missing_entropies(list(readings.values()), options=options, session=self._session)
         return {
             place: SweepRun(
                 reading=reading,

@@ -15,10 +15,12 @@ from accelerate import Accelerator
 from transformers import PreTrainedModel
 
 from emdiag.core.digest import derive_seed
+from emdiag.core.errors import PlanError
 from emdiag.core.files import make_folder, remove_partial
 from emdiag.core.protocols import Progress, ProgressStage
 from emdiag.core.sampling import Completion, SampleRequest
 from emdiag.core.training import Method, UpdateRecord
+from emdiag.engines.hf.checked import examined
 from emdiag.engines.hf.model_loading import load_model
 from emdiag.store.training_folder import read_updates
 from emdiag.train.cell import OpenCell, described
@@ -88,18 +90,24 @@ class _Trainer:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.progress = progress
         self.model = self._load()
+        check = examined(self.model)
+        if job.plan.padding == "left" and check.way not in {"refill", "padded"}:
+            raise PlanError(
+                f"{type(self.model).__name__} reads padding on the left as if it were text",
+                hint="--padding right, the default",
+            )
+        rows = CPU_ROWS if accelerator.device.type == "cpu" else DEVICE_ROWS
         self.learner = Learner(
             self.model,
             recipe=self.recipe,
             accelerator=accelerator,
-            micro_batch=job.plan.micro_batch
-            or (CPU_ROWS if accelerator.device.type == "cpu" else DEVICE_ROWS),
+            micro_batch=(job.plan.micro_batch or rows) if check.reads_together else 1,
             padding=job.plan.padding,
             folder=job.folder,
         )
         # What is sampled, measured and saved: the model itself, or a whole copy of its parts.
         self.whole = self._load() if holds_parts(accelerator) else self.model
-        self.cell = OpenCell(job, self.whole, options=job.plan.engine)
+        self.cell = OpenCell(job, self.whole, options=job.plan.engine, check=check)
 
     def train(self) -> None:
         """Every update that is missing."""

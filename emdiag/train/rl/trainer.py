@@ -20,7 +20,7 @@ from transformers import (
 from emdiag.core.errors import CheckpointError, EngineError, PlanError, TrainingError
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.checkpoint.tokenizers import quiet_transformers
-from emdiag.engines.hf.sampler import is_out_of_memory
+from emdiag.engines.hf.memory import is_out_of_memory
 from emdiag.train.checkpoints import state_unwritable
 from emdiag.train.rl.recipe import RLRecipe
 

@@ -137,6 +137,8 @@ def test_the_encoder_of_a_folder_does_it_all(
 def test_the_context_is_unknown_where_the_configuration_is_silent() -> None:
     assert max_context(LlamaConfig(max_position_embeddings=2048)) == 2048
     assert max_context(LlamaConfig(max_position_embeddings=0)) is None
+    rope = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10000.0}
+    assert max_context(LlamaConfig(max_position_embeddings=2048, rope_parameters=rope)) == 8192
 
 
 def test_a_broken_tokenizer_file_is_an_error_of_the_checkpoint(

@@ -191,8 +191,9 @@ def test_equal_prompts_are_read_once(
         read.append(len(prompts))
         return plain(prompts, **named)
 
+    sampler = engine(tiny, batch_size=12)
     monkeypatch.setattr(batch, "pad_rows", seen)
-    draw(engine(tiny, batch_size=12), ask("a", "bcd", samples=6), temperature=1.0)
+    draw(sampler, ask("a", "bcd", samples=6), temperature=1.0)
     assert read == [2]
 
 
@@ -223,8 +224,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_changes(
             raise error
         return forward(batch, ids, mask, *rest)
 
-    monkeypatch.setattr(DecodingBatch, "_forward", limited)
     sampler = engine(tiny, batch_size=15)
+    monkeypatch.setattr(DecodingBatch, "_forward", limited)
     with caplog.at_level(logging.WARNING):
         found = draw(sampler, requests, temperature=1.0)
     assert found == expected
@@ -238,9 +239,10 @@ def test_one_row_that_does_not_fit_is_a_clear_error(
     def full(*_args: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
+    sampler = engine(tiny, batch_size=4)
     monkeypatch.setattr(DecodingBatch, "_forward", full)
     with pytest.raises(EngineError, match="one completion alone does not fit"):
-        draw(engine(tiny, batch_size=4), ask("a"))
+        draw(sampler, ask("a"))
 
 
 def test_other_failures_are_not_taken_for_lack_of_memory(
@@ -249,9 +251,10 @@ def test_other_failures_are_not_taken_for_lack_of_memory(
     def broken(*_args: object) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
+    sampler = engine(tiny, batch_size=4)
     monkeypatch.setattr(DecodingBatch, "_forward", broken)
     with pytest.raises(RuntimeError, match="mat1"):
-        draw(engine(tiny, batch_size=4), ask("a"))
+        draw(sampler, ask("a"))
     assert not is_out_of_memory(ValueError("x"))
 
 

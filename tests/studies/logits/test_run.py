@@ -430,8 +430,8 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Every checkpoint that is opened to read, with how many texts it was given."""
     seen: list[tuple[str, int]] = []
 
-    def spy(name: Any, checkpoint: Any, *, options: Any) -> ModelReader:
-        reader = open_reader(name, checkpoint, options=options)
+    def spy(name: Any, checkpoint: Any, **named: Any) -> ModelReader:
+        reader = open_reader(name, checkpoint, **named)
         read = reader.read
 
         def counted(texts: Sequence[Any]) -> Iterator[Any]:
