@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SCRIPTS = ("coverage", "families", "speed")
 REPORT_DATA = ("reports/templates", "reports/assets", "reports/claims.toml")
 
 pytestmark = pytest.mark.wheel
@@ -36,7 +37,7 @@ def missing_files(names: set[str], root: Path) -> list[str]:
     wanted = {
         f"emdiag/_data/{name}" if name.startswith(("benchmarks/", "reports/")) else name
         for name in tracked
-        if not name.startswith(("benchmarks/coverage/", "benchmarks/speed/"))
+        if not name.startswith(tuple(f"benchmarks/{kind}/" for kind in SCRIPTS))
     }
     return sorted(wanted - names)
 
@@ -45,7 +46,9 @@ def test_the_wheel_carries_the_package_and_its_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert missing_files(names, ROOT) == []
     assert not [
-        name for name in names if "speed" in name or "coverage" in name or name.startswith("tests/")
+        name
+        for name in names
+        if name.startswith("tests/") or any(f"/{kind}/" in name for kind in SCRIPTS)
     ]
 
 
