@@ -30,7 +30,7 @@ def file_sha256(path: Path, *, home: Path | None) -> str:
     """
     real = path.resolve()
     state = _state(real)
-    cache = _read_cache(home) if home else {}
+    cache = read_cache(home / CACHE_NAME) if home else {}
     match cache.get(str(real)):
         case {"sha256": str(value), **rest} if rest == state:
             return value
@@ -38,7 +38,10 @@ def file_sha256(path: Path, *, home: Path | None) -> str:
         value = hashlib.file_digest(file, "sha256").hexdigest()
     if home and _state(real) == state:
         # Read again: another process may have added entries while this one was hashing.
-        _write_cache(home, {**_read_cache(home), str(real): {**state, "sha256": value}})
+        write_cache(
+            home / CACHE_NAME,
+            {**read_cache(home / CACHE_NAME), str(real): {**state, "sha256": value}},
+        )
     return value
 
 
@@ -70,8 +73,8 @@ def _state(path: Path) -> dict[str, Any]:
     }
 
 
-def _read_cache(home: Path) -> dict[str, Any]:
-    path = home / CACHE_NAME
+def read_cache(path: Path) -> dict[str, Any]:
+    """What a file of the home remembers; nothing where it is absent or damaged."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -82,9 +85,10 @@ def _read_cache(home: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _write_cache(home: Path, content: dict[str, Any]) -> None:
+def write_cache(path: Path, content: dict[str, Any]) -> None:
+    """Remember this; where it cannot be written that costs time, never a result."""
     try:
-        make_folder(home)
-        write_atomically(home / CACHE_NAME, json.dumps(content).encode())
+        make_folder(path.parent)
+        write_atomically(path, json.dumps(content).encode())
     except OSError as error:
-        logger.warning("fingerprints are not remembered: %s", error)
+        logger.warning("%s is not remembered: %s", path, error)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
@@ -14,10 +11,8 @@ from transformers import PreTrainedModel
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import digest
-from emdiag.core.files import write_atomically
+from emdiag.engines.checkpoint.fingerprints import read_cache, write_cache
 from emdiag.engines.hf.load_check import LoadCheck, check_model, require
-
-logger = logging.getLogger(__name__)
 
 CHECKS_NAME = "load_checks.json"
 REVISION = 1
@@ -35,12 +30,12 @@ def examined(
     """
     if checkpoint is None or home is None:
         return require(check_model(model), model)
-    key = _key(model, checkpoint)
+    path, key = home / CHECKS_NAME, _key(model, checkpoint)
     try:
-        check = msgspec.convert(_read(home).get(key), LoadCheck)
+        check = msgspec.convert(read_cache(path).get(key), LoadCheck)
     except msgspec.ValidationError:  # never looked at, or the entry is damaged
         check = check_model(model)
-        _remember(home, key, check)
+        write_cache(path, {**read_cache(path), key: msgspec.to_builtins(check)})
     return require(check, model)
 
 
@@ -55,24 +50,3 @@ def _key(model: PreTrainedModel, checkpoint: CheckpointRef) -> str:
             str(model.config._attn_implementation),  # noqa: SLF001 - no public name
         ]
     )
-
-
-def _read(home: Path) -> dict[str, Any]:
-    path = home / CHECKS_NAME
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        logger.warning("%s cannot be read and is rebuilt: %s", path, error)
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _remember(home: Path, key: str, check: LoadCheck) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        content = {**_read(home), key: msgspec.to_builtins(check)}
-        write_atomically(home / CHECKS_NAME, json.dumps(content).encode())
-    except OSError as error:
-        logger.warning("load checks are not remembered: %s", error)
