@@ -113,7 +113,8 @@ _REMEDIES = {
     errno.ENXIO: "name a plain file",
     errno.EINVAL: "check the name: this place does not take it",
 }
-_IN_RUST = re.compile(r"\(os error (\d+)\)")
+_IN_WORDS = re.compile(r"(?:\(os error |\[[Ee]rrno )(\d+)[)\]]")
+"""As libraries in Rust write it, and Python where several errors are one."""
 
 
 def system_error(
@@ -127,13 +128,13 @@ def system_error(
     """What the operating system said in place of its error: the file, the reason and a remedy.
 
     `what` could not be done, facts name the file unless the error does, `hint` is said behind the
-    remedy. None for an error that comes from elsewhere; libraries in Rust say the number of theirs
-    in words.
+    remedy. None for an error that comes from elsewhere; some libraries say the number of theirs in
+    words.
     """
     if isinstance(error, EmdiagError):
         return None
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and (in_words := _IN_RUST.search(str(error))):
+    if number is None and (in_words := _IN_WORDS.search(str(error))):
         number = int(in_words[1])
     if number is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def test_an_error_of_a_library_in_rust_is_one_of_the_system() -> None:
         system_errors_as("weights cannot be written", kind=CheckpointError, folder="em"),
     ):
         raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")]),
+        RuntimeError("cannot write: [errno 28] it is full"),
+    ],
+)
+def test_an_error_that_holds_others_is_one_of_the_system(error: Exception) -> None:
+    assert "No space left on device" in str(system_error(error, folder="out"))
 
 
 @pytest.mark.parametrize(
