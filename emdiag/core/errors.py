@@ -141,7 +141,8 @@ def system_error(
     file = getattr(error, "filename", None)
     known = {"file": os.fsdecode(file)} if isinstance(file, str | bytes) and not facts else {}
     remedy = _REMEDIES.get(number, "see whether the file, its disk and its permissions are well")
-    reason = getattr(error, "strerror", None) or os.strerror(number)
+    is_known = number in errno.errorcode  # libraries put sentences of their own into `strerror`
+    reason = os.strerror(number) if is_known else getattr(error, "strerror", None) or str(error)
     return kind(f"{what}: {reason}", **facts, **known, hint="; ".join(filter(None, (remedy, hint))))
 
 
