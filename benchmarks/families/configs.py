@@ -216,10 +216,16 @@ def _attention() -> dict[str, Family]:
         "modernbert-decoder": Family(
             type="modernbert-decoder", changes={"pad_token_id": 1, "local_attention": 16}
         ),
-        "phi3, longrope": Family(type="phi3", changes={"rope_parameters": LONGROPE}),
+        "phi3, longrope": Family(
+            type="phi3",
+            changes={"rope_parameters": LONGROPE, "original_max_position_embeddings": 64},
+        ),
         "phi3, longrope, all long": Family(
             type="phi3",
-            changes={"rope_parameters": {**LONGROPE, "original_max_position_embeddings": 4}},
+            changes={
+                "rope_parameters": {**LONGROPE, "original_max_position_embeddings": 4},
+                "original_max_position_embeddings": 4,
+            },
         ),
         "qwen2_moe": Family(
             type="qwen2_moe", changes={**expert, "shared_expert_intermediate_size": 16}
