@@ -10,15 +10,18 @@ from typing import Annotated
 
 import typer
 
+from emdiag.benchmarks.open import open_benchmark
 from emdiag.cli import console, options
 from emdiag.cli.plan_options import Call, plan_command
 from emdiag.core.protocols import SilentProgress
 from emdiag.core.training import TrainResult
 from emdiag.studies.evaluate.plan import EvaluatePlan
-from emdiag.studies.logits.plan import LogitSkewPlan
-from emdiag.studies.sweep.plan import TemperatureSweepPlan
+from emdiag.studies.logits.plan import LogitSkewPlan, logit_design
+from emdiag.studies.sweep.plan import TemperatureSweepPlan, sweep_design
 from emdiag.studies.training.plans import SeedScoresPlan, SelectPlan
 from emdiag.train.em.plan import EMPlan
+from emdiag.train.em.ready import check_em
+from emdiag.train.jobs import open_parent
 from emdiag.train.rl.plan import RLPlan
 
 train = typer.Typer(
@@ -40,6 +43,7 @@ def logits_skew(
     call: Call[LogitSkewPlan], figures: options.Figures = None, plots: options.Plots = True
 ) -> None:
     """Compare next-token logits between checkpoints that read the same texts."""
+    logit_design(call.plan)  # what contradicts itself is said before torch is imported
     from emdiag.cli.show import printed
     from emdiag.findings.logits.statements import logit_findings
     from emdiag.studies.logits.run import run_logit_skew
@@ -56,6 +60,7 @@ def temp_sweep(
     call: Call[TemperatureSweepPlan], figures: options.Figures = None, plots: options.Plots = True
 ) -> None:
     """Sweep the temperature of sampling (or top-p, top-k), with an entropy-matched baseline."""
+    sweep_design(call.plan)
     from emdiag.cli.show import printed
     from emdiag.findings.sweep.tables import sweep_findings
     from emdiag.studies.sweep.run import run_temperature_sweep
@@ -85,6 +90,7 @@ def select(
 @plan_command(EMPlan)
 def em(call: Call[EMPlan]) -> None:
     """Minimise entropy on one unlabelled prompt, as one-shot EM does."""
+    check_em(call.plan, home=call.session.home)
     from emdiag.train.em.run import run_em
 
     if os.environ.get("RANK", "0") != "0":  # another process of the same training tells the user
@@ -97,6 +103,9 @@ def em(call: Call[EMPlan]) -> None:
 @plan_command(RLPlan)
 def rl(call: Call[RLPlan]) -> None:
     """Learn from rewards (GRPO by TRL), the counterpart of entropy minimisation."""
+    plan, home = call.plan, call.session.home
+    open_parent(plan.ref, home=home, trust_remote_code=plan.engine.trust_remote_code)
+    open_benchmark(plan.benchmark, home=home, require_answers=False)
     from emdiag.train.rl.run import run_rl
 
     _show_training(call, run_rl(call.plan, call.session))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -276,3 +278,39 @@ def test_plans_are_all_of_them() -> None:
 
     assert {plan for plan in below(Plan) if hasattr(plan, "verb") and plan.__module__.startswith(
         "emdiag.")} == set(PLANS)  # fmt: skip
+
+
+EARLY = [
+    ("train em lab --out o --problem nosuch/1", "there is no benchmark named 'nosuch'"),
+    ("train em lab --out o --problem chain/9999", "chain has no problem 'chain/9999'"),
+    ("train em lab --out o --problem chain/0 --save-updates 99", "there is no update 99"),
+    ("train em lab --out o --problem chain/0000 --grid lr=x", "a field of the recipe"),
+    ("train em lab --out o --problem chain/0000 --held-out no", "there is no benchmark named"),
+    ("train em no/ --out o --problem chain/0000", "there is no checkpoint at 'no/'"),
+    ("train rl lab --out o -b nosuch", "there is no benchmark named 'nosuch'"),
+    ("logits-skew lab --base nope", "no checkpoint is called 'nope'"),
+    ("logits-skew lab --undo top-k", "add --published"),
+    ("temp-sweep lab --base nope", "no checkpoint is called 'nope'"),
+    ("eval no/", "there is no checkpoint at 'no/'"),
+    ("eval lab -b nosuch", "there is no benchmark named 'nosuch'"),
+    ("eval lab --template nosuch", "there is no prompt template"),
+    ("select lab --pool nosuch", "there is no benchmark named 'nosuch'"),
+]
+"""What can be told from what was typed, with none of the libraries that take seconds."""
+
+
+def test_what_was_typed_is_checked_before_heavy_imports(tmp_path: Path) -> None:
+    script = (
+        "import json, sys\n"
+        "for name in ('torch', 'transformers', 'trl', 'vllm', 'matplotlib'):\n"
+        "    sys.modules[name] = None\n"  # an import of it fails
+        "from typer.testing import CliRunner\n"
+        "from emdiag.cli.app import app\n"
+        "runs = [CliRunner().invoke(app, line.split()) for line in json.loads(sys.argv[1])]\n"
+        "print(json.dumps([[run.exit_code, run.output] for run in runs]))\n"
+    )
+    words = [sys.executable, "-c", script, json.dumps([line for line, _ in EARLY])]
+    done = subprocess.run(words, capture_output=True, cwd=tmp_path, check=True, text=True)
+    for (line, said), (code, output) in zip(EARLY, json.loads(done.stdout), strict=True):
+        assert code == 2, (line, output)
+        assert said in output, (line, output)

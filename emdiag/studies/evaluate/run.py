@@ -16,7 +16,7 @@ from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.outside_metrics import MetricFunction, load_metrics, name_of
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.score import score_reading
-from emdiag.studies.evaluate.task import expand
+from emdiag.studies.evaluate.task import expand, note_limit
 
 
 @spelled_out(EvaluatePlan)
@@ -56,6 +56,7 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     functions = load_metrics(plan.metrics)
     pool = GraderPool.of(plan.grading)
     readings = expand(plan, session)
+    note_limit(readings, plan.targets.limit, session.progress)
     for named in plan.checkpoints:
         of_checkpoint = [reading for reading in readings if reading.checkpoint.label == named.label]
         draw_missing(of_checkpoint, plan, session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template, quest
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
-from emdiag.core.protocols import PromptEncoder
+from emdiag.core.protocols import Progress, PromptEncoder
 from emdiag.core.runs import EngineSpec, ProblemsFile, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
@@ -114,6 +115,14 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
             for task in tasks
         ]
     return readings
+
+
+def note_limit(tasks: Sequence[EvalTask], limit: int | None, progress: Progress) -> None:
+    """Say of which benchmarks fewer problems are there than the first so many that are wanted."""
+    sizes = {task.card.name: len(task.all_problems) for task in tasks}
+    for name, size in sizes.items():
+        if limit is not None and limit > size:
+            progress.note(f"note: {name} has {size:,} problems, fewer than --limit {limit:,}")
 
 
 def _load_task(
