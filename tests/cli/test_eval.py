@@ -55,7 +55,7 @@ def test_eval_prints_a_score_with_its_interval_and_says_how_to_continue(
 
 def test_a_limit_beyond_the_benchmark_is_said(run: Callable[..., Result], table: str) -> None:
     found = run("eval", table, "-b", "toy", "--limit", "1000", "--grader-workers", "1")
-    assert "note: toy has 12 problems; --limit is 1,000" in found.stderr
+    assert "toy has 12 problems; --limit is 1,000" in found.stderr
 
 
 def printed(found: Result) -> EvaluateResult:

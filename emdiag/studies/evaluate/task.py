@@ -122,7 +122,7 @@ def note_limit(tasks: Sequence[EvalTask], limit: int | None, progress: Progress)
     sizes = {task.card.name: len(task.all_problems) for task in tasks}
     for name, size in sizes.items():
         if limit is not None and limit > size:
-            progress.note(f"note: {name} has {size:,} problems; --limit is {limit:,}")
+            progress.note(f"{name} has {size:,} problems; --limit is {limit:,}")
 
 
 def _load_task(
