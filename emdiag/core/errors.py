@@ -141,8 +141,9 @@ def system_error(
     file = getattr(error, "filename", None)
     known = {"file": os.fsdecode(file)} if isinstance(file, str | bytes) and not facts else {}
     remedy = _REMEDIES.get(number, "see whether the file, its disk and its permissions are well")
-    is_known = number in errno.errorcode  # libraries put sentences of their own into `strerror`
-    reason = os.strerror(number) if is_known else getattr(error, "strerror", None) or str(error)
+    reason = getattr(error, "strerror", None) or os.strerror(number)
+    if ".emdiag.partial-" in reason:  # a library puts the file into its sentence
+        reason = os.strerror(number)
     return kind(f"{what}: {reason}", **facts, **known, hint="; ".join(filter(None, (remedy, hint))))
 
 

@@ -56,7 +56,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield private / target.name
         _settle(private / target.name, target)
     except OSError as error:
-        if error.filename is None or name in str(error.filename):
+        has_number = error.errno is not None  # else the file would take the place of its words
+        if has_number and (error.filename is None or name in str(error.filename)):
             error.filename, error.filename2 = str(path), None
         raise
     finally:

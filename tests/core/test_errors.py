@@ -53,7 +53,7 @@ def test_an_error_of_a_library_in_rust_is_one_of_the_system() -> None:
     [
         shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")]),
         RuntimeError("cannot write: [errno 28] it is full"),
-        OSError(28, "Failed to open local file '/tmp/.emdiag.partial-1/rows'"),
+        OSError(28, "Failed to open local file '/tmp/.emdiag.partial-1-2/rows'"),
     ],
 )
 def test_an_error_that_holds_others_is_one_of_the_system(error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emdiag.core import files
-from emdiag.core.errors import StoreError
+from emdiag.core.errors import StoreError, system_errors_as
 from emdiag.core.files import (
     check_file,
     is_removed,
@@ -295,3 +296,15 @@ def test_a_closed_folder_is_refused_before_the_work(
     monkeypatch.setattr(files, "_is_read_only", lambda _: True)
     with pytest.raises(OSError, match="Read-only"):
         check_file(tmp_path / "page")
+
+
+def test_an_error_that_holds_others_keeps_its_words(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from/a").symlink_to("nowhere")
+    with (
+        pytest.raises(StoreError, match="cannot be copied: No such file"),
+        system_errors_as("the folder cannot be copied", folder=tmp_path),
+        replacing(tmp_path / "to") as partial,
+    ):
+        shutil.copytree(tmp_path / "from", partial)
+    assert [path.name for path in tmp_path.iterdir()] == ["from"]
