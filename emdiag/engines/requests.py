@@ -79,6 +79,11 @@ def one_for_each(
         )
 
 
+def room_after(prompts: Sequence[Prompt], context: int) -> int:
+    """New tokens for which a context of so many has room after each of these prompts."""
+    return context - max((len(prompt.token_ids) for prompt in prompts), default=0)
+
+
 def check_room(
     prompts: Iterable[Prompt | SampleRequest],
     *,

@@ -21,6 +21,11 @@ _NOTES: Final = {
     "as-given": "{text}",
     "all-of": "{parts:each}",
     "partial": "partial: the first {problems} of {total:count problem}",
+    "no-chat-template": "the tokenizer of {labels:names} has no chat template, so {benchmark} is "
+    "asked as plain text{is_shared:if  of all checkpoints}, as `--no-chat` does",
+    "room-left": "answers to {benchmark} have {tokens:count token} at most, not {wanted}: the "
+    "context of {label}, {context} tokens, leaves no more after the longest prompt"
+    "{is_shared:if , and all checkpoints get the same}; `--max-tokens` takes fewer",
     "cut-off": "{share:percent} of samples were cut off at {limit:count token}",
     "skewness-sees": "skewness is the same for a z + b, so it does not see cooling; of the third "
     "moment of {label} on {text} the most likely of {tokens:count token} makes {top1:percent}, the "

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from emdiag.core.checkpoints import CheckpointRef, Stage
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
 from emdiag.core.paths import expanded
 from emdiag.engines.checkpoint.border import read_json
+from emdiag.engines.checkpoint.chat_files import has_chat_template, template_in
 from emdiag.engines.checkpoint.fingerprints import file_sha256, weights_digest
 from emdiag.engines.checkpoint.folder import check_folder, tokenizer_files
 from emdiag.engines.checkpoint.gguf_file import is_gguf, read_metadata
+from emdiag.engines.checkpoint.templates import failed_template, no_template, render_question
 from emdiag.resources import lab_weights
+
+ChatWanted = Literal[True, False, "if present"]
+"""Whether prompts will be chats."""
 
 HUB_ID = re.compile(r"^[\w][\w.-]*(/[\w][\w.-]*)?(@[\w./-]+)?$")
 
@@ -27,7 +31,7 @@ def resolve_checkpoint(
     label: str,
     home: Path | None = None,
     trust_remote_code: bool = False,
-    chat: bool = False,
+    chat: ChatWanted = False,
 ) -> CheckpointRef:
     """The checkpoint that `ref` names, found on disk or fetched, checked and fingerprinted.
 
@@ -37,8 +41,8 @@ def resolve_checkpoint(
         label: Short name for tables.
         home: Folder that remembers fingerprints; None remembers nothing.
         trust_remote_code: Fetch code shipped with the checkpoint, and count it as part of it.
-        chat: Prompts will be chats; a GGUF file without a template for them is refused before its
-            weights are read, which takes minutes.
+        chat: Prompts will be chats, or chats if there is a template for them; one that is absent
+            or, in a GGUF file, wrong is refused before weights are read, which takes minutes.
 
     Raises:
         CheckpointError: Nothing is found under that name, or it holds weights that are not read.
@@ -55,6 +59,8 @@ def resolve_checkpoint(
         path = _fetch(ref, trust_remote_code=trust_remote_code)
         revision = path.name
     weights = check_folder(path, trust_remote_code=trust_remote_code)
+    if chat is True and not has_chat_template(path):
+        raise no_template(str(path))
     code = sorted(path.glob("*.py")) if trust_remote_code else []
     return CheckpointRef(
         label=label,
@@ -69,36 +75,16 @@ def resolve_checkpoint(
     )
 
 
-def _check_file(path: Path, *, chat: bool) -> None:
-    """A GGUF file whose header is whole, with a template where one is needed; or a table."""
-    if is_gguf(path):
-        metadata = read_metadata(path)
-        if chat:
-            _check_template(metadata, path)
-    elif path.suffix.lower() != ".json":
-        raise CheckpointError(
-            f"a checkpoint file ends in .gguf, or in .json for a table of the scripted "
-            f"engine; this one ends in {path.suffix!r}",
-            file=path,
-            hint="give the folder that holds config.json and model.safetensors",
-        )
+def check_reference(ref: str) -> None:
+    """Refuse what is neither on this machine nor the form of a hub id; nothing is read or fetched.
 
-
-def _check_template(metadata: Mapping[str, Any], path: Path) -> None:
-    from emdiag.engines.checkpoint.templates import failed_template, no_template, render_question
-
-    template = metadata.get("tokenizer.chat_template")
-    if template is None:
-        raise no_template(str(path))
-    if not isinstance(template, str):
-        raise failed_template(str(path), "the chat template in the file's metadata is not text")
-    tokens = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "")
-    render_question(template, system=None, user="?", tokens=tokens, where=str(path))
-
-
-def _fetch(ref: str, *, trust_remote_code: bool) -> Path:
-    """Folder of a hub snapshot, whose name is the commit."""
-    if Path(ref).exists():
+    Raises:
+        CheckpointError: It is neither.
+    """
+    path = lab_weights() if ref == "lab" else expanded(ref)
+    if path.is_file() or path.is_dir():
+        return
+    if path.exists():
         raise CheckpointError(
             "a checkpoint is a folder or a file, and this is neither",
             path=ref,
@@ -112,6 +98,34 @@ def _fetch(ref: str, *, trust_remote_code: bool) -> Path:
             if ref == "lab"
             else "give a folder, a .gguf file, a hub id such as Qwen/Qwen2.5-Math-7B, or lab",
         )
+
+
+def _check_file(path: Path, *, chat: ChatWanted) -> None:
+    if is_gguf(path):
+        metadata = read_metadata(path)
+        if chat and (chat is True or template_in(metadata) is not None):
+            _check_template(template_in(metadata), path)
+    elif path.suffix.lower() != ".json":
+        raise CheckpointError(
+            f"a checkpoint file ends in .gguf, or in .json for a table of the scripted "
+            f"engine; this one ends in {path.suffix!r}",
+            file=path,
+            hint="give the folder that holds config.json and model.safetensors",
+        )
+
+
+def _check_template(template: object, path: Path) -> None:
+    if template is None:
+        raise no_template(str(path))
+    if not isinstance(template, str):
+        raise failed_template(str(path), "the chat template in the file's metadata is not text")
+    tokens = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "")
+    render_question(template, system=None, user="?", tokens=tokens, where=str(path))
+
+
+def _fetch(ref: str, *, trust_remote_code: bool) -> Path:
+    """Folder of a hub snapshot, whose name is the commit."""
+    check_reference(ref)
     from emdiag.engines.checkpoint.hub import fetch_snapshot
 
     repo, _, revision = ref.partition("@")

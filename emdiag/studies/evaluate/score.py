@@ -106,5 +106,5 @@ def _notes(reading: EvalTask, rates: TextRates) -> list[Remark]:
 
 
 def caveats(reading: EvalTask) -> list[Remark]:
-    """What the tokenizer and the card of a benchmark say."""
-    return [as_given(text) for text in (*reading.notes, *reading.card.caveats)]
+    """How the prompts came about, and what the card of the benchmark says."""
+    return [*reading.notes, *map(as_given, reading.card.caveats)]

@@ -12,16 +12,19 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import Progress, PromptEncoder
+from emdiag.core.results import Remark, as_given, remark
 from emdiag.core.runs import EngineSpec, ProblemsFile, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
-from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.checkpoint.chat_files import has_chat_template
+from emdiag.engines.checkpoint.resolve import check_reference, resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
-from emdiag.engines.requests import check_room
-from emdiag.store.run_store import Run, RunStore
+from emdiag.engines.requests import check_room, room_after
+from emdiag.findings.remarks import words_of
+from emdiag.store.run_store import Run
 from emdiag.store.samples import Sample
 from emdiag.store.session import Session
 from emdiag.store.training_folder import followed
-from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
+from emdiag.studies.evaluate.plan import EvaluatePlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,8 @@ class EvalTask:
         problems: Those measured, after `limit`.
         all_problems: Those of the whole benchmark.
         prompts: Of `problems`, in their order.
-        notes: What the checkpoint's tokenizer did to the prompts, where a reader should know.
+        notes: How the prompts came about, where a reader should know: by the checkpoint's
+            tokenizer, and where something was chosen that nobody typed.
         setting: What tells it from other readings of the checkpoint, such as `T 0.6`.
         problems_file: Of a user's own benchmark; None for one with a card.
         question_mark: How the prompts mark their question, if they do.
@@ -45,7 +49,7 @@ class EvalTask:
     all_problems: tuple[Problem, ...]
     prompts: tuple[Prompt, ...]
     samples: int
-    notes: tuple[str, ...]
+    notes: tuple[Remark, ...]
     setting: str = ""
     problems_file: ProblemsFile | None = None
     question_mark: str | None = None
@@ -87,34 +91,57 @@ class _FilledBenchmark:
     file: ProblemsFile | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Opened:
+    """A checkpoint before its weights are loaded."""
+
+    checkpoint: CheckpointRef
+    engine: EngineSpec
+    encoder: PromptEncoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Encoded:
+    """All prompts of a benchmark as one checkpoint reads them; notes are those of its tokenizer."""
+
+    opened: _Opened
+    prompts: tuple[Prompt, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wording:
+    """How a benchmark is asked of all checkpoints, and what of it nobody typed."""
+
+    chat: bool
+    max_tokens: int
+    notes: tuple[Remark, ...]
+
+
 def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[EvalTask]:
     """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
 
-    Files of problems may leave answers out unless they are required.
+    Files of problems may leave answers out unless they are required. What nobody typed is chosen so
+    that every checkpoint can do it, and a note says so: prompts are chats where all tokenizers have
+    a chat template, and answers may be as long as the card says, or as all contexts have room for.
 
     Raises:
         BenchmarkError: A benchmark or template is unknown, absent or wrong.
         CheckpointError: A checkpoint or its tokenizer cannot be used.
         PlanError: A prompt leaves no room for the answer.
     """
+    for named in plan.checkpoints:
+        check_reference(followed(named.ref))
     tasks = [
         _load_task(name, plan, home=session.home, require_answers=require_answers)
         for name in plan.targets.benchmarks
     ]
-    chat = any(_is_chat(task, plan) for task in tasks)
-    readings = []
-    for named in plan.checkpoints:
-        checkpoint = _resolve(named, plan, session, chat=chat)
-        name = choose_engine(plan.engine.engine, checkpoint, options=plan.engine)
-        spec = engine_spec(name, options=plan.engine)
-        encoder = open_encoder(name, checkpoint, options=plan.engine)
-        readings += [
-            _read(
-                task, plan, checkpoint=checkpoint, engine=spec, encoder=encoder, store=session.store
-            )
-            for task in tasks
-        ]
-    return readings
+    chat = any(_wants_chat(task, plan) for task in tasks)
+    checkpoints = _resolve(plan, session, chat=chat)
+    without = [c.label for c in checkpoints if chat and not has_chat_template(c.path)]
+    opened = [_open(checkpoint, plan) for checkpoint in checkpoints]
+    of_tasks = [_read(task, plan, session, opened=opened, without_chat=without) for task in tasks]
+    return [reading for of_checkpoint in zip(*of_tasks, strict=True) for reading in of_checkpoint]
 
 
 def note_limit(tasks: Sequence[EvalTask], limit: int | None, progress: Progress) -> None:
@@ -137,56 +164,141 @@ def _load_task(
     )
 
 
-def _is_chat(task: _FilledBenchmark, plan: EvaluatePlan) -> bool:
+def _wants_chat(task: _FilledBenchmark, plan: EvaluatePlan) -> bool:
     return task.template.chat if plan.targets.chat is None else plan.targets.chat
 
 
-def _resolve(named: NamedRef, plan: EvaluatePlan, session: Session, *, chat: bool) -> CheckpointRef:
-    with session.progress.stage(f"reading {named.label}", total=1) as stage:
-        checkpoint = resolve_checkpoint(
-            followed(named.ref),
-            label=named.label,
-            home=session.home,
-            trust_remote_code=plan.engine.trust_remote_code,
-            chat=chat,
-        )
-        stage.advance()
-    return checkpoint
+def _may_be_plain(plan: EvaluatePlan) -> bool:
+    """Whether nobody asked for chats: neither by name, nor by that of a template."""
+    return plan.targets.chat is None and plan.targets.template is None
+
+
+def _resolve(plan: EvaluatePlan, session: Session, *, chat: bool) -> list[CheckpointRef]:
+    checkpoints = []
+    for named in plan.checkpoints:
+        with session.progress.stage(f"reading {named.label}", total=1) as stage:
+            checkpoints.append(
+                resolve_checkpoint(
+                    followed(named.ref),
+                    label=named.label,
+                    home=session.home,
+                    trust_remote_code=plan.engine.trust_remote_code,
+                    chat="if present" if chat and _may_be_plain(plan) else chat,
+                )
+            )
+            stage.advance()
+    return checkpoints
+
+
+def _open(checkpoint: CheckpointRef, plan: EvaluatePlan) -> _Opened:
+    name = choose_engine(plan.engine.engine, checkpoint, options=plan.engine)
+    return _Opened(
+        checkpoint=checkpoint,
+        engine=engine_spec(name, options=plan.engine),
+        encoder=open_encoder(name, checkpoint, options=plan.engine),
+    )
 
 
 def _read(
     task: _FilledBenchmark,
     plan: EvaluatePlan,
+    session: Session,
     *,
-    checkpoint: CheckpointRef,
-    engine: EngineSpec,
-    encoder: PromptEncoder,
-    store: RunStore,
+    opened: Sequence[_Opened],
+    without_chat: Sequence[str],
+) -> list[EvalTask]:
+    """One benchmark as every checkpoint reads it."""
+    notes = []
+    chat = _wants_chat(task, plan)
+    if chat and without_chat and _may_be_plain(plan):
+        chat = False
+        notes.append(
+            remark(
+                "no-chat-template",
+                labels=tuple(without_chat),
+                benchmark=task.card.name,
+                is_shared=len(opened) > 1,
+            )
+        )
+    filled = [fill(task.template, problem) for problem in task.problems]
+    encoded = [
+        _Encoded(
+            opened=reader,
+            prompts=tuple(reader.encoder.encode(filled, chat=chat)),
+            notes=reader.encoder.notes,
+        )
+        for reader in opened
+    ]
+    max_tokens, shortened = _most_tokens(task.card, plan, encoded)
+    wording = _Wording(chat=chat, max_tokens=max_tokens, notes=(*notes, *shortened))
+    for note in wording.notes:
+        session.progress.note(f"note: {words_of(note)}")
+    return [_reading(task, plan, session, read=read, wording=wording) for read in encoded]
+
+
+def _most_tokens(
+    card: BenchmarkCard, plan: EvaluatePlan, encoded: Sequence[_Encoded]
+) -> tuple[int, list[Remark]]:
+    """New tokens at most, the same for all checkpoints, and a note where the card says more.
+
+    The room left is that of the whole benchmark, so that more problems need no other limit.
+    """
+    rooms = []
+    for read in encoded:
+        context = read.opened.encoder.max_context
+        measured = read.prompts[: plan.targets.limit]
+        if context is None or room_after(measured, context) >= card.max_tokens:
+            continue
+        room = room_after(read.prompts, context)
+        if room < 1:
+            room = room_after(measured, context)
+        rooms.append((room, read.opened.checkpoint.label, context))
+    if plan.sampling.max_tokens is not None or not rooms or min(rooms)[0] < 1:
+        return plan.sampling.max_tokens or card.max_tokens, []
+    room, label, context = min(rooms)
+    note = remark(
+        "room-left",
+        tokens=room,
+        wanted=card.max_tokens,
+        benchmark=card.name,
+        label=label,
+        context=context,
+        is_shared=len(encoded) > 1,
+    )
+    return room, [note]
+
+
+def _reading(
+    task: _FilledBenchmark,
+    plan: EvaluatePlan,
+    session: Session,
+    *,
+    read: _Encoded,
+    wording: _Wording,
 ) -> EvalTask:
-    chat = _is_chat(task, plan)
-    prompts = encoder.encode([fill(task.template, p) for p in task.problems], chat=chat)
+    checkpoint, encoder = read.opened.checkpoint, read.opened.encoder
     sampling = plan.sampling.params(
-        max_tokens=task.card.max_tokens, stop_token_ids=encoder.stop_token_ids()
+        max_tokens=wording.max_tokens, stop_token_ids=encoder.stop_token_ids()
     )
     spec = RunSpec(
         benchmark=task.card.name,
         template=task.template.name,
-        chat=chat,
-        prompts_sha256=prompts_digest(prompts),
+        chat=wording.chat,
+        prompts_sha256=prompts_digest(read.prompts),
         checkpoint_digest=checkpoint.digest,
         tokenizer_digest=checkpoint.tokenizer_digest,
         sampling=sampling,
-        engine=engine,
+        engine=read.opened.engine,
     )
     reading = EvalTask(
-        run=store.run(spec),
+        run=session.store.run(spec),
         card=task.card,
         checkpoint=checkpoint,
         problems=task.problems[: plan.targets.limit],
         all_problems=task.problems,
-        prompts=tuple(prompts[: plan.targets.limit]),
+        prompts=read.prompts[: plan.targets.limit],
         samples=plan.sampling.samples,
-        notes=encoder.notes,
+        notes=(*map(as_given, read.notes), *wording.notes),
         problems_file=task.file,
         question_mark=question_mark(task.template),
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
+import msgspec
+
 from emdiag.core.errors import PlanError
 from emdiag.core.logit_skew import OWN, Continuation, Quirk
 from emdiag.core.option_groups import Sampling, Targets
@@ -200,12 +202,12 @@ def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
             "the published figure draws texts of its own, and --from-run draws nothing",
             hint="leave out one of the two",
         )
-    return LogitSkewDesign(
-        plan=plan,
-        arms=arms,
-        base=base,
-        how=plan.drawing(member for arm in arms for member in arm.members),
-    )
+    how = plan.drawing(member for arm in arms for member in arm.members)
+    if plan.from_runs:  # nothing is drawn, so that no answer needs room
+        how = msgspec.structs.replace(
+            how, sampling=msgspec.structs.replace(how.sampling, max_tokens=1)
+        )
+    return LogitSkewDesign(plan=plan, arms=arms, base=base, how=how)
 
 
 def _check_temperatures(temperatures: Sequence[float]) -> None:

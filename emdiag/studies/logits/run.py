@@ -306,8 +306,8 @@ class _LogitStudy:
     def _notes(self, estimates: Sequence[LogitEstimate]) -> tuple[Remark, ...]:
         plan, reading = self._plan, self._readings[self._base]
         problems, total = len(self._problems), len(reading.all_problems)
-        given = [self._vocabulary.notes, *(reading.notes for reading in self._readings.values())]
-        notes = [as_given(text) for texts in given for text in texts]
+        notes = [as_given(text) for text in self._vocabulary.notes]
+        notes += [note for reading in self._readings.values() for note in reading.notes]
         notes += self._sources.notes
         weights: dict[str, list[str]] = {}
         for label, member in self.members.items():

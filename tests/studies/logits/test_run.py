@@ -698,7 +698,7 @@ def test_a_checkpoint_that_cannot_write_or_read_a_text_is_named(
     assert caught.value.facts["problem"].startswith("chain/")
     short = lab_copy(world.root / "short", noisier)
     config = msgspec.json.decode((short / "config.json").read_bytes())
-    small = {**config, "max_position_embeddings": 40}
+    small = {**config, "max_position_embeddings": 20}
     (short / "config.json").write_bytes(msgspec.json.encode(small))
     options: dict[str, Any] = {**ONE_TEXT, "problems": 8, "max_tokens": 3}
     drawn = world.study("base", **options)
