@@ -11,6 +11,7 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.protocols import PromptEncoder, Sampler, Text
 from emdiag.core.runs import EngineSpec
+from emdiag.core.sampling import SampleRequest
 from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
@@ -110,6 +111,29 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
     return CheckpointEncoder(checkpoint.path, trust_remote_code=options.trust_remote_code)
 
 
+def check_lengths(
+    name: str,
+    checkpoint: CheckpointRef,
+    requests: Sequence[SampleRequest],
+    *,
+    max_tokens: int,
+    options: EngineOptions,
+) -> None:
+    """Refuse requests of which the configuration alone says that they cannot be drawn.
+
+    Raises:
+        CheckpointError: The configuration cannot be opened.
+        EngineError: Rotary factors would switch inside a text.
+    """
+    if name != "transformers" or checkpoint.path.lower().endswith(".gguf"):
+        return
+    from emdiag.engines.checkpoint.tokenizers import open_config
+    from emdiag.engines.hf.rotary import refuse_crossing
+
+    config = open_config(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    refuse_crossing(config, requests, max_tokens=max_tokens)
+
+
 def open_sampler(
     name: str,
     checkpoint: CheckpointRef,
@@ -179,7 +203,7 @@ def open_reader(
 
     dtype = effective_dtype("transformers", options=options)
     model = load_model(checkpoint.path, dtype=dtype, options=options)
-    check = examined(model, checkpoint=checkpoint, home=home)
+    check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
     return ModelReader(model, threads=options.threads, check=check)
 
 

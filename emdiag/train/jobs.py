@@ -109,8 +109,10 @@ class TrainJob(ABC):
 J = TypeVar("J", bound=TrainJob)
 
 
-def open_parent(ref: str, *, home: Path, trust_remote_code: bool) -> CheckpointRef:
+def open_parent(ref: str, *, home: Path, trust_remote_code: bool, chat: bool) -> CheckpointRef:
     """The checkpoint that training starts from; of a training folder, the one it chose.
+
+    `chat` says that its prompts are known to be chats.
 
     Raises:
         CheckpointError: It cannot be used.
@@ -118,7 +120,7 @@ def open_parent(ref: str, *, home: Path, trust_remote_code: bool) -> CheckpointR
     """
     label = Path(ref.rstrip("/")).name or ref
     return resolve_checkpoint(
-        followed(ref), label=label, home=home, trust_remote_code=trust_remote_code
+        followed(ref), label=label, home=home, trust_remote_code=trust_remote_code, chat=chat
     )
 
 

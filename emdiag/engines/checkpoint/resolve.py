@@ -47,20 +47,12 @@ def resolve_checkpoint(
     Raises:
         CheckpointError: Nothing is found under that name, or it holds weights that are not read.
     """
-    path = lab_weights() if ref == "lab" else expanded(ref)
+    path, weights, revision = _place_of(ref, trust_remote_code=trust_remote_code, chat=chat)
     if path.is_file():
-        _check_file(path, chat=chat)
         value, resolved = file_sha256(path, home=home), str(path.resolve())
         return CheckpointRef(
             label=label, ref=ref, path=resolved, digest=value, tokenizer_digest=value
         )
-    revision = None
-    if not path.is_dir():
-        path = _fetch(ref, trust_remote_code=trust_remote_code)
-        revision = path.name
-    weights = check_folder(path, trust_remote_code=trust_remote_code)
-    if chat is True and not has_chat_template(path):
-        raise no_template(str(path))
     code = sorted(path.glob("*.py")) if trust_remote_code else []
     return CheckpointRef(
         label=label,
@@ -73,6 +65,33 @@ def resolve_checkpoint(
         revision=revision,
         **_origin(path / "emdiag.json"),
     )
+
+
+def find_checkpoint(ref: str) -> Path:
+    """The file or folder of a checkpoint, checked; its weights are not read.
+
+    Raises:
+        CheckpointError: As `resolve_checkpoint`.
+    """
+    return _place_of(ref, trust_remote_code=False, chat=False)[0]
+
+
+def _place_of(
+    ref: str, *, trust_remote_code: bool, chat: ChatWanted
+) -> tuple[Path, list[Path], str | None]:
+    """Its place, the files of its weights where it is a folder, and the revision of a snapshot."""
+    path = lab_weights() if ref == "lab" else expanded(ref)
+    if path.is_file():
+        _check_file(path, chat=chat)
+        return path, [], None
+    revision = None
+    if not path.is_dir():
+        path = _fetch(ref, trust_remote_code=trust_remote_code)
+        revision = path.name
+    weights = check_folder(path, trust_remote_code=trust_remote_code)
+    if chat is True and not has_chat_template(path):
+        raise no_template(str(path))
+    return path, weights, revision
 
 
 def check_reference(ref: str) -> None:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -259,18 +260,20 @@ def stop_token_ids(
     They come from the generation configuration, the model's configuration, the tokenizer, and
     the end of the assistant's turn in the chat template.
     """
-    stop_ids = {*_ids(getattr(config, "eos_token_id", None)), *_ids(tokenizer.eos_token_id)}
-    stop_ids |= {*_ids(getattr(config.get_text_config(), "eos_token_id", None))}
+    sources: list[Any] = [config, config.get_text_config()]
     if (Path(path) / "generation_config.json").is_file():
-        generation = GenerationConfig.from_pretrained(path, local_files_only=True)
-        stop_ids |= {*_ids(generation.eos_token_id)}
-    size = getattr(config.get_text_config(), "vocab_size", None)
-    if size is not None and (unknown := [n for n in stop_ids if not 0 <= n < size]):
-        raise CheckpointError(
-            f"an end token is {unknown[0]}, and the model has the token ids 0 to {size - 1}",
-            checkpoint=path,
-            hint="mend eos_token_id in config.json or generation_config.json",
-        )
+        sources.append(GenerationConfig.from_pretrained(path, local_files_only=True))
+    named = [_ids(getattr(source, "eos_token_id", None)) for source in sources]
+    size: int | None = getattr(config.get_text_config(), "vocab_size", None)
+    for ids in named:
+        # One of several that the model does not have is never drawn, and does no harm.
+        if size is not None and ids and not any(0 <= number < size for number in ids):
+            raise CheckpointError(
+                f"an end token is {ids[0]}, and the model has the token ids 0 to {size - 1}",
+                checkpoint=path,
+                hint="mend eos_token_id in config.json or generation_config.json",
+            )
+    stop_ids = {*chain(*named), *_ids(tokenizer.eos_token_id)}
     turn_end = turn_end_token(tokenizer)
     if turn_end is not None and (size is None or turn_end < size):
         stop_ids.add(turn_end)

@@ -113,7 +113,7 @@ def _indexed(folder: Path, index: Path) -> list[Path]:
 
 
 def _refuse_outside(folder: Path, name: str, index: Path) -> None:
-    """Only safetensors inside the folder; the hub's cache links to the blobs beside snapshots."""
+    """Only safetensors inside the folder; a link that stands there is the user's own."""
     path, facts = PurePosixPath(name), {"file": index, "found": repr(name)}
     if path.suffix != ".safetensors":
         raise CheckpointError(
@@ -122,14 +122,11 @@ def _refuse_outside(folder: Path, name: str, index: Path) -> None:
             **facts,
             hint="save the model again with save_pretrained(FOLDER)",
         )
-    root, real = folder.resolve(), (folder / name).resolve()
-    homes = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
-    inside = not path.is_absolute() and ".." not in path.parts and "\\" not in name
-    if not inside or not any(real.is_relative_to(home) for home in homes):
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise CheckpointError(
             "the index of shards names a file outside of its folder",
             **facts,
-            leads_to=real,
+            leads_to=(folder / name).resolve(),
             hint="copy the shards into the folder and name them there",
         )
 

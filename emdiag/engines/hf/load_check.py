@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from emdiag.core.errors import EngineError, EngineRefusedError
+from emdiag.core.errors import CheckpointError, EngineError, EngineRefusedError
 from emdiag.core.records import Record
 from emdiag.core.sampling import SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.tokenizers import max_context, quiet_transformers
@@ -57,12 +58,14 @@ class LoadCheck(Record, frozen=True, kw_only=True):
         reads_together: Whether texts of several lengths can be read side by side.
         reasons: Why the quicker ways, or reading side by side, do not.
         refusal: Why the model cannot be used at all; None where it can.
+        is_readable: Whether a pass over a text went through, whatever came of it.
     """
 
     way: Way = "uncached"
     reads_together: bool = True
     reasons: tuple[str, ...] = ()
     refusal: str | None = None
+    is_readable: bool = True
 
     @property
     def note(self) -> str | None:
@@ -97,18 +100,26 @@ def check_model(model: PreTrainedModel) -> LoadCheck:
         model.train(mode=was_training)
 
 
-def require(check: LoadCheck, model: PreTrainedModel) -> LoadCheck:
+def require(check: LoadCheck, model: PreTrainedModel, path: str | None = None) -> LoadCheck:
     """The check, if the model can be used; its note is logged.
 
     Raises:
-        EngineRefusedError: The model cannot be used.
+        CheckpointError: The model cannot read a text.
+        EngineRefusedError: It can, and cannot be used.
     """
     name = type(model).__name__
     if check.refusal is not None:
-        raise EngineRefusedError(
+        config = Path(path or "") / "config.json"
+        facts = {"file": config} if path and config.is_file() else {"checkpoint": path or name}
+        kind = EngineRefusedError if check.is_readable else CheckpointError
+        raise kind(
             check.refusal,
+            **facts,
             architecture=name,
-            hint="give a causal language model, such as Llama, Qwen2 or Gemma2",
+            hint="give a causal language model, such as Llama, Qwen2 or Gemma2"
+            if check.is_readable
+            else "use the config.json that belongs to these weights; --dtype float32 if a number "
+            "format is at fault",
         )
     if check.note:
         logger.warning("%s: %s", name, check.note)
@@ -123,7 +134,7 @@ class _Probe:
         self._is_exact = model.dtype in _SAME
         self._bound = _SAME.get(model.dtype, _LOOSE)
         self._is_routed = any("expert" in name for name in model.config.to_dict())
-        vocab = int(model.config.get_text_config().vocab_size)
+        vocab = self._vocab = int(model.config.get_text_config().vocab_size)
         size = min(TOKENS, max_context(model.config) or TOKENS)
         # From the middle of the vocabulary: special tokens are at its ends.
         numbers = [vocab // 8 + n * 7919 % max(1, vocab // 2) for n in range(1, 2 * TOKENS)]
@@ -137,9 +148,12 @@ class _Probe:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            return LoadCheck(refusal=f"the model cannot read a text: {_words(error)}")
+            refusal = f"the model cannot read a text: {_words(error)}"
+            return LoadCheck(refusal=refusal, is_readable=False)
         if any(bool(logits.isnan().any()) for logits in self._alone):
-            return LoadCheck(way="refill" if has_plain_cache(self._model) else "padded")
+            # Nothing can be compared, and other texts may have numbers: the library's own way.
+            reason = f"logits of a text of {len(self._long)} tokens are not numbers"
+            return LoadCheck(way="alone", reads_together=False, reasons=(reason,))
         still = _STILL.get(self._model.dtype, _LOOSE_ROUTED if self._is_routed else _LOOSE_STILL)
         # Twice: once may be a near tie in a router.
         if (moved := self._moved(1)) > still and self._moved(2) > still:
@@ -150,11 +164,8 @@ class _Probe:
         return self._ways()
 
     def _ways(self) -> LoadCheck:
-        reasons = []
-        together = self._read([self._long, self._short])
-        gaps = [_gaps(*pair) for pair in zip(together, self._alone, strict=True)]
-        if is_apart := self._worst(torch.cat(gaps)) > self._bound:
-            reasons.append("a text has other logits beside a longer one")
+        apart = self._why_apart()
+        reasons = [apart] if apart else []
         takes_cache = "past_key_values" in inspect.signature(self._model.forward).parameters
         if not takes_cache:
             reasons.append("it takes no cache of keys and values")
@@ -164,13 +175,25 @@ class _Probe:
             if way == "refill" and not has_plain_cache(self._model):
                 continue
             if (reason := self._why_not(way)) is None:
-                return LoadCheck(way=way, reads_together=not is_apart, reasons=tuple(reasons))
+                return LoadCheck(way=way, reads_together=not apart, reasons=tuple(reasons))
             reasons.append(f"{way}: {reason}")
         return LoadCheck(refusal=f"no way of decoding gives the model's own logits: {reasons[-1]}")
 
+    def _why_apart(self) -> str | None:
+        """Why texts of several lengths cannot be read side by side; None if they can."""
+        try:
+            together = self._read([self._long, self._short])
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            return f"two texts cannot be read at once: {_words(error)}"
+        gaps = [_gaps(*pair) for pair in zip(together, self._alone, strict=True)]
+        is_apart = self._worst(torch.cat(gaps)) > self._bound
+        return "a text has other logits beside a longer one" if is_apart else None
+
     def _moved(self, shift: int) -> float:
         """How far other last tokens move the logits before them."""
-        last = (token + shift for token in self._short[:CHANGED])
+        last = ((token + shift) % self._vocab for token in self._short[:CHANGED])
         changed = (*self._long[:-CHANGED], *last)
         gaps = _gaps(self._read([changed])[0][:-CHANGED], self._alone[0][:-CHANGED])
         return self._worst(gaps) if self._is_routed else float(gaps.max())

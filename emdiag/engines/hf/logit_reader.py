@@ -24,10 +24,11 @@ from emdiag.engines.checkpoint.tokenizers import max_context
 from emdiag.engines.hf.checked import examined
 from emdiag.engines.hf.load_check import LoadCheck
 from emdiag.engines.hf.memory import is_out_of_memory
+from emdiag.engines.hf.model_loading import limit_threads
 from emdiag.engines.hf.output_head import OutputHead, find_head, hidden_states
 from emdiag.engines.hf.padding import pad_rows
 from emdiag.engines.hf.rotary import reset_rotary, rotary_switch
-from emdiag.engines.hf.sampler import collect_memory, engine_info, limit_threads
+from emdiag.engines.hf.sampler import collect_memory, engine_info
 
 CPU_TOKENS, DEVICE_TOKENS = 1024, 8192
 """Tokens read side by side, padding included; one longer text is read alone."""
@@ -103,7 +104,7 @@ class ModelReader:
         check: LoadCheck | None = None,
     ) -> None:
         self._model = model
-        self._check_of_load = check or examined(model)
+        self._check_of_load = check or examined(model, threads=threads)
         self._switch = rotary_switch(model.config)
         self._head = find_head(model)
         self._threads_before = limit_threads(model, threads)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from emdiag.core.errors import CheckpointError, EngineMissingError
 from emdiag.engines.checkpoint.border import checkpoint_errors
@@ -14,6 +15,10 @@ from emdiag.engines.checkpoint.tokenizers import open_config, quiet_transformers
 from emdiag.engines.options import EngineOptions
 
 _HINT = "use a config.json and weights that belong together, of a family that transformers knows"
+
+SMALL_PARAMETERS = 20_000_000
+"""Below this a CPU model gets one thread: several would spend their time waiting for each other,
+most of all on a machine that has other work."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -53,7 +58,9 @@ def load_model(
     """
     device = device or pick_device(options.device)
     if not path.lower().endswith(".gguf"):
-        _refuse_encoder(path, trust_remote_code=options.trust_remote_code)
+        config = open_config(path, trust_remote_code=options.trust_remote_code)
+        _refuse_encoder(config, path)
+        _refuse_compiled(config, path, device)
     loader: Any = AutoModelForCausalLM  # its stub knows one of two kinds of result
     with (
         checkpoint_errors("the weights cannot be loaded", checkpoint=path, hint=_HINT),
@@ -96,6 +103,16 @@ def load_model(
     return loaded
 
 
+def limit_threads(
+    model: PreTrainedModel, threads: int | None, *, small: int = SMALL_PARAMETERS
+) -> int:
+    """Give torch these threads, or one for a small model on a CPU; how many it had before."""
+    before = torch.get_num_threads()
+    is_small = model.device.type == "cpu" and model.num_parameters() < small
+    torch.set_num_threads(threads or (1 if is_small else before))
+    return before
+
+
 def _refuse_other_shapes(report: dict[str, Any], path: str) -> None:
     differing = sorted(report.get("mismatched_keys", ()))
     if differing:
@@ -111,9 +128,19 @@ def _refuse_other_shapes(report: dict[str, Any], path: str) -> None:
         )
 
 
-def _refuse_encoder(path: str, *, trust_remote_code: bool) -> None:
+def _refuse_compiled(config: PreTrainedConfig, path: str, device: torch.device) -> None:
+    """Refuse attention that is compiled in C++ for every length, minutes each, on a CPU."""
+    wanted = str(config._attn_implementation)  # noqa: SLF001 - no public name
+    if "flex_attention" in wanted and device.type == "cpu":
+        raise CheckpointError(
+            f"the configuration asks for {wanted}, which a CPU compiles for minutes",
+            file=Path(path) / "config.json",
+            hint="leave attn_implementation out of it",
+        )
+
+
+def _refuse_encoder(config: PreTrainedConfig, path: str) -> None:
     """Refuse a decoder that reads what an encoder wrote: without one it would be sampled blind."""
-    config = open_config(path, trust_remote_code=trust_remote_code)
     if getattr(config, "is_encoder_decoder", False):
         raise CheckpointError(
             "this checkpoint is an encoder with a decoder, not a causal language model",

@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
-from emdiag.core.sampling import Prompt
+from emdiag.core.sampling import Prompt, SampleRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,25 @@ def rotary_switch(config: PreTrainedConfig) -> RotarySwitch | None:
                 length = int(text.max_position_embeddings)
                 switches.append(RotarySwitch(kind="dynamic", length=length))
     return min(switches, key=lambda switch: switch.length, default=None)
+
+
+def refuse_crossing(
+    config: PreTrainedConfig, requests: Iterable[SampleRequest], *, max_tokens: int
+) -> None:
+    """Refuse to draw what would pass a switch of `longrope`.
+
+    Raises:
+        EngineError: A request would.
+    """
+    switch = rotary_switch(config)
+    for request in requests if switch is not None else ():
+        length = len(request.token_ids)
+        if (
+            switch is not None
+            and switch.kind == "longrope"
+            and switch.side(length, length + max_tokens - 1) == "across"
+        ):
+            raise switch.refusal(length, "the completion", problem=request.problem_id)
 
 
 def require_short(config: PreTrainedConfig, prompts: Iterable[Prompt], *, max_tokens: int) -> None:

@@ -25,8 +25,8 @@ from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.generated import open_batch
 from emdiag.engines.hf.load_check import LoadCheck
 from emdiag.engines.hf.memory import is_out_of_memory, rows_that_fit
-from emdiag.engines.hf.model_loading import load_model
-from emdiag.engines.hf.rotary import reset_rotary, rotary_switch
+from emdiag.engines.hf.model_loading import limit_threads, load_model
+from emdiag.engines.hf.rotary import refuse_crossing, reset_rotary, rotary_switch
 from emdiag.engines.hf.rows import Batch, BatchRow, RowWriter, Way
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
@@ -36,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 CPU_BATCH = 16
 DEVICE_BATCH = 64
-SMALL_PARAMETERS = 20_000_000
-"""Below this a CPU model gets one thread: several would spend their time waiting for each other,
-most of all on a machine that has other work."""
 
 _REFILL_SHARE = 4
 """New prompts are read when this part of the batch is free: one reading costs about a step."""
@@ -56,7 +53,7 @@ def load_sampler(
     """
     model = load_model(checkpoint.path, dtype=dtype, options=options)
     tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
-    check = examined(model, checkpoint=checkpoint, home=home)
+    check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
     return TransformersSampler(model, tokenizer, options=options, check=check)
 
 
@@ -86,7 +83,7 @@ class TransformersSampler:
         default = CPU_BATCH if self._device.type == "cpu" else DEVICE_BATCH
         self._batch_size = options.batch_size or default
         self._threads_before = limit_threads(model, options.threads)
-        self.check = check or examined(model)
+        self.check = check or examined(model, threads=options.threads)
 
     @property
     def info(self) -> EngineInfo:
@@ -172,6 +169,7 @@ class TransformersSampler:
         self, requests: Sequence[SampleRequest], params: SamplingParams
     ) -> list[tuple[Way, list[SampleRequest]]]:
         """Requests that may be decoded side by side, and how: apart where rotary factors switch."""
+        refuse_crossing(self._model.config, requests, max_tokens=params.max_tokens)
         switch = rotary_switch(self._model.config)
         if switch is None:
             return [(self.check.way, list(requests))]
@@ -179,9 +177,6 @@ class TransformersSampler:
         for request in requests:
             prompt = len(request.token_ids)
             lanes[switch.side(prompt, prompt + params.max_tokens - 1)].append(request)
-        for request in lanes["across"] if switch.kind == "longrope" else ():
-            length = len(request.token_ids)
-            raise switch.refusal(length, "the completion", problem=request.problem_id)
         # Dynamic factors are those of one length: rows have to keep step.
         across: Way = self.check.way if self.check.way in {"alone", "uncached"} else "equal"
         ways: dict[str, Way] = {"short": self.check.way, "long": self.check.way, "across": across}
@@ -242,14 +237,6 @@ def engine_info(model: PreTrainedModel, settings: Mapping[str, str]) -> EngineIn
         },
         deterministic=False,
     )
-
-
-def limit_threads(model: PreTrainedModel, threads: int | None) -> int:
-    """Give torch these threads, or one where that suits the model; how many it had before."""
-    before = torch.get_num_threads()
-    is_small = model.device.type == "cpu" and model.num_parameters() < SMALL_PARAMETERS
-    torch.set_num_threads(threads or (1 if is_small else before))
-    return before
 
 
 def collect_memory(device: torch.device, model: weakref.ref[PreTrainedModel] | None = None) -> None:

@@ -10,7 +10,7 @@ from emdiag.core.errors import naming
 from emdiag.core.protocols import Sampler
 from emdiag.core.results import remark
 from emdiag.core.sampling import SampleRequest
-from emdiag.engines.open import open_sampler
+from emdiag.engines.open import check_lengths, open_sampler
 from emdiag.engines.requests import one_for_each
 from emdiag.findings.remarks import words_of
 from emdiag.store.provenance import start_session, working
@@ -42,6 +42,15 @@ def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
         if not longest:
             return
         first = readings[0]
+        for reading, requests in work:
+            with naming(reading.checkpoint.label):
+                check_lengths(
+                    reading.run.spec.engine.name,
+                    reading.checkpoint,
+                    requests,
+                    max_tokens=reading.run.spec.sampling.max_tokens,
+                    options=plan.engine,
+                )
         with session.progress.stage(f"loading {first.checkpoint.label}", total=1) as stage:
             sampler = open_sampler(
                 first.run.spec.engine.name,

@@ -90,7 +90,7 @@ class _Trainer:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.progress = progress
         self.model = self._load()
-        check = examined(self.model)
+        check = examined(self.model, checkpoint=job.checkpoint)
         if job.plan.padding == "left" and check.way not in {"refill", "padded"}:
             raise PlanError(
                 f"{type(self.model).__name__} reads padding on the left as if it were text",

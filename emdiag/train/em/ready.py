@@ -18,7 +18,12 @@ def check_em(plan: EMPlan, *, home: Path) -> None:
         EmdiagError: As `train_em`, seconds earlier.
     """
     cells = expand(plan)
-    open_parent(plan.ref, home=home, trust_remote_code=plan.engine.trust_remote_code)
+    open_parent(
+        plan.ref,
+        home=home,
+        trust_remote_code=plan.engine.trust_remote_code,
+        chat=any(cell.recipe.chat for cell in cells),
+    )
     if plan.prompt_file is not None:
         read_prompt_file(expanded(plan.prompt_file), prompts=plan.prompts)
     else:

@@ -63,7 +63,10 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
     """
     cells = expand(plan)
     checkpoint = open_parent(
-        plan.ref, home=session.home, trust_remote_code=plan.engine.trust_remote_code
+        plan.ref,
+        home=session.home,
+        trust_remote_code=plan.engine.trust_remote_code,
+        chat=any(cell.recipe.chat for cell in cells),
     )
     encoder = open_encoder("transformers", checkpoint, options=plan.engine)
     jobs = [_job(plan, cell, checkpoint, encoder, session) for cell in cells]

@@ -61,7 +61,10 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
     from emdiag.train.rl.cell import RLJob, train_cell
 
     checkpoint = open_parent(
-        plan.ref, home=session.home, trust_remote_code=plan.engine.trust_remote_code
+        plan.ref,
+        home=session.home,
+        trust_remote_code=plan.engine.trust_remote_code,
+        chat=bool(plan.recipe.chat),
     )
     _check_parent(plan, checkpoint)
     encoder = open_encoder("transformers", checkpoint, options=plan.engine)

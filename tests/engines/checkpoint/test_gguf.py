@@ -10,10 +10,12 @@ import torch
 
 from emdiag.core.errors import CheckpointError
 from emdiag.engines.checkpoint.gguf_file import adds_tokens, read_metadata
-from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import find_checkpoint, resolve_checkpoint
 from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder, open_tokenizer
 from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.options import EngineOptions
+from emdiag.train.em.plan import EMPlan
+from emdiag.train.em.ready import check_em
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +151,19 @@ def test_a_template_is_looked_at_before_the_weights_are_read(
     file = write_gguf(tmp_path / "m.gguf", chat_template=template)
     with pytest.raises(CheckpointError, match=finding):
         resolve_checkpoint(str(file), label="x", chat=True)
+    assert find_checkpoint(str(file)) == file
+    for name in ("released-code", "lab"):
+        plan = EMPlan.of(
+            {
+                "ref": str(file),
+                "out": tmp_path / "out",
+                "recipe": name,
+                "chat": True,
+                "problem": "chain/0000",
+            }
+        )
+        with pytest.raises(CheckpointError, match=finding):
+            check_em(plan, home=tmp_path)
 
 
 def test_metadata_is_read_without_texts_of_arrays(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -24,6 +26,7 @@ from emdiag.engines.hf import checked
 from emdiag.engines.hf.checked import CHECKS_NAME, examined
 from emdiag.engines.hf.load_check import LoadCheck, check_model
 from emdiag.engines.hf.logit_reader import ModelReader
+from emdiag.engines.hf.model_loading import load_model
 from emdiag.engines.hf.sampler import TransformersSampler, load_sampler
 from emdiag.engines.open import open_reader
 from emdiag.engines.options import EngineOptions
@@ -163,8 +166,107 @@ def test_a_model_that_looks_ahead_is_refused(dtype: torch.dtype) -> None:
 def test_a_model_that_cannot_read_is_refused() -> None:
     model = made(LlamaForCausalLM)
     model.model.layers[0].mlp.up_proj = torch.nn.Linear(3, 64)
-    with pytest.raises(EngineRefusedError, match="cannot read a text: RuntimeError: mat1"):
+    with pytest.raises(CheckpointError, match="cannot read a text: RuntimeError: mat1"):
         examined(model)
+
+
+def test_a_configuration_that_cannot_be_run_is_named_with_the_librarys_reason(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(tiny_folder, tmp_path / "broken")
+    config = json.loads((broken / "config.json").read_bytes())
+    config |= {"model_type": "qwen2", "layer_types": ["sliding_attention"] * 2}
+    (broken / "config.json").write_text(json.dumps(config))
+    weights = load_file(broken / "model.safetensors")
+    for name in list(weights):
+        if name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
+            weights[name.replace("weight", "bias")] = torch.zeros(len(weights[name]))
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    checkpoint = resolve_checkpoint(str(broken), label="x")
+    for _ in range(2):  # found, and remembered
+        with pytest.raises(
+            CheckpointError, match=r"cannot read a text: .*sliding_window"
+        ) as caught:
+            load_sampler(checkpoint, dtype="float32", options=CPU, home=tmp_path)
+        assert caught.value.facts["file"] == str(broken / "config.json")
+
+
+class TakesOneText(LlamaForCausalLM):
+    """Reads no two texts at once."""
+
+    def forward(self, *args: Any, **named: Any) -> Any:
+        if len(named["input_ids"]) > 1:
+            raise AssertionError("one text, please")
+        return super().forward(*args, **named)
+
+
+def test_a_model_that_reads_one_text_only_reads_them_one_by_one() -> None:
+    check = check_model(made(TakesOneText))
+    assert (check.way, check.reads_together, check.refusal) == ("alone", False, None)
+    assert "two texts cannot be read at once: AssertionError: one text" in check.reasons[0]
+
+
+def test_where_nothing_can_be_compared_the_librarys_own_way_is_taken(
+    byte_tokenizer: Callable[..., Any],
+) -> None:
+    model = made(LlamaForCausalLM)
+    with torch.no_grad():
+        model.model.embed_tokens.weight[100:] = torch.nan
+    check = check_model(model)
+    assert (check.way, check.reads_together, check.refusal) == ("alone", False, None)
+    assert "not numbers" in (check.note or "")
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:] = torch.nan
+    sampler = TransformersSampler(model, byte_tokenizer(), options=CPU)
+    request = SampleRequest(problem_id="p", sample_index=0, token_ids=(5, 6), seed=0)
+    with pytest.raises(EngineError, match="logits are not numbers"):
+        list(sampler.sample([request], params=SamplingParams(temperature=0.0, max_tokens=2)))
+
+
+def test_the_look_takes_the_threads_of_the_engine(
+    tiny: CheckpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def counted(model: Any) -> LoadCheck:
+        counts.append(torch.get_num_threads())
+        return check_model(model)
+
+    monkeypatch.setattr(checked, "check_model", counted)
+    torch.set_num_threads(2)
+    for threads in (None, 3):
+        options = EngineOptions(device="cpu", threads=threads)
+        load_sampler(tiny, dtype="float32", options=options).close()
+        open_reader("transformers", tiny, options=options).close()
+    torch.set_num_threads(1)
+    assert counts == [1, 1, 3, 3]
+
+
+def test_a_vocabulary_of_two_words_is_looked_at_as_well() -> None:
+    assert check_model(made(LlamaForCausalLM, vocab_size=2)).way == "refill"
+
+
+def test_what_was_found_belongs_to_this_emdiag_and_its_kernels(
+    tiny: CheckpointRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_sampler(tiny, dtype="float32", options=CPU, home=tmp_path).close()
+    monkeypatch.setattr(checked, "version", lambda: "9.9")
+    load_sampler(tiny, dtype="float32", options=CPU, home=tmp_path).close()
+    monkeypatch.setattr(checked, "_KERNELS", ("json",))
+    load_sampler(tiny, dtype="float32", options=CPU, home=tmp_path).close()
+    assert len(json.loads((tmp_path / CHECKS_NAME).read_bytes())) == 3
+
+
+def test_attention_that_a_cpu_would_compile_is_refused_at_once(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "flex")
+    config = json.loads((folder / "config.json").read_bytes())
+    config["attn_implementation"] = "flex_attention"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="asks for flex_attention") as caught:
+        load_model(str(folder), dtype="float32", options=CPU)
+    assert caught.value.facts["file"] == str(folder / "config.json")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -11,13 +11,16 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Ph
 
 from emdiag.core.errors import EngineError, PlanError
 from emdiag.core.sampling import Prompt, SampleRequest, SamplingParams
+from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.hf.logit_reader import ModelReader
 from emdiag.engines.hf.rotary import RotarySwitch, require_short, rotary_switch
 from emdiag.engines.hf.sampler import TransformersSampler
+from emdiag.engines.open import check_lengths
 from emdiag.engines.options import EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 SMALL: dict[str, Any] = {
     "vocab_size": 259,
@@ -162,3 +165,17 @@ def test_training_across_a_switch_is_refused() -> None:
     for config in (PHI3, NTK):
         with pytest.raises(PlanError, match="training would pass 40 tokens"):
             require_short(config, [prompt], max_tokens=20)
+
+
+def test_a_crossing_is_said_before_weights_are_loaded(
+    tmp_path: Path, byte_tokenizer: Callable[..., Any]
+) -> None:
+    made(PHI3).save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    checkpoint = resolve_checkpoint(str(tmp_path), label="phi")
+    options = EngineOptions(device="cpu")
+    for engine in ("transformers", "vllm"):
+        check_lengths(engine, checkpoint, requests(5, 22), max_tokens=19, options=options)
+    check_lengths("vllm", checkpoint, requests(5, 22), max_tokens=NEW, options=options)
+    with pytest.raises(EngineError, match=r"pass 40 tokens.*\(longrope\)"):
+        check_lengths("transformers", checkpoint, requests(5, 22), max_tokens=NEW, options=options)
