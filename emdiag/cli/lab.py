@@ -83,10 +83,12 @@ def problems(
         from emdiag.core.errors import PlanError
         from emdiag.core.files import make_folder, write_atomically
         from emdiag.lab.chain import training_problems
+        from emdiag.store.files import refuse_kept
 
         if out.suffix != ".jsonl":
             raise PlanError(f"the file ends in {out.suffix!r}, expected .jsonl", file=out)
         custom_name(out)
+        refuse_kept(out)
         drawn = training_problems(size, seed=seed)
         make_folder(out.parent)
         write_atomically(out, b"".join(encode(problem) + b"\n" for problem in drawn))

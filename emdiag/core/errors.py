@@ -96,6 +96,7 @@ _REMEDIES = {
     errno.EROFS: "name a place that can be written",
     errno.EACCES: _ACCESS,
     errno.EPERM: _ACCESS,
+    errno.ENOMEM: "close other programs, or give less at once",
     errno.ENOTDIR: _PLACE,
     errno.EEXIST: _PLACE,
     errno.EISDIR: "name a file: this is a folder",
@@ -134,6 +135,8 @@ def system_error(
     if isinstance(error, EmdiagError):
         return None
     number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError):
+        number = errno.ENOMEM
     if number is None and (in_words := _IN_WORDS.search(str(error))):
         number = int(in_words[1])
     if number is None:

@@ -108,8 +108,8 @@ def source_digest(spec: str) -> str:
     package = sys.modules[spec.partition(":")[0].partition(".")[0]]
     folders = [Path(folder) for folder in getattr(package, "__path__", ())]
     files = [(str(file.relative_to(root)), file) for root in folders for file in root.rglob("*.py")]
-    if not folders and package.__file__:
-        files = [(package.__name__, Path(package.__file__))]
+    if not folders and (file := getattr(package, "__file__", None)):  # none has what is built in
+        files = [(package.__name__, Path(file))]
     return digest([[name, sha256(file.read_bytes()).hexdigest()] for name, file in sorted(files)])
 
 

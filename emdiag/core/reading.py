@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ _KINDS: Final = (
 _NO_TEXT: Final = "it is not a text in UTF-8"
 _HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _TOO_DEEP: Final = f"it nests lists or tables too deeply, more than {DEEPEST} in each other"
+_LONG_KEY: Final = re.compile(
+    r"""(?<![\w \t-])(?:[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.){200}"""
+)
 _SHOWN = 60
 
 
@@ -178,7 +182,10 @@ class InputFile:
         except ValueError as error:  # a name that holds NUL
             raise self._closed(str(error)) from error
         with opened as file:
-            yield file
+            try:
+                yield file
+            except OSError as error:  # of its disk
+                raise self.refused(f"{error.strerror or error}") from error
 
     def refused(self, reason: str, **facts: object) -> EmdiagError:
         """The error that names the file and why it cannot be read."""
@@ -225,6 +232,8 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: It is not TOML, or it nests without end.
     """
+    if key := _LONG_KEY.search(text):  # for which `tomllib` takes hours
+        raise ValueError(f"{_TOO_DEEP}, in the key {key[0][:_SHOWN].strip()}...")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
@@ -274,8 +283,7 @@ def _no_constant(name: str) -> NoReturn:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the key {twice[:_SHOWN]!r} stands twice")
     return fields
 

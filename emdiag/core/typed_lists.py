@@ -72,7 +72,7 @@ def _filled(before: list[float], after: list[str], *, option: str, text: str) ->
         raise problem
     step = before[-1] - before[-2]
     count = (_number(after[0], option=option) - before[-1]) / step if step else 0.0
-    if not 1 <= round(count) <= _MOST_STEPS or abs(count - round(count)) > 1e-6:
+    if not 0.5 < count < _MOST_STEPS + 0.5 or abs(count - round(count)) > 1e-6:
         raise problem
     return [round(before[-1] + number * step, 10) for number in range(1, round(count))]
 

@@ -23,6 +23,7 @@ from emdiag.store.legacy import upgraded
 R = TypeVar("R", bound=Record)
 ResultT = TypeVar("ResultT", bound=Result)
 
+_LOCK = ".lock"
 _MOST_DIGITS = 24
 
 LONGEST_WAIT_S = 3600.0
@@ -100,6 +101,17 @@ def result_order(file: Path) -> tuple[int, str]:
     return int(number) if is_number else 0, file.name
 
 
+def refuse_kept(file: Path) -> None:
+    """Refuse to write a list that a user asks for over what a run or a training holds.
+
+    Raises:
+        StoreError: It would be lost.
+    """
+    folders = file.resolve().parents[:2]
+    if file.exists() and any((folder / _LOCK).exists() for folder in folders):
+        raise StoreError("a file of a run would be lost", file=file, hint="name another file")
+
+
 @contextmanager
 def held(
     folder: Path, *, what: str = "this run", waiting: Progress | None = None
@@ -114,7 +126,7 @@ def held(
         StoreError: It cannot be made or held.
     """
     owner = folder / "writer.txt"
-    lock = filelock.FileLock(folder / ".lock")
+    lock = filelock.FileLock(folder / _LOCK)
     with system_errors_as("the folder cannot be written", folder=folder):
         is_new = not folder.exists()
         _acquire(lock, owner, what=what, waiting=waiting)
@@ -125,8 +137,8 @@ def held(
     finally:
         with suppress(OSError):  # the folder was removed meanwhile, or cannot be written any more
             owner.unlink(missing_ok=True)
-            if is_new and list(folder.iterdir()) == [folder / ".lock"]:
-                (folder / ".lock").unlink()
+            if is_new and list(folder.iterdir()) == [folder / _LOCK]:
+                (folder / _LOCK).unlink()
                 folder.rmdir()
         lock.release()
 

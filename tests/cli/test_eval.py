@@ -88,6 +88,12 @@ def test_runs_are_listed_shown_exported_and_compared(
     assert len(rows) == 24
     assert rows[0]["statement"]
     assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == rows
+    kept = tmp_path / first["path"] / "completions.jsonl"
+    drawn = kept.read_bytes()
+    for words in (["runs", "export", second["key"]], ["lab", "problems", "--out"]):
+        refused = run(*words, str(kept))
+        assert (refused.exit_code, kept.read_bytes()) == (2, drawn)
+        assert "a file of a run would be lost" in refused.output
     compared = run("compare", "a", "b", "--json")
     (comparison,) = msgspec.json.decode(compared.stdout, type=CompareResult).comparisons
     assert (comparison.left, comparison.right, comparison.problems) == ("a", "b", 12)

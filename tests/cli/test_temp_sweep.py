@@ -94,7 +94,11 @@ def test_three_dots_fill_in_what_a_reader_would(first: int, step: int, count: in
 
 
 @pytest.mark.parametrize(
-    "text", ["...", "1,...", "1,2,...", "1,1,...,2", "0,1,...,-3", "0,2,...,5"]
+    "text",
+    [
+        *("...", "1,...", "1,2,...", "1,1,...,2", "0,1,...,-3", "0,2,...,5", "0,inf,...,1"),
+        *("nan,nan,...,1", "0,1,...,nan", "0,1e-320,...,1e300"),
+    ],
 )
 def test_three_dots_that_fill_nothing_are_refused(text: str) -> None:
     with pytest.raises(PlanError, match="does not fill a range"):

@@ -71,6 +71,15 @@ def test_a_bug_stays_a_bug(capsys: pytest.CaptureFixture[str], bug: Exception) -
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_machine_without_memory_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, console.command():
+        raise MemoryError
+    shown = capsys.readouterr().err
+    assert ended.value.exit_code == 2
+    assert "Cannot allocate memory" in shown
+    assert "close other programs" in shown
+
+
 def test_an_error_of_our_own_is_kept_as_it_is() -> None:
     own = StoreError("cannot read (os error 2)", file="a")
     with pytest.raises(StoreError) as caught, system_errors_as("other", kind=CheckpointError):

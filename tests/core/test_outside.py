@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emdiag.core.errors import PlanError
-from emdiag.core.outside import load_object, names_object
+from emdiag.core.outside import load_object, names_object, source_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,10 @@ def test_what_cannot_be_used_is_refused_in_words(
         load_object(spec, kind="metric", needs=needs)
     assert all(word in str(refused.value) for word in words)
     assert refused.value.hint
+
+
+def test_what_is_built_into_python_has_a_source_digest_too() -> None:
+    assert source_digest("sys:exit") == source_digest("builtins:print")
 
 
 @pytest.mark.parametrize("text", ["a:b", "a.b:c_1"])

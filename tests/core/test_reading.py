@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emdiag.core import reading
 from emdiag.core.errors import PlanError
-from emdiag.core.reading import InputFile, parse_as_written, parse_json
+from emdiag.core.reading import InputFile, parse_as_written, parse_json, parse_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +75,7 @@ def test_toml_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, words
 
 
 @pytest.mark.parametrize("way", ["content", "text", "json", "toml", "lines"])
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "nothing", "long"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "nothing", "long", "disk"])
 def test_what_is_no_file_is_named_and_never_waited_for(tmp_path: Path, way: str, kind: str) -> None:
     path = tmp_path / kind
     words = {"folder": "a folder", "pipe": "a pipe", "device": "a device", "loop": "symbolic"}
@@ -88,6 +90,9 @@ def test_what_is_no_file_is_named_and_never_waited_for(tmp_path: Path, way: str,
     elif kind == "long":
         path = tmp_path / ("a" * 300)
         words["long"] = "too long"
+    elif kind == "disk":  # a file that can be opened, and whose first byte cannot be read
+        path.symlink_to("/proc/self/mem")
+        words["disk"] = "Input/output error" if path.exists() else "no such file"
     assert words.get(kind, "no such file") in _refused(_source(path), way)
 
 
@@ -118,3 +123,27 @@ def test_numbers_keep_their_digits_where_they_are_asked_for() -> None:
         with pytest.raises(ValueError, match=r"out of range|NaN|twice"):
             parse_as_written(text)
     assert parse_json('{"a": "\\ud83d\\ude00"}') == {"a": "😀"}
+
+
+def test_a_key_among_millions_that_stands_twice_is_found_at_once() -> None:
+    keys = ",".join(f'"{number}":1' for number in range(100_000))
+    began = time.process_time()
+    with pytest.raises(ValueError, match="'x' stands twice"):
+        parse_json(f'{{{keys},"x":1,"x":2}}')
+    assert time.process_time() - began < 5  # it took minutes
+
+
+@pytest.mark.parametrize("part", ["a", '"a b"', "'='", " a-b\t"])
+def test_a_key_of_many_parts_is_refused_before_it_takes_hours(part: str) -> None:
+    long = ".".join([part] * 20_000)
+    for text in (f"{long} = 1", f"[{long}]", f"[[{long}]]", f"x = {{{long} = 1}}"):
+        began = time.process_time()
+        with pytest.raises(ValueError, match="too deeply"):
+            parse_toml(text)
+        assert time.process_time() - began < 5
+    for letter in "a \"'.":  # nor does looking for one take long
+        with suppress(ValueError):
+            parse_toml(letter * 200_000)
+    assert time.process_time() - began < 10
+    assert parse_toml("a.b.'c.d' = 1.0") == {"a": {"b": {"c.d": 1.0}}}
+    assert parse_toml(f'a = """{"e.g. this one. " * 200}"""')

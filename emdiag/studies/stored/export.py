@@ -14,6 +14,7 @@ from emdiag.core.files import make_folder, replacing
 from emdiag.core.problems import Problem
 from emdiag.core.records import Record
 from emdiag.core.results import Remark
+from emdiag.store.files import refuse_kept
 from emdiag.store.run_store import Run
 from emdiag.studies.stored.problems import problems_of_runs
 
@@ -56,6 +57,7 @@ def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[Remark, 
         raise PlanError(
             "the export's format is read off its name", file=file, hint="use .jsonl or .parquet"
         )
+    refuse_kept(file)
     benchmark = problems_of_runs([run], home=home)[run.spec.benchmark]
     known = {problem.id: problem for problem in benchmark.problems}
     with system_errors_as("the export cannot be written", file=file):
