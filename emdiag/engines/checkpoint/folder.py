@@ -30,6 +30,7 @@ _MOST_LAYERS = 1000
 _LAYERS = frozenset({"num_hidden_layers", "n_layer", "n_layers", "num_layers"})
 _WIDTHS = frozenset({"vocab_size", "hidden_size", "intermediate_size", "n_embd", "d_model"})
 _NEVER_ZERO = frozenset({"vocab_size", "hidden_size", "num_hidden_layers"})
+_QUANTISED = ("quantization_config", "compression_config")
 _KERNELS = ("attn_implementation", "experts_implementation")
 
 _EMBEDDINGS = frozenset(
@@ -107,6 +108,7 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False) -> list[Path]
         tensors = {name: entry for file in weights for name, entry in read_header(file).items()}
         _refuse_sizes(folder / "config.json", config, tensors)
         _refuse_other_vocabulary(folder / "config.json", config, tensors)
+        _refuse_whole_numbers(folder, config, tensors)
     return weights
 
 
@@ -266,6 +268,26 @@ def _refuse_other_vocabulary(
             expected=f"({size}, ...): vocab_size",
             found=tuple(shape),
             hint="use the config.json that belongs to these weights",
+        )
+
+
+def _refuse_whole_numbers(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Quantised weights without what they are multiplied by would be taken as they stand."""
+    kept = {
+        name: tensor.dtype
+        for name, tensor in tensors.items()
+        if name.endswith(".weight") and not tensor.dtype.startswith(("F", "BF"))
+    }
+    is_quantised = any(
+        where.rpartition(".")[2] in _QUANTISED and value for where, value in _walk(config)
+    )
+    if kept and not is_quantised:
+        name, dtype = min(kept.items())
+        raise CheckpointError(
+            f"{len(kept)} weights are not floating point numbers ({name} is {dtype}), and the "
+            "configuration names no quantization",
+            folder=folder,
+            hint="use the whole config.json that belongs to these weights",
         )
 
 

@@ -21,6 +21,8 @@ _FORMATS = dict(enumerate(("<B", "<b", "<H", "<h", "<I", "<i", "<f", "<?"))) | {
     12: "<d",
 }
 _STRING, _ARRAY = 8, 9
+_MOST = 4_000_000
+"""Of anything: vocabularies have under a million words, and a file with holes has no end."""
 _BEGIN_BY_DEFAULT = frozenset(
     ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2")
 ) | {"tekken"}
@@ -77,6 +79,11 @@ def opened_by_library(path: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield folder, {"gguf_file": str(Path(path).absolute())}
 
 
+def _limit(count: int, what: str) -> None:
+    if count > _MOST:
+        raise ValueError(f"{count} {what} are expected, more than {_MOST}")
+
+
 class _Reader:
     """Walks through the header of a GGUF file, version 2 or 3, little-endian."""
 
@@ -89,6 +96,7 @@ class _Reader:
             raise CheckpointError("the file is named .gguf and is not GGUF")
         self._place = 4
         version, tensors, count = self._next("<IQQ")
+        _limit(max(tensors, count), "entries")
         if version not in {2, 3}:
             raise ValueError(f"version {version} is not read, only 2 and 3")
         metadata = {}
@@ -121,6 +129,7 @@ class _Reader:
         if kind != _ARRAY:
             return self._next(_FORMATS[kind])[0]
         item, count = self._next("<IQ")
+        _limit(count, "items")
         if item == _STRING:
             for _ in range(count):
                 self._skipped()

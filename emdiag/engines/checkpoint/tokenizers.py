@@ -32,6 +32,8 @@ from emdiag.engines.checkpoint.gguf_file import (
     read_metadata,
 )
 
+logger = logging.getLogger(__name__)
+
 _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
 _SAVE_AGAIN = "save model and tokenizer again with a current transformers"
@@ -41,10 +43,11 @@ class CheckpointEncoder:
     """Reads prompts with the tokenizer of one checkpoint; a `PromptEncoder`."""
 
     def __init__(self, path: str, *, trust_remote_code: bool = False) -> None:
+        self._path = path
         self._config = open_config(path, trust_remote_code=trust_remote_code)
         self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)
-        self._path = path
-        self.max_context = max_context(self._config)
+        with self._errors("the context of the configuration cannot be read"):
+            self.max_context = max_context(self._config)
         self.notes: tuple[str, ...] = ()
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
@@ -263,20 +266,21 @@ def stop_token_ids(
     sources: list[Any] = [config, config.get_text_config()]
     if (Path(path) / "generation_config.json").is_file():
         sources.append(GenerationConfig.from_pretrained(path, local_files_only=True))
-    named = [_ids(getattr(source, "eos_token_id", None)) for source in sources]
-    size: int | None = getattr(config.get_text_config(), "vocab_size", None)
-    for ids in named:
-        # One of several that the model does not have is never drawn, and does no harm.
-        if size is not None and ids and not any(0 <= number < size for number in ids):
-            raise CheckpointError(
-                f"an end token is {ids[0]}, and the model has the token ids 0 to {size - 1}",
-                checkpoint=path,
-                hint="mend eos_token_id in config.json or generation_config.json",
-            )
-    stop_ids = {*chain(*named), *_ids(tokenizer.eos_token_id)}
+    named = chain.from_iterable(_ids(getattr(source, "eos_token_id", None)) for source in sources)
+    stop_ids = {*named, *_ids(tokenizer.eos_token_id)}
+    size = getattr(config.get_text_config(), "vocab_size", None)
     turn_end = turn_end_token(tokenizer)
     if turn_end is not None and (size is None or turn_end < size):
         stop_ids.add(turn_end)
+    if size is not None and (unknown := sorted(n for n in stop_ids if not 0 <= n < size)):
+        finding = f"an end token is {unknown[0]}, and the model has the token ids 0 to {size - 1}"
+        if len(unknown) == len(stop_ids):
+            raise CheckpointError(
+                finding,
+                checkpoint=path,
+                hint="mend eos_token_id in config.json or generation_config.json",
+            )
+        logger.warning("%s: it is never drawn, others end a completion", finding)
     return tuple(sorted(stop_ids))
 
 

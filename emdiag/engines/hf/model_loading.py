@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from emdiag.engines.checkpoint.border import checkpoint_errors
 from emdiag.engines.checkpoint.gguf_file import opened_by_library
 from emdiag.engines.checkpoint.tokenizers import open_config, quiet_transformers
 from emdiag.engines.options import EngineOptions
+
+_NUMBERED = re.compile(r"((?P<stack>\D+)\.\d+\.)(?P<rest>.+)")
 
 _HINT = "use a config.json and weights that belong together, of a family that transformers knows"
 
@@ -160,11 +164,9 @@ def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -
         for name, layer in model.named_modules()
         if any(True for _ in layer.parameters(recurse=False))
     }
-    ignored = [
-        name
-        for name in sorted(report.get("unexpected_keys", ()))
-        if name.rpartition(".")[0] in layers
-    ]
+    unexpected = sorted(report.get("unexpected_keys", ()))
+    ignored = [name for name in unexpected if name.rpartition(".")[0] in layers]
+    ignored += _further_layers(unexpected, layers)
     if ignored:
         raise CheckpointError(
             f"the weights hold {len(ignored)} tensors that the configuration leaves out: they are "
@@ -174,6 +176,25 @@ def _refuse_ignored(model: PreTrainedModel, report: dict[str, Any], path: str) -
             left_out=", ".join(ignored[:5]),
             hint="use the config.json that belongs to these weights",
         )
+
+
+def _further_layers(unexpected: Sequence[str], layers: Set[str]) -> list[str]:
+    """Tensors of whole layers like the first that come after those of the model.
+
+    Layers that predict further tokens come there too, and hold more than the first has.
+    """
+    numbered: dict[str, list[tuple[str, str]]] = {}
+    for name in unexpected:
+        if match := _NUMBERED.match(name):
+            first = f"{match['stack']}.0.{match['rest']}"
+            numbered.setdefault(match[1], []).append((name, first.rpartition(".")[0]))
+    return [
+        name
+        for prefix, tensors in numbered.items()
+        if not any(layer.startswith(prefix) for layer in layers)
+        and all(first in layers for _, first in tensors)
+        for name, _ in tensors
+    ]
 
 
 def _no_causal_model(error: ValueError, path: str) -> CheckpointError:

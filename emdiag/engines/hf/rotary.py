@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from emdiag.core.errors import EmdiagError, EngineError, PlanError
 from emdiag.core.sampling import Prompt, SampleRequest
+from emdiag.engines.checkpoint.border import checkpoint_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +60,31 @@ class RotarySwitch:
 
 
 def rotary_switch(config: PreTrainedConfig) -> RotarySwitch | None:
-    """Where a model's rotary factors switch first; None where they are the same at every length."""
-    text: Any = config.get_text_config()
-    switches = []
+    """Where a model's rotary factors switch first; None where they are the same at every length.
+
+    Raises:
+        CheckpointError: The configuration does not say it in numbers.
+    """
+    with checkpoint_errors(
+        "the rotary factors of the configuration cannot be read",
+        checkpoint=config.name_or_path,
+        hint="use the config.json that belongs to these weights",
+    ):
+        switches = list(_switches(config.get_text_config()))
+    return min(switches, key=lambda switch: switch.length, default=None)
+
+
+def _switches(text: Any) -> Iterator[RotarySwitch]:
     for parameters in _rope_parameters(text):
         match parameters.get("rope_type", parameters.get("type")):
             case "longrope":
                 length = parameters.get("original_max_position_embeddings") or getattr(
                     text, "original_max_position_embeddings", text.max_position_embeddings
                 )
-                switches.append(RotarySwitch(kind="longrope", length=int(length)))
+                yield RotarySwitch(kind="longrope", length=int(length))
             case "dynamic":
                 length = int(text.max_position_embeddings)
-                switches.append(RotarySwitch(kind="dynamic", length=length))
-    return min(switches, key=lambda switch: switch.length, default=None)
+                yield RotarySwitch(kind="dynamic", length=length)
 
 
 def refuse_crossing(

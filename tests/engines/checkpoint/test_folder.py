@@ -17,6 +17,7 @@ from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.hf.model_loading import load_model
+from emdiag.engines.open import check_lengths
 from emdiag.engines.options import EngineOptions
 
 if TYPE_CHECKING:
@@ -282,9 +283,6 @@ def test_sizes_left_out_are_not_those_of_a_large_model(
     ("changes", "finding"),
     [
         ({"eos_token_id": "</s>"}, "eos_token_id"),
-        ({"eos_token_id": 5000}, "an end token is 5000, and the model has the token ids 0 to 258"),
-        ({"eos_token_id": -1}, "an end token is -1"),
-        ({"eos_token_id": [999, 5000]}, "an end token is 999"),
         ({"dtype": "float99"}, "float99"),
         ({"num_attention_heads": 0}, ""),
         ({"model_type": "evil"}, "evil"),
@@ -306,6 +304,66 @@ def test_what_a_library_says_of_a_configuration_is_an_error_of_the_checkpoint(
     reason = opening(folder, fill)
     assert finding in reason
     assert str(folder) in reason
+
+
+@pytest.mark.parametrize("ends", [5000, -1, [999, 5000]])
+def test_end_tokens_that_the_model_lacks_are_said_and_refused_where_there_is_no_other(
+    folder: Path, ends: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    least = min(ends) if isinstance(ends, list) else ends
+    finding = f"an end token is {least}, and the model has the token ids 0 to 258"
+    configure(folder, eos_token_id=ends)  # the default of a family, say
+    (folder / "generation_config.json").unlink()
+    assert set(CheckpointEncoder(str(folder)).stop_token_ids()) > {256}
+    assert finding in caplog.text
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {"eos_token": None}))
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(CheckpointError, match=finding):
+        CheckpointEncoder(str(folder)).stop_token_ids()
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_of_number_are_refused(folder: Path, dtype: torch.dtype) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"].to(dtype)
+    weights["model.position_ids"] = torch.arange(9)  # what some models keep beside them
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "1 weights are not floating point numbers (model.norm.weight" in refusal(folder)
+    configure(folder, quantization_config={"quant_method": "x"})
+    resolve_checkpoint(str(folder), label="x")
+
+
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_type": "dynamic", "factor": "x"},
+        {"rope_type": "longrope", "original_max_position_embeddings": "x", "factor": 2.0}
+        | dict.fromkeys(("short_factor", "long_factor"), [1.0] * 4),
+    ],
+)
+def test_rotary_factors_that_are_no_numbers_are_named(
+    folder: Path, rope: dict[str, object], fill: Callable[..., list[FilledPrompt]]
+) -> None:
+    configure(folder, rope_parameters={"rope_theta": 1e4, **rope})
+    checkpoint = resolve_checkpoint(str(folder), label="x")
+
+    def begin() -> None:
+        CheckpointEncoder(str(folder)).encode(fill("x"), chat=False)
+        check_lengths("transformers", checkpoint, (), max_tokens=8, options=OPTIONS)
+
+    with pytest.raises(CheckpointError, match="of the configuration cannot be read"):
+        begin()
+
+
+def test_layers_that_the_configuration_leaves_out_are_refused(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    configure(folder, num_hidden_layers=1)
+    with pytest.raises(CheckpointError, match="9 tensors that the configuration leaves out"):
+        load_model(str(folder), dtype="float32", options=OPTIONS)
+    weights["model.layers.1.eh_proj.weight"] = torch.zeros(4, 8)  # predicts further tokens
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    load_model(str(folder), dtype="float32", options=OPTIONS)
 
 
 def test_other_shapes_are_shown(folder: Path, fill: Callable[..., list[FilledPrompt]]) -> None:

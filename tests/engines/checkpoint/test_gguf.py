@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +201,23 @@ def test_a_broken_header_is_an_error_of_the_checkpoint(tmp_path: Path, content: 
     with pytest.raises(CheckpointError, match=r"not whole") as caught:
         resolve_checkpoint(str(tmp_path / "m.gguf"), label="x")
     assert "m.gguf" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        struct.pack("<4sIQQ", b"GGUF", 3, 0, 2**28),
+        struct.pack("<4sIQQ", b"GGUF", 3, 2**28, 0),
+        struct.pack("<4sIQQQcIIQ", b"GGUF", 3, 0, 1, 1, b"k", 9, 8, 2**28),
+        struct.pack("<4sIQQQcIIQ", b"GGUF", 3, 0, 1, 1, b"k", 9, 0, 2**31),
+    ],
+)
+def test_a_hole_is_not_read_to_its_end(tmp_path: Path, header: bytes) -> None:
+    file = tmp_path / "m.gguf"
+    file.write_bytes(header)
+    os.truncate(file, 2**32)
+    with pytest.raises(CheckpointError, match="are expected, more than 4000000"):
+        read_metadata(file)
 
 
 def test_a_file_that_ends_before_its_tensors_is_refused(tmp_path: Path) -> None:
