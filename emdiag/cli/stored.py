@@ -21,6 +21,12 @@ def compare(
     margin: Annotated[
         float, typer.Option(help="Half-width of the zone counted as no difference, in points.")
     ] = 2.0,
+    temperature: Annotated[
+        float | None, typer.Option(help="Only what was measured so; likewise the next three.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Of each problem.")] = None,
+    template: Annotated[str | None, typer.Option(help="Of the prompts.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Limit of new tokens.")] = None,
     store: options.Store = options.STORE,
     report: options.Report = None,
     as_json: options.Json = False,
@@ -31,7 +37,15 @@ def compare(
         from emdiag.studies.stored.compare import compare as compare_runs
 
         result = compare_runs(
-            left, right, store=store, benchmarks=names(benchmarks), margin=margin / 100
+            left,
+            right,
+            store=store,
+            benchmarks=names(benchmarks),
+            margin=margin / 100,
+            temperature=temperature,
+            samples=samples,
+            template=template,
+            max_tokens=max_tokens,
         )
         options.show_result(result, out)
         options.write_page(result, report, options.session_on(store, out), out)

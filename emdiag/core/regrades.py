@@ -33,7 +33,8 @@ class RegradedRun(Record, frozen=True, kw_only=True):
     Attributes:
         samples: Judged by both, over all problems.
         score, second_score: Under the main and the second grader, on these samples.
-        difference: Second minus main, in shares of 1; `interval` is paired by problem.
+        difference: Second minus main, in shares of 1; `interval` is paired by problem,
+            None where no problem differs.
         gained, lost: Samples right under the second grader alone, and under the main one alone.
         disagreements: Every sample whose verdict differs, wrong against no answer included.
     """

@@ -234,6 +234,7 @@ class Comparison(Record, frozen=True, kw_only=True):
         margin: Half-width of the zone counted as no difference, in shares of 1.
         detectable: Gain of the right over the left that a pair that varies like this one would
             show, tested with as many others; None for a macro-average and in records of before.
+        temperatures, run_keys: Of the left and of the right; None likewise.
     """
 
     left: str
@@ -256,6 +257,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     conclusion: Conclusion
     notes: tuple[Remark, ...]
     detectable: DetectableGain | None = None
+    temperatures: tuple[float, float] | None = None
+    run_keys: tuple[str, str] | None = None
 
 
 class CompareResult(Result, frozen=True, kw_only=True, tag="comparison"):

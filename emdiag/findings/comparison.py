@@ -11,6 +11,7 @@ from emdiag.findings.cautions import distinct, few_problems, note_sentences
 from emdiag.findings.gains import GAIN, MEASURED, gain_cell
 from emdiag.findings.numbers import (
     NOTHING,
+    at_temperature,
     count,
     distance,
     intervals_drawn,
@@ -132,7 +133,7 @@ def differences_table(result: CompareResult) -> Table:
     left, right = result.comparisons[0].left, result.comparisons[0].right
     plain = table_of(
         (*result.comparisons, *([result.macro] if result.macro else [])),
-        f"{right} minus {left}; scores in percent, differences in points",
+        f"{right} minus {left}{_how(result)}; scores in percent, differences in points",
         (
             ("benchmark", lambda row: row.benchmark),
             (left, lambda row: percent_cell(row.left_value)),
@@ -149,6 +150,19 @@ def differences_table(result: CompareResult) -> Table:
         secondary=("problems", _FLIPS, GAIN, left, right),
     )
     return replace(plain, column_notes=((GAIN, MEASURED),))
+
+
+def _how(result: CompareResult) -> str:
+    """What was measured, such as `, avg@8 at T 0.6`; of several ways, by benchmark."""
+    ways: dict[str, list[str]] = {}
+    for row in result.comparisons:
+        temperatures = [] if row.temperatures is None else list(row.temperatures)
+        at = " against ".join(dict.fromkeys(map(at_temperature, temperatures)))
+        ways.setdefault(f"{row.metric} {at}".rstrip(), []).append(row.benchmark)
+    if len(ways) == 1:
+        return f", {next(iter(ways))}"
+    parts = [f"{way} on {listed(names)}" for way, names in ways.items()]
+    return f", {', '.join(parts)}"
 
 
 def _tone(row: Comparison) -> Tone:

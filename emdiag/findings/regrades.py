@@ -7,7 +7,7 @@ from typing import Final
 from emdiag.core.regrades import RegradedRun, RegradeResult
 from emdiag.core.results import Amount
 from emdiag.findings.cautions import distinct, note_sentences
-from emdiag.findings.numbers import NOTHING, at_temperature, metric_cell, points, points_cell
+from emdiag.findings.numbers import NOTHING, at_temperature, count, metric_cell, points, points_cell
 from emdiag.findings.page import Findings, Statement, Table, one_line, statement, table_of
 
 SHOWN: Final = 20
@@ -30,10 +30,25 @@ def regrade_findings(result: RegradeResult, *, top: int = SHOWN) -> Findings:
 
 def regrade_statement(run: RegradedRun) -> Statement:
     """How far the second grader moves the score of a run."""
-    subject, gap = f"{run.label} on {run.benchmark}", points(run.difference, run.interval)
+    subject = f"{run.label} on {run.benchmark}"
     graders = f"{run.second_grader} minus {run.grader}"
-    words = f"{subject} ({at_temperature(run.temperature)}), {graders}: {gap}"
-    return statement(words, "second grader", subject, of=Amount(run.difference, run.interval))
+    interval = run.interval if _moves(run) else None
+    words = f"{subject} ({at_temperature(run.temperature)}), {graders}: {_gap(run)}"
+    return statement(words, "second grader", subject, of=Amount(run.difference, interval))
+
+
+def _moves(run: RegradedRun) -> bool:
+    """Whether a sample is right under one grader alone; else there is no difference to estimate."""
+    return bool(run.gained or run.lost)
+
+
+def _gap(run: RegradedRun) -> str:
+    if _moves(run):
+        return points(run.difference, run.interval)
+    judged = count(run.samples, "sample")
+    if not run.disagreements:
+        return f"no difference, both judge all of {judged} alike"
+    return f"no difference, of {judged} the same are right under both"
 
 
 def graders_table(result: RegradeResult) -> Table:
@@ -49,12 +64,16 @@ def graders_table(result: RegradeResult) -> Table:
             ("samples", lambda run: f"{run.samples:,}"),
             ("main", lambda run: metric_cell(run.score)),
             ("second", lambda run: metric_cell(run.second_score)),
-            ("second minus main", lambda run: points_cell(run.difference, run.interval)),
+            ("second minus main", _gap_cell),
             (alone, lambda run: f"{run.gained:,} / {run.lost:,}"),
             ("differ", lambda run: f"{len(run.disagreements):,}"),
         ),
         secondary=(alone, "samples", "T"),
     )
+
+
+def _gap_cell(run: RegradedRun) -> str:
+    return points_cell(run.difference, run.interval) if _moves(run) else "none"
 
 
 def disagreements_table(run: RegradedRun, *, top: int = SHOWN) -> Table:

@@ -27,7 +27,7 @@ from emdiag.store.provenance import read_sessions
 from emdiag.store.run_store import Run, RunStore
 from emdiag.store.training_folder import followed, read_manifest
 from emdiag.studies.logits.plan import LogitSkewPlan
-from emdiag.studies.stored.find_runs import find_pairs
+from emdiag.studies.stored.find_runs import Measured, find_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,13 @@ def comparison_sources(result: CompareResult, store: RunStore) -> Sources:
     first = result.comparisons[0]
     benchmarks = {comparison.benchmark for comparison in result.comparisons}
     try:
-        pairs = find_pairs(first.left, first.right, store=store)
+        pairs = find_pairs(
+            first.left,
+            first.right,
+            store=store,
+            benchmarks=sorted(benchmarks),
+            measured=_measured(result),
+        )
     except PlanError:  # the comparison was made in another store
         pairs = []
     sides = [side for pair in pairs for side in pair if side.run.spec.benchmark in benchmarks]
@@ -116,6 +122,17 @@ def comparison_sources(result: CompareResult, store: RunStore) -> Sources:
         checkpoints=tuple(checkpoint for checkpoint in known if checkpoint),
         notes=tuple(note for comparison in result.comparisons for note in comparison.notes),
     )
+
+
+def _measured(result: CompareResult) -> Measured:
+    """The runs behind a comparison; those that labels mean now, in records of before."""
+    runs = {
+        side
+        for row in result.comparisons
+        if row.run_keys is not None
+        for side in zip(row.run_keys, (row.left_samples, row.right_samples), strict=True)
+    }
+    return Measured(runs=runs or None, is_last=not runs)
 
 
 def sweep_sources(result: TemperatureSweepResult, store: RunStore) -> Sources:

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from emdiag.core.errors import MeasurementError, PlanError
 from emdiag.core.results import CompareResult, Comparison, DetectableGain, Remark, remark
-from emdiag.core.runs import RunSpec
 from emdiag.stats.comparisons import conclude, exact_mcnemar, holm, sign_flip
 from emdiag.stats.detectable import gain_by_flips, gain_by_spread
 from emdiag.stats.intervals import LEVEL, bootstrap_of_means, of_differences
 from emdiag.store.run_store import RunStore
-from emdiag.studies.stored.find_runs import find_pairs
+from emdiag.studies.stored.find_runs import Measured, find_pairs, settings_of
 from emdiag.studies.stored.outcomes import Outcomes
 
 MARGIN = 0.02
@@ -25,13 +24,17 @@ MARGIN = 0.02
 _SIGN_FLIPS = "sign flips over problems"
 
 
-def compare(
+def compare(  # noqa: PLR0913 - a doorway: each has a default and a name
     left: str,
     right: str,
     *,
     store: str | Path = "emdiag-out",
     benchmarks: Sequence[str] = (),
     margin: float = MARGIN,
+    temperature: float | None = None,
+    samples: int | None = None,
+    template: str | None = None,
+    max_tokens: int | None = None,
 ) -> CompareResult:
     """Paired differences, right minus left; the Python twin of `emdiag compare`.
 
@@ -41,6 +44,10 @@ def compare(
         store: Folder of runs.
         benchmarks: Only these; all that both sides share by default.
         margin: Half-width of the zone counted as no difference, in shares of 1.
+        temperature: Of what is compared, where labels were measured in several ways.
+        samples: Of each problem, likewise.
+        template: Of the prompts, likewise.
+        max_tokens: Limit of new tokens, likewise.
 
     Raises:
         PlanError: A name fits no run, or several.
@@ -52,16 +59,10 @@ def compare(
             hint="--margin counts in points: from 0 to below 100",
         )
     runs = RunStore(Path(store))
-    pairs = find_pairs(left, right, store=runs)
-    if benchmarks:
-        known = [side.run.spec.benchmark for side, _ in pairs]
-        for name in benchmarks:
-            if name not in known:
-                raise PlanError(
-                    f"{left} and {right} were not both measured on {name!r}",
-                    shared=", ".join(known),
-                )
-        pairs = [pair for pair in pairs if pair[0].run.spec.benchmark in benchmarks]
+    measured = Measured(
+        temperature=temperature, samples=samples, template=template, max_tokens=max_tokens
+    )
+    pairs = find_pairs(left, right, store=runs, benchmarks=benchmarks, measured=measured)
     result = compare_outcomes(pairs, margin=margin)
     return msgspec.structs.replace(result, notes=runs.notes())
 
@@ -127,6 +128,8 @@ def _compare_pair(left: Outcomes, right: Outcomes, *, margin: float, tests: int)
         conclusion="undecided",
         notes=_notes(left, right, shared=len(shared)),
         detectable=_detectable(before, after, is_single=single, tests=tests),
+        temperatures=(left.run.spec.sampling.temperature, right.run.spec.sampling.temperature),
+        run_keys=(left.run.key, right.run.key),
     )
 
 
@@ -187,7 +190,7 @@ def _shared_rates(
 
 def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[Remark, ...]:
     """Settings on which the two sides differ, and problems only one of them has."""
-    of_left, of_right = _settings(left.run.spec), _settings(right.run.spec)
+    of_left, of_right = settings_of(left.run.spec), settings_of(right.run.spec)
     notes = [
         remark("setting-differs", name=name, left=value, right=of_right[name])
         for name, value in of_left.items()
@@ -200,17 +203,7 @@ def _notes(left: Outcomes, right: Outcomes, *, shared: int) -> tuple[Remark, ...
         notes.append(remark("on-one-side-only", problems=lonely))
     if left.run.key == right.run.key:
         notes.append(remark("same-run"))
+    elif left.run.spec.checkpoint_digest == right.run.spec.checkpoint_digest:
+        notes.append(remark("same-weights", labels=(left.label, right.label)))
     notes += [note for side in (left, right) for note in side.notes]
     return tuple(notes)
-
-
-def _settings(spec: RunSpec) -> dict[str, str]:
-    """Under what a run was drawn, apart from seeds and stop ids."""
-    engine = spec.engine
-    sampling: dict[str, object] = msgspec.structs.asdict(spec.sampling)
-    return {
-        "template": spec.template,
-        "chat": str(spec.chat),
-        "engine": f"{engine.name} in {engine.dtype}{', own code' * engine.trust_remote_code}",
-        **{n: str(v) for n, v in sampling.items() if n not in ("seed", "stop_token_ids")},
-    }

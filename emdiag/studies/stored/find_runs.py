@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, StoreError
 from emdiag.core.grades import is_outside_grader, is_second_grader
 from emdiag.core.paths import expanded
-from emdiag.core.runs import GradingSpec
+from emdiag.core.runs import GradingSpec, RunSpec
+from emdiag.findings.numbers import count
 from emdiag.store.run_store import Run, RunStore
 
 if TYPE_CHECKING:
     from emdiag.studies.stored.outcomes import Outcomes
 
-_FEWEST_KEY_DIGITS = 4
+_FEWEST_KEY_DIGITS, _KEY_DIGITS = 4, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,47 @@ class _Candidate:
 
     def open(self) -> Outcomes:
         return graded(self.run, label=self.label, grade_key=self.grade_key, samples=self.samples)
+
+
+_Sides = tuple[list[_Candidate], list[_Candidate]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Which of several stored ways of measuring is meant; None leaves it open.
+
+    Attributes:
+        runs: Keys of runs with the samples of each problem.
+        is_last: Of several the last is meant, as in comparisons of before.
+    """
+
+    temperature: float | None = None
+    samples: int | None = None
+    template: str | None = None
+    max_tokens: int | None = None
+    runs: Collection[tuple[str, int]] | None = None
+    is_last: bool = False
+
+    def allows(self, candidate: _Candidate) -> bool:
+        """Whether a run that a name may mean was measured so; one that is named by key was."""
+        if candidate.evaluation is None:
+            return True
+        if self.runs is not None:
+            return (candidate.run.key, candidate.samples) in self.runs
+        values = _choices(candidate)
+        return all(getattr(self, name) in {None, value} for name, value in values.items())
+
+
+def settings_of(spec: RunSpec) -> dict[str, str]:
+    """Under what a run was drawn, apart from seeds and stop ids."""
+    engine = spec.engine
+    sampling: dict[str, object] = msgspec.structs.asdict(spec.sampling)
+    return {
+        "template": spec.template,
+        "chat": str(spec.chat),
+        "engine": f"{engine.name} in {engine.dtype}{', own code' * engine.trust_remote_code}",
+        **{n: str(v) for n, v in sampling.items() if n not in ("seed", "stop_token_ids")},
+    }
 
 
 def find_run(name: str, *, store: RunStore) -> Run | None:
@@ -93,14 +138,22 @@ def runs_named(name: str, *, store: RunStore) -> list[tuple[str, Run]]:
     return [(name, run) for run in runs.values()]
 
 
-def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Outcomes, Outcomes]]:
+def find_pairs(
+    left: str,
+    right: str,
+    *,
+    store: RunStore,
+    benchmarks: Sequence[str] = (),
+    measured: Measured | None = None,
+) -> list[tuple[Outcomes, Outcomes]]:
     """Runs of two names on the same benchmarks, in the order of the benchmarks' names.
 
-    Labels are looked up in evaluations: for each benchmark the last one that has both, else the
-    last one of each.
+    Labels are looked up in evaluations: of runs that were measured alike the last evaluation that
+    has both, else the last one of each.
 
     Raises:
-        PlanError: A name fits no run, or the two share no benchmark.
+        PlanError: A name fits no run, the two do not share these benchmarks (by default any), or
+            were measured in several ways there.
     """
     sides = [_candidates(name, store=store) for name in (left, right)]
     shared = sorted(set(sides[0]) & set(sides[1]))
@@ -111,7 +164,24 @@ def find_pairs(left: str, right: str, *, store: RunStore) -> list[tuple[Outcomes
             right=", ".join(sorted(sides[1])),
             hint="evaluate both on the same benchmark",
         )
-    return [_match(sides[0][name], sides[1][name]) for name in shared]
+    for name in benchmarks:
+        if name not in shared:
+            raise PlanError(
+                f"{left} and {right} were not both measured on {name!r}", shared=", ".join(shared)
+            )
+    wanted = measured or Measured()
+    of_benchmarks = {
+        name: _allowed((sides[0][name], sides[1][name]), wanted) for name in benchmarks or shared
+    }
+    if not any(map(all, of_benchmarks.values())):
+        stored = [_listing((sides[0][name], sides[1][name])) for name in of_benchmarks]
+        raise PlanError(f"{left} and {right} were not both measured so", stored="; ".join(stored))
+    pairs = [
+        _match(allowed, f"{left} and {right} on {name}", wanted)
+        for name, allowed in of_benchmarks.items()
+        if all(allowed)
+    ]
+    return [(first.open(), second.open()) for first, second in pairs]
 
 
 def graded(
@@ -193,12 +263,89 @@ def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:
     return candidates
 
 
-def _match(left: list[_Candidate], right: list[_Candidate]) -> tuple[Outcomes, Outcomes]:
+def _allowed(sides: _Sides, measured: Measured) -> _Sides:
+    left, right = ([run for run in side if measured.allows(run)] for side in sides)
+    return left, right
+
+
+def _match(sides: _Sides, subject: str, measured: Measured) -> tuple[_Candidate, _Candidate]:
+    """The run that is meant on each side."""
+    alike = _alike(sides, _way)
+    alike = alike and _alike(alike, lambda candidate: candidate.samples)
+    if alike is None and measured.is_last:
+        alike = sides
+    if alike is None:
+        raise PlanError(
+            f"{subject} were measured in several ways, and which is meant is not said",
+            stored=_listing(sides),
+            hint=_hint([*sides[0], *sides[1]]),
+        )
+    left, right = alike
     together = [
         (first, second)
         for first in left
         for second in right
         if first.evaluation is not None and first.evaluation == second.evaluation
     ]
-    first, second = together[-1] if together else (left[-1], right[-1])
-    return first.open(), second.open()
+    return together[-1] if together else (left[-1], right[-1])
+
+
+def _alike(sides: _Sides, feature: Callable[[_Candidate], object]) -> _Sides | None:
+    """The runs of both sides with the one value that the sides share; None where it is not one.
+
+    Where they share none, each side has one of its own.
+    """
+    left, right = ({feature(run) for run in side} for side in sides)
+    shared = left & right
+    if len(shared) > 1 or (not shared and max(len(left), len(right)) > 1):
+        return None
+    if not shared:
+        return sides
+    first, second = ([run for run in side if feature(run) in shared] for side in sides)
+    return first, second
+
+
+def _way(candidate: _Candidate) -> tuple[object, ...]:
+    spec = candidate.run.spec
+    return (spec.sampling.seed, *settings_of(spec).values())
+
+
+def _choices(candidate: _Candidate) -> dict[str, object]:
+    """What `Measured` chooses by."""
+    spec = candidate.run.spec
+    return {
+        "temperature": spec.sampling.temperature,
+        "samples": candidate.samples,
+        "template": spec.template,
+        "max_tokens": spec.sampling.max_tokens,
+    }
+
+
+def _listing(sides: _Sides) -> str:
+    """Every way in which something is stored, once, with what it is stored of."""
+    labels: dict[str, dict[str, None]] = {}
+    for candidate in chain(*sides):
+        spec = candidate.run.spec
+        words = [
+            f"T {spec.sampling.temperature:g}",
+            count(candidate.samples, "sample") if candidate.samples else "all samples",
+            f"template {spec.template}{' as a chat' * spec.chat}",
+            f"{spec.sampling.max_tokens} tokens",
+        ]
+        name = f"{candidate.label} ({candidate.run.key[:_KEY_DIGITS]})"
+        labels.setdefault(", ".join(words), {})[name] = None
+    return "; ".join(f"{words}: {', '.join(names)}" for words, names in labels.items())
+
+
+def _hint(candidates: Sequence[_Candidate]) -> str:
+    """The options that tell these runs apart, as they were measured last."""
+    last = _choices(candidates[-1])
+    told = [
+        f"--{name.replace('_', '-')} {value:g}"
+        if isinstance(value, float)
+        else f"--{name.replace('_', '-')} {value}"
+        for name, value in last.items()
+        if any(_choices(candidate)[name] != value for candidate in candidates)
+    ]
+    keys = "the keys of two runs in place of the labels"
+    return f"such as {' '.join(told)}; or give {keys}" if told else f"give {keys}"

@@ -177,7 +177,7 @@ def _side_by_side(
         score=scores[0],
         second_score=scores[1],
         difference=float(gaps.mean()),
-        interval=of_differences(gaps),
+        interval=of_differences(gaps) if gaps.any() else None,
         gained=int((~of_main.right & of_second.right).sum()),
         lost=int((of_main.right & ~of_second.right).sum()),
         disagreements=tuple(_disagreements(of_main, of_second, problems)),

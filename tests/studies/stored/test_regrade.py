@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import emdiag
 from emdiag.cli.app import app
 from emdiag.core.errors import PlanError, StoreError
+from emdiag.findings.regrades import graders_table, regrade_statement
 from emdiag.store.run_store import RunStore, summarise
 from emdiag.studies.stored.find_runs import graded
 
@@ -94,3 +95,21 @@ def test_the_command_shows_both_scores_and_where_the_graders_disagree(store: Pat
     again = CliRunner().invoke(app, ["regrade", "perfect", "-o", str(store), "--json"])
     (one,) = json.loads(again.stdout)["runs"]
     assert one["second_grader"] == "plain-math-verify/1"
+
+
+def test_where_the_graders_agree_no_interval_is_made_up(
+    tmp_path: Path,
+    scripted: Callable[[str, Table], str],
+    right_answers: Callable[[Sequence[str]], Table],
+    toy_ids: list[str],
+) -> None:
+    ref, out = scripted("agreed", right_answers(toy_ids[:1])), tmp_path / "out"
+    emdiag.evaluate(
+        ref, "toy", store=out, home=tmp_path, engine="scripted", grader_workers=1, limit=2
+    )
+    result = emdiag.regrade("agreed", store=out, home=tmp_path, workers=1)
+    (one,) = result.runs
+    assert (one.difference, one.interval, one.disagreements) == (0.0, None, ())
+    assert regrade_statement(one).words.endswith("no difference, both judge all of 2 samples alike")
+    (row,) = graders_table(result).rows
+    assert "none" in [cell.text for cell in row]
