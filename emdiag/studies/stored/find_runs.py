@@ -270,17 +270,17 @@ def _allowed(sides: _Sides, measured: Measured) -> _Sides:
 
 def _match(sides: _Sides, subject: str, measured: Measured) -> tuple[_Candidate, _Candidate]:
     """The run that is meant on each side."""
-    alike = _alike(sides, _way)
-    alike = alike and _alike(alike, lambda candidate: candidate.samples)
-    if alike is None and measured.is_last:
-        alike = sides
-    if alike is None:
+    narrowed = _in_common(sides, _way)
+    narrowed = narrowed and _in_common(narrowed, lambda candidate: candidate.samples)
+    if narrowed is None and measured.is_last:
+        narrowed = sides
+    if narrowed is None:
         raise PlanError(
             f"{subject} were measured in several ways, and which is meant is not said",
             stored=_listing(sides),
             hint=_hint([*sides[0], *sides[1]]),
         )
-    left, right = alike
+    left, right = narrowed
     together = [
         (first, second)
         for first in left
@@ -290,7 +290,7 @@ def _match(sides: _Sides, subject: str, measured: Measured) -> tuple[_Candidate,
     return together[-1] if together else (left[-1], right[-1])
 
 
-def _alike(sides: _Sides, feature: Callable[[_Candidate], object]) -> _Sides | None:
+def _in_common(sides: _Sides, feature: Callable[[_Candidate], object]) -> _Sides | None:
     """The runs of both sides with the one value that the sides share; None where it is not one.
 
     Where they share none, each side has one of its own.
@@ -340,7 +340,7 @@ def _listing(sides: _Sides) -> str:
 def _hint(candidates: Sequence[_Candidate]) -> str:
     """The options that tell these runs apart, as they were measured last."""
     last = _choices(candidates[-1])
-    told = [
+    flags = [
         f"--{name.replace('_', '-')} {value:g}"
         if isinstance(value, float)
         else f"--{name.replace('_', '-')} {value}"
@@ -348,4 +348,4 @@ def _hint(candidates: Sequence[_Candidate]) -> str:
         if any(_choices(candidate)[name] != value for candidate in candidates)
     ]
     keys = "the keys of two runs in place of the labels"
-    return f"such as {' '.join(told)}; or give {keys}" if told else f"give {keys}"
+    return f"such as {' '.join(flags)}; or give {keys}" if flags else f"give {keys}"
