@@ -75,7 +75,8 @@ _NOTES: Final = {
     "one seed in five fails",
     "differences-not-corrected": "intervals of the {differences} differences are not corrected for "
     "their number; what is marked as better or worse is (Holm)",
-    "some-same-weights": "some of these checkpoints have the same weights",
+    "some-same-weights": "some of these checkpoints have the same weights; as seeds they "
+    "count once",
     "unlabelled": "{problems} of {total:count problem} have no answer"
     "{stand_last:if ; they stand last}",
     "silent": "{share:percent} of samples give no answer; they count as samples and not as votes, "
@@ -109,6 +110,8 @@ _NOTES: Final = {
     "the limit of new tokens",
     "empty-texts": "{texts:count text} of {writer}" + _PUBLISHED + " {texts:verb is|are} empty and "
     "left out",
+    "seeds-again": "{label} holds the same weights twice: {again:count checkpoint} left "
+    "out, since that is no other training seed",
     "same-weights": "{labels:names} are the same weights",
     "too-few-for-intervals": "too few problems for an interval that can be trusted ({problems})",
     "several-samples-needed": "whether right answers are written with less entropy needs several "

@@ -245,11 +245,20 @@ def _arms(results: Sequence[AnyResult], manifests: Mapping[str, TrainManifest]) 
                     digests=(checkpoint.digest,),
                 )
         else:
-            named |= {arm.label: arm for arm in result.arms}
+            named |= {arm.label: _without_repeats(arm) for arm in result.arms}
     grouped = {digest for arm in named.values() for digest in arm.digests}
     single = [arm for arm in alone.values() if arm.digests[0] not in grouped]
     single = [arm for arm in single if arm.label not in named]
     return _without_parts([*named.values(), *seeds_together(single, manifests)])
+
+
+def _without_repeats(arm: Arm) -> Arm:
+    """The arm with equal weights once: results of before counted them as seeds."""
+    first = dict(zip(reversed(arm.digests), reversed(arm.checkpoints), strict=True))
+    once = dict.fromkeys(arm.digests)
+    return msgspec.structs.replace(
+        arm, digests=tuple(once), checkpoints=tuple(first[digest] for digest in once)
+    )
 
 
 def seeds_together(single: Sequence[Arm], manifests: Mapping[str, TrainManifest]) -> list[Arm]:

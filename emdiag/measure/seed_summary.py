@@ -105,6 +105,8 @@ def count_above(gains: NDArray[np.float64]) -> SeedsAbove:
 def _group(
     name: str, update: int, members: Sequence[Trained], base: BenchmarkScore | None
 ) -> SeedGroup:
+    weights = {member.score.checkpoint.digest: member for member in reversed(members)}
+    members = list(weights.values())[::-1]  # equal weights are no other seed
     rates = np.stack([_rates(member.score) for member in members])
     per_seed = rates.mean(axis=1)
     return SeedGroup(

@@ -161,7 +161,8 @@ def test_equal_weights_are_said_and_notes_of_scores_come_once() -> None:
         [Trained(cell=f"seed-{n}", update=1, is_registered=False, score=one) for n in range(3)],
         base=None,
     )
-    assert found.notes == (remark("some-same-weights"), as_given("leaked"))
+    assert len(found.groups[0].seeds) == 1
+    assert found.notes == (remark("one-seed"), remark("some-same-weights"), as_given("leaked"))
 
 
 def test_seeds_with_different_problems_are_not_put_together() -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from emdiag.core.checkpoints import Arm, CheckpointRef, Stage
 from emdiag.core.errors import PlanError
 from emdiag.core.options import Option
 from emdiag.core.paths import expanded
+from emdiag.core.protocols import Progress
 from emdiag.core.records import Record
+from emdiag.core.results import Remark, remark
+from emdiag.findings.remarks import words_of
 from emdiag.store.training_folder import checkpoint_name, is_training_folder, read_folder
 from emdiag.studies.evaluate.plan import NamedRef
+
+if TYPE_CHECKING:
+    from emdiag.studies.evaluate.task import EvalTask
 
 SeedChoice = Literal["registered", "all"]
 """Which checkpoints a training folder stands for: the one registered before training, or the last
@@ -49,6 +56,47 @@ def parse_arms(checkpoints: Sequence[NamedRef], *, seeds: SeedChoice) -> tuple[A
         if labels.count(label) > 1:
             raise PlanError(f"two checkpoints are called {label!r}", hint="rename one of them")
     return tuple(arms)
+
+
+def distinct_seeds(
+    arms: Sequence[ArmPlan], readings: Sequence[EvalTask], progress: Progress
+) -> tuple[tuple[ArmPlan, ...], list[EvalTask]]:
+    """The arms with each checkpoint once, and the readings of those that are left.
+
+    Equal weights under one label are no second training, whatever they are called; a note on the
+    reading that stays says so.
+    """
+    digests = {reading.checkpoint.label: reading.checkpoint.digest for reading in readings}
+    distinct, notes = [], {}
+    for arm in arms:
+        first: dict[str, NamedRef] = {}
+        for member in arm.members:
+            first.setdefault(digests[member.label], member)
+        again = len(arm.members) - len(first)
+        if again:
+            notes[arm.members[0].label] = remark("seeds-again", label=arm.label, again=again)
+        distinct.append(ArmPlan(label=arm.label, members=tuple(first.values())))
+    for note in notes.values():
+        progress.note(f"note: {words_of(note)}")
+    left = {member.label for arm in distinct for member in arm.members}
+    kept = [reading for reading in readings if reading.checkpoint.label in left]
+    return tuple(distinct), [
+        replace(reading, notes=(*reading.notes, notes[label])) if label in notes else reading
+        for reading in kept
+        for label in [reading.checkpoint.label]
+    ]
+
+
+def same_weights(checkpoints: Mapping[str, CheckpointRef]) -> list[Remark]:
+    """A note for labels whose checkpoints are one and the same."""
+    labels: dict[str, list[str]] = {}
+    for label, checkpoint in checkpoints.items():
+        labels.setdefault(checkpoint.digest, []).append(label)
+    return [
+        remark("same-weights", labels=tuple(of_digest))
+        for of_digest in labels.values()
+        if len(of_digest) > 1
+    ]
 
 
 def base_arm(arms: Sequence[ArmPlan], label: str | None) -> ArmPlan:

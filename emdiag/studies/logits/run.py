@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -31,7 +32,7 @@ from emdiag.measure.logit_statistics import Positions, pair_statistics, position
 from emdiag.measure.published_logits import PublishedReadings, published_figure
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import Session, open_session
-from emdiag.studies.evaluate.arms import arm_of
+from emdiag.studies.evaluate.arms import arm_of, distinct_seeds, same_weights
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.logits.answer_spans import add_auroc, right_answers, spans_of
 from emdiag.studies.logits.plan import LogitSkewDesign, LogitSkewPlan, logit_design
@@ -88,6 +89,9 @@ def run_logit_skew(
 
     design = logit_design(plan)
     expanded = expand(design.how, session, require_answers=False)
+    arms, expanded = distinct_seeds(design.arms, expanded, session.progress)
+    left = tuple(member for arm in arms for member in arm.members)
+    design = replace(design, arms=arms, how=msgspec.structs.replace(design.how, checkpoints=left))
     readings = {reading.checkpoint.label: reading for reading in expanded}
     _refuse_tables(expanded)
     vocabulary = shared_vocabulary(
@@ -309,14 +313,7 @@ class _LogitStudy:
         notes = [as_given(text) for text in self._vocabulary.notes]
         notes += [note for reading in self._readings.values() for note in reading.notes]
         notes += self._sources.notes
-        weights: dict[str, list[str]] = {}
-        for label, member in self.members.items():
-            weights.setdefault(member.spec.checkpoint_digest, []).append(label)
-        notes += [
-            remark("same-weights", labels=tuple(labels))
-            for labels in weights.values()
-            if len(labels) > 1
-        ]
+        notes += same_weights({n: member.checkpoint for n, member in self.members.items()})
         if problems < total:
             notes.append(remark("partial", problems=problems, total=total))
         sessions = [

@@ -278,7 +278,7 @@ def _match(sides: _Sides, subject: str, measured: Measured) -> tuple[_Candidate,
         raise PlanError(
             f"{subject} were measured in several ways, and which is meant is not said",
             stored=_listing(sides),
-            hint=_hint([*sides[0], *sides[1]]),
+            hint=f"{_options([*sides[0], *sides[1]])}give the keys of two runs for the labels",
         )
     left, right = narrowed
     together = [
@@ -337,15 +337,11 @@ def _listing(sides: _Sides) -> str:
     return "; ".join(f"{words}: {', '.join(names)}" for words, names in labels.items())
 
 
-def _hint(candidates: Sequence[_Candidate]) -> str:
-    """The options that tell these runs apart, as they were measured last."""
-    last = _choices(candidates[-1])
+def _options(candidates: Sequence[_Candidate]) -> str:
+    """The options that tell these runs apart, as they were measured last, to begin a hint."""
     flags = [
-        f"--{name.replace('_', '-')} {value:g}"
-        if isinstance(value, float)
-        else f"--{name.replace('_', '-')} {value}"
-        for name, value in last.items()
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in _choices(candidates[-1]).items()
         if any(_choices(candidate)[name] != value for candidate in candidates)
     ]
-    keys = "the keys of two runs in place of the labels"
-    return f"such as {' '.join(flags)}; or give {keys}" if flags else f"give {keys}"
+    return f"such as {' '.join(flags)}; or " if flags else ""

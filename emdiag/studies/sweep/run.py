@@ -18,7 +18,7 @@ from emdiag.core.results import Remark, remark
 from emdiag.core.temperature_sweep import CoolingControl, SweepSetting, TemperatureSweepResult
 from emdiag.store.provenance import version_notes
 from emdiag.store.session import Session, open_session
-from emdiag.studies.evaluate.arms import arm_of
+from emdiag.studies.evaluate.arms import arm_of, distinct_seeds, same_weights
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.entropies import entropies, read_missing_entropies
 from emdiag.studies.evaluate.grade import grade_reading
@@ -83,7 +83,8 @@ def run_temperature_sweep(
 
     design = sweep_design(plan)
     first = plan_at(design.how, design.settings[0])
-    readings = expand(first, session)
+    arms, readings = distinct_seeds(design.arms, expand(first, session), session.progress)
+    design = replace(design, arms=arms)
     with GraderPool.of(plan.grading) as grader:
         study = _SweepStudy(design, readings, session, grader=grader)
         study.measure_arms()
@@ -256,6 +257,7 @@ class _SweepStudy:
         notes, base = [], self._design.base
         for reading in self._readings.values():
             notes += caveats(reading)
+        notes += same_weights({label: r.checkpoint for (label, _), r in self._readings.items()})
         for label, name in self._readings:
             for setting in self._design.settings:
                 sessions = self._at(label, name, setting).run.provenance()

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import emdiag
 from emdiag.core.errors import CheckpointError, PlanError
+from emdiag.core.results import remark
 from emdiag.engines.checkpoint.chat_files import has_chat_template
 from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 from emdiag.findings.remarks import words_of
@@ -152,3 +154,27 @@ def test_files_say_what_the_tokenizer_says_of_its_chat_template(place: str, tmp_
         (folder / "additional_chat_templates" / "other.jinja").write_text(TEMPLATE)
     opened = CheckpointEncoder(str(folder)).tokenizer.chat_template
     assert has_chat_template(folder) == (opened is not None)
+
+
+@pytest.mark.parametrize("study", ["temp-sweep", "logits-skew"])
+def test_one_checkpoint_under_one_label_is_one_seed_whatever_it_is_called(
+    study: str, tmp_path: Path
+) -> None:
+    again = f"em={lab(tmp_path / 'again')}"
+    checkpoints, common = ["base=lab", "em=lab", again, "em=lab"], {"store": tmp_path / "out"}
+    if study == "temp-sweep":
+        swept = emdiag.temperature_sweep(
+            checkpoints, "chain", limit=2, samples=2, temperatures=[0, 1], entropy=False,
+            grader_workers=1, max_tokens=5, **common,
+        )  # fmt: skip
+        arms, notes = swept.arms, swept.notes
+        assert {point.seeds for point in swept.points} == {1}
+    else:
+        read = emdiag.logit_skew(
+            checkpoints, "chain", limit=2, max_tokens=5, texts=["base"], **common
+        )
+        arms, notes = read.arms, read.notes
+        assert {row.seeds for row in read.estimates} == {1}
+    assert [len(arm.digests) for arm in arms] == [1, 1]
+    assert remark("seeds-again", label="em", again=2) in notes
+    assert remark("same-weights", labels=("base", "em")) in notes
