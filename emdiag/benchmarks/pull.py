@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from huggingface_hub import errors, snapshot_download
+from huggingface_hub import HfApi, constants, errors, snapshot_download
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # the transport's own
     HTTPError,
 )
@@ -16,6 +16,11 @@ from emdiag.benchmarks.load import ImportNote
 from emdiag.benchmarks.rows import SUFFIXES
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import BenchmarkCard
+
+_CHECK = "check the network, HTTPS_PROXY and HF_ENDPOINT"
+
+PATIENCE_S = 5.0
+"""For the first word of the hub."""
 
 
 def pull(card: BenchmarkCard, *, home: Path) -> ImportNote:
@@ -74,12 +79,14 @@ def _snapshot(card: BenchmarkCard) -> Path:
     source = card.source
     wanted = source.config or source.split or ""
     facts = {"data set": source.origin, "revision": source.revision or "main"}
+    problem = unreachable(source.origin, source.revision)
     try:
         return Path(
             snapshot_download(
                 source.origin,
                 repo_type="dataset",
                 revision=source.revision,
+                local_files_only=problem is not None,
                 allow_patterns=[f"*{wanted}*{suffix}" for suffix in SUFFIXES],
             )
         )
@@ -93,10 +100,26 @@ def _snapshot(card: BenchmarkCard) -> Path:
                 message = "the hub holds no such data set or revision, or hides it"
             case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled():
                 message = "the hub cannot be reached, and its cache does not hold this data set"
+                facts |= {"hub": constants.ENDPOINT, **({"reason": problem} if problem else {})}
+                check = "unset HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else _CHECK
+                hint = f"{check}; or {hint}"
             case _:
                 reason = str(error).strip().split("\n")[0] or type(error).__name__
                 message = f"the hub did not deliver the data set: {reason}"
         raise BenchmarkError(message, **facts, hint=hint) from error
+
+
+def unreachable(repo: str, revision: str | None) -> str | None:
+    """Why the hub does not answer; None where it does. Downloads would try for half a minute."""
+    if constants.HF_HUB_OFFLINE:
+        return None  # the hub's own library says it
+    try:
+        HfApi().repo_info(repo, repo_type="dataset", revision=revision, timeout=PATIENCE_S)
+    except errors.HfHubHTTPError:
+        return None  # it does answer; what it refuses is worded where it is fetched
+    except (HTTPError, OSError) as error:
+        return str(error).strip().split("\n")[0] or type(error).__name__
+    return None
 
 
 def _import_hint(card: BenchmarkCard) -> str:

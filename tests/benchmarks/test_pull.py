@@ -10,7 +10,7 @@ from huggingface_hub import errors
 
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
-from emdiag.benchmarks.pull import data_files, pull
+from emdiag.benchmarks.pull import PATIENCE_S, data_files, pull, unreachable
 from emdiag.core.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ def test_the_pinned_revision_of_the_right_split_is_fetched_and_converted(
     assert (hub["repo_id"], hub["repo_type"], hub["revision"]) == ("openai/gsm8k", "dataset", "abc")
     assert note.source == "openai/gsm8k@abc"
     assert [problem.answer for problem in load_problems(card_of(), home=tmp_path)] == ["5"]
+
+
+@pytest.fixture(autouse=True)
+def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that answers."""
+    monkeypatch.setattr("emdiag.benchmarks.pull.unreachable", lambda *_: None)
 
 
 def response(status: int) -> Any:
@@ -155,3 +161,32 @@ def test_a_set_without_a_place_on_the_hub_is_refused_with_the_command_that_works
     with pytest.raises(BenchmarkError, match="are not on this machine") as absent:
         load_problems(load_card("one_shot"), home=tmp_path)
     assert "pull" not in str(absent.value)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [transport.ConnectError("Name or service not known"), transport.ProxyError("no such proxy")],
+)
+def test_a_hub_that_does_not_answer_is_asked_once_and_its_cache_looked_at(
+    failure: Exception, hub: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emdiag.benchmarks.pull.unreachable", unreachable)
+    questions = []
+
+    def repo_info(*_: object, **options: object) -> None:
+        questions.append(options["timeout"])
+        raise failure
+
+    monkeypatch.setattr("emdiag.benchmarks.pull.HfApi.repo_info", repo_info)
+    (hub["folder"] / "main" / "test.jsonl").write_text(json.dumps(ROWS[0]))
+    pull(card_of(), home=tmp_path)
+    assert (questions, hub["local_files_only"]) == ([PATIENCE_S], True)
+
+    def fail(*_: object, **__: object) -> str:
+        raise errors.LocalEntryNotFoundError("no")
+
+    monkeypatch.setattr("emdiag.benchmarks.pull.snapshot_download", fail)
+    with pytest.raises(BenchmarkError, match="cannot be reached") as caught:
+        pull(load_card("gsm8k"), home=tmp_path)
+    assert caught.value.facts["reason"] == str(failure)
+    assert "HTTPS_PROXY" in str(caught.value.hint)
