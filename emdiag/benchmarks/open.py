@@ -56,6 +56,8 @@ def open_benchmark(name: str, *, home: Path, require_answers: bool = True) -> Be
                 f"problems are not read from files of type {path.suffix or 'none'}",
                 file=path,
                 expected=", ".join(SUFFIXES),
+                hint="write one JSON object a line, such as "
+                '{"statement": "What is 1 + 1?", "answer": "2"}, into a .jsonl file',
             )
     card = load_card(name)  # says what there is
     return Benchmark(card, load_problems(card, home=home), None)

@@ -152,6 +152,7 @@ def find_pairs(
     has both, else the last one of each.
 
     Raises:
+        StoreError: There is no such store, and a name is no run's folder.
         PlanError: A name fits no run, the two do not share these benchmarks (by default any), or
             were measured in several ways there.
     """
@@ -252,6 +253,7 @@ def _candidates(name: str, *, store: RunStore) -> dict[str, list[_Candidate]]:
                 )
                 candidates.setdefault(score.benchmark, []).append(candidate)
     if not candidates:
+        store.require()
         labels = sorted({score.label for result in results for score in result.scores})
         raise PlanError(
             f"no run is called {name!r}",

@@ -163,3 +163,12 @@ def test_a_page_of_a_comparison_shows_the_runs_that_were_compared(
     sources = comparison_sources(result, RunStore(tmp_path / "out"))
     assert {r.run.spec.sampling.temperature for r in sources.runs} == {0.0}
     assert len(sources.runs) == 2
+
+
+def test_a_store_that_does_not_exist_is_said_before_its_labels(
+    measure: Callable[..., None],
+) -> None:
+    measure()
+    done = CliRunner().invoke(app, ["compare", "base", "em", "--store", "nowhere"])
+    assert done.exit_code == 2
+    assert "the store 'nowhere' does not exist" in done.stderr
