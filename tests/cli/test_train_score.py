@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from emdiag.cli.studies import score
 from emdiag.core.seed_scores import SeedScoresResult
 from emdiag.core.training import TrainFolder
-from emdiag.resources import lab_weights
 from emdiag.store.legacy import upgraded
 from emdiag.store.training_folder import write_folder
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+    from torch import Tensor
 
 FEW = (
     "--limit",
@@ -45,8 +45,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
+def nudged(weights: dict[str, Tensor], *, by: float) -> None:
+    """Changes one number by next to nothing."""
+    weights["model.norm.weight"][0] *= 1 + by
+
+
 @pytest.fixture
-def trained(tmp_path: Path) -> str:
+def trained(tmp_path: Path, lab_copy: Callable[..., Path]) -> str:
+    """Seeds that do the same, by weights of which one is not bit by bit that of another."""
     out = tmp_path / "em-lab"
     cells = ("seed-0", "seed-1")
     folder = TrainFolder(
@@ -54,7 +60,7 @@ def trained(tmp_path: Path) -> str:
     )
     write_folder(out, folder)
     for number, cell in enumerate(cells):
-        shutil.copytree(lab_weights(), out / cell / "update-0010")
+        lab_copy(out / cell / "update-0010", partial(nudged, by=2e-7 * number))
         manifest = {"stage": "em", "train_seed": number, "update": 10}
         (out / cell / "update-0010" / "emdiag.json").write_text(json.dumps(manifest))
     return str(out)
@@ -70,7 +76,6 @@ def test_the_registered_checkpoint_is_named_and_equal_seeds_have_no_best_one(
     order = [found.stdout.index(word) for word in words]
     assert order == sorted(order)
     assert "minus lab, points" in found.stdout
-    assert "same weights" in found.stdout
     assert "biased upwards" not in found.stdout
     assert "continues" in found.stderr
 
