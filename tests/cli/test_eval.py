@@ -121,7 +121,7 @@ def test_runs_that_differ_in_how_they_were_sampled_are_told_apart(
         (["eval", "lab", "--dtype", "int3"], "int3"),
         (["eval", "lab", "--engine", "magic"], "magic"),
         (["eval", "a=lab", "a=lab"], "two checkpoints are called 'a'"),
-        (["compare", "a", "b"], "no run is called 'a'"),
+        (["compare", "a", "b"], "the store 'emdiag-out' does not exist"),
         (["runs", "show", "abcd"], "there is no run"),
         (["runs", "export", "abcd", "x.csv"], "there is no run"),
         (["runs", "list", "--store", "nowhere"], "the store 'nowhere' does not exist"),
