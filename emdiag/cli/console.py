@@ -98,9 +98,9 @@ class Out:
         """Print a table of such cells on stdout; where all columns are asked for, unbroken."""
         self._results.print(table)
 
-    def line(self, text: str) -> None:
-        """Print one line of a result on stdout, never wrapped."""
-        _print(shown(text, self._results), self._results)
+    def line(self, text: str, *, is_line: bool = False) -> None:
+        """Print a result on stdout, never wrapped; one that `is_line` takes no other line."""
+        _print(shown(text, self._results, is_line=is_line), self._results)
 
     def sentence(self, words: str, *, indent: int = 2, is_shown: bool = False) -> None:
         """Print words on stdout, broken between them where the terminal is narrower.

@@ -62,7 +62,7 @@ def grade(
                 out.say(f"error: {line.problem}")
             elif explain:
                 for words in _explained(line):
-                    out.line(words)
+                    out.line(words, is_line=True)
 
         origin = origin_of(template=template, tokenizer=tokenizer)
         lines = read_lines(file, sys.stdin.buffer)

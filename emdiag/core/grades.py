@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 from enum import StrEnum
 from hashlib import sha256
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+
+import msgspec
 
 from emdiag.core.errors import GraderError
 from emdiag.core.outside import names_object
@@ -127,7 +129,7 @@ class Grade(Record, frozen=True, kw_only=True):
     elapsed_s: float
     note: str | None = None
     why: Reason | None = None
-    text_digest: str | None = None
+    text_digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")] | None = None
 
     @classmethod
     def of(

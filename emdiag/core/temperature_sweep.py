@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.records import Record, Result
@@ -178,7 +180,7 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     benchmarks: tuple[str, ...]
     problems_total: dict[str, int]
     base: str | None
-    axes: tuple[Axis, ...]
+    axes: Annotated[tuple[Axis, ...], msgspec.Meta(min_length=1)]
     arms: tuple[Arm, ...]
     points: tuple[SweepPoint, ...]
     slopes: tuple[Slope, ...]

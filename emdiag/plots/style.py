@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from emdiag.core.checkpoints import Stage
 from emdiag.core.errors import system_errors_as
 from emdiag.core.files import make_folder, replacing
+from emdiag.core.marks import visible
 from emdiag.core.protocols import Progress
 
 Drawn: TypeAlias = "Figure"
@@ -176,7 +177,7 @@ def figure_svg(figure: Figure) -> str:
     out = StringIO()
     with style():
         figure.savefig(out, format="svg", metadata=_SVG_METADATA)
-    return out.getvalue()
+    return visible(out.getvalue())
 
 
 def _write(figure: Figure, path: Path, **options: Any) -> None:

@@ -49,12 +49,6 @@ class _DrawnRow(Completion, frozen=True, kw_only=True):
     token_ids: msgspec.Raw  # type: ignore[assignment]  # the text of the list
 
 
-class _GradedRow(Grade, frozen=True, kw_only=True):
-    """A grade whose reason is not read."""
-
-    why: msgspec.Raw = msgspec.Raw(b"null")  # type: ignore[assignment]  # its text
-
-
 class SampleRows:
     """Which samples a journal holds: one row each, in the order in which they came first.
 
@@ -240,7 +234,11 @@ class StoredCompletions(SampleTable[Completion]):
 
     def _keep(self, row: int, record: Record) -> None:
         assert isinstance(record, _DrawnRow)
-        _set(self.tokens, row, _length(bytes(record.token_ids)))
+        count = _length(bytes(record.token_ids))
+        if count is None:
+            reason = "not a Completion: expected whole numbers in token_ids"
+            raise bad_line(self._path, self._place.line, reason)
+        _set(self.tokens, row, count)
         _set(self.characters, row, len(record.text))
         _set(self.is_cut, row, record.finish_reason == "length")
         _set(self.digests, row, int(text_digest(record.text), 16))
@@ -256,7 +254,7 @@ class StoredGrades(SampleTable[Grade]):
         answers: Every class and extracted answer; the first is that of samples without one.
     """
 
-    kind, row_kind, name = Grade, _GradedRow, "Grade"
+    kind, row_kind, name = Grade, Grade, "Grade"
 
     def _clear(self) -> None:
         super()._clear()
@@ -267,7 +265,7 @@ class StoredGrades(SampleTable[Grade]):
         self._digests, self._has_digest = array("Q"), array("b")
 
     def _keep(self, row: int, record: Record) -> None:
-        assert isinstance(record, _GradedRow)
+        assert isinstance(record, Grade)
         _set(self.verdicts, row, VERDICTS.index(record.verdict))
         _set(self.boxed, row, record.boxed)
         _set(self.classes, row, self._answer_number(record.answer_class))
@@ -280,8 +278,7 @@ class StoredGrades(SampleTable[Grade]):
         """Grades that lie in no journal: their columns alone."""
         table = cls(Path("nowhere"))
         for grade in grades:
-            fields = msgspec.structs.asdict(grade) | {"why": msgspec.Raw(b"null")}
-            table._take(_GradedRow(**fields))
+            table._take(grade)
         return table
 
     @property
@@ -327,7 +324,8 @@ def _set(column: array[int], row: int, value: int) -> None:
         column[row] = value
 
 
-def _length(text: bytes) -> int:
-    """How many values a list of numbers in JSON holds."""
+def _length(text: bytes) -> int | None:
+    """How many token ids a list in JSON holds; None where something else stands in it."""
     inside = text.strip()[1:-1].strip()
-    return inside.count(b",") + 1 if inside else 0
+    is_list = text.translate(None, b"0123456789, \t\n\r") == b"[]"
+    return (inside.count(b",") + 1 if inside else 0) if is_list else None

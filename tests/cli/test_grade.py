@@ -73,6 +73,15 @@ def test_what_a_model_wrote_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert not {"\x1b", "\x07"} & set(done.stdout)
 
 
+def test_an_id_or_an_answer_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    file, forged = tmp_path / "codes.jsonl", "\nerror: forged"
+    row = {"id": forged, "gold": "5", "completion": f"\\boxed{{6{forged}}}"}
+    file.write_text(json.dumps(row))
+    done = CliRunner().invoke(app, [str(file), "--explain"])
+    assert "[U+000A]error: forged" in done.stdout
+    assert not [line for line in done.output.splitlines() if line.startswith("error")]
+
+
 def test_standard_input_is_graded_like_a_file(answers: Path) -> None:
     done = CliRunner().invoke(app, ["-", "--json"], input=answers.read_bytes())
     assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == [1, 2, 3]

@@ -21,6 +21,7 @@ from emdiag.plots.style import (
     QUIET,
     STAGE_COLOURS,
     arm_looks,
+    figure_svg,
     save_figure,
     style,
 )
@@ -216,3 +217,10 @@ def test_figures_are_drawn_whatever_backend_others_are_told_to_use(
         check=False,
     )
     assert drawn.stdout.split()[:1] == [backend], drawn.stderr
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_code_of_the_terminal_in_a_figure_is_a_text() -> None:
+    figure = Figure()
+    figure.text(0, 0, "\x1b[31m")
+    assert "[U+001B][31m" in figure_svg(figure)

@@ -104,6 +104,31 @@ def test_a_damaged_file_of_a_run_is_named_and_the_rest_is_listed(
     assert emdiag.compare("base", "em", store=store).comparisons[0].problems == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("completions.jsonl", "token_ids", None),
+        ("completions.jsonl", "token_ids", [1.5]),
+        ("completions.jsonl", "token_ids", ["1"]),
+        ("grades-*.jsonl", "why", "text"),
+        ("grades-*.jsonl", "why", {"rule": 3}),
+        ("grades-*.jsonl", "text_digest", "x" * 16),
+        ("grades-*.jsonl", "text_digest", "f" * 40),
+    ],
+)
+def test_a_value_that_is_read_last_is_checked_first(
+    store: Path, name: str, field: str, value: object
+) -> None:
+    (file,) = _run(store, "rl").glob(name)
+    first, *rest = file.read_text().splitlines(keepends=True)
+    file.write_text(json.dumps(json.loads(first) | {field: value}) + "\n" + "".join(rest))
+    for words in (["claims"], ["report", "-o", str(store / "page.html")]):
+        done = _invoke(*words, "--store", str(store))
+        assert done.exit_code == 0, done.output
+        assert str(file) in done.output
+        assert field in done.output
+
+
 @pytest.mark.parametrize("name", ["completions.jsonl", "grading-*.json"])
 def test_claims_pages_and_exports_leave_a_damaged_run_out(store: Path, name: str) -> None:
     (file,) = _run(store, "rl").glob(name)
