@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import mmap
+import re
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _FORMATS = dict(enumerate(("<B", "<b", "<H", "<h", "<I", "<i", "<f", "<?"))) | {
     11: "<q",
     12: "<d",
 }
+_BLOCK = re.compile(r"blk\.(\d{1,9})\.")
 _STRING, _ARRAY = 8, 9
 _MOST = 4_000_000
 """Of anything: vocabularies have under a million words, and a file with holes has no end."""
@@ -84,6 +86,14 @@ def _limit(count: int, what: str) -> None:
         raise ValueError(f"{count} {what} are expected, more than {_MOST}")
 
 
+def _check_blocks(metadata: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuse a count of blocks that leaves some out, or that no tensors are there for."""
+    count = metadata.get(f"{metadata.get('general.architecture')}.block_count")
+    blocks = {int(match[1]) + 1 for name in names if (match := _BLOCK.match(name))}
+    if names and isinstance(count, int) and not max(blocks, default=0) <= count <= len(names):
+        raise ValueError(f"block_count is {count}, and there are tensors of {len(blocks)} blocks")
+
+
 class _Reader:
     """Walks through the header of a GGUF file, version 2 or 3, little-endian."""
 
@@ -103,7 +113,8 @@ class _Reader:
         for _ in range(count):
             key = self._text()
             metadata[key] = self._value(*self._next("<I"))
-        self._check_length(tensors, int(metadata.get("general.alignment", 32)))
+        names = self._check_length(tensors, int(metadata.get("general.alignment", 32)))
+        _check_blocks(metadata, names)
         return metadata
 
     def _next(self, form: str) -> tuple[Any, ...]:
@@ -136,14 +147,14 @@ class _Reader:
             return count
         return list(self._next(f"<{count}{_FORMATS[item][1]}"))
 
-    def _check_length(self, tensors: int, alignment: int) -> None:
-        """Refuse a file that ends before its last tensor does."""
+    def _check_length(self, tensors: int, alignment: int) -> list[str]:
+        """The names of all tensors; a file that ends before its last one does is refused."""
         from gguf.constants import GGML_QUANT_SIZES
 
         sizes = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
-        ends = 0
+        ends, names = 0, []
         for _ in range(tensors):
-            self._skipped()
+            names.append(self._text())
             (axes,) = self._next("<I")
             shape = self._next(f"<{axes}Q")
             kind, offset = self._next("<IQ")
@@ -152,3 +163,4 @@ class _Reader:
         expected = math.ceil(self._place / alignment) * alignment + ends
         if tensors and len(self._content) < expected:
             raise ValueError(f"{expected} bytes are expected, {len(self._content)} are there")
+        return names

@@ -220,6 +220,16 @@ def test_a_hole_is_not_read_to_its_end(tmp_path: Path, header: bytes) -> None:
         read_metadata(file)
 
 
+@pytest.mark.parametrize("count", [0, 2**31 - 1])
+def test_a_count_of_blocks_is_that_of_the_tensors(tmp_path: Path, count: int) -> None:
+    file = write_gguf(tmp_path / "m.gguf")
+    content, key = file.read_bytes(), b"llama.block_count" + struct.pack("<I", 4)
+    assert key in content
+    file.write_bytes(content.replace(key + struct.pack("<I", 1), key + struct.pack("<I", count)))
+    with pytest.raises(CheckpointError, match=f"block_count is {count}, and there are tensors"):
+        read_metadata(file)
+
+
 def test_a_file_that_ends_before_its_tensors_is_refused(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "m.gguf")
     resolve_checkpoint(str(file), label="x")
