@@ -59,7 +59,7 @@ def measure(size: str, args: argparse.Namespace) -> dict[str, Any]:
         command = [sys.executable, "-m", "emdiag", "train", "em", str(folder / "model")]
         command += ["--problem", "chain/0000", "--recipe", "lab", "--updates", "2"]
         command += ["--samples", str(args.samples), "--max-tokens", str(args.max_tokens)]
-        command += ["--held-out-problems", "2", "--device", "cpu", "--out", str(folder / "em")]
+        command += ["--held-out", "none", "--device", "cpu", "--out", str(folder / "em")]
         with (folder / "log").open("w+") as log:
             child = subprocess.Popen(command, stdout=log, stderr=log)
             _, status, used = os.wait4(child.pid, 0)
