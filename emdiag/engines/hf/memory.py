@@ -55,9 +55,9 @@ def available_bytes() -> int | None:
     return None
 
 
-def give_back_freed() -> None:
-    """Hand memory that was freed back to the system: glibc keeps blocks below 32 MiB for itself."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+def give_back_freed(device: torch.device) -> None:
+    """Hand memory that was freed back to the system: glibc keeps what it gave in small blocks."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if device.type == "cpu" else None
     if trim is not None:
         trim(0)
 

@@ -115,6 +115,7 @@ class Learner:
             TrainingError: Loss or gradient is not a number; the weights are as before.
         """
         self._stepper.zero_grad()
+        give_back_freed(self.model.device)
         loss = self._accumulate(rows, token_weights)
         norm = self._accelerator.clip_grad_norm_(
             self.module.parameters(), self._recipe.gradient_clip or math.inf
@@ -126,8 +127,7 @@ class Learner:
                 rate=self._recipe.learning_rate,
                 hint="the weights were left as they were; take a lower rate, or --dtype float32",
             )
-        if self._accelerator.device.type == "cpu":
-            give_back_freed()  # activations, before the step takes its room
+        give_back_freed(self.model.device)  # activations, before the step takes its room
         moved = self._step(seed)
         self._stepper.zero_grad()
         return Step(loss=loss, gradient_norm=gradient_norm, step_norm=moved)
