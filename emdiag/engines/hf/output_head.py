@@ -15,8 +15,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CHUNK_NUMBERS = 2**24
-"""Logits held at a time: 64 MiB in float32, whatever the vocabulary."""
+CHUNK_NUMBERS = 2**23
+"""Logits held at a time: 32 MiB in float32, whatever the vocabulary."""
 
 _PROBE = 8
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
