@@ -127,6 +127,9 @@ def test_what_is_of_no_kind_or_of_another_is_refused(tmp_path: Path) -> None:
         file.write_text(content)
         with pytest.raises(StoreError, match="holds no result of emdiag"):
             read_result(file, *EVERY_KIND)
+    file.write_text('{"kind": "evaluate", "scores": [{"samples": ' + "9" * 30 + "}]}")
+    with pytest.raises(StoreError, match="a number has 100 bits"):
+        read_result(file, *EVERY_KIND)
     file.write_text('{"scores": [], "store": "out", "colour": 1}')
     with pytest.raises(StoreError, match=r"cannot read a EvaluateResult.*colour"):
         read_result(file, EvaluateResult)

@@ -74,6 +74,7 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
     )
     try:
         plain = upgraded(msgspec.json.decode(source.content()))
+        _refuse_wide(plain)
     except UNREADABLE as error:
         raise source.refused(f"it is not JSON: {reason_of(error)}") from error
     except (KeyError, TypeError, AttributeError) as error:  # of an earlier version, and damaged
@@ -92,6 +93,19 @@ def read_result(path: Path, *records: type[ResultT]) -> ResultT:
     except msgspec.ValidationError as error:
         message = f"cannot read a {record.__name__}: {error}"
         raise StoreError(message, file=path, hint=source.hint) from error
+
+
+def _refuse_wide(plain: object) -> None:
+    """Refuse whole numbers of more than 64 bits: no figure or table has a place for one."""
+    parts = [plain]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+        elif isinstance(part, int) and part.bit_length() > 64:
+            raise ValueError(f"a number has {part.bit_length()} bits, expected at most 64")
 
 
 def result_order(file: Path) -> tuple[int, str]:

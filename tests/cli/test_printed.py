@@ -195,3 +195,19 @@ def test_any_encoding_shows_everything(environment: dict[str, str], tmp_path: Pa
     assert "[U+4E00]" in result.stdout.decode(encoding)
     (problem,) = json.loads(result.stdout.splitlines()[-1])["problems"]
     assert problem["id"] == f"mine/{rows[0]['id']}"
+
+
+def test_no_file_of_a_child_takes_the_place_of_a_stream_that_is_closed(tmp_path: Path) -> None:
+    """It would be written to by whatever prints: the system gives the first number that is free."""
+    child = (
+        "import os, sys; number = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
+        "os.write(number, b'%d' % number)"
+    )
+    parent = (
+        "import subprocess, sys; from emdiag.cli.streams import guarded\n"
+        "with guarded(): subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+    )
+    file = tmp_path / "opened"
+    command = [sys.executable, "-c", parent, child, str(file)]
+    subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command], check=True)
+    assert int(file.read_text()) > 2
