@@ -39,6 +39,7 @@ from emdiag.measure.logit_rows import PER_TOKEN, ArmReadings, add_rows
 from emdiag.measure.logit_statistics import PairStatistics, Positions
 from emdiag.stats.comparisons import holm
 from emdiag.stats.moments import MomentColumns, decile_of
+from emdiag.store.left_out import LeftOut
 from emdiag.store.run_store import RunStore
 from emdiag.store.samples import StoredGrades
 from emdiag.studies.stored.compare import compare_outcomes
@@ -346,7 +347,7 @@ def evidence(random: np.random.Generator, *, gain: float) -> Evidence:
     """Greedy runs of all arms on two benchmarks, a sweep and a study, five seeds of each arm."""
     of_arms = arms(SEEDS)
     evidence = Evidence(
-        arms=of_arms, manifests={}, runs=(), stores=(),
+        arms=of_arms, manifests={}, runs=(), stores=(), left_out=LeftOut(),
         studies=(study(random, gain),), sweeps=(sweep_result(
             random, slope=-gain, seeds=SEEDS, problems=60, mean=0.6, whole=True),),
     )  # fmt: skip

@@ -171,20 +171,21 @@ def _main_outcomes(run: Run) -> Outcomes | None:
         return None
 
 
-def gather(names: Sequence[str], *, out: Path) -> Evidence:
-    """The evidence that the names stand for; the whole store `out` where there are none.
+def gather(names: Sequence[str], *, store: RunStore) -> Evidence:
+    """The evidence that the names stand for; the whole store where there are none.
 
     Raises:
         PlanError: A name is none of these.
-        StoreError: `out` is asked for and does not exist, something there cannot be read, or a
+        StoreError: The store is asked for and does not exist, something there cannot be read, or a
             file holds no result.
     """
+    out = store.root
     whole: dict[Path, None] = {}
     left_out = LeftOut()
     runs: list[Run] = []
     results: dict[Path, AnyResult] = {}
     if not names and not expanded(out).is_file():
-        RunStore(expanded(out)).require()
+        store.at(expanded(out)).require()
     for name in names or [str(out)]:
         path = expanded(name)
         if path.is_file():
@@ -194,15 +195,15 @@ def gather(names: Sequence[str], *, out: Path) -> Evidence:
             whole.setdefault(path.resolve())
             results |= _results(path, left_out)
         else:
-            runs.append(require_run(name, store=RunStore(out)))
+            runs.append(require_run(name, store=store))
             runs[-1].check()
             results |= _results(path.resolve().parent.parent if path.is_dir() else out, left_out)
     for root in whole:
         if not any((root / name).is_dir() for name in _FOLDERS):
             raise PlanError("the folder holds no runs and no results", folder=root)
-        store = RunStore(root)
-        runs += [run for run in store.runs() if store.is_readable(run)]
-        left_out.update(store.left_out)
+        held = store.at(root)
+        runs += [run for run in held.runs() if held.is_readable(run)]
+        left_out.update(held.left_out)
     return _evidence(results, runs, left_out)
 
 

@@ -18,6 +18,7 @@ from emdiag.ledger.repeats import repeats, two_graders
 from emdiag.ledger.seeds import seed_spread, variance_and_gain
 from emdiag.ledger.sweeps import cooled_base, slopes
 from emdiag.ledger.templates import best_template
+from emdiag.store.run_store import RunStore
 
 STATISTICS: dict[str, Callable[[Claim, Evidence], Verdicts]] = {
     "best_template": best_template,
@@ -57,14 +58,25 @@ def claims(
         StoreError: Something that is stored cannot be read.
     """
     names = [runs] if isinstance(runs, str) else list(runs)
+    return claims_on(names, RunStore(Path(store)), ledger=ledger)
+
+
+def claims_on(
+    names: Sequence[str], store: RunStore, *, ledger: str | Path | None = None
+) -> ClaimsResult:
+    """The same on an open store, whose runs are not decoded again.
+
+    Raises:
+        PlanError, StoreError: As `claims`.
+    """
     file = Path(ledger) if ledger is not None else ledger_file()
     wanted = read_ledger(file, statistics=STATISTICS)
-    evidence = gather(names, out=Path(store))
+    evidence = gather(names, store=store)
     results, notes = judge(wanted, evidence)
     return ClaimsResult(
         claims=tuple(results),
         notes=tuple(notes),
-        store=", ".join(str(root) for root in evidence.stores) or str(store),
+        store=", ".join(str(root) for root in evidence.stores) or str(store.root),
     )
 
 

@@ -77,9 +77,9 @@ def _of_store(store: RunStore) -> list[Target]:
     targets = store.left_out.readable(result_files(store), lambda file: _of_file(file, store=store))
     last = {type(target.subject): target for target in targets}
     if last:
-        from emdiag.ledger.run import claims
+        from emdiag.ledger.run import claims_on
 
-        measured = claims(store=store.root)
+        measured = claims_on((), store)
         judged = [Target(name="claims", subject=measured, store=store)] if measured.claims else []
         return [*last.values(), *judged]
     runs = [Target(name=run.path.name, subject=run, store=store) for run in store.runs()]

@@ -149,5 +149,5 @@ def draws(
 def judged(root: Path, claim: str, *more: Path) -> list[ClaimResult]:
     """What the shipped ledger says of one claim, on one store or several."""
     (asked,) = (one for one in read_ledger(ledger_file(), statistics=STATISTICS) if one.id == claim)
-    evidence = gather([str(root), *map(str, more)], out=root)
+    evidence = gather([str(root), *map(str, more)], store=RunStore(root))
     return list(STATISTICS[asked.statistic](asked, evidence).results)

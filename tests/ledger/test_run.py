@@ -621,10 +621,10 @@ def test_verdicts_and_notes_do_not_depend_on_the_order_of_the_claims(
     arms = [arm("base", "base", "b"), arm("em", "em", "e0", "e1", folder=folder)]
     RunStore(tmp_path).save(sweep(*arms, arm("rl", "rl", "r0")))
     claims = list(read_ledger(ledger_file(), statistics=STATISTICS))
-    results, notes = judge(claims, evidence := gather([str(tmp_path)], out=tmp_path))
+    results, notes = judge(claims, evidence := gather([str(tmp_path)], store=RunStore(tmp_path)))
     assert {"trained-on-measured", "other-engine"} <= {note.code for note in notes}
     random.Random(seed).shuffle(claims)
-    for gathered in (evidence, gather([str(tmp_path)], out=tmp_path)):
+    for gathered in (evidence, gather([str(tmp_path)], store=RunStore(tmp_path))):
         shuffled, shuffled_notes = judge(claims, gathered)
         assert sorted(shuffled, key=repr) == sorted(results, key=repr)
         assert shuffled_notes == notes
@@ -633,4 +633,4 @@ def test_verdicts_and_notes_do_not_depend_on_the_order_of_the_claims(
 def test_evidence_cannot_be_written_into(tmp_path: Path) -> None:
     write_greedy(tmp_path)
     with pytest.raises(FrozenInstanceError):
-        gather([], out=tmp_path).runs = ()  # type: ignore[misc]  # that is the point
+        gather([], store=RunStore(tmp_path)).runs = ()  # type: ignore[misc]  # that is the point

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import torch
 
 from emdiag.core.codec import encode
 from emdiag.core.errors import (
@@ -188,11 +190,21 @@ def test_several_seeds_make_one_folder_each_and_the_first_is_registered(
         train(problems, out, seeds=[3, 1], updates=1, learning_rate=1e-4)
 
 
-def test_a_rate_that_breaks_the_weights_ends_with_a_word_about_the_rate(
-    problems: str, tmp_path: Path
+def test_weights_that_break_end_with_a_word_about_the_rate(
+    problems: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    step = torch.optim.AdamW.step
+
+    def broken(optimizer: torch.optim.AdamW, closure: None = None) -> object:
+        result = step(optimizer, closure)
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.data.fill_(math.nan)
+        return result
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", broken)
     with pytest.raises(TrainingError, match="not numbers") as caught:
-        train(problems, tmp_path / "rl", learning_rate=1e30, updates=4)
+        train(problems, tmp_path / "rl", updates=4)
     assert "lower rate" in (caught.value.hint or "")
     assert not (tmp_path / "rl" / "update-0004").exists()
 
