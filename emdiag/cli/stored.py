@@ -34,21 +34,22 @@ def compare(
 ) -> None:
     """Paired difference per benchmark with its interval, corrected test and flipped problems."""
     with console.command(json=as_json, wide=wide) as out:
-        from emdiag.studies.stored.compare import compare as compare_runs
+        from emdiag.studies.stored.compare import compare_stored
+        from emdiag.studies.stored.find_runs import Measured
 
-        result = compare_runs(
+        session = options.session_on(store, out)
+        result = compare_stored(
             left,
             right,
-            store=store,
+            store=session.store,
             benchmarks=names(benchmarks),
             margin=margin / 100,
-            temperature=temperature,
-            samples=samples,
-            template=template,
-            max_tokens=max_tokens,
+            measured=Measured(
+                temperature=temperature, samples=samples, template=template, max_tokens=max_tokens
+            ),
         )
         options.show_result(result, out)
-        options.write_page(result, report, options.session_on(store, out), out)
+        options.write_page(result, report, session, out)
 
 
 def claims(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
-
-import msgspec
+from typing import ClassVar, Literal
 
 from emdiag.core.checkpoints import Arm
 from emdiag.core.records import Record, Result
@@ -180,7 +178,7 @@ class TemperatureSweepResult(Result, frozen=True, kw_only=True, tag="sweep"):
     benchmarks: tuple[str, ...]
     problems_total: dict[str, int]
     base: str | None
-    axes: Annotated[tuple[Axis, ...], msgspec.Meta(min_length=1)]
+    axes: tuple[Axis, ...]
     arms: tuple[Arm, ...]
     points: tuple[SweepPoint, ...]
     slopes: tuple[Slope, ...]

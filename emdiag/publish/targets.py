@@ -100,6 +100,7 @@ def _empty(store: RunStore) -> PlanError:
     return PlanError(
         f"there is nothing to report: the folder {state}",
         store=store.root,
+        **{f"left out ({file})": reason for file, reason in store.left_out.reasons().items()},
         hint="measure something first, such as `emdiag eval lab`, or name its folder with --store",
     )
 

@@ -23,6 +23,8 @@ from emdiag.store.legacy import upgraded
 R = TypeVar("R", bound=Record)
 ResultT = TypeVar("ResultT", bound=Result)
 
+_KEPT = ("spec.json", "training.json")
+"""What a folder of a run, or of a training, has."""
 _LOCK = ".lock"
 _MOST_DIGITS = 24
 
@@ -122,7 +124,7 @@ def refuse_kept(file: Path) -> None:
         StoreError: It would be lost.
     """
     folders = file.resolve().parents[:2]
-    if file.exists() and any((folder / _LOCK).exists() for folder in folders):
+    if file.exists() and any((folder / name).exists() for folder in folders for name in _KEPT):
         raise StoreError("a file of a run would be lost", file=file, hint="name another file")
 
 

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import json
 
-import msgspec
 import pytest
 
 from emdiag.core.codec import decode, encode
-from emdiag.core.temperature_sweep import (
-    Axis,
-    CoolingControl,
-    SweepSetting,
-    TemperatureSweepResult,
-)
+from emdiag.core.temperature_sweep import Axis, CoolingControl, SweepSetting
 
 
 @pytest.mark.parametrize(
@@ -53,9 +47,3 @@ def test_a_control_stored_without_the_mark_of_a_headline_can_still_be_read() -> 
     old = json.loads(encode(control))
     del old["is_headline"]
     assert decode(json.dumps(old).encode(), CoolingControl) == control
-
-
-def test_a_sweep_without_an_axis_is_no_sweep() -> None:
-    kinds = {field.name: field.type for field in msgspec.structs.fields(TemperatureSweepResult)}
-    with pytest.raises(msgspec.ValidationError, match="length"):
-        msgspec.convert([], kinds["axes"])

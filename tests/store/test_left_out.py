@@ -161,6 +161,15 @@ def test_a_damaged_result_is_named_and_the_one_before_it_is_the_last(
     assert [note.values["file"] for note in result.notes] == [str(last)]
 
 
+def test_a_report_of_damaged_results_alone_names_them(store: Path) -> None:
+    files = list((store / "evaluations").iterdir())
+    for file in files:
+        file.write_bytes(b"")
+    done = _invoke("report", "--store", str(store), "--out", str(store / "p.html"))
+    assert done.exit_code == 2
+    assert all(str(file) in done.stderr for file in files)
+
+
 def test_an_edited_text_is_graded_anew_and_never_counts_with_its_old_verdict(store: Path) -> None:
     run = _run(store, "em")
     before = emdiag.compare("base", "em", store=store).comparisons[0]

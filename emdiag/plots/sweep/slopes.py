@@ -36,9 +36,9 @@ _SlopeRow = tuple[str, float, "Interval | None", str, str]
 def slopes_figure(lookup: SweepLookup) -> Figure | None:
     """Slopes of all arms and, on their right, differences by pairs; None without slopes."""
     result = lookup.result
-    if not result.slopes:
-        return None
     fitted = [axis for axis in result.axes if any(slope.axis == axis for slope in result.slopes)]
+    if not fitted:
+        return None
     pairs = {axis: _shown_pairs(lookup, axis) for axis in fitted}
     shown = [pair for of_axis in pairs.values() for pair in of_axis]
     lines: list[Slope | SlopeDifference] = [*result.slopes, *shown]

@@ -53,18 +53,37 @@ def compare(  # noqa: PLR0913 - a doorway: each has a default and a name
         PlanError: A name fits no run, or several.
         MeasurementError: The two share no problem, or no benchmark.
     """
+    measured = Measured(
+        temperature=temperature, samples=samples, template=template, max_tokens=max_tokens
+    )
+    runs = RunStore(Path(store))
+    return compare_stored(
+        left, right, store=runs, benchmarks=benchmarks, margin=margin, measured=measured
+    )
+
+
+def compare_stored(
+    left: str,
+    right: str,
+    *,
+    store: RunStore,
+    benchmarks: Sequence[str] = (),
+    margin: float = MARGIN,
+    measured: Measured,
+) -> CompareResult:
+    """The same on an open store, whose runs are not decoded again for the page.
+
+    Raises:
+        PlanError, MeasurementError: As `compare`.
+    """
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
         raise PlanError(
             f"`margin` must be a share of at least 0 and below 1, got {margin!r}",
             hint="--margin counts in points: from 0 to below 100",
         )
-    runs = RunStore(Path(store))
-    measured = Measured(
-        temperature=temperature, samples=samples, template=template, max_tokens=max_tokens
-    )
-    pairs = find_pairs(left, right, store=runs, benchmarks=benchmarks, measured=measured)
+    pairs = find_pairs(left, right, store=store, benchmarks=benchmarks, measured=measured)
     result = compare_outcomes(pairs, margin=margin)
-    return msgspec.structs.replace(result, notes=runs.notes())
+    return msgspec.structs.replace(result, notes=store.notes())
 
 
 def compare_outcomes(

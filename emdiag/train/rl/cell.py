@@ -227,18 +227,13 @@ class CellTrainer(TrainerCallback):
         """Write an update down and keep its checkpoint where it is wanted.
 
         Raises:
-            TrainingError: The loss or the gradient is not a number.
+            TrainingError: The loss, the gradient or a weight is not a number.
         """
         if logs is None or "loss" not in logs:  # the summary at the end
             return
         update, loss, norm = state.global_step, logs["loss"], logs.get("grad_norm")
         if not math.isfinite(loss) or not (norm is None or math.isfinite(norm)):
-            raise TrainingError(
-                f"the loss is {loss} and the gradient's norm {norm}: not numbers",
-                update=update,
-                hint="take a lower rate (--lr) or --dtype float32; checkpoints of earlier updates "
-                "are kept",
-            )
+            raise _broken(f"the loss is {loss} and the gradient's norm {norm}", update)
         record = msgspec.structs.replace(
             self.update,
             loss=loss,
@@ -284,9 +279,10 @@ class CellTrainer(TrainerCallback):
     def _record(self, record: UpdateRecord) -> None:
         update = record.update
         is_wanted = update % self.job.plan.held_out_every == 0 or update == self.job.updates
-        record = msgspec.structs.replace(
-            record, weight_distance=self._distance() if update else 0.0
-        )
+        moved = self._distance() if update else 0.0
+        if not math.isfinite(moved):
+            raise _broken(f"the weights are {moved} from where they began", update)
+        record = msgspec.structs.replace(record, weight_distance=moved)
         self.cell.write_down(record, entropy=is_wanted, flips=is_wanted and update > 0)
 
     @torch.no_grad()
@@ -329,3 +325,11 @@ def cell_notes(folder: Path) -> tuple[str, ...]:
             "equal rewards; AdamW makes full-size steps of the few others"
         )
     return tuple(notes)
+
+
+def _broken(what: str, update: int) -> TrainingError:
+    return TrainingError(
+        f"{what}: not numbers",
+        update=update,
+        hint="take a lower rate (--lr) or --dtype float32; checkpoints of earlier updates are kept",
+    )
