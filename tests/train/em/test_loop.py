@@ -530,15 +530,23 @@ def test_nan_weights_stop_training_and_leave_no_checkpoint(
 
 
 @pytest.mark.whole
+@pytest.mark.parametrize(
+    ("weights", "what", "remedy"),
+    [
+        (0.5, "the starting weights cannot be kept on the disk", "ulimit -f"),
+        (1.5, "the state of training cannot be written", "make room"),
+    ],
+)
 def test_a_full_disk_is_named_and_nothing_looks_like_a_checkpoint(
-    start: Path, tmp_path: Path
+    start: Path, tmp_path: Path, weights: float, what: str, remedy: str
 ) -> None:
+    room = int(weights * (start / "model.safetensors").stat().st_size)
     code = (
         "import resource, sys, torch, emdiag\n"
         "from emdiag.train.em.run import train_em\n"
         "from emdiag.core.errors import EmdiagError\n"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)\n"
         "try:\n"
         "    train_em(sys.argv[1], out=sys.argv[2], samples=4, updates=2, max_tokens=4,"
         " problems=['toy/0000'], held_out='none', template='plain', chat=False)\n"
@@ -546,15 +554,16 @@ def test_a_full_disk_is_named_and_nothing_looks_like_a_checkpoint(
         "    print(type(error).__name__, error)\n"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code, str(start), str(tmp_path / "out")],
+        [sys.executable, "-c", code, str(start), str(tmp_path / "out"), str(room)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "StoreError the state of training cannot be written" in found.stdout, found.stdout
-    assert "make room" in found.stdout
+    assert f"StoreError {what}" in found.stdout, found.stdout
+    assert remedy in found.stdout
+    assert "Traceback" not in found.stderr
     assert not list((tmp_path / "out").glob("update-*"))
     assert not list((tmp_path / "out").glob(".*partial*"))
     train(start, tmp_path / "other", updates=1)  # the limit was that process's own
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 20_000
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != room
