@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from emdiag.cli import console, options
+from emdiag.core.paths import page_path
 from emdiag.core.typed_lists import names
 
 
@@ -94,6 +95,7 @@ def report(
             "-o",
             metavar="FILE.html",
             help="The page; in reports/ of its store by default.",
+            callback=lambda path: path and page_path(path),
         ),
     ] = None,
     store: options.Store = options.STORE,
