@@ -41,7 +41,7 @@ COMMANDS = {
     "select": ["select", "lab", "--pool", "chain", "--limit", "6", "--out", "ranked.jsonl"],
     "train em": ["train", "em", "lab", *EM, "--state-every", "1", "--save-updates", "1"],
     "train rl": ["train", "rl", *LAB[:3], "--recipe", "lab", "--updates", "2", "--set",
-                 "groups=2", "--state-every", "1"],
+                 "completions=8", "--set", "group_size=4", "--state-every", "1"],
     "lab problems": ["lab", "problems", "--size", "50000", "--out", "drawn.jsonl"],
     "end-is-pad": ["lab", "end-is-pad", "--out", "weights"],
 }  # fmt: skip
