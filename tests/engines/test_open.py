@@ -20,6 +20,7 @@ from emdiag.engines.open import (
     vllm_can_run,
 )
 from emdiag.engines.options import EngineOptions
+from emdiag.engines.vllm import compat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,9 @@ def checkpoint(path: str) -> CheckpointRef:
 
 
 def pretend(patch: pytest.MonkeyPatch, *, vllm: bool, cpu_build: bool) -> None:
-    patch.setattr(opening.util, "find_spec", lambda name: object() if vllm else None)
-    patch.setattr(opening, "_is_installed", lambda name: cpu_build)
+    patch.setattr(compat.util, "find_spec", lambda name: object() if vllm else None)
+    patch.setattr(compat, "installed_version", lambda: "0.32.0")
+    patch.setattr(opening, "is_cpu_build", lambda: cpu_build)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 import transformers
 import vllm
-from vllm.inputs import tokens_input
+from vllm import inputs
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
@@ -23,6 +23,7 @@ from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_confi
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.texts import completion_of
+from emdiag.engines.vllm.compat import known_fields, token_prompt
 from emdiag.engines.vllm.environment import Watchdog, prepare_environment, stdout_to_stderr
 
 CPU_KV_CACHE_BYTES = 2 * 1024**3
@@ -114,7 +115,7 @@ class VllmSampler:
         try:
             for request in requests:
                 self._drawn += 1
-                prompt = tokens_input(list(request.token_ids))
+                prompt = token_prompt(inputs, request.token_ids)
                 engine.add_request(str(self._drawn), prompt, vllm_params(request, params))
                 pending[str(self._drawn)] = request
             while pending:
@@ -214,8 +215,8 @@ def vllm_params(request: SampleRequest, params: SamplingParams) -> vllm.Sampling
         # The text is made from the tokens here; only stop strings need vLLM to make it too.
         detokenize=bool(params.stop),
         skip_special_tokens=True,
-        watermarking=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        **known_fields(vllm.SamplingParams, watermarking=False),
     )
 
 

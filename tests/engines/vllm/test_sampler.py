@@ -79,6 +79,13 @@ class StandInLLM:
         self.llm_engine = StandInEngine(arguments)
 
 
+class StandInParams(SimpleNamespace):
+    """Of a version that knows of watermarks."""
+
+    def __init__(self, *, watermarking: bool | None = None, **others: Any) -> None:
+        super().__init__(watermarking=watermarking, **others)
+
+
 @pytest.fixture
 def leaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The module of the vLLM engine, on top of a stand-in for vLLM."""
@@ -89,7 +96,7 @@ def leaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         return {"type": "token", "prompt_token_ids": ids}
 
     parts: dict[str, dict[str, Any]] = {
-        "vllm": {"LLM": StandInLLM, "SamplingParams": SimpleNamespace, "__version__": "0"},
+        "vllm": {"LLM": StandInLLM, "SamplingParams": StandInParams, "__version__": "0"},
         "vllm.inputs": {"tokens_input": tokens},
         "vllm.platforms": {"current_platform": SimpleNamespace(is_cpu=lambda: True)},
         "vllm.sampling_params": {"RequestOutputKind": SimpleNamespace(FINAL_ONLY="final")},
@@ -104,6 +111,7 @@ def leaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         module = ModuleType(name)
         module.__dict__.update(content)
         monkeypatch.setitem(sys.modules, name, module)
+    sys.modules["vllm"].inputs = sys.modules["vllm.inputs"]  # type: ignore[attr-defined]
     monkeypatch.delitem(sys.modules, "emdiag.engines.vllm.sampler", raising=False)
     for name in DEFAULTS:
         monkeypatch.delenv(name, raising=False)
