@@ -12,6 +12,7 @@ import typer
 from emdiag.cli import console, options
 from emdiag.cli.show import show_table
 from emdiag.core.codec import to_plain
+from emdiag.core.runs import Provenance
 from emdiag.core.sampling import SamplingParams
 from emdiag.findings.numbers import NOTHING, count, listed
 from emdiag.findings.page import table
@@ -99,8 +100,14 @@ def show(
             out.line(
                 f"session  {session.started} to {ended}: {count(session.samples, 'sample')}, "
                 f"{count(session.tokens, 'token')} in {session.sampling_s:.1f} s on "
-                f"{session.device}; {shlex.join(session.command)}"
+                f"{session.device}{_file_facts(session)}; {shlex.join(session.command)}"
             )
+
+
+def _file_facts(session: Provenance) -> str:
+    """What is known of the weights that were loaded, such as `, quantised fp8`."""
+    facts = {name: session.settings.get(name) for name in ("trainer", "step", "quantised")}
+    return "".join(f", {name} {value}" for name, value in facts.items() if value is not None)
 
 
 def _fields(value: object, name: str = "") -> Iterator[str]:

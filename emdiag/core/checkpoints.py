@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from emdiag.core.records import Record
 
 Stage = Literal["base", "em", "rl", "em_rl", "rl_em"]
@@ -18,6 +20,8 @@ class CheckpointRef(Record, frozen=True, kw_only=True):
         digest: SHA-256 over configuration and weights.
         tokenizer_digest: SHA-256 over everything that turns text into token ids and back.
         stage, recipe, train_seed, update: From the folder's `emdiag.json`; None without one.
+        trainer, step: Who left the weights and of which step they are, where folders tell.
+        quantization: How the weights are packed, such as `gptq 4 bit`, by the configuration.
     """
 
     label: str
@@ -30,6 +34,15 @@ class CheckpointRef(Record, frozen=True, kw_only=True):
     recipe: str | None = None
     train_seed: int | None = None
     update: int | None = None
+    trainer: str | UnsetType = UNSET
+    step: int | UnsetType = UNSET
+    quantization: str | UnsetType = UNSET
+
+    @property
+    def file_facts(self) -> dict[str, str | int]:
+        """What the files around the weights say of them, in words; what they do not say is left."""
+        facts = {"trainer": self.trainer, "step": self.step, "quantised": self.quantization}
+        return {name: fact for name, fact in facts.items() if not isinstance(fact, UnsetType)}
 
 
 class Arm(Record, frozen=True, kw_only=True):

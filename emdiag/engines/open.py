@@ -33,7 +33,8 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
     Raises:
         PlanError: There is no such engine, it cannot be imported, or it cannot read this kind of
             checkpoint.
-        EngineMissingError: vLLM is asked for by name and is not installed in a version that works.
+        EngineMissingError: vLLM is asked for by name and is not installed in a version that works,
+            or what quantised weights need is not.
     """
     if is_outside(name):
         return outside_name(name)
@@ -50,10 +51,26 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
         if is_table:
             return "scripted"
         is_gguf = checkpoint.path.lower().endswith(".gguf")
-        return "vllm" if not is_gguf and vllm_can_run(options) else "transformers"
-    if name == "vllm":
+        name = "vllm" if not is_gguf and vllm_can_run(options) else "transformers"
+    elif name == "vllm":
         _check_vllm(checkpoint)
+    if name == "transformers" and checkpoint.quantization:
+        check_quantised(checkpoint, options=options)
     return name
+
+
+def check_quantised(checkpoint: CheckpointRef, *, options: EngineOptions) -> None:
+    """Refuse quantised weights that transformers cannot load here, before anything is drawn.
+
+    Raises:
+        EngineMissingError: A package or a device is missing.
+        EngineRefusedError: transformers does not have the method.
+    """
+    from emdiag.engines.checkpoint.tokenizers import open_config
+    from emdiag.engines.hf.quantised import packing_of
+
+    config = open_config(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    packing_of(config, checkpoint.path)
 
 
 def has_weights(checkpoint: CheckpointRef) -> bool:

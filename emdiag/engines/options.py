@@ -34,10 +34,8 @@ PaddingSide = Literal["left", "right"]
 
 
 def parse_dtype(value: object) -> object:
-    """A number format by its name, or a short form of it."""
-    if not isinstance(value, str):
-        return value
-    name = value.strip().lower().removeprefix("torch.")
+    """A number format by its name, a short form of it, or as torch has it."""
+    name = str(value).strip().lower().removeprefix("torch.")  # torch.bfloat16 itself is said so
     if name not in (*get_args(DtypeName), *_DTYPES):
         raise PlanError(
             f"there is no number format {value!r}",

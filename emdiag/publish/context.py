@@ -155,6 +155,7 @@ def _described(checkpoint: CheckpointRef) -> str:
         "stage": checkpoint.stage,
         "recipe": checkpoint.recipe,
         "training seed": checkpoint.train_seed,
+        **{name: fact for name, fact in checkpoint.file_facts.items() if fact != checkpoint.update},
         "update": checkpoint.update,
     }
     parts += [f"{name} {value}" for name, value in values.items() if value not in (None, "")]

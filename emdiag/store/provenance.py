@@ -56,7 +56,11 @@ def start_session(
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count() or 1,
         command=tuple(command),
-        settings={**engine.settings, "deterministic": str(engine.deterministic).lower()},
+        settings={
+            **engine.settings,
+            **{name: str(fact) for name, fact in checkpoint.file_facts.items()},
+            "deterministic": str(engine.deterministic).lower(),
+        },
         started=now(),
         problems_file=problems_file,
     )

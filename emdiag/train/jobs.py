@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 import msgspec
 
 from emdiag.core.checkpoints import CheckpointRef
-from emdiag.core.errors import PlanError, RunMismatchError
+from emdiag.core.errors import CheckpointError, PlanError, RunMismatchError
 from emdiag.core.files import remove
 from emdiag.core.protocols import Progress
 from emdiag.core.recipes import Recipe
@@ -115,13 +115,21 @@ def open_parent(ref: str, *, home: Path, trust_remote_code: bool, chat: bool) ->
     `chat` says that its prompts are known to be chats.
 
     Raises:
-        CheckpointError: It cannot be used.
+        CheckpointError: It cannot be used, or is quantised.
         StoreError: The training folder has none.
     """
     label = Path(ref.rstrip("/")).name or ref
-    return resolve_checkpoint(
+    parent = resolve_checkpoint(
         followed(ref), label=label, home=home, trust_remote_code=trust_remote_code, chat=chat
     )
+    if parent.quantization:
+        raise CheckpointError(
+            f"the weights are quantised ({parent.quantization}), and such are measured, not "
+            "trained: updates are smaller than the steps between packed numbers",
+            checkpoint=parent.path,
+            hint="start from the checkpoint as it was before it was quantised",
+        )
+    return parent
 
 
 def train_jobs(

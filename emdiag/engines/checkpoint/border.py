@@ -78,14 +78,17 @@ def as_record(content: object, record: type[T], file: Path) -> T:
         ) from error
 
 
-def _named(error: BaseException, what: str, hint: str, facts: dict[str, object]) -> CheckpointError:
+def library_reason(error: BaseException) -> str:
+    """What a library says, on one line that is not too long."""
     reason = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, LookupError | AttributeError | TypeError):
         reason = f"{type(error).__name__}: {reason}"
-    if len(reason) > _LONGEST:
-        reason = f"{reason[:_LONGEST]} ..."
+    return f"{reason[:_LONGEST]} ..." if len(reason) > _LONGEST else reason
+
+
+def _named(error: BaseException, what: str, hint: str, facts: dict[str, object]) -> CheckpointError:
     if isinstance(error, ImportError):
         hint = "install what it names, or give weights that need none of it"
     if "trust_remote_code" in str(error):
         hint = "it needs code shipped with the checkpoint: --trust-remote-code, if you trust it"
-    return CheckpointError(f"{what}: {reason}", hint=hint, **facts)
+    return CheckpointError(f"{what}: {library_reason(error)}", hint=hint, **facts)

@@ -13,6 +13,7 @@ import msgspec
 from emdiag.core.errors import CheckpointError
 from emdiag.core.reading import InputFile
 from emdiag.engines.checkpoint.border import as_record, checkpoint_errors, read_json
+from emdiag.engines.checkpoint.quantization import quantised_parts
 from emdiag.engines.checkpoint.weight_files import Tensor, read_header, weight_files
 
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "*.tiktoken")
@@ -30,7 +31,6 @@ _MOST_LAYERS = 1000
 _LAYERS = frozenset({"num_hidden_layers", "n_layer", "n_layers", "num_layers"})
 _WIDTHS = frozenset({"vocab_size", "hidden_size", "intermediate_size", "n_embd", "d_model"})
 _NEVER_ZERO = frozenset({"vocab_size", "hidden_size", "num_hidden_layers"})
-_QUANTISED = ("quantization_config", "compression_config")
 _KERNELS = ("attn_implementation", "experts_implementation")
 
 _EMBEDDINGS = frozenset(
@@ -259,7 +259,8 @@ def _refuse_other_vocabulary(
     size = config.get("vocab_size")
     for name in _EMBEDDINGS & tensors.keys():
         shape = tensors[name].shape
-        if size is None or "text_config" in config or shape[:1] == [size]:
+        is_packed = not tensors[name].dtype.startswith(("F", "BF"))
+        if size is None or "text_config" in config or shape[:1] == [size] or is_packed:
             continue
         raise CheckpointError(
             "a tensor has another shape than the configuration asks for",
@@ -278,10 +279,7 @@ def _refuse_whole_numbers(folder: Path, config: dict[str, Any], tensors: dict[st
         for name, tensor in tensors.items()
         if name.endswith(".weight") and not tensor.dtype.startswith(("F", "BF"))
     }
-    is_quantised = any(
-        where.rpartition(".")[2] in _QUANTISED and value for where, value in _walk(config)
-    )
-    if kept and not is_quantised:
+    if kept and not any(quantised_parts(config)):
         name, dtype = min(kept.items())
         raise CheckpointError(
             f"{len(kept)} weights are not floating point numbers ({name} is {dtype}), and the "

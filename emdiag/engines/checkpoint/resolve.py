@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from msgspec import UNSET
+
 from emdiag.core.checkpoints import CheckpointRef, Stage
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
@@ -16,7 +18,9 @@ from emdiag.engines.checkpoint.chat_files import has_chat_template, template_in
 from emdiag.engines.checkpoint.fingerprints import file_sha256, weights_digest
 from emdiag.engines.checkpoint.folder import check_folder, tokenizer_files
 from emdiag.engines.checkpoint.gguf_file import is_gguf, read_metadata
+from emdiag.engines.checkpoint.quantization import quantization_of
 from emdiag.engines.checkpoint.templates import failed_template, no_template, render_question
+from emdiag.engines.checkpoint.trainer_folders import locate, origin_of
 from emdiag.resources import lab_weights
 
 ChatWanted = Literal[True, False, "if present"]
@@ -63,17 +67,19 @@ def resolve_checkpoint(
             [[file.name, file_sha256(file, home=None)] for file in tokenizer_files(path)]
         ),
         revision=revision,
+        quantization=quantization_of(path / "config.json") or UNSET,
+        **(origin_of(path) if revision is None else {}),
         **_origin(path / "emdiag.json"),
     )
 
 
-def find_checkpoint(ref: str) -> Path:
+def find_checkpoint(ref: str, *, trust_remote_code: bool = False) -> Path:
     """The file or folder of a checkpoint, checked; its weights are not read.
 
     Raises:
         CheckpointError: As `resolve_checkpoint`.
     """
-    return _place_of(ref, trust_remote_code=False, chat=False)[0]
+    return _place_of(ref, trust_remote_code=trust_remote_code, chat=False)[0]
 
 
 def _place_of(
@@ -85,7 +91,9 @@ def _place_of(
         _check_file(path, chat=chat)
         return path, [], None
     revision = None
-    if not path.is_dir():
+    if path.is_dir():
+        path = locate(path)
+    else:
         path = _fetch(ref, trust_remote_code=trust_remote_code)
         revision = path.name
     weights = check_folder(path, trust_remote_code=trust_remote_code)

@@ -14,6 +14,7 @@ from emdiag.core.errors import CheckpointError, EngineMissingError
 from emdiag.engines.checkpoint.border import checkpoint_errors
 from emdiag.engines.checkpoint.gguf_file import opened_by_library
 from emdiag.engines.checkpoint.tokenizers import open_config, quiet_transformers
+from emdiag.engines.hf.quantised import Packing, packing_of
 from emdiag.engines.options import EngineOptions
 
 _NUMBERED = re.compile(r"((?P<stack>\D+)\.\d+\.)(?P<rest>.+)")
@@ -56,15 +57,19 @@ def load_model(
     """The model of a folder or `.gguf` file, in evaluation mode on a device, or the options' own.
 
     Raises:
-        EngineMissingError: The device is not there.
+        EngineMissingError: The device is not there, or what quantised weights need.
         CheckpointError: It is an encoder with a decoder, or the weights cannot be read, do not fit
             the configuration, or lack tensors, which transformers would fill with random numbers.
     """
     device = device or pick_device(options.device)
+    packing: Packing = "none"
     if not path.lower().endswith(".gguf"):
         config = open_config(path, trust_remote_code=options.trust_remote_code)
         _refuse_encoder(config, path)
         _refuse_compiled(config, path, device)
+        packing = packing_of(config, path)
+    # Packed weights may not move once they are loaded.
+    placed = {"device_map": {"": device}} if packing == "packed" else {}
     loader: Any = AutoModelForCausalLM  # its stub knows one of two kinds of result
     with (
         checkpoint_errors("the weights cannot be loaded", checkpoint=path, hint=_HINT),
@@ -81,6 +86,7 @@ def load_model(
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are refused below, with both shapes
                 **gguf,
+                **placed,
             )
         except ValueError as error:
             if "Unrecognized configuration class" in str(error):
@@ -88,14 +94,7 @@ def load_model(
             raise
     _refuse_other_shapes(report, path)
     model.config.return_dict = True  # whatever the checkpoint asks for: outputs are read by name
-    missing = sorted(report.get("missing_keys", ()))
-    if missing:
-        raise CheckpointError(
-            f"the checkpoint lacks {len(missing)} tensors of its architecture",
-            checkpoint=path,
-            missing=", ".join(missing[:5]),
-            hint="save the whole model again; random numbers would have stood in for them",
-        )
+    _refuse_lacking(report, path)
     _refuse_ignored(model, report, path)
     with checkpoint_errors(
         "the weights do not fit on the device",
@@ -103,7 +102,10 @@ def load_model(
         device=device,
         hint="take --dtype bfloat16 or a larger device",
     ):
-        loaded: PreTrainedModel = model.eval().to(device)
+        if packing == "unpacked" and dtype == "float32":
+            for weight in model.parameters():  # the library leaves some in bfloat16
+                weight.data = weight.data.float()
+        loaded: PreTrainedModel = model.eval() if placed else model.eval().to(device)
     return loaded
 
 
@@ -129,6 +131,17 @@ def _refuse_other_shapes(report: dict[str, Any], path: str) -> None:
             expected=tuple(expected),
             found=tuple(shape),
             hint="use the config.json that belongs to these weights",
+        )
+
+
+def _refuse_lacking(report: dict[str, Any], path: str) -> None:
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise CheckpointError(
+            f"the checkpoint lacks {len(missing)} tensors of its architecture",
+            checkpoint=path,
+            missing=", ".join(missing[:5]),
+            hint="save the whole model again; random numbers would have stood in for them",
         )
 
 

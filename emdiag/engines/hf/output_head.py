@@ -21,6 +21,7 @@ CHUNK_NUMBERS = 2**23
 _PROBE = 8
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 _LOOSE = 5e-2  # half precision
+_PLAIN = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,8 @@ def find_head(model: PreTrainedModel) -> OutputHead | None:
     """
     layer = model.get_output_embeddings()  # type: ignore[no-untyped-call] # not annotated
     if not isinstance(layer, nn.Linear) or model.base_model is model:
+        return None
+    if layer.weight.dtype not in _PLAIN:  # quantised
         return None
     config = model.config.get_text_config()
     head = OutputHead(

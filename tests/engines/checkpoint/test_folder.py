@@ -288,7 +288,6 @@ def test_sizes_left_out_are_not_those_of_a_large_model(
         ({"model_type": "evil"}, "evil"),
         ({"hidden_act": "evil"}, "evil"),
         ({"rope_parameters": 3}, ""),
-        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "optimum"),
         ({"auto_map": {"AutoConfig": "m.C"}, "model_type": "evil"}, "--trust-remote-code"),
         ({"model_type": "bert"}, ""),
         ({"text_config": {}}, "text_config"),
