@@ -55,6 +55,8 @@ class EvaluateKeywords(
 ):
     """Options of `emdiag eval`."""
 
+    steps: str | Sequence[str]
+
 
 class TemperatureSweepKeywords(TargetsKeywords, EngineKeywords, GradingKeywords, total=False):
     """Options of `emdiag temp-sweep`."""

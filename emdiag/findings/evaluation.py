@@ -136,6 +136,8 @@ def scores_table(scores: Scores) -> Table:
         f"Scores in percent{how}, with 95 % intervals over problems",
         (
             ("checkpoint", lambda s: Cell(text=s.label, hint=s.checkpoint.ref)),
+            ("step", lambda s: str(s.checkpoint.file_facts.get("step", NOTHING))),
+            ("weights", lambda s: str(s.checkpoint.file_facts.get("quantised", NOTHING))),
             ("benchmark", lambda s: s.benchmark),
             ("T", lambda s: NOTHING if is_one else f"{s.temperature:g}"),
             (" or ".join(dict.fromkeys(score.metric for score in scores)), _score),
@@ -149,7 +151,7 @@ def scores_table(scores: Scores) -> Table:
             (GAIN, lambda s: gain_cell(*s.detectable)),
         ),
         note=several if most > 1 else None,
-        secondary=(GAIN, "votes", f"maj@{most}", f"pass@{most}", "problems"),
+        secondary=(GAIN, "votes", f"maj@{most}", f"pass@{most}", "weights", "problems"),
     )
     return replace(plain, column_notes=((GAIN, PLANNED),))
 

@@ -112,6 +112,8 @@ _NOTES: Final = {
     "left out",
     "seeds-again": "{label} holds the same weights twice: {again:count checkpoint} left "
     "out, since that is no other training seed",
+    "step-left-out": "{label} is left out: {reason}",
+    "steps-absent": "{label} has no {steps:row}, though its other steps are evenly apart",
     "same-weights": "{labels:names} are the same weights",
     "too-few-for-intervals": "too few problems for an interval that can be trusted ({problems})",
     "several-samples-needed": "whether right answers are written with less entropy needs several "

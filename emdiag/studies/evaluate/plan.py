@@ -31,9 +31,17 @@ def parse_checkpoints(arguments: str | Sequence[str]) -> tuple[NamedRef, ...]:
     """`[LABEL=]REF...` as typed, each with a label of its own.
 
     Raises:
-        PlanError: There is none, one is empty, or two have the same label.
+        PlanError: One is empty, or two have the same label.
     """
-    refs = parse_refs(arguments)
+    return distinct(parse_refs(arguments) if arguments else ())
+
+
+def distinct(refs: tuple[NamedRef, ...]) -> tuple[NamedRef, ...]:
+    """These checkpoints.
+
+    Raises:
+        PlanError: Two have the same label.
+    """
     labels = [ref.label for ref in refs]
     for label in labels:
         if labels.count(label) > 1:
@@ -54,11 +62,16 @@ def parse_refs(arguments: str | Sequence[str]) -> tuple[NamedRef, ...]:
     typed = [arguments] if isinstance(arguments, str) else arguments
     refs = tuple(parse_ref(argument) for argument in typed)
     if not refs:
-        raise PlanError(
-            "no checkpoint was named",
-            hint="name one, such as `emdiag eval lab` or `emdiag eval base=REF em=REF`",
-        )
+        raise no_checkpoint()
     return refs
+
+
+def no_checkpoint() -> PlanError:
+    """The error for a study of nothing."""
+    return PlanError(
+        "no checkpoint was named",
+        hint="name one, such as `emdiag eval lab` or `emdiag eval base=REF em=REF`",
+    )
 
 
 def parse_ref(argument: object) -> NamedRef:
@@ -97,6 +110,29 @@ def _label(typed: str, ref: str) -> str:
             hint="give it a label of its own: LABEL=REF",
         )
     return label
+
+
+def parse_steps(arguments: str | Sequence[str]) -> tuple[NamedRef, ...]:
+    """`[LABEL=]PATTERN...` as typed; one without a label is called by the folder of its steps.
+
+    Raises:
+        PlanError: One is empty, or two have the same label.
+    """
+    typed = [arguments] if isinstance(arguments, str) else arguments
+    return distinct(tuple(map(_parse_pattern, typed)))
+
+
+def _parse_pattern(argument: object) -> NamedRef:
+    words = argument if isinstance(argument, str) else ""
+    label, equals, ref = words.partition("=")
+    if not equals or "/" in label:  # a folder may be called out/lr=1e-5
+        label, ref = "", words
+    ref = ref.strip()
+    if not ref:
+        raise PlanError(f"a pattern of steps is {argument!r}", expected="[LABEL=]PATTERN")
+    fixed, star, _ = ref.partition("*")
+    folder = (fixed.rpartition("/")[0] if star else fixed.rstrip("/")).rpartition("/")[2]
+    return NamedRef(label=_label(label.strip() or folder.strip(".") or "steps", ref), ref=ref)
 
 
 def typed_refs(refs: Sequence[NamedRef]) -> list[str]:
@@ -169,7 +205,18 @@ class EvaluatePlan(DrawingPlan, frozen=True, kw_only=True):
     checkpoints: Annotated[
         tuple[NamedRef, ...],
         replace(CHECKPOINTS, help=CHECKPOINT.help, read=parse_checkpoints),
-    ]
+    ] = ()
+    steps: Annotated[
+        tuple[NamedRef, ...],
+        Option(
+            "Checkpoints of one training by step: a quoted pattern such as 'out/checkpoint-*', or "
+            "a folder of steps; repeatable.",
+            metavar="[LABEL=]PATTERN",
+            is_repeated=True,
+            read=parse_steps,
+            write=lambda steps: [f"{named.label}={named.ref}" for named in steps],
+        ),
+    ] = ()
     metrics: Annotated[
         tuple[str, ...],
         Option(
@@ -179,3 +226,9 @@ class EvaluatePlan(DrawingPlan, frozen=True, kw_only=True):
             read=texts,
         ),
     ] = ()
+
+    def check(self) -> None:
+        """As of every plan."""
+        super().check()
+        if not self.checkpoints and not self.steps:
+            raise no_checkpoint()

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
+import msgspec
+
+from emdiag.core.errors import CheckpointError
 from emdiag.core.keywords import EvaluateKeywords
 from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Progress
@@ -14,14 +17,15 @@ from emdiag.store.session import Session, open_session
 from emdiag.studies.evaluate.draw import draw_missing
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.outside_metrics import MetricFunction, load_metrics, name_of
-from emdiag.studies.evaluate.plan import EvaluatePlan
+from emdiag.studies.evaluate.plan import EvaluatePlan, distinct
 from emdiag.studies.evaluate.score import score_reading
+from emdiag.studies.evaluate.steps import find_steps
 from emdiag.studies.evaluate.task import expand, note_limit
 
 
 @spelled_out(EvaluatePlan)
 def evaluate(
-    checkpoints: str | Sequence[str],
+    checkpoints: str | Sequence[str] = (),
     benchmarks: str | Sequence[str] = ("chain",),
     *,
     store: str | Path = "emdiag-out",
@@ -55,11 +59,24 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
 
     functions = load_metrics(plan.metrics)
     pool = GraderPool.of(plan.grading)
-    readings = expand(plan, session)
+    arms = [
+        find_steps(named, session.progress, trust_remote_code=plan.engine.trust_remote_code)
+        for named in plan.steps
+    ]
+    members = tuple(member for arm in arms for member in arm.members.values())
+    whole = msgspec.structs.replace(plan, checkpoints=distinct((*plan.checkpoints, *members)))
+    readings = expand(whole, session)
     note_limit(readings, plan.targets.limit, session.progress)
-    for named in plan.checkpoints:
+    for named in whole.checkpoints:
         of_checkpoint = [reading for reading in readings if reading.checkpoint.label == named.label]
-        draw_missing(of_checkpoint, plan, session)
+        try:
+            draw_missing(of_checkpoint, plan, session)
+        except CheckpointError as error:
+            if not any(arm.leave_out(named.label, error, session.progress) for arm in arms):
+                raise
+            readings = [reading for reading in readings if reading not in of_checkpoint]
+    for arm in arms:
+        readings = arm.measured(readings)
     scores = []
     with pool as grader:
         for reading in readings:
