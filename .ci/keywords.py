@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 from emdiag.core.option_groups import Grading, Sampling, Targets
 from emdiag.core.options import fields_of
 from emdiag.engines.options import EngineOptions
+from emdiag.studies.doctor.plan import DoctorPlan
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.sweep.plan import TemperatureSweepPlan
@@ -36,6 +37,7 @@ PLANS: dict[type[Plan], tuple[str, ...]] = {
     LogitSkewPlan: ("checkpoints", "benchmarks"),
     SelectPlan: ("checkpoint", "pool"),
     SeedScoresPlan: ("out", "benchmarks"),
+    DoctorPlan: ("checkpoint",),
     EMPlan: ("ref", "out"),
     RLPlan: ("ref", "benchmark", "out"),
 }

@@ -10,6 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # typing would be most of what importing this costs
 if TYPE_CHECKING:
     from emdiag.core.claims import ClaimsResult
+    from emdiag.core.doctor import DoctorResult
     from emdiag.core.errors import EmdiagError
     from emdiag.core.logit_skew import LogitSkewResult
     from emdiag.core.regrades import RegradeResult
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from emdiag.findings.kinds import statements
     from emdiag.ledger.run import claims
     from emdiag.publish.report import report
+    from emdiag.studies.doctor.run import doctor
     from emdiag.studies.evaluate.run import evaluate
     from emdiag.studies.logits.run import logit_skew
     from emdiag.studies.stored.compare import compare
@@ -44,6 +46,7 @@ __all__ = [
     "ClaimsResult",
     "CompareResult",
     "DemoResult",
+    "DoctorResult",
     "EmdiagError",
     "EvaluateResult",
     "Interval",
@@ -58,6 +61,7 @@ __all__ = [
     "claims",
     "compare",
     "demo",
+    "doctor",
     "evaluate",
     "logit_skew",
     "regrade",
@@ -75,6 +79,7 @@ _HOME = {
     "ClaimsResult": "emdiag.core.claims",
     "CompareResult": "emdiag.core.results",
     "DemoResult": "emdiag.demonstration.run",
+    "DoctorResult": "emdiag.core.doctor",
     "EmdiagError": "emdiag.core.errors",
     "EvaluateResult": "emdiag.core.results",
     "Interval": "emdiag.core.results",
@@ -88,6 +93,7 @@ _HOME = {
     "TrainResult": "emdiag.core.training",
     "claims": "emdiag.ledger.run",
     "demo": "emdiag.demonstration.run",
+    "doctor": "emdiag.studies.doctor.run",
     "compare": "emdiag.studies.stored.compare",
     "evaluate": "emdiag.studies.evaluate.run",
     "logit_skew": "emdiag.studies.logits.run",

@@ -36,7 +36,7 @@ LEVELS = {
     "cli": 8,
 }
 INNER_LEVELS = {
-    "studies": {"stored": 0, "evaluate": 1, "sweep": 2, "logits": 2, "training": 2},
+    "studies": {"stored": 0, "evaluate": 1, "sweep": 2, "logits": 2, "training": 2, "doctor": 2},
     "engines": {"checkpoint": 0, "hf": 1, "vllm": 1},
     "grading": {"parse": 0, "judge": 1, "pool": 2},
     "train": {"em": 0, "rl": 0},

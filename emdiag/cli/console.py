@@ -239,7 +239,8 @@ def command(*, json: bool = False, resumes: bool = False, wide: bool = False) ->
 
     A command that `resumes` goes on where it is given again after an interruption.
 
-    Exit codes: 0 done, 2 something the user can fix, 1 a bug, 130 interrupted, 143 terminated.
+    Exit codes: 0 done, 2 something the user can fix, 1 a bug, or what `doctor` finds wrong, 130
+    interrupted, 143 terminated.
     """
     out = Out(json=json, wide=wide)
     kept = "; what was finished is kept, and the same command continues it" if resumes else ""

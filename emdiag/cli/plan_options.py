@@ -60,13 +60,13 @@ class Call(Generic[P]):
 
 
 def plan_command(
-    kind: type[P], *, json_field: str | None = None
+    kind: type[P], *, json_field: str | None = None, is_stored: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function of a `Call` into a command with every option of a plan.
 
     The function's other parameters are options that only it has. `--plan`, `--report`, `--json`
     and, unless the plan says where it writes, `--store` are added; the help of `--json` names
-    `json_field`.
+    `json_field`. One whose result is not stored has no page, and nothing to continue.
     """
     field = f" with `{json_field}`" if json_field else ""
     as_json: Any = Annotated[bool, typer.Option("--json", help=f"Print one JSON object{field}.")]
@@ -77,15 +77,18 @@ def plan_command(
         def command(ctx: typer.Context, **typed: Any) -> None:
             file = typed["plan_file"]
             with (
-                console.command(json=typed["as_json"], wide=typed["wide"], resumes=True) as out,
+                console.command(
+                    json=typed["as_json"], wide=typed["wide"], resumes=is_stored
+                ) as out,
                 _naming(file),
             ):
                 from_file = {} if file is None else kind.by_field(read_plan_file(file))
-                if typed["report"] is not None:
-                    check_file(typed["report"])
+                page = typed.get("report")
+                if page is not None:
+                    check_file(page)
                 plan = kind.of({**from_file, **_given(kind, ctx, typed)})
                 session = _session(plan, typed.get("store"), out)
-                call = Call(plan=plan, session=session, out=out, page=typed["report"])
+                call = Call(plan=plan, session=session, out=out, page=page)
                 function(call, **{item.name: typed[item.name] for item in own})
 
         parameters = [
@@ -94,7 +97,7 @@ def plan_command(
             *(_parameter(item.name, item.annotation, item.default) for item in own),
             _parameter("plan_file", _FILE, None),
             *([] if kind.writes_out else [_parameter("store", options.Store, options.STORE)]),
-            _parameter("report", options.Report, None),
+            *([_parameter("report", options.Report, None)] if is_stored else []),
             _parameter("wide", options.Wide, default=False),
             _parameter("as_json", as_json, default=False),
         ]

@@ -13,8 +13,10 @@ import typer
 from emdiag.benchmarks.open import open_benchmark
 from emdiag.cli import console, options
 from emdiag.cli.plan_options import Call, plan_command
+from emdiag.core.errors import EmdiagError
 from emdiag.core.protocols import SilentProgress
 from emdiag.core.training import TrainResult
+from emdiag.studies.doctor.plan import DoctorPlan
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.logits.plan import LogitSkewPlan, logit_design
 from emdiag.studies.sweep.plan import TemperatureSweepPlan, sweep_design
@@ -84,6 +86,22 @@ def select(
 
     result = run_select(call.plan, call.session)
     call.show(result, selection_findings(result, top=top))
+
+
+@plan_command(DoctorPlan, is_stored=False)
+def doctor(call: Call[DoctorPlan]) -> None:
+    """Look at this machine, or at how a checkpoint is read and whether its engines agree.
+
+    The exit code is 1 where something needed is wrong, 2 where the checkpoint is refused.
+    """
+    from emdiag.studies.doctor.run import run_doctor
+
+    result = run_doctor(call.plan, call.session)
+    options.show_result(result, call.out)
+    if (error := result.error) is not None:
+        raise EmdiagError(error.message, hint=error.hint, **error.facts)
+    if result.wrong:
+        raise typer.Exit(1)
 
 
 @train.command("em")

@@ -121,6 +121,14 @@ class SeedScoresKeywords(
     updates: Literal["last", "all"]
 
 
+class DoctorKeywords(EngineKeywords, total=False):
+    """Options of `emdiag doctor`."""
+
+    benchmark: str | None
+    template: str | None
+    chat: bool | None
+
+
 class EMKeywords(TypedDict, total=False):
     """Options of `emdiag train em`."""
 

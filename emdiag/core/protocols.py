@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from emdiag.core.grades import Gold, Judgement
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion, FilledPrompt, Prompt, SampleRequest, SamplingParams
+from emdiag.core.sampling import (
+    Completion,
+    FilledPrompt,
+    Prompt,
+    SampleRequest,
+    SamplingParams,
+    TokenScores,
+)
 
 _Array_co = TypeVar("_Array_co", covariant=True)
 """An array of the library that an engine computes with."""
@@ -57,6 +64,13 @@ class Sampler(Protocol):
 
     def close(self) -> None:
         """Free the weights; the engine is not used again."""
+
+
+@runtime_checkable
+class ScoringSampler(Sampler, Protocol):
+    """A sampler that, while `scores` is a dict, keeps there what it makes of its tokens."""
+
+    scores: TokenScores | None
 
 
 class TextLogits(Protocol[_Array_co]):

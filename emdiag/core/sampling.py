@@ -127,3 +127,18 @@ class Completion(Record, frozen=True, kw_only=True):
     prompt_tokens: int
     finish_reason: FinishReason
     seed: int
+
+
+class TokenScore(Record, frozen=True):
+    """What an engine itself makes of a token that it drew, of its raw logits, in nats.
+
+    Attributes:
+        margin: Log-probability of the likeliest token minus that of the second one.
+    """
+
+    log_prob: float
+    margin: float
+
+
+TokenScores = dict[tuple[str, int], list[TokenScore]]
+"""By problem id and sample index, one for each token."""

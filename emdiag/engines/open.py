@@ -19,7 +19,9 @@ from emdiag.engines.vllm.compat import check_vllm, importing_vllm, is_cpu_build
 from emdiag.engines.vllm.environment import prepare_environment
 
 if TYPE_CHECKING:
+    from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
     from emdiag.engines.hf.logit_reader import ModelReader
+    from emdiag.engines.hf.sampler import TransformersSampler
 
 
 def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> str:
@@ -225,6 +227,30 @@ def open_reader(
     model = load_model(checkpoint.path, dtype=dtype, options=options)
     check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
     return ModelReader(model, threads=options.threads, check=check)
+
+
+def open_sampler_and_reader(
+    checkpoint: CheckpointRef,
+    encoder: CheckpointEncoder,
+    *,
+    options: EngineOptions,
+    home: Path | None = None,
+) -> tuple[TransformersSampler, ModelReader]:
+    """Both of transformers, on one load of the weights; the reader is closed first.
+
+    Raises:
+        EmdiagError: As `open_reader`.
+    """
+    from emdiag.engines.hf.checked import examined
+    from emdiag.engines.hf.logit_reader import ModelReader
+    from emdiag.engines.hf.model_loading import load_model
+    from emdiag.engines.hf.sampler import TransformersSampler
+
+    dtype = effective_dtype("transformers", options=options)
+    model = load_model(checkpoint.path, dtype=dtype, options=options)
+    check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
+    sampler = TransformersSampler(model, encoder.tokenizer, options=options, check=check)
+    return sampler, ModelReader(model, threads=options.threads, check=check)
 
 
 def state_bytes(checkpoint: CheckpointRef, *, options: EngineOptions) -> int:

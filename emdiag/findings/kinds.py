@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from emdiag.core.claims import ClaimsResult
+from emdiag.core.doctor import DoctorResult
 from emdiag.core.logit_skew import LogitSkewResult
 from emdiag.core.records import Result
 from emdiag.core.regrades import RegradeResult
@@ -16,6 +17,7 @@ from emdiag.core.temperature_sweep import TemperatureSweepResult
 from emdiag.core.training import TrainResult
 from emdiag.findings.claims import claims_findings
 from emdiag.findings.comparison import comparison_findings
+from emdiag.findings.doctor import doctor_findings
 from emdiag.findings.evaluation import evaluation_findings
 from emdiag.findings.logits.statements import logit_findings
 from emdiag.findings.page import Findings, Statement
@@ -35,6 +37,7 @@ _FINDINGS: Final[Mapping[type[Result], Callable[..., Findings]]] = {
     TrainResult: training_findings,
     ClaimsResult: claims_findings,
     RegradeResult: regrade_findings,
+    DoctorResult: doctor_findings,
 }
 
 

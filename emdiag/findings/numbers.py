@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from math import floor, log10
+from math import floor, log2, log10
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ NO_INTERVAL: Final = "no interval"
 
 MINUS: Final = "\N{MINUS SIGN}"
 ARROW: Final = "\N{RIGHTWARDS ARROW}"
+_STORAGE: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _MOST_DECIMALS, _ZERO, _TINY = 6, 1e-9, 1e-5
 
 
@@ -133,6 +134,20 @@ def moved(
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Such as `1 problem`, `1,319 problems` or `2 entropies`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def storage(size: float) -> str:
+    """Bytes, such as `45.0 KiB` or `1.25 GiB`."""
+    unit = max(0, min(int(log2(size) // 10), len(_STORAGE) - 1)) if size >= 1 else 0
+    return f"{short(size / 1024**unit) if unit else int(size)} {_STORAGE[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Such as `1.5 s`, `12 min` or `3.4 h`."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{short(seconds / size)} {unit}"
+    return f"{short(seconds)} s"
 
 
 def span(numbers: Sequence[int], noun: str) -> str:

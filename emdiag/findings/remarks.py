@@ -108,6 +108,7 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "choose": _choose,
     "count": _count,
     "each": lambda remarks, _: all_words(remarks),
+    "duration": lambda seconds, _: numbers.duration(seconds),
     "either": _either,
     "factor": lambda value, _: numbers.fixed(value, 1),
     "hundredths": lambda value, _: numbers.percent_cell(value),
@@ -127,6 +128,7 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "short": lambda value, _: numbers.short(value),
     "span": lambda values, _: " to ".join(dict.fromkeys(map(numbers.setting, values))),
     "statistic": lambda value, _: numbers.statistic(*_parts(value)),
+    "storage": lambda size, _: numbers.storage(size),
     "sum": lambda remarks, _: numbers.listed([words_of(remark) for remark in remarks]),
 }
 """Specification to formatter; each takes the value and what follows its name."""

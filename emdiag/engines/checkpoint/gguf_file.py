@@ -7,6 +7,7 @@ import mmap
 import re
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,19 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It is no GGUF file, or is cut off.
     """
+    return _read(path)[0]
+
+
+def gguf_numbers(path: Path) -> Counter[str]:
+    """How many numbers of each format the tensors of a GGUF file hold, such as `Q4_1`.
+
+    Raises:
+        CheckpointError: As `read_metadata`.
+    """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Counter[str]]:
     with checkpoint_errors(
         "the GGUF file is not whole", file=path, hint="copy or download the file again"
     ):
@@ -54,7 +68,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            return _Reader(content).metadata()
+            reader = _Reader(content)
+            return reader.metadata(), reader.numbers
 
 
 def adds_tokens(metadata: Mapping[str, Any]) -> tuple[bool, bool]:
@@ -100,6 +115,7 @@ class _Reader:
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content
         self._place = 0
+        self.numbers: Counter[str] = Counter()
 
     def metadata(self) -> dict[str, Any]:
         if self._content[:4] != _MAGIC:
@@ -152,12 +168,14 @@ class _Reader:
         from gguf.constants import GGML_QUANT_SIZES
 
         sizes = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
+        formats = {int(kind): kind.name for kind in GGML_QUANT_SIZES}
         ends, names = 0, []
         for _ in range(tensors):
             names.append(self._text())
             (axes,) = self._next("<I")
             shape = self._next(f"<{axes}Q")
             kind, offset = self._next("<IQ")
+            self.numbers[formats.get(kind, f"type {kind}")] += math.prod(shape)
             items, size = sizes.get(kind, (1, 0))
             ends = max(ends, offset + math.prod(shape) // items * size)
         expected = math.ceil(self._place / alignment) * alignment + ends

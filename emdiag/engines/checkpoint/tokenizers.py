@@ -44,10 +44,10 @@ class CheckpointEncoder:
 
     def __init__(self, path: str, *, trust_remote_code: bool = False) -> None:
         self._path = path
-        self._config = open_config(path, trust_remote_code=trust_remote_code)
+        self.config = open_config(path, trust_remote_code=trust_remote_code)
         self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)
         with self._errors("the context of the configuration cannot be read"):
-            self.max_context = max_context(self._config)
+            self.max_context = max_context(self.config)
         self.notes: tuple[str, ...] = ()
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
@@ -72,14 +72,14 @@ class CheckpointEncoder:
             CheckpointError: A configuration names one that the model does not have.
         """
         with quiet_transformers(), self._errors("the end tokens cannot be read"):
-            return stop_token_ids(self._path, self.tokenizer, self._config)
+            return stop_token_ids(self._path, self.tokenizer, self.config)
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return checkpoint_errors(what, checkpoint=self._path, hint=_SAVE_AGAIN)
 
     def _refuse_unknown_ids(self, prompts: Sequence[Prompt]) -> None:
         """An embedding has no row for an id beyond it, and no library says which token it was."""
-        size = self._config.get_text_config().vocab_size
+        size = self.config.get_text_config().vocab_size
         used = {number for prompt in prompts for number in prompt.token_ids}
         unknown = sorted(number for number in used if number >= size)
         if unknown:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -72,6 +75,19 @@ def read_header(file: Path) -> dict[str, Tensor]:
     if (expected := _LENGTH_BYTES + length + ends) != size:
         raise _not_whole(file, f"{expected} bytes are expected by its header, {size} are there")
     return tensors
+
+
+def stored_numbers(files: Iterable[Path]) -> Counter[str]:
+    """How many numbers of each format safetensors files hold, such as `BF16`.
+
+    Raises:
+        CheckpointError: One is no safetensors file, or is cut off.
+    """
+    numbers: Counter[str] = Counter()
+    for file in files:
+        for tensor in read_header(file).values():
+            numbers[tensor.dtype] += math.prod(tensor.shape)
+    return numbers
 
 
 def stray_weights(folder: Path) -> list[Path]:

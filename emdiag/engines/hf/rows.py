@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from emdiag.core.errors import EngineError
-from emdiag.core.sampling import FinishReason, SampleRequest, SamplingParams
+from emdiag.core.sampling import (
+    FinishReason,
+    SampleRequest,
+    SamplingParams,
+    TokenScore,
+    TokenScores,
+)
 from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.texts import Decoder, ends_in_stop_string
 
@@ -60,11 +66,16 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowWriter:
-    """Draws a token for every row and says which rows it finished."""
+    """Draws a token for every row and says which rows it finished.
+
+    Attributes:
+        scores: Where it is a dict, what the raw logits make of the tokens, by sample.
+    """
 
     chooser: TokenChooser
     params: SamplingParams
     decode: Decoder
+    scores: TokenScores | None = None
 
     def draw(self, rows: Sequence[BatchRow], logits: Tensor) -> None:
         """One token for each row from its raw logits, `[rows, vocab]` float32.
@@ -87,6 +98,8 @@ class RowWriter:
         for row, token in zip(rows, chosen, strict=True):
             row.tokens.append(token)
             row.finish_reason = self._reason(row.tokens)
+        if self.scores is not None:
+            _score(self.scores, rows, logits)
 
     def _reason(self, tokens: list[int]) -> FinishReason | None:
         if tokens[-1] in self.params.stop_token_ids:
@@ -94,3 +107,15 @@ class RowWriter:
         if ends_in_stop_string(tokens, decode=self.decode, stop=self.params.stop):
             return "stop"
         return "length" if len(tokens) >= self.params.max_tokens else None
+
+
+def _score(scores: TokenScores, rows: Sequence[BatchRow], logits: Tensor) -> None:
+    """Add what raw logits, `[rows, vocab]`, make of the newest token of each row."""
+    log_p = logits.log_softmax(dim=-1)
+    likeliest = log_p.topk(min(2, log_p.shape[-1]), dim=-1).values.tolist()
+    for row, of_row, (first, *second) in zip(rows, log_p, likeliest, strict=True):
+        sample = (row.request.problem_id, row.request.sample_index)
+        if len(row.tokens) == 1:  # a row that is drawn again begins anew
+            scores[sample] = []
+        margin = first - second[0] if second else 0.0
+        scores[sample].append(TokenScore(float(of_row[row.tokens[-1]]), margin))

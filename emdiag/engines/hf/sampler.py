@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion, SampleRequest, SamplingParams
+from emdiag.core.sampling import Completion, SampleRequest, SamplingParams, TokenScores
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
 from emdiag.engines.hf.checked import examined
 from emdiag.engines.hf.decoding import TokenChooser
@@ -84,6 +84,7 @@ class TransformersSampler:
         self._batch_size = options.batch_size or default
         self._threads_before = limit_threads(model, options.threads)
         self.check = check or examined(model, threads=options.threads)
+        self.scores: TokenScores | None = None
 
     @property
     def info(self) -> EngineInfo:
@@ -121,7 +122,9 @@ class TransformersSampler:
         queue = deque(
             sorted(requests, key=lambda r: (-len(r.token_ids), r.problem_id, r.sample_index))
         )
-        writer = RowWriter(chooser=TokenChooser(params), params=params, decode=self._decode)
+        writer = RowWriter(
+            chooser=TokenChooser(params), params=params, decode=self._decode, scores=self.scores
+        )
         batch = open_batch(self._model, way, writer)
         while queue or batch.rows:
             arriving = self._take(queue, batch, way)

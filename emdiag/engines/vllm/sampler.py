@@ -18,7 +18,14 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import EngineError, EngineRefusedError
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion, FinishReason, SampleRequest, SamplingParams
+from emdiag.core.sampling import (
+    Completion,
+    FinishReason,
+    SampleRequest,
+    SamplingParams,
+    TokenScore,
+    TokenScores,
+)
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_config, open_tokenizer
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
@@ -68,6 +75,7 @@ class VllmSampler:
             )
         self._dtype = dtype
         self._drawn = 0
+        self.scores: TokenScores | None = None
         before = set(multiprocessing.active_children())
         self._llm = self._load(checkpoint.path, options)
         started = set(multiprocessing.active_children()) - before
@@ -116,13 +124,19 @@ class VllmSampler:
             for request in requests:
                 self._drawn += 1
                 prompt = token_prompt(inputs, request.token_ids)
-                engine.add_request(str(self._drawn), prompt, vllm_params(request, params))
+                wanted = vllm_params(request, params)
+                if self.scores is not None:
+                    wanted.logprobs = 2  # the likeliest two, and the one drawn, of raw logits
+                engine.add_request(str(self._drawn), prompt, wanted)
                 pending[str(self._drawn)] = request
             while pending:
                 for output in engine.step():
                     if output.finished:
                         request = pending.pop(output.request_id)
                         drawn = output.outputs[0]
+                        if self.scores is not None:
+                            sample = (request.problem_id, request.sample_index)
+                            self.scores[sample] = list(token_scores(drawn))
                         yield completion_of(
                             request,
                             drawn.token_ids,
@@ -218,6 +232,13 @@ def vllm_params(request: SampleRequest, params: SamplingParams) -> vllm.Sampling
         output_kind=RequestOutputKind.FINAL_ONLY,
         **known_fields(vllm.SamplingParams, watermarking=False),
     )
+
+
+def token_scores(drawn: vllm.CompletionOutput) -> Iterator[TokenScore]:
+    """What vLLM makes of each token, from the two likeliest and the one that was drawn."""
+    for token, likeliest in zip(drawn.token_ids, drawn.logprobs or (), strict=True):
+        first, second, *_ = sorted((e.logprob for e in likeliest.values()), reverse=True)
+        yield TokenScore(likeliest[token].logprob, first - second)
 
 
 def _reason(word: str | None, request: SampleRequest) -> FinishReason:

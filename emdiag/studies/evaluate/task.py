@@ -121,6 +121,18 @@ class _Wording:
 def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True) -> list[EvalTask]:
     """Every checkpoint on every benchmark, in the order of the plan; no weights are loaded.
 
+    Raises:
+        EmdiagError: As `expand_with_encoders`.
+    """
+    pairs = expand_with_encoders(plan, session, require_answers=require_answers)
+    return [reading for reading, _ in pairs]
+
+
+def expand_with_encoders(
+    plan: EvaluatePlan, session: Session, *, require_answers: bool = True
+) -> list[tuple[EvalTask, PromptEncoder]]:
+    """The same, each with what read its prompts.
+
     Files of problems may leave answers out unless they are required. What nobody typed is chosen so
     that every checkpoint can do it, and a note says so: prompts are chats where all tokenizers have
     a chat template, and answers may be as long as the card says, or as all contexts have room for.
@@ -141,7 +153,11 @@ def expand(plan: EvaluatePlan, session: Session, *, require_answers: bool = True
     without = [c.label for c in checkpoints if chat and not has_chat_template(c.path)]
     opened = [_open(checkpoint, plan) for checkpoint in checkpoints]
     of_tasks = [_read(task, plan, session, opened=opened, without_chat=without) for task in tasks]
-    return [reading for of_checkpoint in zip(*of_tasks, strict=True) for reading in of_checkpoint]
+    return [
+        (reading, reader.encoder)
+        for reader, *of_checkpoint in zip(opened, *of_tasks, strict=True)
+        for reading in of_checkpoint
+    ]
 
 
 def note_limit(tasks: Sequence[EvalTask], limit: int | None, progress: Progress) -> None:

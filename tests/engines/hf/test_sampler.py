@@ -360,3 +360,40 @@ def test_a_closed_engine_has_let_go_of_its_weights_and_threads(tiny: CheckpointR
         assert chosen.info.settings["threads"] == "2"
     finally:
         torch.set_num_threads(1)
+
+
+def test_scores_are_log_probabilities_of_the_raw_logits(tiny: CheckpointRef, ask: Ask) -> None:
+    sampler = engine(tiny)
+    sampler.scores = {}
+    drawn = draw(sampler, ask(*TEXTS), temperature=0.5, top_k=3)
+    assert sampler.scores.keys() == drawn.keys()
+    model = AutoModelForCausalLM.from_pretrained(tiny.path, dtype=torch.float32)
+    for request in ask(*TEXTS):
+        sample = (request.problem_id, request.sample_index)
+        ids = torch.tensor([[*request.token_ids, *drawn[sample].token_ids]])
+        log_p = model(ids).logits[0].detach().log_softmax(-1)[len(request.token_ids) - 1 : -1]
+        for row, token, score in zip(
+            log_p, drawn[sample].token_ids, sampler.scores[sample], strict=True
+        ):
+            first, second = row.topk(2).values
+            assert score.log_prob == pytest.approx(float(row[token]), abs=1e-4)
+            assert score.margin == pytest.approx(float(first - second), abs=1e-4)
+
+
+def test_scores_of_rows_that_are_drawn_again_are_those_of_the_last_time(
+    tiny: CheckpointRef, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, calls = DecodingBatch.step, iter(range(100))
+
+    def failing(self: DecodingBatch) -> Any:
+        if next(calls) == 3:
+            raise MemoryError
+        return step(self)
+
+    monkeypatch.setattr(DecodingBatch, "step", failing)
+    sampler = engine(tiny, batch_size=4)
+    sampler.scores = {}
+    drawn = draw(sampler, ask(*TEXTS))
+    assert {sample: len(scores) for sample, scores in sampler.scores.items()} == {
+        sample: len(completion.token_ids) for sample, completion in drawn.items()
+    }

@@ -8,6 +8,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from emdiag.core.errors import EngineError, EngineRefusedError
@@ -343,3 +344,31 @@ def test_vllm_itself_answers_like_transformers(
         assert info.settings["max_model_len"] == "50"
     finally:
         sampler.close()
+
+
+def test_scores_come_from_the_log_probabilities_that_vllm_gives(
+    leaf: Any, tiny: CheckpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = open_leaf(leaf, tiny)
+    sampler.scores = {}
+    likeliest = {1: SimpleNamespace(logprob=-0.5), 2: SimpleNamespace(logprob=-1.25)}
+    of_tokens = [{**likeliest, token: SimpleNamespace(logprob=-3.0)} for token in (104, 105)]
+    of_tokens.append({ENDS[0]: SimpleNamespace(logprob=-0.25), 2: SimpleNamespace(logprob=-2.0)})
+    step = StandInEngine.step
+    wanted = []
+
+    def scored(self: StandInEngine) -> list[Any]:
+        wanted.extend(params.logprobs for _, _, params in self.waiting)
+        outputs = step(self)
+        for output in outputs:
+            output.outputs[0].logprobs = of_tokens
+        return outputs
+
+    monkeypatch.setattr(StandInEngine, "step", scored)
+    assert len(list(sampler.sample(requests(1), params=PARAMS))) == 1
+    assert set(wanted) == {2}
+    assert [tuple(msgspec.structs.astuple(score)) for score in sampler.scores["p", 0]] == [
+        (-3.0, 0.75),
+        (-3.0, 0.75),
+        (-0.25, 1.75),
+    ]

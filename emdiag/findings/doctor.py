@@ -1,0 +1,99 @@
+"""A look at a machine or a checkpoint, in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from emdiag.core.doctor import Check, DoctorResult, EngineAgreement, GreedyDifference
+from emdiag.findings.numbers import NOTHING, count, listed, percent_cell, short
+from emdiag.findings.page import (
+    Cell,
+    Findings,
+    Statement,
+    Table,
+    Tone,
+    statement,
+    table,
+    table_of,
+)
+from emdiag.findings.remarks import words_of
+
+_NOTE: Final = (
+    "Greedy tokens that are equal; the reader is an uncached pass of transformers over the text of "
+    "the engine beside it, two engines are compared up to where they part. Gap: of "
+    "log-probabilities of tokens drawn at T 1, the engine's own minus the reader's, in nats. "
+    "KL: of the sampler from the reader, by the estimators k1 and k3."
+)
+
+
+def doctor_findings(result: DoctorResult) -> Findings:
+    """Every line, whether engines agree, and what is wrong."""
+    title = "This machine" if result.label is None else f"The checkpoint {result.label}"
+    tables = [table(title, ("what", "state"), rows=[_row(c) for c in result.checks], is_prose=True)]
+    if result.agreements:
+        tables.append(agreement_table(result))
+    return Findings(tables=tuple(tables), statements=doctor_statements(result))
+
+
+def doctor_statements(result: DoctorResult) -> tuple[Statement, ...]:
+    """One for each pair of engines, and what is wrong with what is needed."""
+    statements = [_agreement_statement(agreement) for agreement in result.agreements]
+    if result.wrong:
+        statements.append(statement(f"Wrong: {listed(result.wrong)}", "wrong", "", tone="worse"))
+    elif result.error is None:
+        statements.append(statement("Nothing that is needed is wrong", "wrong", ""))
+    return tuple(statements)
+
+
+def agreement_table(result: DoctorResult) -> Table:
+    """A row for each pair."""
+    title = (
+        f"Engines on {count(result.agreements[0].prompts, 'prompt')} of {result.benchmark}, "
+        f"{count(result.new_tokens, 'new token')} each"
+    )
+    return table_of(
+        result.agreements,
+        title,
+        (
+            ("pair", lambda a: f"{a.left} ({a.left_dtype}), {a.right} ({a.right_dtype})"),
+            ("verdict", lambda a: a.verdict),
+            ("equal greedy", lambda a: f"{percent_cell(a.equal / a.tokens)} % of {a.tokens:,}"),
+            ("first difference", lambda a: _difference(a.first)),
+            ("widest difference", lambda a: _difference(a.widest)),
+            ("mean gap", lambda a: short(a.gap.mean if a.gap else None)),
+            ("largest gap", lambda a: short(a.gap.largest if a.gap else None)),
+            ("KL k1", lambda a: short(a.gap.k1 if a.gap else None)),
+            ("KL k3", lambda a: short(a.gap.k3 if a.gap else None)),
+        ),
+        note=_NOTE,
+    )
+
+
+def _row(check: Check) -> tuple[str, Cell]:
+    words = f"wrong: {words_of(check.state)}" if check.is_wrong else words_of(check.state)
+    below = f"remedy: {words_of(check.remedy)}" if check.remedy else None
+    return check.name, Cell(text=words, below=below)
+
+
+def _difference(difference: GreedyDifference | None) -> str:
+    if difference is None:
+        return NOTHING
+    return (
+        f"token {difference.position} of {difference.problem_id}: {difference.left_token} or "
+        f"{difference.right_token}, margins {short(difference.left_margin)} and "
+        f"{short(difference.right_margin)}, {short(difference.reader_gap)} apart for the reader"
+    )
+
+
+def _agreement_statement(agreement: EngineAgreement) -> Statement:
+    left, right = agreement.left, agreement.right
+    how = {
+        "agree": f"{left} and {right} agree",
+        "near-ties only": f"{left} and {right} differ at near-ties only",
+        "disagree": f"{left} and {right} disagree",
+    }[agreement.verdict]
+    words = f"{how} ({percent_cell(agreement.equal / agreement.tokens)} % of greedy tokens equal"
+    if agreement.gap is not None:
+        words += f", mean gap {short(agreement.gap.mean)} nats, bound {short(agreement.bound)}"
+    tone: Tone = "worse" if agreement.verdict == "disagree" else "plain"
+    return statement(f"{words})", "engine agreement", f"{left} and {right}", tone=tone)

@@ -1,0 +1,1 @@
+"""What runs here, how a checkpoint is read, and whether engines agree on it."""

@@ -1,0 +1,51 @@
+"""What the user asked to be looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from emdiag.core.option_groups import Sampling, Targets
+from emdiag.core.options import Option, OptionGroup
+from emdiag.core.plans import Plan
+from emdiag.engines.options import EngineOptions
+from emdiag.studies.evaluate.plan import CHECKPOINT, EvaluatePlan, NamedRef
+
+PROMPTS, NEW_TOKENS = 8, 64
+"""Prompts on which engines are compared, and tokens drawn after each."""
+
+BUILT_IN: Final = "toy"
+"""Whose problems are the prompts where no benchmark is named."""
+
+
+class DoctorPlan(Plan, frozen=True, kw_only=True):
+    """A machine, or one checkpoint on it."""
+
+    verb: ClassVar[str] = "doctor"
+
+    checkpoint: Annotated[
+        NamedRef | None,
+        replace(CHECKPOINT, help=f"{CHECKPOINT.help} Without one, the machine is looked at."),
+    ] = None
+    benchmark: Annotated[
+        str | None,
+        Option(
+            "Whose time is estimated and whose first problems are the prompts.",
+            flags=("-b", "--benchmark"),
+            read=str,
+        ),
+    ] = None
+    targets: Annotated[Targets, OptionGroup(without=("benchmarks", "limit"))] = Targets()
+    engine: EngineOptions = EngineOptions()
+
+    def evaluation(self, checkpoint: NamedRef) -> EvaluatePlan:
+        """The evaluation whose prompts are taken."""
+        benchmarks = (self.benchmark or BUILT_IN,)
+        return EvaluatePlan(
+            checkpoints=(checkpoint,),
+            targets=msgspec.structs.replace(self.targets, benchmarks=benchmarks, limit=PROMPTS),
+            sampling=Sampling(),
+            engine=self.engine,
+        )
