@@ -30,6 +30,22 @@ def test_words_of_others_get_a_true_minus_and_keep_their_hyphens() -> None:
     assert numbers.true_minus("-5 and +3 points, 1-2, pass-1") == "−5 and +3 points, 1-2, pass-1"
 
 
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.00 KiB"), (5 * 2**29, "2.50 GiB"),
+     (2**60, "1,048,576 TiB")],
+)  # fmt: skip
+def test_storage_is_said_in_powers_of_1024(size: int, words: str) -> None:
+    assert numbers.storage(size) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.96, "0.960 s"), (119, "119 s"), (720, "12.0 min"), (12240, "3.40 h")]
+)
+def test_a_duration_has_the_unit_that_fits(seconds: float, words: str) -> None:
+    assert numbers.duration(seconds) == words
+
+
 def test_a_distance_is_turned_with_its_interval() -> None:
     assert numbers.distance(-0.03, interval(-0.05, -0.01)) == "3.0 points [1.0, 5.0]"
     assert numbers.distance(0.03, interval(0.01, 0.05)) == "3.0 points [1.0, 5.0]"

@@ -390,8 +390,8 @@ def test_scores_of_rows_that_are_drawn_again_are_those_of_the_last_time(
             raise MemoryError
         return step(self)
 
-    monkeypatch.setattr(DecodingBatch, "step", failing)
     sampler = engine(tiny, batch_size=4)
+    monkeypatch.setattr(DecodingBatch, "step", failing)
     sampler.scores = {}
     drawn = draw(sampler, ask(*TEXTS))
     assert {sample: len(scores) for sample, scores in sampler.scores.items()} == {
