@@ -46,16 +46,3 @@ def weights_of(path: Path) -> StoredWeights:
     return StoredWeights(
         numbers=stored_numbers(files), size=sum(file.stat().st_size for file in files)
     )
-
-
-def quantisation_of(path: Path) -> str | None:
-    """Method that the configuration names; None where it names none.
-
-    Raises:
-        CheckpointError: The configuration cannot be read.
-    """
-    if is_gguf(path):
-        return None
-    config = read_json(path / "config.json", dict[str, Any])
-    named = config.get("quantization_config") or config.get("compression_config")
-    return str(named.get("quant_method", "unnamed")) if isinstance(named, dict) else None

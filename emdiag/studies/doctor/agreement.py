@@ -17,6 +17,7 @@ from emdiag.core.protocols import Sampler, ScoringSampler
 from emdiag.core.results import as_given, remark
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams, TokenScore
+from emdiag.engines.checkpoint.gguf_file import is_gguf
 from emdiag.engines.open import open_sampler, open_sampler_and_reader, vllm_can_run
 from emdiag.engines.options import EngineOptions
 from emdiag.measure.agreement import EngineTexts, ScoredText, against_reader, between
@@ -55,8 +56,8 @@ class EnginesLook:
 def engines_here(task: EvalTask, options: EngineOptions) -> list[str]:
     """The engine that is taken, and unless it was named the other one that can run too."""
     taken = task.run.spec.engine.name
-    is_gguf = task.checkpoint.path.lower().endswith(".gguf")
-    if options.engine == "auto" and not is_gguf and vllm_can_run(options):
+    is_file = is_gguf(task.checkpoint.path)
+    if options.engine == "auto" and not is_file and vllm_can_run(options):
         return ["vllm", "transformers"]
     return [taken]
 

@@ -10,7 +10,8 @@ from emdiag.core.doctor import Check
 from emdiag.core.errors import EmdiagError
 from emdiag.core.results import Remark, as_given, remark
 from emdiag.engines import presence
-from emdiag.engines.checkpoint.facts import family_of, quantisation_of, weights_of
+from emdiag.engines.checkpoint.facts import family_of, weights_of
+from emdiag.engines.checkpoint.gguf_file import is_gguf
 from emdiag.engines.options import EngineOptions
 from emdiag.studies.evaluate.task import EvalTask
 
@@ -24,20 +25,13 @@ SHOWN_CHARACTERS = 300
 
 def file_checks(path: Path) -> Iterator[Check]:
     """What the files say; what cannot be read is said and the rest is looked at all the same."""
-    looks: tuple[tuple[str, Callable[[Path], Remark | None]], ...] = (
-        ("family", lambda place: as_given(family_of(place))),
-        ("weights", _weights),
-        ("quantisation", _quantisation),
-    )
     yield Check(name="path", state=as_given(str(path)))
-    for name, look in looks:
+    looks: dict[str, Callable[[Path], Remark]] = {"family": _family, "weights": _weights}
+    for name, look in looks.items():
         try:
-            state = look(path)
+            yield Check(name=name, state=look(path))
         except EmdiagError as error:
             yield unreadable(name, error)
-            continue
-        if state is not None:
-            yield Check(name=name, state=state)
 
 
 def unreadable(name: str, error: EmdiagError) -> Check:
@@ -91,7 +85,7 @@ def engine_check(task: EvalTask, options: EngineOptions) -> Check:
         why = "named"
     elif name in {"scripted", "vllm"}:
         why = name
-    elif task.checkpoint.path.lower().endswith(".gguf"):
+    elif is_gguf(task.checkpoint.path):
         why = "gguf"
     else:
         why = "no-device" if presence.is_importable("vllm") else "no-vllm"
@@ -120,7 +114,7 @@ def cost_checks(
     rows = int(taken.info.settings.get("batch_size") or taken.info.settings["max_num_seqs"])
     limit = task.run.spec.sampling.max_tokens
     tokens = limit + max(len(prompt.token_ids) for prompt in task.prompts)
-    loaded = weights.size if quantisation_of(path) else numbers * item_bytes
+    loaded = weights.size if task.checkpoint.quantization else numbers * item_bytes
     state = remark("memory", weights=loaded, dtype=taken.info.dtype)
     if per_token is not None:
         state = remark(
@@ -161,9 +155,8 @@ def _weights(path: Path) -> Remark:
     )
 
 
-def _quantisation(path: Path) -> Remark | None:
-    method = quantisation_of(path)
-    return None if method is None else as_given(method)
+def _family(path: Path) -> Remark:
+    return as_given(family_of(path))
 
 
 def _shortened(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
@@ -13,6 +14,7 @@ from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Progress
 from emdiag.core.results import as_given
 from emdiag.engines.checkpoint.gguf_file import is_gguf
+from emdiag.engines.checkpoint.trainer_folders import locate
 from emdiag.engines.open import has_weights
 from emdiag.resources import lab_weights
 from emdiag.store.session import Session, open_session
@@ -105,7 +107,9 @@ class _CheckpointLook:
         from emdiag.studies.doctor.agreement import look_at_engines, new_tokens
 
         assert isinstance(encoder, CheckpointEncoder)
-        self._checks += [*file_checks(path), digest, *tokenizer_checks(encoder, task)]
+        facts = task.checkpoint.file_facts.items()
+        origin = [Check(name=name, state=as_given(str(fact))) for name, fact in facts]
+        self._checks += [*file_checks(path), digest, *origin, *tokenizer_checks(encoder, task)]
         self._checks += [engine_check(task, options)]
         look = look_at_engines(task, encoder, options, self._session)
         self._new_tokens, self._agreements = new_tokens(task), look.agreements
@@ -117,7 +121,10 @@ class _CheckpointLook:
         """What the files of a checkpoint say that is refused as a whole."""
         ref = followed(self._named.ref)
         path = lab_weights() if ref == "lab" else expanded(ref)
-        if not path.is_dir() and not is_gguf(path):
+        if path.is_dir():
+            with suppress(EmdiagError):  # said already, by whoever refused the whole
+                path = locate(path)
+        elif not is_gguf(path):
             return
         self._checks += file_checks(path)
         from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
