@@ -19,6 +19,7 @@ from emdiag.cli.app import app
 from emdiag.core.errors import PlanError
 from emdiag.core.options import Field, fields_of
 from emdiag.core.plans import Plan
+from emdiag.studies.doctor.plan import DoctorPlan
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.logits.plan import LogitSkewPlan
 from emdiag.studies.sweep.plan import TemperatureSweepPlan
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PLANS = (
     EvaluatePlan, TemperatureSweepPlan, LogitSkewPlan, SelectPlan, SeedScoresPlan, EMPlan, RLPlan,
+    DoctorPlan,
 )  # fmt: skip
 NEVER = (
     "nan", "inf", "-inf", "1e300", "1" + "0" * 400, "1" + "0" * 5000, "", "x", " ", "9" * 10_000,
@@ -40,6 +42,7 @@ NEVER = (
 """Values that no number has."""
 EDGES = ("-1", "0", "1e-300", "1e-40", str(2**63), str(2**31), "1e9", "1e-6", "1.5")
 ARGUMENTS = {
+    "doctor": ["lab"],
     "eval": ["lab"], "compare": ["a", "b"], "logits-skew": ["lab"], "temp-sweep": ["lab"],
     "select": ["lab"], "grade": ["none.jsonl"], "regrade": ["a"], "train score": ["folder"],
     "train em": ["lab", "--out", "o", "--problem", "chain/0000"],
