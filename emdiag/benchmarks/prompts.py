@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from emdiag import resources
 from emdiag.benchmarks.cards import closest_hint
+from emdiag.core.asking import Asking
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.paths import expanded
 from emdiag.core.problems import Problem
@@ -17,8 +19,20 @@ from emdiag.core.reading import InputFile
 from emdiag.core.records import Record
 from emdiag.core.sampling import FilledPrompt
 
+_NOTHING = Asking()
+
 PLACE = "{statement}"
 """Replaced as plain text: statements are LaTeX and hold braces of their own."""
+
+
+MOST_EXAMPLES = 100
+
+
+class Example(Record, frozen=True, kw_only=True):
+    """A question with its answer, in front of the one that is asked."""
+
+    statement: str
+    answer: str
 
 
 class _TemplateFile(Record, frozen=True, kw_only=True):
@@ -27,6 +41,7 @@ class _TemplateFile(Record, frozen=True, kw_only=True):
     user: str
     plain: str
     system: str | None = None
+    examples: tuple[Example, ...] = ()
 
 
 class PromptTemplate(_TemplateFile, frozen=True, kw_only=True):
@@ -38,6 +53,8 @@ class PromptTemplate(_TemplateFile, frozen=True, kw_only=True):
         system: System message under a chat template; None for none.
         user: User message under a chat template; holds `{statement}`.
         plain: The whole text without a chat template; holds `{statement}`.
+        examples: Turns of user and assistant in front of the question; without a chat template in
+            the plain form, each with its answer and a blank line behind.
         sha256: Of the template file.
     """
 
@@ -67,15 +84,28 @@ def load_template(name: str) -> PromptTemplate:
     return _read_template(files[name])
 
 
-def fill(template: PromptTemplate, problem: Problem) -> FilledPrompt:
-    """The problem's statement in the places of the template, character for character."""
+def fill(template: PromptTemplate, problem: Problem, asking: Asking = _NOTHING) -> FilledPrompt:
+    """The problem's statement in the places of the template, character for character.
+
+    `asking` has the text of its system message, not the path of a file.
+    """
+    examples = template.examples
+    shots = (_plain_example(template.plain, example) for example in examples)
     return FilledPrompt(
         problem_id=problem.id,
-        system=template.system,
+        system=template.system if asking.system is None else asking.system,
         user=template.user.replace(PLACE, problem.statement),
-        plain=template.plain.replace(PLACE, problem.statement),
+        plain="".join((*shots, template.plain.replace(PLACE, problem.statement))),
         template_sha256=template.sha256,
+        examples=tuple((template.user.replace(PLACE, e.statement), e.answer) for e in examples),
+        asking=asking,
     )
+
+
+def _plain_example(plain: str, example: Example) -> str:
+    question = plain.replace(PLACE, example.statement)
+    is_apart = question[-1:].isspace() or example.answer[:1].isspace()
+    return f"{question}{' ' * (not is_apart)}{example.answer.rstrip()}\n\n"
 
 
 def question_mark(template: PromptTemplate) -> str | None:
@@ -96,7 +126,8 @@ def _read_template(file: Path) -> PromptTemplate:
         path=file,
         what="a prompt template",
         error=BenchmarkError,
-        hint="its keys are name, chat, user, plain and, if wanted, system",
+        hint="its keys are name, chat, user, plain and, if wanted, system and [[examples]], each "
+        "with statement and answer",
     )
     try:
         template = msgspec.convert(source.toml(), _TemplateFile)
@@ -109,5 +140,23 @@ def _read_template(file: Path) -> PromptTemplate:
                 "expected once",
                 file=file,
             )
+    _check_examples(template.examples, source)
     fields = msgspec.structs.asdict(template)
     return PromptTemplate(**fields, sha256=hashlib.sha256(source.content()).hexdigest())
+
+
+def _check_examples(examples: Sequence[Example], source: InputFile) -> None:
+    if len(examples) > MOST_EXAMPLES:
+        raise source.refused(
+            "it holds too many examples",
+            expected=f"at most {MOST_EXAMPLES}",
+            found=f"{len(examples):,}",
+        )
+    for number, example in enumerate(examples, start=1):
+        for key, text in msgspec.structs.asdict(example).items():
+            if not text.strip():
+                raise source.refused(
+                    f"the {key} of example {number} is empty",
+                    expected="a text",
+                    found=repr(text[:20]),
+                )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
+from emdiag.core.asking import Asking
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 
@@ -29,6 +32,10 @@ class RunSpec(Record, frozen=True, kw_only=True):
 
     How many problems and samples are asked for is not part of it. `prompts_sha256` is of ids and
     token ids of all prompts of the benchmark, in order.
+
+    Attributes:
+        asking: What was asked beside the template; unset where nothing was, so that runs drawn
+            before it existed keep their keys.
     """
 
     benchmark: str
@@ -39,6 +46,12 @@ class RunSpec(Record, frozen=True, kw_only=True):
     tokenizer_digest: str
     sampling: SamplingParams
     engine: EngineSpec
+    asking: Asking | UnsetType = UNSET
+
+    @property
+    def asked(self) -> Asking:
+        """What was asked beside the template, empty where nothing was."""
+        return self.asking or Asking()
 
 
 class EngineInfo(Record, frozen=True, kw_only=True):

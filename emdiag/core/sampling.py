@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
+from emdiag.core.asking import Asking
 from emdiag.core.records import Record
 
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0
@@ -40,7 +41,8 @@ class FilledPrompt(Record, frozen=True, kw_only=True):
     Attributes:
         system: System message where the chat template is applied; None for none.
         user: User message where the chat template is applied.
-        plain: The whole text where no chat template is applied.
+        plain: The whole text where no chat template is applied, up to the prefix.
+        examples: Questions and answers in front of `user` where the chat template is applied.
     """
 
     problem_id: str
@@ -48,6 +50,13 @@ class FilledPrompt(Record, frozen=True, kw_only=True):
     user: str
     plain: str
     template_sha256: str
+    examples: tuple[tuple[str, str], ...] = ()
+    asking: Asking = Asking()
+
+    @property
+    def plain_text(self) -> str:
+        """The whole text where no chat template is applied."""
+        return self.plain + (self.asking.prefix or "")
 
     def read_as(self, text: str, token_ids: Iterable[int]) -> Prompt:
         """The prompt of a checkpoint that reads `text` as these tokens."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from emdiag.core.errors import CheckpointError, EngineError
@@ -82,11 +83,23 @@ class ByteEncoder:
     max_context: int | None = None
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
-        """One prompt for each filled template; under `chat`, system and user text joined."""
+        """One prompt for each filled template; under `chat`, system, examples and user text joined.
+
+        Raises:
+            CheckpointError: Chat options are given, and there is no template for them.
+        """
         prompts = []
         for prompt in filled:
-            parts = [prompt.system, prompt.user] if chat else [prompt.plain]
+            if prompt.asking.chat_options:
+                raise CheckpointError(
+                    "a table of the scripted engine has no chat template",
+                    found=f"--chat-option {prompt.asking.chat_options[0]}",
+                    hint="leave --chat-option out",
+                )
+            turns = [prompt.system, *chain(*prompt.examples), prompt.user]
+            parts = turns if chat else [prompt.plain]
             text = "\n\n".join(part for part in parts if part is not None)
+            text += prompt.asking.prefix or ""
             prompts.append(prompt.read_as(text, text.encode()))
         return prompts
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from itertools import chain
 
 from transformers import PreTrainedTokenizerBase
 
 from emdiag.core.errors import CheckpointError
+from emdiag.core.sampling import FilledPrompt
 from emdiag.engines.checkpoint.templates import (
     Message,
     RunawayTemplateError,
@@ -21,21 +23,24 @@ from emdiag.engines.checkpoint.templates import (
 _MARK = "emdiag-turn-end"
 
 
-def render_chat(tokenizer: PreTrainedTokenizerBase, *, system: str | None, user: str) -> str:
-    """The text of a chat up to where the assistant's answer starts.
+def render_chat(tokenizer: PreTrainedTokenizerBase, prompt: FilledPrompt) -> str:
+    """The text of a chat up to where the model's own words start.
 
     A template that refuses or drops the system role gets the system text in front of the user's.
 
     Raises:
-        CheckpointError: There is no chat template, it fails, or it drops the user's text.
+        CheckpointError: There is no chat template, it fails, drops a text, or does not mention a
+            chat option.
     """
-    return render_question(
+    text = render_question(
         chat_template(tokenizer),
-        system=system,
-        user=user,
+        system=prompt.system,
+        asked=[*chain(*prompt.examples), prompt.user],
+        options=prompt.asking.variables,
         tokens=tokenizer.special_tokens_map,
         where=tokenizer.name_or_path,
     )
+    return text + (prompt.asking.prefix or "")
 
 
 def chat_template(tokenizer: PreTrainedTokenizerBase) -> str:

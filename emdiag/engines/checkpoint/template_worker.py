@@ -13,12 +13,12 @@ import math
 import resource
 import sys
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NoReturn
 
 import jinja2
 import jinja2.ext
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -65,22 +65,36 @@ def _tojson(
     )
 
 
-@lru_cache(maxsize=8)
-def _compiled(template: str) -> jinja2.Template:
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, jinja2.ext.loopcontrols]
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
-    return environment.from_string(template)
+    return environment
 
 
-def render(template: str, context: dict[str, Any], *, date: str) -> dict[str, str]:
-    """The text, or why there is none."""
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> jinja2.Template:
+    return _environment().from_string(template)
+
+
+def _variables(template: str) -> str:
+    return " ".join(sorted(meta.find_undeclared_variables(_environment().parse(template))))
+
+
+def render(template: str, context: dict[str, Any] | None, *, date: str) -> dict[str, str]:
+    """The text, or why there is none; without a context the variables that the template mentions.
+
+    Their names are separated by blanks.
+    """
     try:
+        if context is None:
+            return {"text": _variables(template)}
         parts, length = [], 0
         longest = MOST_ADDED + 10 * len(json.dumps(context.get("messages")))
-        given = {**context, "date_string": date, "strftime_now": lambda _form: date}
+        given = {"date_string": date, **context, "strftime_now": lambda _form: date}
         for part in _compiled(template).generate(**given):
             parts.append(part)
             length += len(part)

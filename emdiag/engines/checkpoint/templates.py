@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
+from difflib import get_close_matches
+from functools import cache, lru_cache
 from pathlib import Path
 
+from emdiag.core.asking import RESERVED
 from emdiag.core.errors import CheckpointError
 from emdiag.engines.checkpoint import template_worker
 
@@ -39,6 +41,7 @@ def render(
     messages: Sequence[Message],
     *,
     tokens: Mapping[str, object],
+    options: Mapping[str, object] | None = None,
     answer_next: bool = True,
 ) -> str:
     """The text of a chat, as transformers' `apply_chat_template` renders it.
@@ -47,6 +50,7 @@ def render(
         template: In Jinja.
         messages: With role and content.
         tokens: Special tokens by the name that templates know them under, such as `bos_token`.
+        options: Further variables, which go before tokens of the same name.
         answer_next: Whether the assistant's answer is to follow.
 
     Raises:
@@ -59,7 +63,100 @@ def render(
         "documents": None,
         "add_generation_prompt": answer_next,
         **tokens,
+        **(options or {}),
     }
+    return _asked(template, context)
+
+
+@lru_cache(maxsize=8)
+def variables_of(template: str) -> tuple[str, ...]:
+    """Every variable that the text of a template mentions, sorted.
+
+    Raises:
+        TemplateFailedError: It is no template.
+        RunawayTemplateError: It was stopped.
+    """
+    return tuple(_asked(template, None).split())
+
+
+def render_question(
+    template: str,
+    *,
+    system: str | None,
+    asked: Sequence[str],
+    tokens: Mapping[str, object],
+    where: str,
+    options: Mapping[str, object] | None = None,
+) -> str:
+    """The text of a chat up to where the assistant's answer starts.
+
+    A template that refuses or drops the system role gets the system text in front of the first of
+    the user's.
+
+    Args:
+        template: In Jinja.
+        system: Message of the system; None for none.
+        asked: Texts of user and assistant in turns; the last one is the question.
+        tokens: As of `render`.
+        where: The checkpoint, which errors name.
+        options: As of `render`.
+
+    Raises:
+        CheckpointError: The template of the checkpoint at `where` fails, does not end, drops or
+            changes a text of the user or of an example, or does not mention an option.
+    """
+    speakers = ("user", "assistant")
+    try:
+        check_options(template, options or {}, tokens=tokens, where=where)
+        turns: list[Message] = [
+            {"role": speakers[place % 2], "content": text} for place, text in enumerate(asked)
+        ]
+        if system is not None:
+            try:
+                first = [{"role": "system", "content": system}, *turns]
+                text = render(template, first, tokens=tokens, options=options)
+            except TemplateFailedError:
+                text = ""
+            if all(part.strip() in text for part in (system, *asked)):
+                return text
+            turns[0] = {"role": "user", "content": f"{system}\n\n{asked[0]}"}
+        text = render(template, turns, tokens=tokens, options=options)
+    except (TemplateFailedError, RunawayTemplateError) as error:
+        raise failed_template(where, f"the chat template fails: {error}") from error
+    lost = [place for place, part in enumerate(asked) if part.strip() not in text]
+    if lost:
+        whose = "the user's text" if lost[0] == len(asked) - 1 else f"example {lost[0] // 2 + 1}"
+        raise failed_template(where, f"the chat template changes or drops {whose}")
+    return text
+
+
+def check_options(
+    template: str, options: Mapping[str, object], *, tokens: Mapping[str, object], where: str
+) -> None:
+    """Refuse options that a template never mentions, which would change nothing, silently.
+
+    Raises:
+        CheckpointError: There is one.
+        TemplateFailedError: It is no template.
+        RunawayTemplateError: It was stopped.
+    """
+    if not options:
+        return
+    known = [name for name in variables_of(template) if name not in {*RESERVED, *tokens}]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        close = get_close_matches(unknown[0], known, n=1)
+        raise CheckpointError(
+            f"the chat template has no variable {unknown[0]!r}, so that this chat option would "
+            "change nothing",
+            tokenizer=where,
+            expected=f"one of {', '.join(known)}" if known else "no chat option: it reads none",
+            found=unknown[0],
+            hint=f"did you mean {close[0]}?" if close else "leave --chat-option out",
+        )
+
+
+def _asked(template: str, context: Mapping[str, object] | None) -> str:
     reply = _worker(os.getpid()).ask(
         {"template": template, "context": context, "date": TEMPLATE_DATE}
     )
@@ -68,36 +165,6 @@ def render(
     if "error" in reply:
         raise TemplateFailedError(reply["error"])
     return reply["text"]
-
-
-def render_question(
-    template: str, *, system: str | None, user: str, tokens: Mapping[str, object], where: str
-) -> str:
-    """The text of a chat up to where the assistant's answer starts.
-
-    A template that refuses or drops the system role gets the system text in front of the user's.
-
-    Raises:
-        CheckpointError: The template of the checkpoint at `where` fails, does not end, or drops
-            the user's text.
-    """
-    question: Message = {"role": "user", "content": user}
-    try:
-        if system is not None:
-            try:
-                turns = [{"role": "system", "content": system}, question]
-                text = render(template, turns, tokens=tokens)
-            except TemplateFailedError:
-                text = ""
-            if system.strip() in text and user.strip() in text:
-                return text
-            question = {"role": "user", "content": f"{system}\n\n{user}"}
-        text = render(template, [question], tokens=tokens)
-    except (TemplateFailedError, RunawayTemplateError) as error:
-        raise failed_template(where, f"the chat template fails: {error}") from error
-    if user.strip() not in text:
-        raise failed_template(where, "the chat template changes or drops the user's text")
-    return text
 
 
 def no_template(where: str) -> CheckpointError:

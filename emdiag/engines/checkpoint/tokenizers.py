@@ -60,7 +60,9 @@ class CheckpointEncoder:
         # transformers warns of long prompts; whoever draws checks the room
         with quiet_transformers(), self._errors("the tokenizer cannot read the prompts"):
             prompts = encode_prompts(self.tokenizer, filled, chat=chat)
-            normalised = check_round_trip(self.tokenizer, (prompt.plain for prompt in filled))
+            systems = {prompt.system for prompt in filled if prompt.system and chat}
+            texts = [*(prompt.plain_text for prompt in filled), *systems]
+            normalised = check_round_trip(self.tokenizer, texts)
         self._refuse_unknown_ids(prompts)
         self.notes = (*normalised, *border_notes(self.tokenizer, prompts, chat=chat))
         return prompts
@@ -174,9 +176,7 @@ def encode_prompts(
     """
     prompts = []
     for prompt in filled:
-        text = (
-            render_chat(tokenizer, system=prompt.system, user=prompt.user) if chat else prompt.plain
-        )
+        text = render_chat(tokenizer, prompt) if chat else prompt.plain_text
         ids: list[int] = tokenizer(text, add_special_tokens=not chat)["input_ids"]
         prompts.append(prompt.read_as(text, ids))
     return prompts

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Final
 
+from emdiag.core.asking import Asking
 from emdiag.core.errors import PlanError
 from emdiag.core.marks import has_hidden
 from emdiag.core.option_groups import Grading, Sampling, Targets
@@ -167,6 +168,7 @@ class DrawingPlan(Plan, frozen=True, kw_only=True):
     """A plan that draws completions and grades them."""
 
     targets: Targets = Targets()
+    asking: Asking = Asking()
     sampling: Sampling = Sampling()
     engine: EngineOptions = EngineOptions()
     grading: Grading = Grading()
@@ -174,6 +176,7 @@ class DrawingPlan(Plan, frozen=True, kw_only=True):
     def check(self) -> None:
         """As of every plan."""
         super().check()
+        self.asking.check_chat(chat=self.targets.chat)
         benchmarks, sampling = self.targets.benchmarks, self.sampling
         if sampling.temperature == 0 and sampling.samples > 1:
             raise PlanError(
@@ -191,6 +194,7 @@ class DrawingPlan(Plan, frozen=True, kw_only=True):
         return EvaluatePlan(
             checkpoints=tuple(checkpoints),
             targets=self.targets,
+            asking=self.asking,
             sampling=self.sampling,
             engine=self.engine,
             grading=self.grading,

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import UNSET
+
 from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import PromptTemplate, fill, load_template, question_mark
+from emdiag.core.asking import Asking
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import Progress, PromptEncoder
-from emdiag.core.results import Remark, as_given, remark
+from emdiag.core.results import Remark, as_given
 from emdiag.core.runs import EngineSpec, ProblemsFile, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
-from emdiag.engines.checkpoint.chat_files import has_chat_template
 from emdiag.engines.checkpoint.resolve import check_reference, resolve_checkpoint
+from emdiag.engines.defaults import ReadPrompts, chosen_chat, may_be_plain, tokens_with_room
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
-from emdiag.engines.requests import check_room, room_after
+from emdiag.engines.requests import check_room
 from emdiag.findings.remarks import words_of
 from emdiag.store.run_store import Run
 from emdiag.store.samples import Sample
@@ -115,6 +118,7 @@ class _Wording:
 
     chat: bool
     max_tokens: int
+    asking: Asking
     notes: tuple[Remark, ...]
 
 
@@ -148,11 +152,9 @@ def expand_with_encoders(
         _load_task(name, plan, home=session.home, require_answers=require_answers)
         for name in plan.targets.benchmarks
     ]
-    chat = any(_wants_chat(task, plan) for task in tasks)
-    checkpoints = _resolve(plan, session, chat=chat)
-    without = [c.label for c in checkpoints if chat and not has_chat_template(c.path)]
+    checkpoints = _resolve(plan, session, chat=any(_wants_chat(task, plan) for task in tasks))
     opened = [_open(checkpoint, plan) for checkpoint in checkpoints]
-    of_tasks = [_read(task, plan, session, opened=opened, without_chat=without) for task in tasks]
+    of_tasks = [_read(task, plan, session, opened=opened) for task in tasks]
     return [
         (reading, reader.encoder)
         for reader, *of_checkpoint in zip(opened, *of_tasks, strict=True)
@@ -184,13 +186,10 @@ def _wants_chat(task: _FilledBenchmark, plan: EvaluatePlan) -> bool:
     return task.template.chat if plan.targets.chat is None else plan.targets.chat
 
 
-def _may_be_plain(plan: EvaluatePlan) -> bool:
-    """Whether nobody asked for chats: neither by name, nor by that of a template."""
-    return plan.targets.chat is None and plan.targets.template is None
-
-
 def _resolve(plan: EvaluatePlan, session: Session, *, chat: bool) -> list[CheckpointRef]:
     checkpoints = []
+    targets = plan.targets
+    is_free = may_be_plain(plan.asking, chat=targets.chat, template=targets.template)
     for named in plan.checkpoints:
         with session.progress.stage(f"reading {named.label}", total=1) as stage:
             checkpoints.append(
@@ -199,7 +198,7 @@ def _resolve(plan: EvaluatePlan, session: Session, *, chat: bool) -> list[Checkp
                     label=named.label,
                     home=session.home,
                     trust_remote_code=plan.engine.trust_remote_code,
-                    chat="if present" if chat and _may_be_plain(plan) else chat,
+                    chat="if present" if chat and is_free else chat,
                 )
             )
             stage.advance()
@@ -216,27 +215,19 @@ def _open(checkpoint: CheckpointRef, plan: EvaluatePlan) -> _Opened:
 
 
 def _read(
-    task: _FilledBenchmark,
-    plan: EvaluatePlan,
-    session: Session,
-    *,
-    opened: Sequence[_Opened],
-    without_chat: Sequence[str],
+    task: _FilledBenchmark, plan: EvaluatePlan, session: Session, *, opened: Sequence[_Opened]
 ) -> list[EvalTask]:
     """One benchmark as every checkpoint reads it."""
-    notes = []
-    chat = _wants_chat(task, plan)
-    if chat and without_chat and _may_be_plain(plan):
-        chat = False
-        notes.append(
-            remark(
-                "no-chat-template",
-                labels=tuple(without_chat),
-                benchmark=task.card.name,
-                is_shared=len(opened) > 1,
-            )
-        )
-    filled = [fill(task.template, problem) for problem in task.problems]
+    asking, limit = plan.asking.with_text(), plan.targets.limit
+    chat, notes = chosen_chat(
+        asking,
+        by_template=task.template.chat,
+        chat=plan.targets.chat,
+        template=plan.targets.template,
+        checkpoints=[reader.checkpoint for reader in opened],
+        benchmark=task.card.name,
+    )
+    filled = [fill(task.template, problem, asking) for problem in task.problems]
     encoded = [
         _Encoded(
             opened=reader,
@@ -245,43 +236,24 @@ def _read(
         )
         for reader in opened
     ]
-    max_tokens, shortened = _most_tokens(task.card, plan, encoded)
-    wording = _Wording(chat=chat, max_tokens=max_tokens, notes=(*notes, *shortened))
+    readers = [
+        ReadPrompts(
+            label=read.opened.checkpoint.label,
+            prompts=read.prompts,
+            measured=read.prompts[:limit],
+            context=read.opened.encoder.max_context,
+        )
+        for read in encoded
+    ]
+    max_tokens = plan.sampling.max_tokens
+    if max_tokens is None:
+        name = task.card.name
+        max_tokens, shortened = tokens_with_room(task.card.max_tokens, readers, benchmark=name)
+        notes += shortened
+    wording = _Wording(chat=chat, max_tokens=max_tokens, asking=asking, notes=tuple(notes))
     for note in wording.notes:
         session.progress.note(f"note: {words_of(note)}")
     return [_reading(task, plan, session, read=read, wording=wording) for read in encoded]
-
-
-def _most_tokens(
-    card: BenchmarkCard, plan: EvaluatePlan, encoded: Sequence[_Encoded]
-) -> tuple[int, list[Remark]]:
-    """New tokens at most, the same for all checkpoints, and a note where the card says more.
-
-    The room left is that of the whole benchmark, so that more problems need no other limit.
-    """
-    rooms = []
-    for read in encoded:
-        context = read.opened.encoder.max_context
-        measured = read.prompts[: plan.targets.limit]
-        if context is None or room_after(measured, context) >= card.max_tokens:
-            continue
-        room = room_after(read.prompts, context)
-        if room < 1:
-            room = room_after(measured, context)
-        rooms.append((room, read.opened.checkpoint.label, context))
-    if plan.sampling.max_tokens is not None or not rooms or min(rooms)[0] < 1:
-        return plan.sampling.max_tokens or card.max_tokens, []
-    room, label, context = min(rooms)
-    note = remark(
-        "room-left",
-        tokens=room,
-        wanted=card.max_tokens,
-        benchmark=card.name,
-        label=label,
-        context=context,
-        is_shared=len(encoded) > 1,
-    )
-    return room, [note]
 
 
 def _reading(
@@ -305,6 +277,7 @@ def _reading(
         tokenizer_digest=checkpoint.tokenizer_digest,
         sampling=sampling,
         engine=read.opened.engine,
+        asking=UNSET if wording.asking == Asking() else wording.asking,
     )
     reading = EvalTask(
         run=session.store.run(spec),

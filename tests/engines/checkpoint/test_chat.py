@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerFast
 
+    from emdiag.core.sampling import FilledPrompt
+
     Make = Callable[..., PreTrainedTokenizerFast]
+    Fill = Callable[..., list[FilledPrompt]]
 
 REFUSES_SYSTEM = (
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
@@ -27,9 +30,9 @@ DROPS_SYSTEM = "{% for m in messages if m['role'] == 'user' %}U:{{ m['content'] 
     [(REFUSES_SYSTEM, "<user>Be brief.\n\nWhy?"), (DROPS_SYSTEM, "U:Be brief.\n\nWhy?")],
 )
 def test_a_refused_or_dropped_system_text_moves_to_the_user(
-    byte_tokenizer: Make, template: str, expected: str
+    byte_tokenizer: Make, fill: Fill, template: str, expected: str
 ) -> None:
-    assert render_chat(byte_tokenizer(template), system="Be brief.", user="Why?") == expected
+    assert render_chat(byte_tokenizer(template), *fill("Why?", system="Be brief.")) == expected
 
 
 @pytest.mark.parametrize(
@@ -41,10 +44,10 @@ def test_a_refused_or_dropped_system_text_moves_to_the_user(
     ],
 )
 def test_a_template_that_cannot_carry_the_question_is_an_error(
-    byte_tokenizer: Make, template: str, finding: str
+    byte_tokenizer: Make, fill: Fill, template: str, finding: str
 ) -> None:
     with pytest.raises(CheckpointError, match=finding):
-        render_chat(byte_tokenizer(template), system=None, user="why")
+        render_chat(byte_tokenizer(template), *fill("why"))
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,10 @@ def test_a_template_that_cannot_carry_the_question_is_an_error(
         ),
     ],
 )
-def test_a_prompt_does_not_change_with_the_day(byte_tokenizer: Make, template: str) -> None:
-    text = render_chat(byte_tokenizer(template), system=None, user="why")
+def test_a_prompt_does_not_change_with_the_day(
+    byte_tokenizer: Make, fill: Fill, template: str
+) -> None:
+    text = render_chat(byte_tokenizer(template), *fill("why"))
     assert text == f"{TEMPLATE_DATE} why"
 
 
