@@ -11,6 +11,7 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from emdiag.core.asking import Asking
 from emdiag.core.option_groups import Grading, Sampling, Targets
 from emdiag.core.options import fields_of
 from emdiag.engines.options import EngineOptions
@@ -53,6 +54,7 @@ from typing import Literal, TypedDict
 
 
 GROUPS: dict[type[Record], tuple[str, ...]] = {
+    Asking: (),
     Targets: ("benchmarks",),
     Sampling: (),
     EngineOptions: (),
@@ -110,8 +112,12 @@ def _name(record: type[Record]) -> str:
 
 def _accepted(one: Field) -> str:
     """What a Python caller may pass."""
-    if one.name == "sweep":
-        return "Mapping[str, Sequence[float]] | Sequence[str]"
+    by_name = {
+        "sweep": "Mapping[str, Sequence[float]] | Sequence[str]",
+        "chat_options": "Mapping[str, object] | str | Sequence[str]",
+    }
+    if one.name in by_name:
+        return by_name[one.name]
     return _named(one.kind)
 
 

@@ -48,7 +48,16 @@ def list_runs(
                 summary.name,
                 listed(summary.labels),
                 f"{summary.spec.engine.name} {summary.spec.engine.dtype}",
-                summary.spec.template + ("" if summary.spec.chat else ", no chat"),
+                ", ".join(
+                    filter(
+                        None,
+                        (
+                            summary.spec.template,
+                            "" if summary.spec.chat else "no chat",
+                            summary.spec.wording.line,
+                        ),
+                    )
+                ),
                 f"{summary.spec.sampling.temperature:g}",
                 _sampling(summary.spec.sampling),
                 f"{summary.problems:,}",

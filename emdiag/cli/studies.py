@@ -122,7 +122,7 @@ def em(call: Call[EMPlan]) -> None:
 def rl(call: Call[RLPlan]) -> None:
     """Learn from rewards (GRPO by TRL), the counterpart of entropy minimisation."""
     plan, home = call.plan, call.session.home
-    trusts, chat = plan.engine.trust_remote_code, bool(plan.recipe.chat)
+    trusts, chat = plan.engine.trust_remote_code, (plan.asking.needs_chat or bool(plan.recipe.chat))
     open_parent(plan.ref, home=home, trust_remote_code=trusts, chat=chat)
     open_benchmark(plan.benchmark, home=home, require_answers=False)
     from emdiag.train.rl.run import run_rl

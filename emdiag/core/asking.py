@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from emdiag.core.typed_lists import texts
 
 MOST_CHARACTERS: Final = 100_000
 """Of a system message, a prefix or an option: more than most contexts hold."""
+
+_SHOWN: Final = 60
 
 Scalar = str | int | float | bool | None
 
@@ -149,6 +152,12 @@ class Asking(Record, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, system=_system_text(self.system))
 
     @property
+    def line(self) -> str:
+        """What is asked, in short, in one line; empty where nothing is."""
+        named = [f"{name} {text}" for name, text in self.words.items() if name != "chat options"]
+        return ", ".join([*self.chat_options, *named])
+
+    @property
     def words(self) -> dict[str, str]:
         """What is asked, in short, by what it is; empty where nothing is."""
         named = {
@@ -244,7 +253,11 @@ def _system_text(value: str) -> str:
 
 
 def _short(text: str | None) -> str:
+    """In one line and in quotes; backslashes stay as LaTeX has them."""
     if text is None:
         return ""
-    line = " ".join(text.split())
-    return repr(text) if len(text) <= 60 else f"{line[:57]!r}... ({len(text):,} characters)"
+    shown = " ".join(text[:_SHOWN].splitlines())
+    if shown == text:
+        return f"'{text}'"
+    digits = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"'{shown}'... ({len(text):,} characters, sha256 {digits})"

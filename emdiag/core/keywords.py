@@ -6,6 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
 
+class AskingKeywords(TypedDict, total=False):
+    """How prompts are asked, beside their template."""
+
+    chat_options: Mapping[str, object] | str | Sequence[str]
+    system: str | None
+    prefix: str | None
+
+
 class TargetsKeywords(TypedDict, total=False):
     """Which problems are asked, and how they are put."""
 
@@ -51,14 +59,16 @@ class GradingKeywords(TypedDict, total=False):
 
 
 class EvaluateKeywords(
-    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+    TargetsKeywords, AskingKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
 ):
     """Options of `emdiag eval`."""
 
     steps: str | Sequence[str]
 
 
-class TemperatureSweepKeywords(TargetsKeywords, EngineKeywords, GradingKeywords, total=False):
+class TemperatureSweepKeywords(
+    TargetsKeywords, AskingKeywords, EngineKeywords, GradingKeywords, total=False
+):
     """Options of `emdiag temp-sweep`."""
 
     temperatures: str | Sequence[float] | None
@@ -77,7 +87,7 @@ class TemperatureSweepKeywords(TargetsKeywords, EngineKeywords, GradingKeywords,
 
 
 class LogitSkewKeywords(
-    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+    TargetsKeywords, AskingKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
 ):
     """Options of `emdiag logits-skew`."""
 
@@ -100,7 +110,7 @@ class LogitSkewKeywords(
 
 
 class SelectKeywords(
-    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+    TargetsKeywords, AskingKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
 ):
     """Options of `emdiag select`."""
 
@@ -113,7 +123,7 @@ class SelectKeywords(
 
 
 class SeedScoresKeywords(
-    TargetsKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
+    TargetsKeywords, AskingKeywords, SamplingKeywords, EngineKeywords, GradingKeywords, total=False
 ):
     """Options of `emdiag train score`."""
 
@@ -129,7 +139,7 @@ class DoctorKeywords(EngineKeywords, total=False):
     chat: bool | None
 
 
-class EMKeywords(TypedDict, total=False):
+class EMKeywords(AskingKeywords, total=False):
     """Options of `emdiag train em`."""
 
     problems: str | Sequence[str]
@@ -178,7 +188,7 @@ class EMKeywords(TypedDict, total=False):
     threads: int | None
 
 
-class RLKeywords(TypedDict, total=False):
+class RLKeywords(AskingKeywords, total=False):
     """Options of `emdiag train rl`."""
 
     limit: int | None

@@ -49,7 +49,7 @@ class RunSpec(Record, frozen=True, kw_only=True):
     asking: Asking | UnsetType = UNSET
 
     @property
-    def asked(self) -> Asking:
+    def wording(self) -> Asking:
         """What was asked beside the template, empty where nothing was."""
         return self.asking or Asking()
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast, get_args
 
 import msgspec
 
+from emdiag.core.asking import Asking
 from emdiag.core.checkpoints import Arm, Stage
 from emdiag.core.claims import Claim, Role
 from emdiag.core.errors import JournalError, PlanError, StoreError
@@ -38,6 +39,7 @@ class Setting(NamedTuple):
     benchmark: str
     template: str
     chat: bool
+    wording: Asking
     sampling: SamplingParams
     golds_sha256: str | None
 
@@ -144,7 +146,7 @@ def setting_of(run: Run) -> Setting:
     sampling = msgspec.structs.replace(spec.sampling, seed=0, stop_token_ids=())
     grading = main_grading(run)
     golds = grading.golds_sha256 if grading else None
-    return Setting(spec.benchmark, spec.template, spec.chat, sampling, golds)
+    return Setting(spec.benchmark, spec.template, spec.chat, spec.wording, sampling, golds)
 
 
 def _read_measured(runs: Sequence[Run], digests: Collection[str]) -> BySetting:

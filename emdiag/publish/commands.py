@@ -78,6 +78,7 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
             "benchmarks": [session.problems_file.path if session.problems_file else spec.benchmark],
             "template": spec.template,
             "chat": spec.chat,
+            **to_plain(spec.wording),
             "limit": work.limit,
             "samples": work.samples,
             **sampling,

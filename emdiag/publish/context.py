@@ -124,6 +124,10 @@ def _settings(runs: Sequence[SampledRun]) -> tuple[Fact, ...]:
             "new tokens at most": sorted(spec.sampling.max_tokens for spec in specs),
             "template": [spec.template for spec in specs],
             "chat template": ["applied" if spec.chat else "not applied" for spec in specs],
+            **{
+                name: list(dict.fromkeys(spec.wording.words.get(name, "none") for spec in specs))
+                for name in dict.fromkeys(name for spec in specs for name in spec.wording.words)
+            },
             "seed of sampling": sorted(spec.sampling.seed for spec in specs),
             "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
         }

@@ -187,6 +187,7 @@ def _settings(spec: RunSpec) -> dict[str, str]:
         "penalty": f"repetition penalty {sampling.repetition_penalty:g}",
         "template": f"template {spec.template}",
         "chat": "chat" if spec.chat else "no chat",
+        "asking": spec.wording.line or "template alone",
         "max_tokens": f"{sampling.max_tokens} tokens",
         "engine": f"{spec.engine.name} {spec.engine.dtype}",
         "seed": f"seed {sampling.seed}",

@@ -78,7 +78,9 @@ class OpenCell:
             (prompt.token_ids, known[prompt.problem_id, _WRITTEN].token_ids)
             for prompt in self.job.held_out
         ]
-        self._answers = [extract(known[name, _GREEDY].text).answer for name in ids]
+        self._answers = [
+            extract(self.job.opening + known[name, _GREEDY].text).answer for name in ids
+        ]
 
     def write_down(
         self, record: UpdateRecord, *, entropy: bool = True, flips: bool = True
@@ -165,7 +167,8 @@ class OpenCell:
         prompts = self.job.held_out
         if not prompts:
             return None
-        answers = {c.problem_id: extract(c.text).answer for c in self._draw(_GREEDY)}
+        opening = self.job.opening
+        answers = {c.problem_id: extract(opening + c.text).answer for c in self._draw(_GREEDY)}
         pairs = zip(prompts, self._answers, strict=True)
         return sum(answers[p.problem_id] != before for p, before in pairs) / len(prompts)
 
@@ -189,13 +192,15 @@ class OpenCell:
         return list(self.sampler.sample(requests, params=params))
 
 
-def described(record: UpdateRecord, completions: Sequence[Completion]) -> UpdateRecord:
-    """The record with what the samples of the update decide; at least one.
+def described(
+    record: UpdateRecord, completions: Sequence[Completion], *, opening: str = ""
+) -> UpdateRecord:
+    """The record with what the samples of the update decide; at least one, behind `opening`.
 
     Answers are compared as texts, prompt by prompt. The majority is of answers that were given:
     where most samples give none its share is small.
     """
-    extractions = [extract(completion.text) for completion in completions]
+    extractions = [extract(opening + completion.text) for completion in completions]
     answers: dict[str, list[str | None]] = {}
     for completion, extraction in zip(completions, extractions, strict=True):
         answers.setdefault(completion.problem_id, []).append(extraction.answer)

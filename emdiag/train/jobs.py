@@ -51,6 +51,7 @@ class TrainJob(ABC):
         name: Of the run's folder below it; `.` for the only run.
         saved: Updates whose checkpoint is kept, ascending; the last one ends the training.
         held_out: Measured and not trained on.
+        opening: What the prompts' end opens: a box, or words that announce an answer.
         notes: What a reader of a score of the checkpoint should know.
         command: What the user typed; empty for Python callers.
     """
@@ -68,6 +69,7 @@ class TrainJob(ABC):
     prompts: tuple[Prompt, ...]
     held_out: tuple[Prompt, ...]
     sampling: SamplingParams
+    opening: str
     notes: tuple[str, ...]
     command: tuple[str, ...]
 

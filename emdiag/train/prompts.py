@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emdiag.benchmarks.custom import is_problems_file, load_custom
 from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import fill, load_template
+from emdiag.core.asking import Asking
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.errors import BenchmarkError, PlanError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import PromptEncoder
 from emdiag.core.reading import LONGEST_LINE, InputFile
+from emdiag.core.results import Remark
 from emdiag.core.sampling import Prompt
+from emdiag.engines.defaults import ReadPrompts, chosen_chat, tokens_with_room
+from emdiag.findings.remarks import words_of
 
 FILE_MAX_TOKENS = 2048
 """Limit of new tokens for a prompt that comes without a card."""
@@ -24,12 +29,14 @@ class ProblemSource:
     """Problems with the way their benchmark asks them.
 
     Attributes:
+        name: Of their benchmark.
         template: Name, or path of a `.toml` file.
         max_tokens: New tokens at most, by the benchmark's card.
         benchmark_problems: All problems of the same benchmark, for holding out.
     """
 
     problems: tuple[Problem, ...]
+    name: str
     template: str
     max_tokens: int
     benchmark_problems: tuple[Problem, ...] = ()
@@ -96,7 +103,9 @@ def read_prompt_file(path: Path, *, prompts: int | None = None) -> ProblemSource
         answer="",
         answer_raw="",
     )
-    return ProblemSource(problems=(problem,), template="plain", max_tokens=FILE_MAX_TOKENS)
+    return ProblemSource(
+        problems=(problem,), name=path.stem, template="plain", max_tokens=FILE_MAX_TOKENS
+    )
 
 
 def read_benchmark(
@@ -124,20 +133,66 @@ def spread(
     return [rest[(2 * place + 1) * len(rest) // (2 * count)] for place in range(count)]
 
 
-def encode_source(
-    source: ProblemSource, encoder: PromptEncoder, *, template: str | None, chat: bool | None
-) -> list[Prompt]:
-    """The problems as the checkpoint reads them.
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a checkpoint is asked.
 
-    None stands for the template of their benchmark, and for what that template says of chat.
-
-    Raises:
-        BenchmarkError: There is no such template.
-        CheckpointError: The tokenizer loses characters, or has no chat template to apply.
+    Attributes:
+        template: None for that of the problems' benchmark.
+        chat: None for what the template says, as far as the tokenizer has a chat template.
+        choices: What of it nobody typed, as far as a reader should know; grows with each reading.
     """
-    prompt_template = load_template(template or source.template)
-    filled = [fill(prompt_template, problem) for problem in source.problems]
-    return encoder.encode(filled, chat=prompt_template.chat if chat is None else chat)
+
+    checkpoint: CheckpointRef
+    encoder: PromptEncoder
+    template: str | None
+    chat: bool | None
+    asking: Asking
+    choices: list[str] = field(default_factory=list)
+
+    def prompts(self, source: ProblemSource) -> list[Prompt]:
+        """The problems as the checkpoint reads them.
+
+        Raises:
+            BenchmarkError: There is no such template.
+            CheckpointError: The tokenizer loses characters, or lacks a chat template asked for.
+            PlanError: They are plain, and something is asked that only a chat can take.
+        """
+        template, asking = load_template(self.template or source.template), self.asking.with_text()
+        chat, notes = chosen_chat(
+            asking,
+            by_template=template.chat,
+            chat=self.chat,
+            template=self.template,
+            checkpoints=[self.checkpoint],
+            benchmark=source.name,
+        )
+        self._say(notes)
+        filled = [fill(template, problem, asking) for problem in source.problems]
+        return self.encoder.encode(filled, chat=chat)
+
+    def max_tokens(self, source: ProblemSource, prompts: Sequence[Prompt]) -> int:
+        """New tokens at most where nobody typed them: the card's, or what the context leaves."""
+        read = ReadPrompts(
+            label=self.checkpoint.label,
+            prompts=prompts,
+            measured=prompts,
+            context=self.encoder.max_context,
+        )
+        tokens, notes = tokens_with_room(source.max_tokens, [read], benchmark=source.name)
+        self._say(notes)
+        return tokens
+
+    def _say(self, notes: Sequence[Remark]) -> None:
+        self.choices.extend(
+            words for note in notes if (words := words_of(note)) not in self.choices
+        )
+
+    def notes(self) -> list[str]:
+        """What a reader of a score should know of the prompts."""
+        words = self.asking.with_text().words
+        wording = [f"prompts are asked with {what} {how}" for what, how in words.items()]
+        return [*self.encoder.notes, *self.choices, *wording]
 
 
 def source_of(
@@ -146,6 +201,7 @@ def source_of(
     """Problems as the benchmark of a card asks them."""
     return ProblemSource(
         problems=tuple(problems),
+        name=card.name,
         template=card.template,
         max_tokens=card.max_tokens,
         benchmark_problems=tuple(benchmark_problems),

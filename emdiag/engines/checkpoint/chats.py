@@ -35,7 +35,7 @@ def render_chat(tokenizer: PreTrainedTokenizerBase, prompt: FilledPrompt) -> str
     text = render_question(
         chat_template(tokenizer),
         system=prompt.system,
-        asked=[*chain(*prompt.examples), prompt.user],
+        texts=[*chain(*prompt.examples), prompt.user],
         options=prompt.asking.variables,
         tokens=tokenizer.special_tokens_map,
         where=tokenizer.name_or_path,

@@ -147,7 +147,7 @@ def _check_template(template: object, path: Path) -> None:
     if not isinstance(template, str):
         raise failed_template(str(path), "the chat template in the file's metadata is not text")
     tokens = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "")
-    render_question(template, system=None, asked=["?"], tokens=tokens, where=str(path))
+    render_question(template, system=None, texts=["?"], tokens=tokens, where=str(path))
 
 
 def _fetch(ref: str, *, trust_remote_code: bool) -> Path:

@@ -65,7 +65,7 @@ def render(
         **tokens,
         **(options or {}),
     }
-    return _asked(template, context)
+    return _answered(template, context)
 
 
 @lru_cache(maxsize=8)
@@ -76,14 +76,14 @@ def variables_of(template: str) -> tuple[str, ...]:
         TemplateFailedError: It is no template.
         RunawayTemplateError: It was stopped.
     """
-    return tuple(_asked(template, None).split())
+    return tuple(_answered(template, None).split())
 
 
 def render_question(
     template: str,
     *,
     system: str | None,
-    asked: Sequence[str],
+    texts: Sequence[str],
     tokens: Mapping[str, object],
     where: str,
     options: Mapping[str, object] | None = None,
@@ -96,7 +96,7 @@ def render_question(
     Args:
         template: In Jinja.
         system: Message of the system; None for none.
-        asked: Texts of user and assistant in turns; the last one is the question.
+        texts: Texts of user and assistant in turns; the last one is the question.
         tokens: As of `render`.
         where: The checkpoint, which errors name.
         options: As of `render`.
@@ -109,7 +109,7 @@ def render_question(
     try:
         check_options(template, options or {}, tokens=tokens, where=where)
         turns: list[Message] = [
-            {"role": speakers[place % 2], "content": text} for place, text in enumerate(asked)
+            {"role": speakers[place % 2], "content": text} for place, text in enumerate(texts)
         ]
         if system is not None:
             try:
@@ -117,15 +117,15 @@ def render_question(
                 text = render(template, first, tokens=tokens, options=options)
             except TemplateFailedError:
                 text = ""
-            if all(part.strip() in text for part in (system, *asked)):
+            if all(part.strip() in text for part in (system, *texts)):
                 return text
-            turns[0] = {"role": "user", "content": f"{system}\n\n{asked[0]}"}
+            turns[0] = {"role": "user", "content": f"{system}\n\n{texts[0]}"}
         text = render(template, turns, tokens=tokens, options=options)
     except (TemplateFailedError, RunawayTemplateError) as error:
         raise failed_template(where, f"the chat template fails: {error}") from error
-    lost = [place for place, part in enumerate(asked) if part.strip() not in text]
+    lost = [place for place, part in enumerate(texts) if part.strip() not in text]
     if lost:
-        whose = "the user's text" if lost[0] == len(asked) - 1 else f"example {lost[0] // 2 + 1}"
+        whose = "the user's text" if lost[0] == len(texts) - 1 else f"example {lost[0] // 2 + 1}"
         raise failed_template(where, f"the chat template changes or drops {whose}")
     return text
 
@@ -156,7 +156,7 @@ def check_options(
         )
 
 
-def _asked(template: str, context: Mapping[str, object] | None) -> str:
+def _answered(template: str, context: Mapping[str, object] | None) -> str:
     reply = _worker(os.getpid()).ask(
         {"template": template, "context": context, "date": TEMPLATE_DATE}
     )
@@ -172,7 +172,8 @@ def no_template(where: str) -> CheckpointError:
     return CheckpointError(
         "the chat template was asked for, and this tokenizer has none",
         tokenizer=where,
-        hint="a base checkpoint usually wants none: run with --no-chat",
+        hint="a base checkpoint usually wants none: run with --no-chat, and without --chat-option "
+        "and --system",
     )
 
 

@@ -50,6 +50,7 @@ _PROSE = re.compile(
     r"|that|which|of|you|know|cannot|sorry|think|idea|can|will|would|be|in|for|from|by|with|he|she|they|makes|total)(?![A-Za-z])",
     re.IGNORECASE,
 )
+_LOOKED_BACK = 1_000
 SHORTEST = 6
 """Characters that words with an answer have at least."""
 SHORT = 200
@@ -126,6 +127,21 @@ def answer_start(completion: str) -> int | None:
         return boxes[-1].start or None
     announced = last_announcement(text[first:])
     return (first + announced.start() if announced else 0) or None
+
+
+def opened_answer(prefix: str | None) -> str:
+    r"""The end of a prefix that opens the answer behind it: `\boxed{`, or words that announce one.
+
+    Without it a completion such as `42}` would hold no box. Empty where the prefix opens none.
+    """
+    end = (prefix or "")[-_LOOKED_BACK:]
+    for box in _EMPTY.finditer(end):
+        if _boxes(end, box.start())[1]:
+            return end[box.start() :]
+    line = end.rpartition("\n")[2]
+    announced = last_announcement(line)
+    is_open = announced is not None and not line[announced.end() :].strip(" \t*:$([{\\")
+    return line if is_open else ""
 
 
 def _reach(completion: str) -> tuple[int, int]:

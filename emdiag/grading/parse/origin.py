@@ -24,11 +24,13 @@ class Origin:
         question_mark: Of its prompts' template; None where that marks nothing.
         tokens: Special tokens of its tokenizer, as text.
         turn_ends: Those of them at which a completion ends.
+        opening: What its prompts' end opens: a box, or words that announce an answer.
     """
 
     question_mark: str | None = None
     tokens: tuple[str, ...] = ()
     turn_ends: tuple[str, ...] = ()
+    opening: str = ""
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
@@ -69,4 +71,7 @@ class GraderOfOrigin:
 
     def grade(self, pairs: Iterable[tuple[Gold, str]]) -> Iterator[Judgement]:
         """One judgement for each (gold, completion text), in their order."""
-        return self._grader.grade((gold, self._origin.spoken(text)) for gold, text in pairs)
+        opening = self._origin.opening
+        return self._grader.grade(
+            (gold, opening + self._origin.spoken(text)) for gold, text in pairs
+        )

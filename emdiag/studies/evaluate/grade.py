@@ -13,6 +13,7 @@ from emdiag.core.results import remark
 from emdiag.core.runs import GradingSpec
 from emdiag.core.sampling import Completion
 from emdiag.findings.remarks import words_of
+from emdiag.grading.parse.extract import opened_answer
 from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.store.samples import StoredCompletions, StoredGrades
 from emdiag.studies.evaluate.task import EvalTask
@@ -36,8 +37,11 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
         GraderError: A grader of the user's own decided none of the run's samples.
     """
     spec = grading_spec(reading, grader)
-    if reading.question_mark is not None:
-        grader = GraderOfOrigin(grader, Origin(question_mark=reading.question_mark))
+    opening = opened_answer(reading.run.spec.wording.prefix)
+    if reading.question_mark is not None or opening:
+        grader = GraderOfOrigin(
+            grader, Origin(question_mark=reading.question_mark, opening=opening)
+        )
     _grade_missing(reading, grader, spec, progress=progress)
     key = digest(spec)
     check_grades(reading.run.grades(key), grader.identity)

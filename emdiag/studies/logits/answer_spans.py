@@ -12,7 +12,7 @@ from emdiag.core.grades import Verdict
 from emdiag.core.logit_skew import OWN
 from emdiag.core.protocols import Grader, Progress
 from emdiag.core.results import remark
-from emdiag.grading.parse.extract import answer_start
+from emdiag.grading.parse.extract import answer_start, opened_answer
 from emdiag.measure.logit_estimates import EstimateRow, EstimateTable
 from emdiag.measure.logit_rows import Mask
 from emdiag.measure.logit_statistics import Floats, Positions
@@ -32,9 +32,12 @@ def spans_of(texts: TextSet, vocabulary: SharedVocabulary) -> tuple[Mask, Mask]:
     Positions of a text without an answer, or with nothing before it, are in neither.
     """
     before, answer = [], []
+    opening = opened_answer(texts.reading.run.spec.wording.prefix) if texts.reading else ""
     for text in texts.texts:
         tokens = text.token_ids[1]
-        start = answer_start(text.text)
+        start = answer_start(opening + text.text)
+        if start is not None:
+            start = start - len(opening) if start > len(opening) else None
         first = 0 if start is None else vocabulary.tokens_before(tokens, characters=start)
         place = np.arange(len(tokens))
         has_answer = start is not None and 0 < first < len(tokens)

@@ -167,6 +167,7 @@ def run_texts(named: NamedRef, how: EvaluatePlan, *, base: NamedRef, session: Se
         targets=msgspec.structs.replace(
             how.targets, template=spec.template, chat=spec.chat, limit=None
         ),
+        asking=spec.wording,
         sampling=Sampling(max_tokens=1),
         engine=msgspec.structs.replace(how.engine, engine="transformers"),
     )

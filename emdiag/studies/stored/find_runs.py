@@ -73,6 +73,7 @@ def settings_of(spec: RunSpec) -> dict[str, str]:
     return {
         "template": spec.template,
         "chat": str(spec.chat),
+        "asked beside the template": spec.wording.line or "nothing",
         "engine": f"{engine.name} in {engine.dtype}{', own code' * engine.trust_remote_code}",
         **{n: str(v) for n, v in sampling.items() if n not in ("seed", "stop_token_ids")},
     }
@@ -332,6 +333,7 @@ def _listing(sides: _Sides) -> str:
             f"T {spec.sampling.temperature:g}",
             count(candidate.samples, "sample") if candidate.samples else "all samples",
             f"template {spec.template}{' as a chat' * spec.chat}",
+            *([spec.wording.line] if spec.wording.line else []),
             f"{spec.sampling.max_tokens} tokens",
         ]
         name = f"{candidate.label} ({candidate.run.key[:_KEY_DIGITS]})"

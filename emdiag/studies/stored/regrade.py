@@ -25,6 +25,8 @@ from emdiag.core.protocols import Grader, Progress
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
 from emdiag.core.results import Metric, Remark, remark
 from emdiag.core.runs import GradingSpec
+from emdiag.grading.parse.extract import opened_answer
+from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.stats.intervals import of_differences, over_problems
 from emdiag.store.run_store import Run
 from emdiag.store.session import Session, open_session
@@ -94,6 +96,7 @@ def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> Regr
         {"answer_class": "letter by letter", "golds": golds}  # `eval` keeps other classes
         if is_outside_grader(grader.identity) else raw
     ))  # fmt: skip
+    grader = GraderOfOrigin(grader, Origin(opening=opened_answer(run.spec.wording.prefix)))
     _grade_missing(run, spec, golds, grader=grader, progress=session.progress)
     check_grades(run.grades(digest(spec)), grader.identity)
     return _side_by_side(run, label, main=main, second=spec, problems=problems)

@@ -10,7 +10,7 @@ from emdiag.core.protocols import Grader, Progress
 from emdiag.core.sampling import Completion
 from emdiag.core.selection import PromptStatistics
 from emdiag.engines.open import has_weights, read_text_entropies
-from emdiag.grading.parse.extract import extract
+from emdiag.grading.parse.extract import extract, opened_answer
 from emdiag.grading.parse.latex import tidy, unboxed
 from emdiag.measure.prompts import prompt_statistics
 from emdiag.studies.evaluate.grade import grade_reading
@@ -83,11 +83,12 @@ def _classes(
     Answers are cut out without the gold: a grade's class may know how many values a gold lists.
     """
     classes: dict[str, list[str | None]] = {}
+    opening = opened_answer(reading.run.spec.wording.prefix)
     with progress.stage(f"comparing answers of {reading.title}", total=len(drawn)) as stage:
         names = list(drawn)
         for start in range(0, len(names), _PROBLEMS_AT_ONCE):
             part = names[start : start + _PROBLEMS_AT_ONCE]
-            answers = [[_answer(completion.text) for completion in drawn[name]] for name in part]
+            answers = [[_answer(opening + c.text) for c in drawn[name]] for name in part]
             distinct = [list(dict.fromkeys(a for a in row if a is not None)) for row in answers]
             firsts = grader.classes(distinct)
             for name, row, group, first in zip(part, answers, distinct, firsts, strict=True):

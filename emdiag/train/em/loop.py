@@ -172,7 +172,7 @@ class _Trainer:
             sampling_s=sampled - began,
             update_s=learned - sampled,
         )
-        return described(record, completions)
+        return described(record, completions, opening=self.job.opening)
 
     def _sample(self, update: int) -> list[Completion]:
         """The completions of one update on every process, of which each draws its share."""

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from emdiag.core.asking import Asking
 from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import MOST_PROBLEMS
 from emdiag.core.options import Option, OptionGroup
@@ -133,6 +134,7 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     tracker: Annotated[
         Tracker | None, Option("tensorboard, wandb, ... by accelerate.", panel=RECORD)
     ] = None
+    asking: Asking = Asking()
     engine: Annotated[
         EngineOptions,
         OptionGroup(
@@ -162,6 +164,7 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     def check(self) -> None:
         """Refuse a training prompt that is not named in one way, and a field varied twice."""
         super().check()
+        self.asking.check_chat(chat=self.recipe.chat)
         check_seeds(self.seeds)
         fields = [axis.field for axis in self.grid]
         sources = [bool(self.problems), self.prompt_file is not None, PROBLEM_AXIS in fields]

@@ -22,7 +22,7 @@ def check_em(plan: EMPlan, *, home: Path) -> None:
         plan.ref,
         home=home,
         trust_remote_code=plan.engine.trust_remote_code,
-        chat=any(cell.recipe.chat for cell in cells),
+        chat=plan.asking.needs_chat or any(cell.recipe.chat for cell in cells),
     )
     if plan.prompt_file is not None:
         read_prompt_file(expanded(plan.prompt_file), prompts=plan.prompts)

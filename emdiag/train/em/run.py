@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import digest, prompts_digest
 from emdiag.core.errors import PlanError
 from emdiag.core.keywords import EMKeywords
 from emdiag.core.paths import expanded
 from emdiag.core.plans import spelled_out
-from emdiag.core.protocols import Progress, PromptEncoder
+from emdiag.core.protocols import Progress
 from emdiag.core.sampling import Prompt, SamplingParams
 from emdiag.core.training import TrainResult
 from emdiag.engines.open import effective_dtype, open_encoder
 from emdiag.engines.requests import check_room
+from emdiag.grading.parse.extract import opened_answer
 from emdiag.store.session import Session, open_session
 from emdiag.train.em.loop import EMJob, train_cell
 from emdiag.train.em.plan import EMPlan, GridCell, expand
@@ -26,7 +26,7 @@ from emdiag.train.em.recipes import EMRecipe
 from emdiag.train.jobs import open_parent, train_jobs, trained
 from emdiag.train.prompts import (
     ProblemSource,
-    encode_source,
+    Reading,
     find_problems,
     read_benchmark,
     read_prompt_file,
@@ -66,38 +66,46 @@ def run_em(plan: EMPlan, session: Session, *, is_main: bool = True) -> TrainResu
         plan.ref,
         home=session.home,
         trust_remote_code=plan.engine.trust_remote_code,
-        chat=any(cell.recipe.chat for cell in cells),
+        chat=plan.asking.needs_chat or any(cell.recipe.chat for cell in cells),
     )
     encoder = open_encoder("transformers", checkpoint, options=plan.engine)
-    jobs = [_job(plan, cell, checkpoint, encoder, session) for cell in cells]
+    readings = [
+        Reading(
+            checkpoint=checkpoint,
+            encoder=encoder,
+            template=cell.recipe.template,
+            chat=cell.recipe.chat,
+            asking=plan.asking,
+        )
+        for cell in cells
+    ]
+    jobs = [
+        _job(plan, cell, reading, session) for cell, reading in zip(cells, readings, strict=True)
+    ]
+    for note in dict.fromkeys(note for reading in readings for note in reading.choices):
+        session.progress.note(f"note: {note}")
     train = partial(train_cell, progress=session.progress)
     if not is_main:
         return trained([(job, train(job)) for job in jobs])
     return train_jobs(jobs, train, key=_key(plan, jobs), is_grid=bool(plan.grid))
 
 
-def _job(
-    plan: EMPlan,
-    cell: GridCell,
-    checkpoint: CheckpointRef,
-    encoder: PromptEncoder,
-    session: Session,
-) -> EMJob:
-    recipe = cell.recipe
+def _job(plan: EMPlan, cell: GridCell, reading: Reading, session: Session) -> EMJob:
+    recipe, encoder = cell.recipe, reading.encoder
     source = (
         read_prompt_file(expanded(plan.prompt_file), prompts=plan.prompts)
         if plan.prompt_file is not None
         else find_problems(cell.problems, home=session.home)
     )
     _check_shares(source, recipe)
-    prompts = encode_source(source, encoder, template=recipe.template, chat=recipe.chat)
-    held_out = _held_out(plan, cell, source, encoder, home=session.home)
+    prompts = reading.prompts(source)
+    held_out = _held_out(plan, source, reading, home=session.home)
     sampling = SamplingParams(
         temperature=recipe.temperature,
         top_p=recipe.top_p,
         top_k=recipe.top_k,
         repetition_penalty=recipe.repetition_penalty,
-        max_tokens=recipe.max_tokens or source.max_tokens,
+        max_tokens=recipe.max_tokens or reading.max_tokens(source, [*prompts, *held_out]),
         seed=cell.seed,
         stop_token_ids=encoder.stop_token_ids(),
     )
@@ -111,12 +119,13 @@ def _job(
         seed=cell.seed,
         recipe=recipe,
         saved=tuple(sorted({*plan.save_updates, recipe.optimiser_updates})),
-        checkpoint=checkpoint,
+        checkpoint=reading.checkpoint,
         dtype=effective_dtype("transformers", options=plan.engine),
         prompts=tuple(prompts),
         held_out=tuple(held_out),
         sampling=sampling,
-        notes=(*encoder.notes, *_notes(recipe, held_out)),
+        opening=opened_answer(plan.asking.prefix),
+        notes=(*reading.notes(), *_notes(recipe, held_out)),
         command=session.command,
     )
 
@@ -132,11 +141,9 @@ def _check_shares(source: ProblemSource, recipe: EMRecipe) -> None:
         )
 
 
-def _held_out(
-    plan: EMPlan, cell: GridCell, source: ProblemSource, encoder: PromptEncoder, *, home: Path
-) -> list[Prompt]:
-    """Prompts that are measured and not trained on, asked as their benchmark asks them."""
-    count, chat = plan.held_out_problems, cell.recipe.chat
+def _held_out(plan: EMPlan, source: ProblemSource, reading: Reading, *, home: Path) -> list[Prompt]:
+    """Prompts that are measured and not trained on, under the template of their benchmark."""
+    count = plan.held_out_problems
     if plan.held_out == "none":
         return []
     if plan.held_out is not None:
@@ -144,7 +151,7 @@ def _held_out(
     else:
         untrained = spread(source.benchmark_problems, leave_out=source.problems, count=count)
         held_out = replace(source, problems=tuple(untrained))
-    return encode_source(held_out, encoder, template=None, chat=chat)
+    return replace(reading, template=None).prompts(held_out)
 
 
 def _notes(recipe: EMRecipe, held_out: Sequence[Prompt]) -> list[str]:

@@ -100,7 +100,7 @@ class CellTrainer(TrainerCallback):
 
     def __init__(self, job: RLJob, grader: Grader, *, progress: Progress) -> None:
         self.job, self.progress = job, progress
-        origin = Origin(question_mark=job.problems.question_mark)
+        origin = Origin(question_mark=job.problems.question_mark, opening=job.opening)
         self.grader = GraderOfOrigin(grader, origin)
         options = job.plan.engine
         self.model: PreTrainedModel = load_model(
@@ -204,7 +204,7 @@ class CellTrainer(TrainerCallback):
             reward=reward,
             tokens=sum(len(completion.token_ids) for completion in completions),
         )
-        self.update = described(record, completions)
+        self.update = described(record, completions, opening=self.job.opening)
         self.rewarded = time.perf_counter()
         return rewards
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from emdiag.core.asking import Asking
 from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import MOST_PROBLEMS, Grading
 from emdiag.core.options import Option, OptionGroup
@@ -70,6 +71,7 @@ class RLPlan(Plan, frozen=True, kw_only=True):
     first_reward_check: Annotated[
         bool, Option("Stop where the first reward is not the parent's accuracy.", panel=RECORD)
     ] = True
+    asking: Asking = Asking()
     engine: Annotated[
         EngineOptions,
         OptionGroup(
@@ -86,6 +88,7 @@ class RLPlan(Plan, frozen=True, kw_only=True):
         """Refuse a number format TRL cannot train in, and updates that are not made."""
         self.recipe.check()
         super().check()
+        self.asking.check_chat(chat=self.recipe.chat)
         check_seeds(self.seeds)
         if self.engine.dtype == "float16":
             raise PlanError("`dtype` must be auto, float32 or bfloat16, got float16")

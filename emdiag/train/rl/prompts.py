@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from emdiag.benchmarks.custom import is_problems_file
 from emdiag.benchmarks.open import open_benchmark
 from emdiag.benchmarks.prompts import load_template, question_mark
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed
 from emdiag.core.errors import CheckpointError
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import PromptEncoder
 from emdiag.core.sampling import Prompt
 from emdiag.engines.requests import check_room
-from emdiag.train.prompts import encode_source, source_of
+from emdiag.train.prompts import Reading, source_of
 from emdiag.train.rl.plan import RLPlan
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TrainingSet:
         held_out: Prompts of problems that are not trained on.
         question_mark: How the prompts mark their question, if they do.
         notes: What a reader of a score should know.
+        choices: Those of them that say what nobody typed.
     """
 
     card: BenchmarkCard
@@ -44,9 +46,12 @@ class TrainingSet:
     max_tokens: int
     question_mark: str | None
     notes: tuple[str, ...]
+    choices: tuple[str, ...]
 
 
-def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> TrainingSet:
+def load_training_set(
+    plan: RLPlan, checkpoint: CheckpointRef, encoder: PromptEncoder, *, home: Path
+) -> TrainingSet:
     """The problems of a plan, encoded, with some of them held out.
 
     Raises:
@@ -56,15 +61,21 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
     labelled = plan.recipe.reward == "correct"
     card, problems, _ = open_benchmark(plan.benchmark, home=home, require_answers=labelled)
     problems = problems[: plan.limit]
-    prompts = encode_source(
-        source_of(card, problems), encoder, template=plan.recipe.template, chat=plan.recipe.chat
+    source = source_of(card, problems)
+    reading = Reading(
+        checkpoint=checkpoint,
+        encoder=encoder,
+        template=plan.recipe.template,
+        chat=plan.recipe.chat,
+        asking=plan.asking,
     )
+    prompts = reading.prompts(source)
     kept_out = _held_out(problems, wanted=plan.held_out)
-    max_tokens = plan.recipe.max_tokens or card.max_tokens
+    max_tokens = plan.recipe.max_tokens or reading.max_tokens(source, prompts)
     check_room(prompts, max_tokens=max_tokens, max_context=encoder.max_context)
     pairs = list(zip(problems, prompts, strict=True))
     trained = [pair for pair in pairs if pair[0].id not in kept_out]
-    notes = [*encoder.notes]
+    notes = reading.notes()
     if not is_problems_file(plan.benchmark):
         notes.append(
             f"trained on the problems of {card.name}: a score on them does not test this checkpoint"
@@ -79,6 +90,7 @@ def load_training_set(plan: RLPlan, encoder: PromptEncoder, *, home: Path) -> Tr
         max_tokens=max_tokens,
         question_mark=question_mark(load_template(plan.recipe.template or card.template)),
         notes=tuple(notes),
+        choices=tuple(reading.choices),
     )
 
 

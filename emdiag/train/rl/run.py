@@ -19,6 +19,7 @@ from emdiag.core.protocols import Progress
 from emdiag.core.sampling import SamplingParams
 from emdiag.core.training import TrainResult
 from emdiag.engines.open import effective_dtype, open_encoder
+from emdiag.grading.parse.extract import opened_answer
 from emdiag.store.session import Session, open_session
 from emdiag.train.jobs import open_parent, train_jobs
 from emdiag.train.rl.plan import RLPlan
@@ -64,11 +65,13 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
         plan.ref,
         home=session.home,
         trust_remote_code=plan.engine.trust_remote_code,
-        chat=bool(plan.recipe.chat),
+        chat=plan.asking.needs_chat or bool(plan.recipe.chat),
     )
     _check_parent(plan, checkpoint)
     encoder = open_encoder("transformers", checkpoint, options=plan.engine)
-    problems = load_training_set(plan, encoder, home=session.home)
+    problems = load_training_set(plan, checkpoint, encoder, home=session.home)
+    for note in problems.choices:
+        session.progress.note(f"note: {note}")
     jobs = [
         RLJob(
             plan=plan,
@@ -88,6 +91,7 @@ def run_rl(plan: RLPlan, session: Session) -> TrainResult:
                 seed=derive_seed(seed, "rl"),
                 stop_token_ids=encoder.stop_token_ids(),
             ),
+            opening=opened_answer(plan.asking.prefix),
             notes=problems.notes,
             command=session.command,
         )

@@ -211,7 +211,7 @@ WRONG = [
 def test_no_template_runs_away_or_crashes(template: str) -> None:
     started = time.monotonic()
     with pytest.raises(CheckpointError, match=r"the chat template fails: .") as caught:
-        render_question(template, system=None, asked=["why"], tokens=TOKENS, where="folder")
+        render_question(template, system=None, texts=["why"], tokens=TOKENS, where="folder")
     assert "--no-chat" in str(caught.value)
     assert time.monotonic() - started < templates.WAIT_S
     assert render("{{ messages[0].content }}", CHATS[1], tokens={}) == " Be brief. "
