@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoModelForCausalLM
 
+from emdiag.core.asking import Asking
 from emdiag.core.digest import derive_seed
 from emdiag.core.sampling import SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
@@ -29,7 +30,7 @@ from emdiag.lab.end_is_pad import write_end_is_pad
 from emdiag.resources import default_home, lab_weights
 from emdiag.train.em.objectives import TrainRow, form_rows
 from emdiag.train.em.recipes import RELEASED_CODE
-from emdiag.train.prompts import encode_source, find_problems
+from emdiag.train.prompts import Reading, find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,10 @@ def first_update(
     options = EngineOptions()
     encoder = open_encoder("transformers", checkpoint, options=options)
     source = find_problems([problem], home=default_home())
-    (prompt,) = encode_source(source, encoder, template="chain", chat=False)
+    reading = Reading(
+        checkpoint=checkpoint, encoder=encoder, template="chain", chat=False, asking=Asking()
+    )
+    (prompt,) = reading.prompts(source)
     requests = [
         SampleRequest(
             problem_id=problem,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.benchmarks.prompts import fill, load_template
+from emdiag.benchmarks.prompts import fill, load_template, question_mark
+from emdiag.core.asking import Asking
 from emdiag.core.errors import BenchmarkError
 from emdiag.core.problems import Problem
 
@@ -62,9 +63,43 @@ def test_a_template_of_ones_own_is_a_path(tmp_path: Path) -> None:
     assert fill(template, problem("{x}")).plain == "Q: {x}"
 
 
+SHOTS = """
+name = "shots"
+chat = true
+user = "{statement}"
+plain = "Question: {statement}\\nAnswer:"
+[[examples]]
+statement = "1+1?"
+answer = "2"
+[[examples]]
+statement = "{statement}?"
+answer = "It is 6.\\n"
+"""
+
+
+def test_examples_stand_in_front_as_turns_and_in_plain_text_with_their_answers(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "shots.toml"
+    file.write_text(SHOTS)
+    template = load_template(str(file))
+    prompt = fill(template, problem("2+2?"), Asking(system="Be brief.", prefix=" 4"))
+    assert prompt.examples == (("1+1?", "2"), ("{statement}?", "It is 6.\n"))
+    assert (prompt.system, prompt.user) == ("Be brief.", "2+2?")
+    assert prompt.plain_text == (
+        "Question: 1+1?\nAnswer: 2\n\n"
+        "Question: {statement}?\nAnswer: It is 6.\n\n"
+        "Question: 2+2?\nAnswer: 4"
+    )
+    assert question_mark(template) == "Question:"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (SHOTS.replace('answer = "2"', ""), "missing required field `answer`"),
+        (SHOTS.replace('"2"', '" "'), "the answer of example 1 is empty"),
+        (SHOTS + '[[examples]]\nstatement="a"\nanswer="b"\n' * 99, "too many examples"),
         (
             'name = "m"\nchat = false\nuser = "{statement}"\nplain = "no place"',
             "'plain' .* 0 times",

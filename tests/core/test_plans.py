@@ -44,11 +44,20 @@ PLANS: list[tuple[type[Plan], dict[str, Any]]] = [
             "min_p": 1e-5,
             "stop": ["\n\n", "-- end", 'a "quote" \\ and \x7f \t\u00e9'],
             "chat": False,
+            "prefix": "so $\\boxed{",
             "trust_remote_code": True,
             "deadline_s": 2.5,
         },
     ),
     (TemperatureSweepPlan, {**CHECKPOINTS, "temperatures": "0,0.2,...,1", "control": False}),
+    (
+        EvaluatePlan,
+        {
+            **CHECKPOINTS,
+            "chat_options": {"enable_thinking": False, "effort": "low", "text": "3"},
+            "system": "Be 'brief'.\n-- and \"right\"",
+        },
+    ),
     (
         TemperatureSweepPlan,
         {**CHECKPOINTS, "sweep": {"top_p": [0.8, 1.0], "temperature": [0.5, 1.0]}, "min_p": 0.1},

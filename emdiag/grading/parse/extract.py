@@ -135,7 +135,7 @@ def opened_answer(prefix: str | None) -> str:
     Without it a completion such as `42}` would hold no box. Empty where the prefix opens none.
     """
     end = (prefix or "")[-_LOOKED_BACK:]
-    for box in _EMPTY.finditer(end):
+    for box in reversed(list(_EMPTY.finditer(end))):
         if _boxes(end, box.start())[1]:
             return end[box.start() :]
     line = end.rpartition("\n")[2]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdiag.grading.parse.extract import answer_start, extract
+from emdiag.grading.parse.extract import answer_start, extract, opened_answer
 
 PLAIN = st.text(alphabet=st.characters(blacklist_characters="\\{}", blacklist_categories=["Cs"]))
 BALANCED = st.recursive(
@@ -106,3 +106,29 @@ def test_without_an_answer_or_anything_before_it_there_is_no_border(completion: 
 def test_a_border_lies_within_the_text(text: str) -> None:
     start = answer_start(text)
     assert start is None or 0 < start < len(text)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "opening"),
+    [
+        (None, ""),
+        ("<think>\n", ""),
+        ("Let us see. ", ""),
+        (r"Answer: \boxed{", r"\boxed{"),
+        (r"We get $\boxed{\text{(", r"\boxed{\text{("),
+        (r"Not \boxed{}, so \boxed{", r"\boxed{"),
+        (r"It is \boxed{4}.", ""),
+        ("First this.\nThe answer is ", "The answer is "),
+        ("Final answer: $", "Final answer: $"),
+        ("The answer is 4, so", ""),
+    ],
+)
+def test_of_a_prefix_only_what_opens_an_answer_is_graded(prefix: str | None, opening: str) -> None:
+    assert opened_answer(prefix) == opening
+
+
+def test_an_answer_that_the_prefix_opened_is_cut_out_where_the_model_closed_it() -> None:
+    found = extract(opened_answer(r"So \boxed{") + r"\frac{1}{2}}, and that is all.")
+    assert (found.answer, found.boxed) == (r"\frac{1}{2}", True)
+    assert extract(opened_answer(r"So \boxed{") + "5 and no end").answer is None
+    assert extract(opened_answer("The answer is ") + "12.\n\nBecause it is so.").answer == "12"

@@ -404,6 +404,21 @@ def test_a_prompt_may_be_a_text_or_the_head_of_a_problems_file(start: Path, tmp_
     assert manifest["problem_ids"] == ["pool/0", "pool/1"]
 
 
+def test_a_first_try_without_chat_template_and_long_context_succeeds_with_notes(
+    start: Path, tmp_path: Path
+) -> None:
+    free = {"template": None, "chat": None, "max_tokens": None, "held_out": "none", "updates": 1}
+    (cell,) = train(start, tmp_path / "out", **free, prefix="So ").cells
+    notes = "\n".join(cell.notes)
+    assert "has no chat template, so toy is asked as plain text" in notes
+    assert "tokens at most, not 512: the context" in notes
+    assert "prompts are asked with prefix 'So '" in notes
+    with pytest.raises(RunMismatchError, match="another training"):
+        train(start, tmp_path / "out", **free, prefix="Thus ")
+    with pytest.raises(CheckpointError, match="this tokenizer has none"):
+        train(start, tmp_path / "chat", **free, chat_options={"enable_thinking": False})
+
+
 def test_a_file_of_several_problems_is_trained_on_whole(start: Path, tmp_path: Path) -> None:
     pool = tmp_path / "pool.jsonl"
     pool.write_text("".join(f'{{"id": "{n}", "statement": "{n}+{n}?"}}\n' for n in range(4)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,7 +104,7 @@ def test_held_out_problems_are_not_trained_on_and_a_benchmark_is_named_in_the_no
 ) -> None:
     checkpoint = resolve_checkpoint("lab", label="lab", home=tmp_path)
     encoder = open_encoder("transformers", checkpoint, options=EngineOptions())
-    found = load_training_set(plan("chain", limit=100), encoder, home=tmp_path)
+    found = load_training_set(plan("chain", limit=100), checkpoint, encoder, home=tmp_path)
     trained = {prompt.token_ids for prompt in found.prompts}
     assert len(found.held_out) == 20  # of 32 asked for: at most one in five
     assert len(trained) == 80
@@ -111,11 +112,32 @@ def test_held_out_problems_are_not_trained_on_and_a_benchmark_is_named_in_the_no
     assert "trained on the problems of chain" in found.notes[0]
 
 
+def test_what_nobody_typed_is_chosen_so_that_the_checkpoint_can_do_it_and_said(
+    tmp_path: Path,
+) -> None:
+    checkpoint = resolve_checkpoint("lab", label="lab", home=tmp_path)
+    encoder = open_encoder("transformers", checkpoint, options=EngineOptions())
+    problems = tmp_path / "mine.jsonl"
+    rows = [{"id": f"q{n}", "statement": f"{n}+1?", "answer": str(n + 1)} for n in range(6)]
+    problems.write_text("\n".join(map(json.dumps, rows)))
+    found = load_training_set(plan(str(problems), RLRecipe()), checkpoint, encoder, home=tmp_path)
+    no_chat, room_left = found.choices
+    assert "has no chat template, so mine is asked as plain text" in no_chat
+    assert f"have {found.max_tokens} tokens at most, not 2048" in room_left
+    assert set(found.choices) <= set(found.notes)
+    with pytest.raises(CheckpointError, match="none"):
+        load_training_set(
+            plan(str(problems), RLRecipe(chat=True)), checkpoint, encoder, home=tmp_path
+        )
+
+
 def test_a_prompt_without_room_for_its_answer_is_refused(tmp_path: Path) -> None:
     checkpoint = resolve_checkpoint("lab", label="lab", home=tmp_path)
     encoder = open_encoder("transformers", checkpoint, options=EngineOptions())
     with pytest.raises(PlanError, match="exceed the context"):
-        load_training_set(plan("chain", RLRecipe(max_tokens=1020)), encoder, home=tmp_path)
+        load_training_set(
+            plan("chain", RLRecipe(max_tokens=1020)), checkpoint, encoder, home=tmp_path
+        )
 
 
 def test_no_training_problem_of_the_lab_is_in_its_benchmark() -> None:
