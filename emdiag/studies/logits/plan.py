@@ -202,6 +202,12 @@ def logit_design(plan: LogitSkewPlan) -> LogitSkewDesign:
             "the published figure draws texts of its own, and --from-run draws nothing",
             hint="leave out one of the two",
         )
+    if plan.from_runs and plan.asking.line:
+        raise PlanError(
+            "prompts of a stored run are asked as it asked them",
+            found=plan.asking.line,
+            hint="leave out --chat-option, --system and --prefix, or --from-run",
+        )
     how = plan.drawing(member for arm in arms for member in arm.members)
     if plan.from_runs:  # nothing is drawn, so that no answer needs room
         how = msgspec.structs.replace(

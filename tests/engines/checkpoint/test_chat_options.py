@@ -31,7 +31,9 @@ QWEN3 = """{%- if messages[0].role == 'system' %}
         {{- '<|im_start|>user\\n' + message.content + '<|im_end|>\\n' }}
     {%- elif message.role == 'assistant' %}
         {%- set content = message.content %}
-        {%- if '</think>' in content %}{%- set content = content.split('</think>')[-1] %}{%- endif %}
+        {%- if '</think>' in content %}
+            {%- set content = content.split('</think>')[-1] %}
+        {%- endif %}
         {{- '<|im_start|>assistant\\n' + content + '<|im_end|>\\n' }}
     {%- endif %}
 {%- endfor %}

@@ -43,10 +43,10 @@ def lab(folder: Path, template: str) -> str:
     return str(folder)
 
 
-def score(checkpoint: str, folder: Path, **options: object) -> Run:
+def score(checkpoint: str, folder: Path, benchmark: str = "toy", **options: object) -> Run:
     """The run that an evaluation of three problems makes."""
     result = emdiag.evaluate(
-        checkpoint, "toy", store=folder / "out", home=folder / "home", limit=3, max_tokens=8,
+        checkpoint, benchmark, store=folder / "out", home=folder / "home", limit=3, max_tokens=8,
         grader_workers=1, engine="transformers", **options,
     )  # fmt: skip
     runs = {run.key: run for run in RunStore(folder / "out").runs()}
@@ -98,16 +98,16 @@ def test_a_system_message_takes_the_place_of_the_templates_and_a_prefix_ends_the
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"benchmarks": "chain", "system": "Be brief."}, "chain is asked as plain text"),
-        ({"benchmarks": "toy", "chat": False, "chat_options": ["a=1"]}, "asked as plain text"),
+        ({"benchmark": "chain", "system": "Be brief."}, "chain is asked as plain text"),
+        ({"chat": False, "chat_options": ["a=1"]}, "asked as plain text"),
     ],
 )
 def test_what_plain_text_has_no_place_for_is_refused(
     options: dict[str, object], message: str, tmp_path: Path
 ) -> None:
+    checkpoint = lab(tmp_path / "thinker", THINKS)
     with pytest.raises(PlanError, match=message) as caught:
-        plan = EvaluatePlan.of({"checkpoints": lab(tmp_path / "thinker", THINKS), **options})
-        expand(plan, open_session(tmp_path / "out", home=tmp_path / "home"))
+        score(checkpoint, tmp_path, **options)
     assert "--chat" in str(caught.value.hint)
 
 
