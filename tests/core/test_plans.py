@@ -156,7 +156,7 @@ def test_the_default_of_an_option_is_left_out() -> None:
     [
         ("temprature = 1", ["unknown options: temprature", "did you mean temperature?", "known"]),
         ('samples = "many"', ["samples has the wrong type", "'many'", "a whole number"]),
-        ("dtype = 8", ["dtype has the wrong type", "auto, float32, bfloat16 or float16"]),
+        ("dtype = 8", ["no number format 8", "auto, float32, bfloat16 or float16"]),
         ("temperature = -1", ["`temperature` must be 0 (greedy) or from 0.01 to 100, got -1"]),
         ("samples 3", ["not TOML", "line 2", "NAME = VALUE"]),
         ("stop = [1]", ["stop has the wrong type", "a list, each a text"]),
@@ -250,7 +250,7 @@ def test_an_argument_is_not_called_an_option() -> None:
     with pytest.raises(PlanError, match="argument  checkpoints") as wrong:
         EvaluatePlan.from_toml("checkpoints = [1]")
     with pytest.raises(PlanError, match=r"hint  argument \[LABEL=\]REF... of the command") as empty:
-        EvaluatePlan.from_toml("")
+        TemperatureSweepPlan.from_toml("")
     for caught in (wrong, empty):
         assert "--checkpoints" not in str(caught.value)
 
