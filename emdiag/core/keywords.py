@@ -131,7 +131,7 @@ class SeedScoresKeywords(
     updates: Literal["last", "all"]
 
 
-class DoctorKeywords(EngineKeywords, total=False):
+class DoctorKeywords(AskingKeywords, EngineKeywords, total=False):
     """Options of `emdiag doctor`."""
 
     benchmark: str | None

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from emdiag.core.option_groups import Sampling, Targets
+from emdiag.core.asking import Asking
+from emdiag.core.option_groups import Targets
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
 from emdiag.engines.options import EngineOptions
@@ -38,6 +39,7 @@ class DoctorPlan(Plan, frozen=True, kw_only=True):
         ),
     ] = None
     targets: Annotated[Targets, OptionGroup(without=("benchmarks", "limit"))] = Targets()
+    asking: Asking = Asking()
     engine: EngineOptions = EngineOptions()
 
     def evaluation(self, checkpoint: NamedRef) -> EvaluatePlan:
@@ -46,6 +48,6 @@ class DoctorPlan(Plan, frozen=True, kw_only=True):
         return EvaluatePlan(
             checkpoints=(checkpoint,),
             targets=msgspec.structs.replace(self.targets, benchmarks=benchmarks, limit=PROMPTS),
-            sampling=Sampling(),
+            asking=self.asking,
             engine=self.engine,
         )
