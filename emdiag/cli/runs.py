@@ -111,6 +111,8 @@ def show(
                 f"{count(session.tokens, 'token')} in {session.sampling_s:.1f} s on "
                 f"{session.device}{_file_facts(session)}; {shlex.join(session.command)}"
             )
+            for line in _fields(to_plain(session.adapter), "adapter") if session.adapter else ():
+                out.line(line)
 
 
 def _file_facts(session: Provenance) -> str:

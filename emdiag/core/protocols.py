@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar, runtime_checkable
 
+from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.grades import Gold, Judgement
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import (
@@ -71,6 +72,14 @@ class ScoringSampler(Sampler, Protocol):
     """A sampler that, while `scores` is a dict, keeps there what it makes of its tokens."""
 
     scores: TokenScores | None
+
+
+@runtime_checkable
+class FamilySampler(Protocol):
+    """What a `Sampler` has beside, if it holds a base and adapters and draws from one at a time."""
+
+    def serve(self, checkpoint: CheckpointRef) -> None:
+        """Draw from this one from now on; it is one of those that the sampler was opened for."""
 
 
 class TextLogits(Protocol[_Array_co]):

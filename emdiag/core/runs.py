@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from emdiag.core.asking import Asking
+from emdiag.core.checkpoints import AdapterRef
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 
@@ -89,6 +90,7 @@ class Provenance(Record, frozen=True, kw_only=True):
         started, finished: UTC, ISO 8601; `finished` is None while the session runs.
         sampling_s: Seconds spent sampling, without loading.
         problems_file: Of a user's own benchmark; None for one with a card.
+        adapter: Of the checkpoint, if it has one.
     """
 
     label: str
@@ -108,6 +110,7 @@ class Provenance(Record, frozen=True, kw_only=True):
     tokens: int = 0
     sampling_s: float = 0.0
     problems_file: ProblemsFile | None = None
+    adapter: AdapterRef | UnsetType = UNSET
 
 
 class GradingSpec(Record, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.protocols import PromptEncoder, Sampler, Text
 from emdiag.core.runs import EngineSpec
 from emdiag.core.sampling import SampleRequest
+from emdiag.engines.checkpoint.adapters import MERGE, read_config
 from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
@@ -39,6 +40,12 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
             or what quantised weights need is not.
     """
     if is_outside(name):
+        if checkpoint.adapter:
+            raise EngineRefusedError(
+                f"the engine {name} is given whole weights, and this is an adapter",
+                adapter=checkpoint.adapter.path,
+                hint=MERGE,
+            )
         return outside_name(name)
     is_table = not has_weights(checkpoint)
     if name not in ENGINE_NAMES:
@@ -52,8 +59,8 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
     if name == "auto":
         if is_table:
             return "scripted"
-        is_gguf = checkpoint.path.lower().endswith(".gguf")
-        name = "vllm" if not is_gguf and vllm_can_run(options) else "transformers"
+        is_lacking = checkpoint.path.lower().endswith(".gguf") or _is_dora(checkpoint)
+        name = "vllm" if not is_lacking and vllm_can_run(options) else "transformers"
     elif name == "vllm":
         _check_vllm(checkpoint)
     if name == "transformers" and checkpoint.quantization:
@@ -129,7 +136,11 @@ def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions
         return ByteEncoder()
     from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
-    return CheckpointEncoder(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    return CheckpointEncoder(
+        checkpoint.path,
+        tokenizer_path=checkpoint.tokenizer_path,
+        trust_remote_code=options.trust_remote_code,
+    )
 
 
 def check_lengths(
@@ -155,6 +166,11 @@ def check_lengths(
     refuse_crossing(config, requests, max_tokens=max_tokens)
 
 
+def shared_load(name: str, checkpoint: CheckpointRef) -> str:
+    """What is equal for checkpoints that are drawn from with weights loaded once."""
+    return checkpoint.path if name == "vllm" else checkpoint.digest
+
+
 def open_sampler(
     name: str,
     checkpoint: CheckpointRef,
@@ -162,11 +178,12 @@ def open_sampler(
     options: EngineOptions,
     longest_tokens: int,
     home: Path | None = None,
+    siblings: Sequence[CheckpointRef] = (),
 ) -> Sampler:
     """The engine that `choose_engine` named, with the weights loaded; close it after use.
 
     No prompt plus its `max_tokens` will be longer than `longest_tokens`. A home remembers what a
-    look at the model found.
+    look at the model found. With `siblings` of the same `shared_load` it is a `FamilySampler`.
 
     Raises:
         CheckpointError: The weights cannot be loaded.
@@ -192,7 +209,11 @@ def open_sampler(
 
             dtype = effective_dtype(name, options=options)
             return VllmSampler(
-                checkpoint, dtype=dtype, options=options, longest_tokens=longest_tokens
+                checkpoint,
+                dtype=dtype,
+                options=options,
+                longest_tokens=longest_tokens,
+                siblings=siblings,
             )
         case _ if is_outside(name):
             return open_outside(name, checkpoint, options=options)
@@ -219,12 +240,12 @@ def open_reader(
             checkpoint=checkpoint.path,
             hint="take a checkpoint with weights",
         )
+    from emdiag.engines.hf.adapters import load_checkpoint
     from emdiag.engines.hf.checked import examined
     from emdiag.engines.hf.logit_reader import ModelReader
-    from emdiag.engines.hf.model_loading import load_model
 
     dtype = effective_dtype("transformers", options=options)
-    model = load_model(checkpoint.path, dtype=dtype, options=options)
+    model = load_checkpoint(checkpoint, dtype=dtype, options=options)
     check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
     return ModelReader(model, threads=options.threads, check=check)
 
@@ -241,13 +262,13 @@ def open_sampler_and_reader(
     Raises:
         EmdiagError: As `open_reader`.
     """
+    from emdiag.engines.hf.adapters import load_checkpoint
     from emdiag.engines.hf.checked import examined
     from emdiag.engines.hf.logit_reader import ModelReader
-    from emdiag.engines.hf.model_loading import load_model
     from emdiag.engines.hf.sampler import TransformersSampler
 
     dtype = effective_dtype("transformers", options=options)
-    model = load_model(checkpoint.path, dtype=dtype, options=options)
+    model = load_checkpoint(checkpoint, dtype=dtype, options=options)
     check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
     sampler = TransformersSampler(model, encoder.tokenizer, options=options, check=check)
     return sampler, ModelReader(model, threads=options.threads, check=check)
@@ -306,9 +327,19 @@ def _check_vllm(checkpoint: CheckpointRef) -> None:
             checkpoint=checkpoint.path,
             hint="run it with --engine transformers",
         )
+    if _is_dora(checkpoint):
+        raise EngineRefusedError(
+            "vLLM does not have DoRA, which this adapter is",
+            adapter=checkpoint.folder,
+            hint=f"run it with --engine transformers, or {MERGE}",
+        )
     if strays := stray_weights(Path(checkpoint.path)):
         raise EngineRefusedError(
             "vLLM would read other safetensors files of this folder than transformers does",
             files=", ".join(map(str, strays[:3])),
             hint="move them out of the folder, or run it with --engine transformers",
         )
+
+
+def _is_dora(checkpoint: CheckpointRef) -> bool:
+    return bool(checkpoint.adapter) and read_config(Path(checkpoint.folder)).use_dora

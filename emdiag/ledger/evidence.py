@@ -317,7 +317,7 @@ def _manifests(results: Sequence[AnyResult], left_out: LeftOut) -> dict[str, Tra
     places: dict[str, str] = {}
     for result in results:
         if isinstance(result, EvaluateResult):
-            places |= {score.checkpoint.digest: score.checkpoint.path for score in result.scores}
+            places |= {score.checkpoint.digest: score.checkpoint.folder for score in result.scores}
         else:
             for arm in result.arms:
                 places |= dict(zip(arm.digests, arm.checkpoints, strict=True))

@@ -83,7 +83,7 @@ def training_leaks(
     """Checkpoints that were trained on problems of a benchmark that they are measured on."""
     notes, left_out = [], left_out or LeftOut()
     for checkpoint in checkpoints:
-        places = [Path(checkpoint.path)]
+        places = [Path(checkpoint.folder)]
         manifests = left_out.readable(places, lambda place: read_manifest(str(place)))
         manifest = next(manifests, None)
         trained_on = manifest.problem_ids if manifest else ()
@@ -154,7 +154,8 @@ def _by_label(checkpoints: Sequence[CheckpointRef]) -> dict[str, list[Checkpoint
 
 def _described(checkpoint: CheckpointRef) -> str:
     ref, revision = checkpoint.ref, checkpoint.revision
-    parts = [f"{ref}@{revision}" if revision is not None and "@" not in ref else ref]
+    is_unnamed = revision is not None and "@" not in ref and not checkpoint.adapter
+    parts = [f"{ref}@{revision}" if is_unnamed else ref]
     values = {
         "stage": checkpoint.stage,
         "recipe": checkpoint.recipe,

@@ -219,6 +219,7 @@ def checkpoint_of(column: SampledRun) -> CheckpointRef | None:
         digest=spec.checkpoint_digest,
         tokenizer_digest=spec.tokenizer_digest,
         revision=last.revision,
+        adapter=last.adapter,
         **_training_marks(last.ref),
     )
 

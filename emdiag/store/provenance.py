@@ -63,6 +63,7 @@ def start_session(
         },
         started=now(),
         problems_file=problems_file,
+        adapter=checkpoint.adapter,
     )
 
 

@@ -25,6 +25,7 @@ from emdiag.core.training import (
     UpdateRecord,
     next_stage,
 )
+from emdiag.engines.checkpoint.adapters import MERGE
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.store.files import held, read_record
 from emdiag.store.training_folder import (
@@ -130,6 +131,13 @@ def open_parent(ref: str, *, home: Path, trust_remote_code: bool, chat: bool) ->
             "trained: updates are smaller than the steps between packed numbers",
             checkpoint=parent.path,
             hint="start from the checkpoint as it was before it was quantised",
+        )
+    if parent.adapter:
+        raise CheckpointError(
+            "training starts from whole weights, and this is an adapter on top of a base",
+            adapter=parent.adapter.path,
+            base=parent.adapter.base,
+            hint=MERGE,
         )
     return parent
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from emdiag.core.sampling import FilledPrompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
@@ -61,6 +67,35 @@ def _save_tiny_llama(folder: Path, *, seed: int = 0, **changes: object) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def _save_adapter(
+    folder: Path, base: Path, *, seed: int = 0, scale: float = 0.2, **settings: Any
+) -> Path:
+    """Write a random LoRA adapter to a base, as peft does; a scale of 0 leaves it untrained."""
+    model = AutoModelForCausalLM.from_pretrained(base)
+    torch.manual_seed(seed)
+    modules = ["q_proj", "v_proj", "down_proj"]
+    usual = {"r": 4, "lora_alpha": 8, "target_modules": modules, "task_type": "CAUSAL_LM"}
+    adapted = get_peft_model(model, LoraConfig(**{**usual, **settings}))
+    with torch.no_grad():
+        for name, values in adapted.named_parameters():
+            if "lora_B" in name or "lora_embedding_A" in name:  # zeros, where training starts
+                values.copy_(torch.randn_like(values) * scale)
+    adapted.save_pretrained(folder, save_embedding_layers=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def save_adapter() -> Callable[..., Path]:
+    """Writes adapters: folder, base, seed, scale of what training moves, fields of LoraConfig."""
+    return _save_adapter
+
+
+@pytest.fixture(scope="session")
+def adapter_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter to the tiny model that changes what it says."""
+    return _save_adapter(tmp_path_factory.mktemp("adapter"), tiny_folder)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,6 +25,9 @@ _READ = (
     *("config.json", "generation_config.json", "emdiag.json", "adapter_config.json"),
     *("*.safetensors", "*.safetensors.index.json", *_TOKENIZER_FILES, "*.py"),
 )
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.*")
+_WHOLE_FILES = ("model*.safetensors", "pytorch_model*.bin")
+
 _MOST_LAYERS = 1000
 """More than this, and more than there are tensors, would be built for minutes before it fails."""
 
@@ -89,7 +92,7 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False) -> list[Path]
     """The safetensors files that hold the weights of a checkpoint folder.
 
     Raises:
-        CheckpointError: The folder is or holds an adapter, has pickled weights only, lacks its
+        CheckpointError: The folder holds an adapter too, has pickled weights only, lacks its
             configuration, tokenizer or a shard, holds a file that is none or cannot be read, or
             names code of others that is not trusted.
     """
@@ -98,7 +101,7 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False) -> list[Path]
         folder=folder,
         hint="mend names and permissions",
     ):
-        _refuse_odd_files(folder)
+        refuse_odd_files(folder)
         _refuse_adapter(folder)
         weights = weight_files(folder)
         _refuse_incomplete(folder)
@@ -112,6 +115,16 @@ def check_folder(folder: Path, *, trust_remote_code: bool = False) -> list[Path]
     return weights
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter and no whole weights."""
+    return bool(matching(folder, _ADAPTER_FILES)) and not matching(folder, _WHOLE_FILES)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a whole tokenizer."""
+    return bool(matching(folder, _TOKENIZERS))
+
+
 def tokenizer_files(folder: Path) -> list[Path]:
     """Every file of a checkpoint folder that turns text into token ids and back, by name."""
     return matching(folder, _TOKENIZER_FILES)
@@ -122,7 +135,7 @@ def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
-def _refuse_odd_files(folder: Path) -> None:
+def refuse_odd_files(folder: Path) -> None:
     """A pipe in a file's place would be waited for, a device never ends."""
     for path in sorted(folder.iterdir()):
         if path.is_file() or not any(fnmatch(path.name, pattern) for pattern in _READ):
@@ -138,10 +151,8 @@ def _refuse_odd_files(folder: Path) -> None:
 
 
 def _refuse_adapter(folder: Path) -> None:
-    adapters = matching(folder, ("adapter_config.json", "adapter_model.*"))
-    if not adapters:
-        return
-    if matching(folder, ("model*.safetensors",)):
+    adapters = matching(folder, _ADAPTER_FILES)
+    if adapters and matching(folder, _WHOLE_FILES):
         raise CheckpointError(
             "the folder holds whole weights and an adapter (LoRA), and which of them is meant "
             "cannot be seen",
@@ -149,11 +160,6 @@ def _refuse_adapter(folder: Path) -> None:
             hint="move the adapter to a folder of its own, or merge it: peft's "
             "merge_and_unload(), then save_pretrained(FOLDER)",
         )
-    raise CheckpointError(
-        "the folder holds an adapter (LoRA), not a whole checkpoint",
-        file=adapters[0],
-        hint="merge it first: peft's merge_and_unload(), then save_pretrained(FOLDER)",
-    )
 
 
 def _refuse_incomplete(folder: Path) -> None:
@@ -163,7 +169,7 @@ def _refuse_incomplete(folder: Path) -> None:
             folder=folder,
             hint="save the model with save_pretrained(FOLDER)",
         )
-    if not matching(folder, _TOKENIZERS):
+    if not has_tokenizer(folder):
         raise CheckpointError(
             "a checkpoint folder needs a tokenizer, and there is none",
             folder=folder,

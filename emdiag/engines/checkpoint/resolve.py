@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+import msgspec
 from msgspec import UNSET
 
-from emdiag.core.checkpoints import CheckpointRef, Stage
+from emdiag.core.checkpoints import AdapterRef, CheckpointRef, Stage
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
 from emdiag.core.paths import expanded
+from emdiag.engines.checkpoint.adapters import (
+    CONFIG,
+    MERGE,
+    WEIGHTS,
+    base_of,
+    check_adapter,
+    is_pair,
+    split_pair,
+)
 from emdiag.engines.checkpoint.border import read_json
 from emdiag.engines.checkpoint.chat_files import has_chat_template, template_in
 from emdiag.engines.checkpoint.fingerprints import file_sha256, weights_digest
-from emdiag.engines.checkpoint.folder import check_folder, tokenizer_files
+from emdiag.engines.checkpoint.folder import (
+    check_folder,
+    has_tokenizer,
+    is_adapter,
+    tokenizer_files,
+)
 from emdiag.engines.checkpoint.gguf_file import is_gguf, read_metadata
 from emdiag.engines.checkpoint.quantization import quantization_of
 from emdiag.engines.checkpoint.templates import failed_template, no_template, render_question
@@ -41,7 +59,7 @@ def resolve_checkpoint(
 
     Args:
         ref: Hub id, `id@revision`, folder, `.gguf` file, `.json` table of the scripted engine,
-            or `lab` for the shipped model.
+            `lab` for the shipped model, an adapter's folder or hub id, or `BASE+ADAPTER`.
         label: Short name for tables.
         home: Folder that remembers fingerprints; None remembers nothing.
         trust_remote_code: Fetch code shipped with the checkpoint, and count it as part of it.
@@ -51,55 +69,132 @@ def resolve_checkpoint(
     Raises:
         CheckpointError: Nothing is found under that name, or it holds weights that are not read.
     """
-    path, weights, revision = _place_of(ref, trust_remote_code=trust_remote_code, chat=chat)
+    place = _place_of(ref, trust_remote_code=trust_remote_code, chat=chat, home=home)
+    path, revision, adapter = place.path, place.revision, place.adapter
     if path.is_file():
-        value, resolved = file_sha256(path, home=home), str(path.resolve())
-        return CheckpointRef(
-            label=label, ref=ref, path=resolved, digest=value, tokenizer_digest=value
-        )
-    code = sorted(path.glob("*.py")) if trust_remote_code else []
-    return CheckpointRef(
+        tokenizer = value = file_sha256(path, home=home)
+    else:
+        code = sorted(path.glob("*.py")) if trust_remote_code else []
+        value = weights_digest(path / "config.json", [*place.weights, *code], home=home)
+        tokenizer = _tokenizer_digest(path)
+    if adapter is not None:
+        value = digest({"base": value, "adapter": adapter.digest})
+        tokenizer = _tokenizer_digest(Path(adapter.path)) if adapter.has_tokenizer else tokenizer
+    checkpoint = CheckpointRef(
         label=label,
         ref=ref,
         path=str(path.resolve()) if revision is None else str(path),
-        digest=weights_digest(path / "config.json", [*weights, *code], home=home),
-        tokenizer_digest=digest(
-            [[file.name, file_sha256(file, home=None)] for file in tokenizer_files(path)]
-        ),
+        digest=value,
+        tokenizer_digest=tokenizer,
         revision=revision,
-        quantization=quantization_of(path / "config.json") or UNSET,
-        **(origin_of(path) if revision is None else {}),
-        **_origin(path / "emdiag.json"),
+        quantization=UNSET if path.is_file() else quantization_of(path / "config.json") or UNSET,
+        adapter=UNSET if adapter is None else adapter,
     )
+    folder = Path(checkpoint.folder)
+    if folder.is_file():
+        return checkpoint
+    marks = origin_of(folder) if revision is None or adapter else {}
+    return msgspec.structs.replace(checkpoint, **marks, **_origin(folder / "emdiag.json"))
 
 
 def find_checkpoint(ref: str, *, trust_remote_code: bool = False) -> Path:
-    """The file or folder of a checkpoint, checked; its weights are not read.
+    """The file or folder of a checkpoint or an adapter, checked; its weights are not read.
 
     Raises:
         CheckpointError: As `resolve_checkpoint`.
     """
-    return _place_of(ref, trust_remote_code=trust_remote_code, chat=False)[0]
+    place = _place_of(ref, trust_remote_code=trust_remote_code, chat=False, home=None)
+    return place.path if place.adapter is None else Path(place.adapter.path)
 
 
-def _place_of(
-    ref: str, *, trust_remote_code: bool, chat: ChatWanted
-) -> tuple[Path, list[Path], str | None]:
-    """Its place, the files of its weights where it is a folder, and the revision of a snapshot."""
+def find_base(ref: str) -> Path:
+    """As `find_checkpoint`, and of an adapter its base, which has a configuration."""
+    return _place_of(ref, trust_remote_code=False, chat=False, home=None).path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """Where a checkpoint is.
+
+    Attributes:
+        weights: The files of its weights where it is a folder.
+        revision: Of a snapshot.
+    """
+
+    path: Path
+    weights: list[Path] = field(default_factory=list)
+    revision: str | None = None
+    adapter: AdapterRef | None = None
+
+
+def _place_of(ref: str, *, trust_remote_code: bool, chat: ChatWanted, home: Path | None) -> _Files:
+    """A checkpoint and, where there is one, the adapter on top of it."""
+    typed_base = None
+    if is_pair(ref):
+        typed_base, ref = split_pair(ref, may_be=HUB_ID)
     path = lab_weights() if ref == "lab" else expanded(ref)
-    if path.is_file():
-        _check_file(path, chat=chat)
-        return path, [], None
     revision = None
     if path.is_dir():
         path = locate(path)
-    else:
+    elif not path.is_file():
         path = _fetch(ref, trust_remote_code=trust_remote_code)
         revision = path.name
+    if typed_base is None and not (path.is_dir() and is_adapter(path)):
+        weights = _checked(path, trust_remote_code=trust_remote_code, chat=chat)
+        return _Files(path=path, weights=weights, revision=revision)
+    if not path.is_dir() or not is_adapter(path):
+        raise CheckpointError(
+            "what stands after + is no adapter",
+            found=path,
+            expected=f"a folder with {CONFIG} and {WEIGHTS}, and no whole weights",
+            hint="name a checkpoint of its own without BASE+",
+        )
+    base_ref = typed_base or base_of(path)
+    if has_tokenizer(path):
+        if chat is True and not has_chat_template(path):
+            raise no_template(str(path))
+        chat = False
+    with _naming_both(path, base_ref, is_typed=typed_base is not None):
+        base = _place_of(base_ref, trust_remote_code=trust_remote_code, chat=chat, home=home)
+    if base.adapter is not None:
+        raise CheckpointError(
+            "the base of the adapter is an adapter itself",
+            adapter=path,
+            base=base.adapter.path,
+            hint=f"{MERGE}, and name the result: BASE+{path}",
+        )
+    adapter = check_adapter(
+        path, base.path, ref=base_ref, trust_remote_code=trust_remote_code, home=home
+    )
+    return replace(base, adapter=adapter)
+
+
+@contextmanager
+def _naming_both(adapter: Path, base: str, *, is_typed: bool) -> Iterator[None]:
+    """An error of the base says whose base it is, and how another is named."""
+    try:
+        yield
+    except CheckpointError as error:
+        error.message = f"the base of the adapter cannot be used: {error.message}"
+        error.facts = {"adapter": str(adapter), "base": base, **error.facts}
+        if not is_typed:
+            error.hint = f"name a base that is on this machine: BASE+{adapter}"
+        raise
+
+
+def _checked(path: Path, *, trust_remote_code: bool, chat: ChatWanted) -> list[Path]:
+    """The files of the weights where the path is a folder."""
+    if path.is_file():
+        _check_file(path, chat=chat)
+        return []
     weights = check_folder(path, trust_remote_code=trust_remote_code)
     if chat is True and not has_chat_template(path):
         raise no_template(str(path))
-    return path, weights, revision
+    return weights
+
+
+def _tokenizer_digest(folder: Path) -> str:
+    return digest([[file.name, file_sha256(file, home=None)] for file in tokenizer_files(folder)])
 
 
 def check_reference(ref: str) -> None:
@@ -108,6 +203,10 @@ def check_reference(ref: str) -> None:
     Raises:
         CheckpointError: It is neither.
     """
+    if is_pair(ref):
+        for part in split_pair(ref, may_be=HUB_ID):
+            check_reference(part)
+        return
     path = lab_weights() if ref == "lab" else expanded(ref)
     if path.is_file() or path.is_dir():
         return

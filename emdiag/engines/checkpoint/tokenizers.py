@@ -22,6 +22,7 @@ from transformers.utils import logging as library
 
 from emdiag.core.errors import CheckpointError
 from emdiag.core.sampling import FilledPrompt, Prompt
+from emdiag.engines.checkpoint.adapters import refuse_other_tokens
 from emdiag.engines.checkpoint.border import checkpoint_errors, read_json
 from emdiag.engines.checkpoint.chats import render_chat, turn_end_token
 from emdiag.engines.checkpoint.folder import refuse_larger
@@ -42,10 +43,14 @@ _SAVE_AGAIN = "save model and tokenizer again with a current transformers"
 class CheckpointEncoder:
     """Reads prompts with the tokenizer of one checkpoint; a `PromptEncoder`."""
 
-    def __init__(self, path: str, *, trust_remote_code: bool = False) -> None:
+    def __init__(
+        self, path: str, *, tokenizer_path: str | None = None, trust_remote_code: bool = False
+    ) -> None:
         self._path = path
         self.config = open_config(path, trust_remote_code=trust_remote_code)
-        self.tokenizer = open_tokenizer(path, trust_remote_code=trust_remote_code)
+        self.tokenizer = open_tokenizer(
+            tokenizer_path or path, base=path, trust_remote_code=trust_remote_code
+        )
         with self._errors("the context of the configuration cannot be read"):
             self.max_context = max_context(self.config)
         self.notes: tuple[str, ...] = ()
@@ -110,12 +115,18 @@ def quiet_transformers() -> Iterator[None]:
             library.enable_progress_bar()  # type: ignore[no-untyped-call]  # as above
 
 
-def open_tokenizer(path: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint folder or `.gguf` file.
+def open_tokenizer(
+    path: str, *, base: str | None = None, trust_remote_code: bool = False
+) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint folder or `.gguf` file, or of an adapter to a `base`.
 
     Raises:
-        CheckpointError: It cannot be read.
+        CheckpointError: It cannot be read, or an adapter's has other tokens than that of the base.
     """
+    of_adapter: dict[str, PreTrainedConfig] = {}
+    if base is not None and base != path:
+        # It has no configuration, by which transformers chooses the class.
+        of_adapter = {"config": open_config(base, trust_remote_code=trust_remote_code)}
     with quiet_transformers():
         tokenizer: PreTrainedTokenizerBase = _opened(
             AutoTokenizer,
@@ -123,7 +134,11 @@ def open_tokenizer(path: str, *, trust_remote_code: bool = False) -> PreTrainedT
             trust_remote_code=trust_remote_code,
             what="tokenizer",
             file="tokenizer.json",
+            **of_adapter,
         )
+    if base is not None and of_adapter:
+        known = open_tokenizer(base, trust_remote_code=trust_remote_code)
+        refuse_other_tokens(tokenizer, known, path)
     if is_gguf(path):
         # The library reads neither, and a text without its first token is another text.
         begin, end = adds_tokens(read_metadata(Path(path)))
@@ -335,7 +350,9 @@ def _characters(text: str) -> Counter[str]:
     return Counter(kept)
 
 
-def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str, file: str) -> Any:
+def _opened(
+    loader: Any, path: str, *, trust_remote_code: bool, what: str, file: str, **options: object
+) -> Any:
     at_fault = Path(path) / file
     named = path
     if at_fault.is_file():
@@ -346,7 +363,11 @@ def _opened(loader: Any, path: str, *, trust_remote_code: bool, what: str, file:
     ):
         try:
             return loader.from_pretrained(
-                folder, trust_remote_code=trust_remote_code, local_files_only=True, **gguf
+                folder,
+                trust_remote_code=trust_remote_code,
+                local_files_only=True,
+                **gguf,
+                **options,
             )
         except Exception:
             if at_fault.is_file():

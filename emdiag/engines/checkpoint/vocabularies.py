@@ -75,14 +75,20 @@ def shared_vocabulary(
         for checkpoint in checkpoints
     }
     size = min(sizes.values())
-    tokenizer = open_tokenizer(first.path, trust_remote_code=trust_remote_code)
+    tokenizer = open_tokenizer(
+        first.tokenizer_path, base=first.path, trust_remote_code=trust_remote_code
+    )
     known = _tokens(tokenizer)
     notes, digests = [], {first.tokenizer_digest}
     for other in checkpoints[1:]:
         if other.tokenizer_digest in digests:
             continue
         digests.add(other.tokenizer_digest)
-        tokens = _tokens(open_tokenizer(other.path, trust_remote_code=trust_remote_code))
+        tokens = _tokens(
+            open_tokenizer(
+                other.tokenizer_path, base=other.path, trust_remote_code=trust_remote_code
+            )
+        )
         _refuse_other_meanings(first.label, known, other.label, tokens)
         if extra := tokens.keys() ^ known.keys():
             notes.append(
@@ -113,7 +119,7 @@ def check_same_tokens(shared: SharedVocabulary, writer: CheckpointRef) -> None:
         CheckpointError: As `shared_vocabulary`, or it knows tokens that the readers do not have.
     """
     known = _tokens(shared.tokenizer)
-    written = _tokens(open_tokenizer(writer.path))
+    written = _tokens(open_tokenizer(writer.tokenizer_path, base=writer.path))
     _refuse_other_meanings("the checkpoints", known, writer.label, written)
     if unknown := written.keys() - known.keys():
         raise CheckpointError(

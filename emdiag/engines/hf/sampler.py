@@ -20,12 +20,13 @@ from emdiag.core.errors import EngineError
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import Completion, SampleRequest, SamplingParams, TokenScores
 from emdiag.engines.checkpoint.tokenizers import decode, max_context, open_tokenizer
+from emdiag.engines.hf.adapters import load_checkpoint
 from emdiag.engines.hf.checked import examined
 from emdiag.engines.hf.decoding import TokenChooser
 from emdiag.engines.hf.generated import open_batch
 from emdiag.engines.hf.load_check import LoadCheck
 from emdiag.engines.hf.memory import is_out_of_memory, rows_that_fit
-from emdiag.engines.hf.model_loading import limit_threads, load_model
+from emdiag.engines.hf.model_loading import limit_threads
 from emdiag.engines.hf.rotary import refuse_crossing, reset_rotary, rotary_switch
 from emdiag.engines.hf.rows import Batch, BatchRow, RowWriter, Way
 from emdiag.engines.options import EngineOptions
@@ -51,8 +52,11 @@ def load_sampler(
         EngineMissingError: The device is not there.
         EngineRefusedError: The model is not causal, or cannot be run.
     """
-    model = load_model(checkpoint.path, dtype=dtype, options=options)
-    tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=options.trust_remote_code)
+    trust = options.trust_remote_code
+    model = load_checkpoint(checkpoint, dtype=dtype, options=options)
+    tokenizer = open_tokenizer(
+        checkpoint.tokenizer_path, base=checkpoint.path, trust_remote_code=trust
+    )
     check = examined(model, threads=options.threads, checkpoint=checkpoint, home=home)
     return TransformersSampler(model, tokenizer, options=options, check=check)
 

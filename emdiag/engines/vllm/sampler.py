@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import transformers
@@ -60,11 +61,10 @@ class VllmSampler:
         dtype: str,
         options: EngineOptions,
         longest_tokens: int,
+        siblings: Sequence[CheckpointRef] = (),
     ) -> None:
         self._environment = prepare_environment()
         trust = options.trust_remote_code
-        tokenizer = open_tokenizer(checkpoint.path, trust_remote_code=trust)
-        self._decode = partial(decode, tokenizer, skip_special_tokens=True)
         limit = max_context(open_config(checkpoint.path, trust_remote_code=trust))
         self._max_model_len = options.max_model_len or longest_tokens
         if limit is not None and self._max_model_len > limit:
@@ -74,12 +74,24 @@ class VllmSampler:
                 hint="lower --max-tokens",
             )
         self._dtype = dtype
+        self._trust = trust
         self._drawn = 0
         self.scores: TokenScores | None = None
+        self._adapters = [of.adapter for of in (checkpoint, *siblings) if of.adapter]
         before = set(multiprocessing.active_children())
         self._llm = self._load(checkpoint.path, options)
         started = set(multiprocessing.active_children()) - before
         self._watchdog = Watchdog(child.pid for child in started if child.pid is not None)
+        self.serve(checkpoint)
+
+    def serve(self, checkpoint: CheckpointRef) -> None:
+        """Draw from the base, or with one of the adapters that it was opened for."""
+        tokenizer = open_tokenizer(
+            checkpoint.tokenizer_path, base=checkpoint.path, trust_remote_code=self._trust
+        )
+        self._decode = partial(decode, tokenizer, skip_special_tokens=True)
+        self._adapter = checkpoint.adapter
+        self._lora: dict[str, Any] = {}  # until it is proved to act
 
     @property
     def info(self) -> EngineInfo:
@@ -104,6 +116,7 @@ class VllmSampler:
                 "chunked_prefill": str(config.scheduler_config.enable_chunked_prefill).lower(),
                 "prefix_caching": str(config.cache_config.enable_prefix_caching).lower(),
                 "generation_config": str(config.model_config.generation_config),
+                **self._lora_settings(),
                 **self._environment,
             },
             deterministic=False,
@@ -121,13 +134,14 @@ class VllmSampler:
         engine = self._llm.llm_engine
         pending: dict[str, SampleRequest] = {}
         try:
+            self._apply(requests)
             for request in requests:
                 self._drawn += 1
                 prompt = token_prompt(inputs, request.token_ids)
                 wanted = vllm_params(request, params)
                 if self.scores is not None:
                     wanted.logprobs = 2  # the likeliest two, and the one drawn, of raw logits
-                engine.add_request(str(self._drawn), prompt, wanted)
+                engine.add_request(str(self._drawn), prompt, wanted, **self._lora)
                 pending[str(self._drawn)] = request
             while pending:
                 for output in engine.step():
@@ -161,10 +175,29 @@ class VllmSampler:
         del self._llm
         gc.collect()
 
+    def _lora_settings(self) -> dict[str, str]:
+        """That adapters can act, also where the base alone is drawn from."""
+        config = self._llm.llm_engine.vllm_config.lora_config if self._adapters else None
+        return {} if config is None else {"max_lora_rank": str(config.max_lora_rank)}
+
+    def _apply(self, requests: Sequence[SampleRequest]) -> None:
+        """Load the adapter that is served, if there is one, and see that it changes something."""
+        if requests and self._adapter and not self._lora:
+            from emdiag.engines.vllm.adapters import lora_request, require_effect
+
+            engine, number = self._llm.llm_engine, self._adapters.index(self._adapter) + 1
+            lora = lora_request(engine, self._adapter, number)
+            require_effect(engine, lora, [request.token_ids for request in requests])
+            self._lora = lora
+
     def _load(self, path: str, options: EngineOptions) -> vllm.LLM:
-        optional: dict[str, int] = (
+        optional: dict[str, Any] = (
             {} if options.batch_size is None else {"max_num_seqs": options.batch_size}
         )
+        if self._adapters:
+            from emdiag.engines.vllm.adapters import lora_options
+
+            optional |= lora_options(self._adapters)
         if current_platform.is_cpu():
             optional |= {
                 "kv_cache_memory_bytes": CPU_KV_CACHE_BYTES,

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import naming
-from emdiag.core.protocols import Sampler
+from emdiag.core.protocols import FamilySampler, Sampler
 from emdiag.core.results import remark
 from emdiag.core.sampling import SampleRequest
-from emdiag.engines.open import check_lengths, open_sampler
+from emdiag.engines.open import check_lengths, open_sampler, shared_load
 from emdiag.engines.requests import one_for_each
+from emdiag.findings.numbers import listed
 from emdiag.findings.remarks import words_of
 from emdiag.store.provenance import start_session, working
 from emdiag.store.session import Session
@@ -20,7 +21,7 @@ from emdiag.studies.evaluate.task import EvalTask
 
 
 def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Session) -> None:
-    """Draw the missing samples of one checkpoint; its weights are loaded once, if at all.
+    """Draw the missing samples; weights are loaded once for those that can share them, if at all.
 
     Runs are held before weights are loaded: a second process is refused at once.
 
@@ -28,10 +29,22 @@ def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
         RunLockedError: Another process draws one of the runs.
         EngineError: A sample cannot be drawn; those drawn before are kept.
     """
+    families: dict[tuple[str, str], list[EvalTask]] = {}
+    for reading in readings:
+        engine = reading.run.spec.engine.name
+        families.setdefault((engine, shared_load(engine, reading.checkpoint)), []).append(reading)
+    for family in families.values():
+        _draw_family(family, plan, session)
+
+
+def _draw_family(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Session) -> None:
+    """Draw the missing samples of checkpoints whose weights are loaded once."""
     with ExitStack() as held:
-        work = []
+        work, begun = [], set()
         for reading in readings:
-            if reading.missing():
+            # Equal weights under two labels have one run.
+            if reading.run.path not in begun and reading.missing():
+                begun.add(reading.run.path)
                 held.enter_context(reading.run.writing())
                 work.append((reading, reading.missing()))  # again, now that nobody else draws
         longest = [
@@ -41,7 +54,6 @@ def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
         ]
         if not longest:
             return
-        first = readings[0]
         for reading, requests in work:
             with naming(reading.checkpoint.label):
                 check_lengths(
@@ -51,17 +63,22 @@ def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
                     max_tokens=reading.run.spec.sampling.max_tokens,
                     options=plan.engine,
                 )
-        with session.progress.stage(f"loading {first.checkpoint.label}", total=1) as stage:
+        checkpoints = {reading.checkpoint.label: reading.checkpoint for reading, _ in work}
+        first, *siblings = checkpoints.values()
+        with session.progress.stage(f"loading {listed(list(checkpoints))}", total=1) as stage:
             sampler = open_sampler(
-                first.run.spec.engine.name,
-                first.checkpoint,
+                work[0][0].run.spec.engine.name,
+                first,
                 options=plan.engine,
                 longest_tokens=max(longest),
                 home=session.home,
+                siblings=siblings,
             )
             stage.advance()
         try:
             for reading, requests in work:
+                if isinstance(sampler, FamilySampler):
+                    sampler.serve(reading.checkpoint)
                 _draw_reading(reading, requests, sampler, session)
         finally:
             sampler.close()

@@ -19,8 +19,8 @@ from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.outside_metrics import MetricFunction, load_metrics, name_of
 from emdiag.studies.evaluate.plan import EvaluatePlan, distinct
 from emdiag.studies.evaluate.score import score_reading
-from emdiag.studies.evaluate.steps import find_steps
-from emdiag.studies.evaluate.task import expand, note_limit
+from emdiag.studies.evaluate.steps import StepArm, find_steps
+from emdiag.studies.evaluate.task import EvalTask, expand, note_limit
 
 
 @spelled_out(EvaluatePlan)
@@ -67,14 +67,7 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     whole = msgspec.structs.replace(plan, checkpoints=distinct((*plan.checkpoints, *members)))
     readings = expand(whole, session)
     note_limit(readings, plan.targets.limit, session.progress)
-    for named in whole.checkpoints:
-        of_checkpoint = [reading for reading in readings if reading.checkpoint.label == named.label]
-        try:
-            draw_missing(of_checkpoint, plan, session)
-        except CheckpointError as error:
-            if not any(arm.leave_out(named.label, error, session.progress) for arm in arms):
-                raise
-            readings = [reading for reading in readings if reading not in of_checkpoint]
+    readings = _draw(readings, plan, session, arms=arms)
     for arm in arms:
         readings = arm.measured(readings)
     scores = []
@@ -85,3 +78,22 @@ def run_evaluate(plan: EvaluatePlan, session: Session) -> EvaluateResult:
     result = EvaluateResult(scores=tuple(scores), store=str(session.store.root))
     session.store.save(result)
     return result
+
+
+def _draw(
+    readings: list[EvalTask], plan: EvaluatePlan, session: Session, *, arms: Sequence[StepArm]
+) -> list[EvalTask]:
+    """Draw what is missing, and leave steps out that cannot be; the readings that are left."""
+    try:
+        draw_missing(readings, plan, session)
+    except CheckpointError as error:
+        labels = list(dict.fromkeys(reading.checkpoint.label for reading in readings))
+        if not arms:
+            raise
+        if len(labels) > 1:  # which of them it is shows where each is drawn from alone
+            parts = [[r for r in readings if r.checkpoint.label == label] for label in labels]
+            return [r for part in parts for r in _draw(part, plan, session, arms=arms)]
+        if not any(arm.leave_out(labels[0], error, session.progress) for arm in arms):
+            raise
+        return []
+    return readings

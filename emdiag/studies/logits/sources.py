@@ -59,10 +59,13 @@ def collect(
         return _from_runs(design, session)
     notes: list[Remark] = []
     shared: dict[str, TextSet] = {}
+    # Together, so that weights can be shared.
+    writers = [arm.label for arm in design.arms if plan.texts is None or arm.label in plan.texts]
+    wanted = readings if plan.continuation != "shared" else writers
+    draw_missing([readings[name] for name in wanted], design.how, session)
     if plan.continuation != "own":
-        for arm in design.arms:
-            if plan.texts is None or arm.label in plan.texts:
-                shared[arm.label] = _drawn(readings[arm.label], arm.label, design.how, session)
+        for label in writers:
+            shared[label] = _drawn(readings[label], label, design.how, session)
         reference = _reference(design, readings[design.base.label], vocabulary, session)
         if reference is not None:
             shared[REFERENCE] = reference

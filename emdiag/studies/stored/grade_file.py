@@ -22,7 +22,7 @@ from emdiag.core.problems import AnswerType
 from emdiag.core.reading import InputFile, parse_as_written, reason_of
 from emdiag.core.records import Record
 from emdiag.core.results import Remark, as_given, remark
-from emdiag.engines.checkpoint.resolve import find_checkpoint
+from emdiag.engines.checkpoint.resolve import find_base
 from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.grading.pool.pool import GraderPool
 
@@ -103,7 +103,7 @@ def origin_of(*, template: str | None, tokenizer: str | None) -> Origin:
         return Origin(question_mark=mark)
     from emdiag.engines.checkpoint.tokenizers import tokens_of
 
-    tokens, turn_ends = tokens_of(str(find_checkpoint(tokenizer).resolve()))
+    tokens, turn_ends = tokens_of(str(find_base(tokenizer).resolve()))
     return Origin(question_mark=mark, tokens=tokens, turn_ends=turn_ends)
 
 

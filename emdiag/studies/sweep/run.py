@@ -121,11 +121,17 @@ class _SweepStudy:
         self._cooled: dict[tuple[str, float], MeasuredPoint] = {}
 
     def measure_arms(self) -> None:
-        """Every arm under every setting; weights of each checkpoint are loaded once."""
+        """Every arm under every setting; all is drawn first, so that weights can be shared."""
         places = [(name, setting) for name in self._benchmarks for setting in self._design.settings]
-        for arm in self._design.arms:
-            labels = [member.label for member in arm.members]
-            members = [self._measure(label, places) for label in labels]
+        members_of = {arm: [member.label for member in arm.members] for arm in self._design.arms}
+        readings = {
+            label: {place: self._at(label, *place) for place in places}
+            for labels in members_of.values()
+            for label in labels
+        }
+        self._draw(reading for of_label in readings.values() for reading in of_label.values())
+        for arm, labels in members_of.items():
+            members = [self._measure(readings[label]) for label in labels]
             for benchmark, setting in places:
                 self._found[arm.label, benchmark, setting] = measure_point(
                     arm.label, setting, [runs[benchmark, setting] for runs in members]
@@ -177,12 +183,13 @@ class _SweepStudy:
             store=str(self._session.store.root),
         )
 
+    def _draw(self, readings: Iterable[EvalTask]) -> None:
+        draw_missing(list(readings), self._design.how, self._session)
+
     def _measure(
-        self, label: str, places: Iterable[tuple[str, SweepSetting]]
+        self, readings: Mapping[tuple[str, SweepSetting], EvalTask]
     ) -> dict[tuple[str, SweepSetting], SweepRun]:
-        """One checkpoint at these places, drawn, graded and read."""
-        readings = {place: self._at(label, *place) for place in places}
-        draw_missing(list(readings.values()), self._design.how, self._session)
+        """One checkpoint at these places, drawn by now, graded and read."""
         options, progress = self._design.how.engine, self._session.progress
         if self._design.plan.entropy:
             read_missing_entropies(list(readings.values()), options=options, session=self._session)
@@ -241,7 +248,9 @@ class _SweepStudy:
             for name, temperatures in wanted.items()
             for temperature in temperatures
         ]
-        members = self._measure(base, places)
+        readings = {place: self._at(base, *place) for place in places}
+        self._draw(readings.values())
+        members = self._measure(readings)
         points: dict[str, dict[float, MeasuredPoint]] = {}
         for (name, setting), member in members.items():
             point = measure_point(base, setting, [member], is_control=True)

@@ -96,13 +96,6 @@ def test_pickled_weights_beside_safetensors_are_left_alone(folder: Path) -> None
     assert digest(folder) == before
 
 
-def test_an_adapter_is_told_from_a_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "adapter_config.json").write_text("{}")
-    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="merge_and_unload"):
-        resolve_checkpoint(str(tmp_path), label="x")
-
-
 @pytest.mark.parametrize(
     ("missing", "finding"),
     [("config.json", "needs config.json"), ("tokenizer.json", "needs a tokenizer")],

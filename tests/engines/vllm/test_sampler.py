@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pytest
 
-from emdiag.core.errors import EngineError, EngineRefusedError
+from emdiag.core.errors import CheckpointError, EngineError, EngineRefusedError
 from emdiag.core.sampling import SampleRequest, SamplingParams
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.engines.open import open_sampler
@@ -20,7 +21,6 @@ from emdiag.engines.vllm.environment import DEFAULTS, prepare_environment, stdou
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from emdiag.core.checkpoints import CheckpointRef
 
@@ -34,6 +34,8 @@ class StandInEngine:
     def __init__(self, arguments: dict[str, Any]) -> None:
         self.waiting: list[tuple[str, Any, Any]] = []
         self.aborted: list[str] = []
+        self.loras: list[tuple[str, Any]] = []
+        self.lora_acts, self.lora_failure = True, None
         self.steps = 0
         self.reason = "stop"
         self.engine_core = SimpleNamespace(shutdown=SEEN.update)
@@ -43,6 +45,7 @@ class StandInEngine:
                 max_model_len=arguments["max_model_len"],
                 generation_config=arguments["generation_config"],
             ),
+            lora_config=SimpleNamespace(max_lora_rank=arguments.get("max_lora_rank")),
             scheduler_config=SimpleNamespace(
                 max_num_seqs=arguments.get("max_num_seqs", 256),
                 enable_chunked_prefill=arguments.get("enable_chunked_prefill", True),
@@ -55,15 +58,31 @@ class StandInEngine:
             ),
         )
 
-    def add_request(self, request_id: str, prompt: Any, params: Any) -> None:
+    def add_request(
+        self, request_id: str, prompt: Any, params: Any, lora_request: Any = None
+    ) -> None:
         self.waiting.append((request_id, prompt, params))
+        self.loras.append((request_id, lora_request and lora_request.lora_path))
+
+    def has_unfinished_requests(self) -> bool:
+        return bool(self.waiting)
+
+    def add_lora(self, request: Any) -> bool:
+        if self.lora_failure is not None:
+            raise self.lora_failure
+        return True
 
     def step(self) -> list[Any]:
         self.steps += 1
         if self.steps % 2:
             return []
         request_id, _, _ = self.waiting.pop()
-        output = SimpleNamespace(token_ids=[104, 105, ENDS[0]], finish_reason=self.reason)
+        acts = self.lora_acts and self.loras[-1][1] is not None
+        output = SimpleNamespace(
+            token_ids=[104, 105, ENDS[0]],
+            finish_reason=self.reason,
+            logprobs=[{104: SimpleNamespace(logprob=-0.5 - acts)}],
+        )
         return [SimpleNamespace(request_id=request_id, finished=True, outputs=[output])]
 
     def abort_request(self, request_ids: list[str]) -> None:
@@ -96,11 +115,19 @@ def leaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def tokens(ids: list[int]) -> dict[str, Any]:
         return {"type": "token", "prompt_token_ids": ids}
 
+    def lora_request(name: str, number: int, path: str) -> SimpleNamespace:
+        return SimpleNamespace(lora_name=name, lora_int_id=number, lora_path=path)
+
     parts: dict[str, dict[str, Any]] = {
         "vllm": {"LLM": StandInLLM, "SamplingParams": StandInParams, "__version__": "0"},
         "vllm.inputs": {"tokens_input": tokens},
         "vllm.platforms": {"current_platform": SimpleNamespace(is_cpu=lambda: True)},
         "vllm.sampling_params": {"RequestOutputKind": SimpleNamespace(FINAL_ONLY="final")},
+        "vllm.config": {},
+        "vllm.config.lora": {"MaxLoRARanks": Literal[1, 8, 16]},
+        "vllm.lora": {},
+        "vllm.lora.peft_helper": {"PEFTHelper": SimpleNamespace(__dataclass_fields__={"r": 0})},
+        "vllm.lora.request": {"LoRARequest": lora_request},
         "vllm.v1": {},
         "vllm.v1.engine": {},
         "vllm.v1.engine.exceptions": {
@@ -114,6 +141,7 @@ def leaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setitem(sys.modules, name, module)
     sys.modules["vllm"].inputs = sys.modules["vllm.inputs"]  # type: ignore[attr-defined]
     monkeypatch.delitem(sys.modules, "emdiag.engines.vllm.sampler", raising=False)
+    monkeypatch.delitem(sys.modules, "emdiag.engines.vllm.adapters", raising=False)
     for name in DEFAULTS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(StandInLLM, "failure", None)
@@ -124,6 +152,7 @@ def leaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for opened in SEEN.pop("opened", []):
         opened._watchdog.dismiss()
     sys.modules.pop("emdiag.engines.vllm.sampler", None)
+    sys.modules.pop("emdiag.engines.vllm.adapters", None)
 
 
 def requests(count: int) -> list[SampleRequest]:
@@ -276,6 +305,77 @@ def test_effective_values_are_stored_and_close_stops_the_process(
     assert SEEN["timeout"] > 0
 
 
+def open_family(leaf: Any, base: CheckpointRef, *adapters: CheckpointRef) -> Any:
+    sampler = leaf.VllmSampler(
+        base,
+        dtype="bfloat16",
+        options=EngineOptions(),
+        longest_tokens=40,
+        siblings=adapters,
+    )
+    SEEN.setdefault("opened", []).append(sampler)
+    return sampler
+
+
+def test_a_base_and_its_adapters_share_one_engine(
+    leaf: Any, tiny: CheckpointRef, adapter_folder: Path
+) -> None:
+    adapter = resolve_checkpoint(str(adapter_folder), label="a")
+    sampler = open_family(leaf, tiny, adapter, adapter)
+    said = {name: value for name, value in SEEN["arguments"].items() if "lora" in name}
+    assert said == {"enable_lora": True, "max_lora_rank": 8, "max_loras": 1, "max_cpu_loras": 2}
+    engine = sampler._llm.llm_engine
+    list(sampler.sample(requests(1), params=PARAMS))
+    assert [path for _, path in engine.loras] == [None]
+    sampler.serve(adapter)
+    list(sampler.sample(requests(2), params=PARAMS))
+    path = str(adapter_folder)
+    # The first token of one prompt, without and with it, then both samples.
+    assert [path for _, path in engine.loras[1:]] == [None, path, path, path]
+    list(sampler.sample(requests(1), params=PARAMS))
+    assert len(engine.loras) == 6
+    sampler.serve(tiny)
+    list(sampler.sample(requests(1), params=PARAMS))
+    assert engine.loras[-1][1] is None
+    assert sampler.info.settings["max_lora_rank"] == "8"
+
+
+def test_an_adapter_that_vllm_does_not_apply_or_load_is_an_error(
+    leaf: Any, tiny: CheckpointRef, adapter_folder: Path
+) -> None:
+    adapter = resolve_checkpoint(str(adapter_folder), label="a")
+    sampler = open_family(leaf, tiny, adapter)
+    engine = sampler._llm.llm_engine
+    engine.lora_acts = False
+    sampler.serve(adapter)
+    with pytest.raises(CheckpointError, match="not applied by the engine"):
+        list(sampler.sample(requests(2), params=PARAMS))
+    assert not engine.waiting
+    engine.lora_failure = RuntimeError("no room")
+    with pytest.raises(EngineError, match="vLLM cannot load the adapter: no room"):
+        list(sampler.sample(requests(2), params=PARAMS))
+
+
+@pytest.mark.parametrize(
+    ("settings", "finding"),
+    [
+        ({"r": 32}, "rank 32, and vLLM takes 16 at most"),
+        ({"rank_pattern": {"q_proj": 2}}, "does not know rank_pattern"),
+    ],
+)
+def test_an_adapter_that_this_vllm_would_read_otherwise_is_refused(
+    leaf: Any,
+    tiny: CheckpointRef,
+    tmp_path: Path,
+    save_adapter: Any,
+    settings: dict[str, Any],
+    finding: str,
+) -> None:
+    folder = save_adapter(tmp_path / "a", Path(tiny.path), **settings)
+    with pytest.raises(EngineRefusedError, match=finding):
+        open_family(leaf, tiny, resolve_checkpoint(str(folder), label="a"))
+
+
 def test_the_users_environment_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DEFAULTS:
         monkeypatch.delenv(name, raising=False)
@@ -372,3 +472,39 @@ def test_scores_come_from_the_log_probabilities_that_vllm_gives(
         (-3.0, 0.75),
         (-0.25, 1.75),
     ]
+
+
+@pytest.mark.vllm
+@pytest.mark.filterwarnings("default")  # as above
+def test_vllm_itself_applies_adapters_to_one_load(
+    save_tiny_llama: Any, save_adapter: Any, tmp_path: Path, ask: Any
+) -> None:
+    """A base and two adapters, each with the tokens that transformers gives it in float32."""
+    pytest.importorskip("vllm")
+    folder = save_tiny_llama(tmp_path / "m", hidden_size=64, num_attention_heads=2)
+    adapters = [save_adapter(tmp_path / name, folder, seed=n) for n, name in enumerate("ab")]
+    family = [resolve_checkpoint(str(path), label=path.name) for path in (folder, *adapters)]
+    options = EngineOptions(dtype="float32", device="cpu")
+    asked = ask("a", "Compute 3+4.", "hello there, a rather long prompt", "Why?")
+    greedy = SamplingParams(temperature=0, max_tokens=12)
+
+    def draw(sampler: Any) -> list[tuple[int, ...]]:
+        texts = {text.problem_id: text.token_ids for text in sampler.sample(asked, params=greedy)}
+        return [texts[request.problem_id] for request in asked]
+
+    sampler: Any = open_sampler(
+        "vllm", family[0], options=options, longest_tokens=50, siblings=family[1:]
+    )
+    texts = []
+    try:
+        for checkpoint in family:
+            sampler.serve(checkpoint)
+            texts.append(draw(sampler))
+            plain = open_sampler("transformers", checkpoint, options=options, longest_tokens=50)
+            expected = draw(plain)
+            plain.close()
+            equal = sum(text == other for text, other in zip(texts[-1], expected, strict=True))
+            assert equal >= len(expected) - 1  # kernels differ in the last bits
+    finally:
+        sampler.close()
+    assert texts[0] != texts[1] != texts[2] != texts[0]
