@@ -13,7 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emdiag.core.errors import CheckpointError
-from emdiag.engines.checkpoint.resolve import check_reference, find_checkpoint, resolve_checkpoint
+from emdiag.engines.checkpoint.resolve import (
+    check_reference,
+    find_base,
+    find_checkpoint,
+    resolve_checkpoint,
+)
 from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
 if TYPE_CHECKING:
@@ -58,7 +63,8 @@ def test_an_adapter_stands_on_the_base_it_names(adapter: Path, tiny: CheckpointR
     assert found.adapter
     assert (found.adapter.path, found.adapter.base) == (str(adapter), tiny.path)
     assert (found.adapter.rank, found.folder) == (4, str(adapter))
-    assert find_checkpoint(str(adapter)) == Path(tiny.path)
+    assert find_checkpoint(str(adapter)) == adapter
+    assert find_base(str(adapter)) == Path(tiny.path)
 
 
 def test_base_and_adapter_can_be_named_together(
