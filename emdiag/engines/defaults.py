@@ -58,7 +58,7 @@ def chosen_chat(
     """
     chosen = by_template if chat is None else chat
     if chosen and may_be_plain(asking, chat=chat, template=template):
-        without = tuple(c.label for c in checkpoints if not has_chat_template(c.path))
+        without = tuple(c.label for c in checkpoints if not has_chat_template(c.tokenizer_path))
         if without:
             note = remark(
                 "no-chat-template",
