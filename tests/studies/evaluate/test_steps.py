@@ -18,7 +18,7 @@ from emdiag.core.results import EvaluateResult
 from emdiag.core.training import TrainFolder
 from emdiag.findings.evaluation import scores_table
 from emdiag.resources import lab_weights
-from emdiag.studies.evaluate import run as run_module
+from emdiag.studies.evaluate import draw as draw_module
 from emdiag.studies.evaluate.plan import EvaluatePlan, parse_steps
 from emdiag.studies.evaluate.steps import find_steps
 
@@ -227,14 +227,14 @@ def test_interrupted_steps_go_on_where_they_were(
     tmp_path: Path,
 ) -> None:
     out = table_of_steps(s1=3, s2=6, s3=9)
-    draw = run_module.draw_missing
+    draw = draw_module._draw_family
 
     def stop_at_the_third(readings: Sequence[Any], *rest: Any) -> None:
         if readings[0].checkpoint.label == "out@3":
             raise KeyboardInterrupt
         draw(readings, *rest)
 
-    monkeypatch.setattr(run_module, "draw_missing", stop_at_the_third)
+    monkeypatch.setattr(draw_module, "_draw_family", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         evaluate(steps=f"{out}/*")
     journals = {path: path.read_bytes() for path in (tmp_path / "store").rglob("completions.jsonl")}
