@@ -99,6 +99,7 @@ def fill(template: PromptTemplate, problem: Problem, asking: Asking = _NOTHING) 
         template_sha256=template.sha256,
         examples=tuple((template.user.replace(PLACE, e.statement), e.answer) for e in examples),
         asking=asking,
+        statement=problem.statement,
     )
 
 

@@ -20,6 +20,7 @@ class TargetsKeywords(TypedDict, total=False):
     limit: int | None
     template: str | None
     chat: bool | None
+    reasoning: str
 
 
 class SamplingKeywords(TypedDict, total=False):
@@ -137,6 +138,7 @@ class DoctorKeywords(AskingKeywords, EngineKeywords, total=False):
     benchmark: str | None
     template: str | None
     chat: bool | None
+    reasoning: str
 
 
 class EMKeywords(AskingKeywords, total=False):

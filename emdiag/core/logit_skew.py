@@ -90,6 +90,7 @@ class TextInfo(Record, frozen=True, kw_only=True):
     tokens: int
     temperature: float | None
     truncated_frac: float
+    unfinished_frac: float | None = None
 
 
 Finding = Literal["cooling", "partly cooling", "not cooling", "unchanged", "undecided"]

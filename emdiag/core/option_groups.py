@@ -8,6 +8,7 @@ import msgspec
 
 from emdiag.core.grades import MAIN_GRADER
 from emdiag.core.options import Option
+from emdiag.core.reasoning import typed_reasoning
 from emdiag.core.records import Record
 from emdiag.core.sampling import (
     LEAST_PENALTY,
@@ -23,6 +24,10 @@ from emdiag.core.typed_lists import names, stop_strings
 
 MOST_PROBLEMS = 1_000_000_000
 """No benchmark is larger."""
+
+THINKING_TOKENS = 32_768
+"""New tokens of a checkpoint that thinks, where nobody says how many: what the makers of Qwen3 and
+QwQ advise for most problems."""
 
 MOST_PROCESSES = 1024
 """Threads, workers or devices of one machine."""
@@ -55,6 +60,13 @@ class Targets(Record, frozen=True, kw_only=True):
     chat: Annotated[
         bool | None, Option("Apply the tokenizer's chat template.", flags=("--chat/--no-chat",))
     ] = None
+    reasoning: Annotated[
+        str,
+        Option(
+            "How thinking is marked: auto, none, think, harmony, START,END, text:START,END.",
+            read=typed_reasoning,
+        ),
+    ] = "auto"
 
 
 class Sampling(Record, frozen=True, kw_only=True):
@@ -113,7 +125,11 @@ class Sampling(Record, frozen=True, kw_only=True):
     ] = 1.0
     max_tokens: Annotated[
         int | None,
-        Option("New tokens at most; the card's by default.", at_least=1, at_most=MOST_TOKENS),
+        Option(
+            "New tokens at most; the card's by default, 32,768 where the checkpoint thinks.",
+            at_least=1,
+            at_most=MOST_TOKENS,
+        ),
     ] = None
     stop: Annotated[
         tuple[str, ...],

@@ -47,6 +47,8 @@ class ShownSample(Record, frozen=True, kw_only=True):
         verdict: None where it is not graded; `extracted` and `boxed` then say nothing.
         second_verdict: Of another grader; None where there is none.
         why: The reason of the verdict; None where the grader gave none.
+        thinking: Characters of `text` before the answer; None where the thinking never ended.
+        reasoning_tokens: Tokens before the answer; None where nothing marks thinking.
     """
 
     problem: int
@@ -61,6 +63,8 @@ class ShownSample(Record, frozen=True, kw_only=True):
     tokens: int
     second_verdict: Verdict | None = None
     why: Reason | None = None
+    thinking: int | None = 0
+    reasoning_tokens: int | None = None
 
 
 class PageSamples(Record, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.grades import Gold, Judgement
+from emdiag.core.reasoning import Reasoning
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import (
     Completion,
@@ -36,6 +37,14 @@ class PromptEncoder(Protocol):
     def max_context(self) -> int | None:
         """Tokens of prompt and completion the checkpoint can hold; None where it says nothing."""
 
+    @property
+    def reasoning(self) -> Reasoning | None:
+        """How thinking is marked; None where nothing marks it."""
+
+    @property
+    def thinks(self) -> bool:
+        """Whether answers to the prompts encoded last begin with thinking."""
+
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
         """One prompt for each filled template, in their order; `chat` applies the chat template.
 
@@ -45,6 +54,9 @@ class PromptEncoder(Protocol):
 
     def stop_token_ids(self) -> tuple[int, ...]:
         """Tokens that end a completion, sorted."""
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of tokens without special ones, as engines make the text of a completion."""
 
 
 class Sampler(Protocol):

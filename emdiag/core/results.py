@@ -143,6 +143,25 @@ class GroupScore(Record, frozen=True, kw_only=True):
     metric: Metric
 
 
+class ThinkingRates(Record, frozen=True, kw_only=True):
+    """How much of the completions is thinking; fractions are between 0 and 1.
+
+    Attributes:
+        unfinished_frac: Samples whose thinking never ended; they have no answer.
+        mean_reasoning_tokens, mean_answer_tokens: Over all samples; markers and all of an
+            unfinished sample are reasoning. These and the two below are None where an engine gives
+            texts apart and does not count their tokens.
+        reasoning_frac: Tokens of reasoning among all tokens.
+        longest_reasoning: Of any sample, in tokens.
+    """
+
+    unfinished_frac: float
+    mean_reasoning_tokens: float | None = None
+    mean_answer_tokens: float | None = None
+    reasoning_frac: float | None = None
+    longest_reasoning: int | None = None
+
+
 class TextRates(Record, frozen=True, kw_only=True):
     """What the completions look like; fractions of all samples, between 0 and 1.
 
@@ -152,6 +171,7 @@ class TextRates(Record, frozen=True, kw_only=True):
         undecided_frac: Verdict `undecided`.
         repeated_frac: More than half of the word 4-grams occur earlier in the same text.
         mean_tokens: Mean length of a completion, in tokens.
+        thinking: None where nothing marks thinking.
     """
 
     truncated_frac: float
@@ -159,6 +179,12 @@ class TextRates(Record, frozen=True, kw_only=True):
     undecided_frac: float
     repeated_frac: float
     mean_tokens: float
+    thinking: ThinkingRates | None = None
+
+    @property
+    def unfinished_frac(self) -> float | None:
+        """Samples whose thinking never ended; None where nothing marks thinking."""
+        return None if self.thinking is None else self.thinking.unfinished_frac
 
 
 class BenchmarkScore(Record, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from emdiag.core.asking import Asking
 from emdiag.core.checkpoints import AdapterRef
+from emdiag.core.reasoning import Reasoning
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 
@@ -37,6 +38,7 @@ class RunSpec(Record, frozen=True, kw_only=True):
     Attributes:
         asking: What was asked beside the template; unset where nothing was, so that runs drawn
             before it existed keep their keys.
+        reasoning: How thinking is marked; unset likewise where nothing marks it.
     """
 
     benchmark: str
@@ -48,6 +50,7 @@ class RunSpec(Record, frozen=True, kw_only=True):
     sampling: SamplingParams
     engine: EngineSpec
     asking: Asking | UnsetType = UNSET
+    reasoning: Reasoning | UnsetType = UNSET
 
     @property
     def wording(self) -> Asking:

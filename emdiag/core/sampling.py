@@ -43,6 +43,7 @@ class FilledPrompt(Record, frozen=True, kw_only=True):
         user: User message where the chat template is applied.
         plain: The whole text where no chat template is applied, up to the prefix.
         examples: Questions and answers in front of `user` where the chat template is applied.
+        statement: Of the problem, as it stands in `user` and `plain`.
     """
 
     problem_id: str
@@ -52,11 +53,17 @@ class FilledPrompt(Record, frozen=True, kw_only=True):
     template_sha256: str
     examples: tuple[tuple[str, str], ...] = ()
     asking: Asking = Asking()
+    statement: str = ""
 
     @property
     def plain_text(self) -> str:
         """The whole text where no chat template is applied."""
         return self.plain + (self.asking.prefix or "")
+
+    def behind(self, text: str, *, chat: bool) -> str:
+        """What a prompt made of this holds behind the user's own text."""
+        own = (self.user if chat else self.statement).strip()
+        return text.rpartition(own)[2] if own else ""
 
     def read_as(self, text: str, token_ids: Iterable[int]) -> Prompt:
         """The prompt of a checkpoint that reads `text` as these tokens."""
@@ -74,12 +81,15 @@ class Prompt(Record, frozen=True, kw_only=True):
     Attributes:
         text: The whole text after template and chat markup.
         token_ids: What the engine receives; `text` is never encoded twice.
+        lead_in: Tokens behind the user's own text, where thinking may begin; empty where nothing
+            marks thinking.
     """
 
     problem_id: str
     text: str
     token_ids: tuple[int, ...]
     template_sha256: str
+    lead_in: tuple[int, ...] = ()
 
 
 class SamplingParams(Record, frozen=True, kw_only=True):
@@ -127,6 +137,9 @@ class Completion(Record, frozen=True, kw_only=True):
     Attributes:
         text: The completion without special tokens; never the prompt.
         token_ids: As sampled, the end token included.
+        reasoning_tokens: Those before the answer; unset where nothing marks thinking.
+        answer_start: Characters of `text` before the answer; None where thinking never ended.
+        answer_end: Where the answer ends, if anything follows it.
     """
 
     problem_id: str
@@ -136,6 +149,27 @@ class Completion(Record, frozen=True, kw_only=True):
     prompt_tokens: int
     finish_reason: FinishReason
     seed: int
+    reasoning_tokens: int | UnsetType = UNSET
+    answer_start: int | UnsetType | None = UNSET
+    answer_end: int | UnsetType = UNSET
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the answer was told from the thinking."""
+        return not isinstance(self.answer_start, UnsetType)
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether thinking never ended, so that nothing is an answer."""
+        return self.answer_start is None
+
+    @property
+    def answer_text(self) -> str:
+        """What may hold the answer: all of the text where nothing marks thinking."""
+        start = len(self.text) if self.answer_start is None else self.answer_start or 0
+        return self.text[
+            start : None if isinstance(self.answer_end, UnsetType) else self.answer_end
+        ]
 
 
 class TokenScore(Record, frozen=True):

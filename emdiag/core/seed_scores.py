@@ -23,6 +23,7 @@ class SeedScore(Record, frozen=True, kw_only=True):
     interval: Interval | None
     truncated_frac: float
     run_key: str
+    unfinished_frac: float | None = None
 
 
 class SeedsAbove(Record, frozen=True, kw_only=True):

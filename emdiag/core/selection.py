@@ -49,6 +49,7 @@ class PromptStatistics(Record, frozen=True, kw_only=True):
     token_entropy_nats: float | None
     mean_tokens: float
     truncated_frac: float
+    unfinished_frac: float | None = None
 
 
 class SelectResult(Result, frozen=True, kw_only=True, tag="selection"):

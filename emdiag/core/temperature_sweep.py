@@ -49,6 +49,7 @@ class SweepPoint(Record, frozen=True, kw_only=True):
             samples and problems. 0 at temperature 0. None where it was not read.
         truncated_frac, repeated_frac, no_box_frac: As in `TextRates`.
         no_answer_frac: Samples without an answer, which are no votes; None in earlier records.
+        unfinished_frac: Samples whose thinking never ended; None where nothing marks thinking.
         run_keys, grade_keys: Of the runs, one for each seed.
         is_control: Whether this is the base at a temperature found to match another arm's entropy.
     """
@@ -73,6 +74,7 @@ class SweepPoint(Record, frozen=True, kw_only=True):
     grade_keys: tuple[str, ...]
     is_control: bool = False
     no_answer_frac: Metric | None = None
+    unfinished_frac: Metric | None = None
 
 
 Trend = Literal["rises", "falls", "undecided"]

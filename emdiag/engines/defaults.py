@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from emdiag.core.asking import Asking
 from emdiag.core.checkpoints import CheckpointRef
+from emdiag.core.option_groups import THINKING_TOKENS
 from emdiag.core.results import Remark, remark
 from emdiag.core.sampling import Prompt
 from emdiag.engines.checkpoint.chat_files import has_chat_template
@@ -21,12 +22,14 @@ class ReadPrompts:
         prompts: Of the whole benchmark, so that more problems need no other limit.
         measured: Those of them that are asked for.
         context: Tokens of prompt and answer; None where unknown.
+        thinks: Whether answers begin with thinking.
     """
 
     label: str
     prompts: Sequence[Prompt]
     measured: Sequence[Prompt]
     context: int | None
+    thinks: bool = False
 
 
 def may_be_plain(asking: Asking, *, chat: bool | None, template: str | None) -> bool:
@@ -72,9 +75,14 @@ def chosen_chat(
 
 
 def tokens_with_room(
-    wanted: int, readers: Sequence[ReadPrompts], *, benchmark: str
+    of_card: int, readers: Sequence[ReadPrompts], *, benchmark: str
 ) -> tuple[int, list[Remark]]:
-    """New tokens at most, the same for all checkpoints, with a note where fewer fit than wanted."""
+    """New tokens at most, the same for all checkpoints, with a note where they are not the card's.
+
+    Those that think need more; fewer are taken where no more fit.
+    """
+    thinking = tuple(read.label for read in readers if read.thinks)
+    wanted = max(of_card, THINKING_TOKENS) if thinking else of_card
     rooms = []
     for read in readers:
         if read.context is None or room_after(read.measured, read.context) >= wanted:
@@ -84,7 +92,15 @@ def tokens_with_room(
             room = room_after(read.measured, read.context)
         rooms.append((room, read.label, read.context))
     if not rooms or min(rooms)[0] < 1:
-        return wanted, []
+        note = remark(
+            "room-to-think",
+            labels=thinking,
+            benchmark=benchmark,
+            tokens=wanted,
+            of_card=of_card,
+            is_shared=len(readers) > len(thinking),
+        )
+        return wanted, [note] if wanted > of_card else []
     room, label, context = min(rooms)
     note = remark(
         "room-left",

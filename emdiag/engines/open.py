@@ -126,20 +126,24 @@ def engine_spec(name: str, *, options: EngineOptions) -> EngineSpec:
     )
 
 
-def open_encoder(name: str, checkpoint: CheckpointRef, *, options: EngineOptions) -> PromptEncoder:
+def open_encoder(
+    name: str, checkpoint: CheckpointRef, *, options: EngineOptions, reasoning: str = "auto"
+) -> PromptEncoder:
     """What turns filled templates into the token ids this checkpoint reads.
 
     Raises:
-        CheckpointError: Tokenizer or configuration cannot be opened.
+        CheckpointError: Tokenizer or configuration cannot be opened, or the markers of thinking
+            that are wanted are no tokens.
     """
     if not has_weights(checkpoint):
-        return ByteEncoder()
+        return ByteEncoder(reasoning)
     from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
     return CheckpointEncoder(
         checkpoint.path,
         tokenizer_path=checkpoint.tokenizer_path,
         trust_remote_code=options.trust_remote_code,
+        reasoning=reasoning,
     )
 
 

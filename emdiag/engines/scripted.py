@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from emdiag.core.errors import CheckpointError, EngineError
 from emdiag.core.reading import InputFile
+from emdiag.core.reasoning import Reasoning, typed_markers
 from emdiag.core.runs import EngineInfo
 from emdiag.core.sampling import (
     Completion,
@@ -77,10 +80,30 @@ class ScriptedSampler:
 
 
 class ByteEncoder:
-    """The encoder of the scripted engine: token ids are UTF-8 bytes, so nothing is ever lost."""
+    """The encoder of the scripted engine: token ids are UTF-8 bytes, so nothing is ever lost.
+
+    No marker of thinking is a token; those wanted as `text:START,END` are looked for.
+
+    Raises:
+        CheckpointError: Markers are wanted as tokens.
+    """
 
     notes: tuple[str, ...] = ()
     max_context: int | None = None
+    thinks = False
+
+    def __init__(self, reasoning: str = "auto") -> None:
+        self.reasoning: Reasoning | None = None
+        if reasoning not in ("auto", "none"):
+            markers = typed_markers(reasoning) if reasoning.startswith("text:") else None
+            if markers is None:
+                raise CheckpointError(
+                    "a table of texts has no tokens that mark thinking",
+                    expected="text:START,END",
+                    found=reasoning,
+                    hint="--reasoning 'text:<think>,</think>' finds them in the texts",
+                )
+            self.reasoning = Reasoning(style="text", markers=markers)
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
         """One prompt for each filled template; under `chat`, system, examples and user text joined.
@@ -100,12 +123,17 @@ class ByteEncoder:
             parts = turns if chat else [prompt.plain]
             text = "\n\n".join(part for part in parts if part is not None)
             text += prompt.asking.prefix or ""
-            prompts.append(prompt.read_as(text, text.encode()))
+            lead_in = prompt.behind(text, chat=chat).encode() if self.reasoning else b""
+            prompts.append(replace(prompt.read_as(text, text.encode()), lead_in=tuple(lead_in)))
         return prompts
 
     def stop_token_ids(self) -> tuple[int, ...]:
         """None: a scripted text ends where the table says."""
         return ()
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of bytes."""
+        return _decode(token_ids)
 
 
 def read_table(path: str) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ FEW_PROBLEMS: Final = 30
 MUCH_TRUNCATED: Final = 0.05
 """Above this share, a score says as much about the limit of new tokens as about the model."""
 
-_CAUTIONED: Final = ("partial", "ungraded")
+_CAUTIONED: Final = ("partial", "ungraded", "not-finished")
 """Codes of notes that the cautions of a score are about already."""
 
 
@@ -43,6 +43,7 @@ def _of_score(score: BenchmarkScore) -> list[str]:
         )
     cautions += few_problems({score.benchmark: score.problems})
     cautions += truncation({name: score.rates.truncated_frac})
+    cautions += unfinished({name: score.rates.unfinished_frac})
     if score.rates.undecided_frac > 0:
         cautions.append(
             f"{name}: the grader could not decide {100 * score.rates.undecided_frac:.1f} % of "
@@ -66,6 +67,15 @@ def truncation(shares: Mapping[str, float]) -> list[str]:
         "count as they stand."
         for name, share in shares.items()
         if share > MUCH_TRUNCATED
+    ]
+
+
+def unfinished(shares: Mapping[str, float | None]) -> list[str]:
+    """The same of thinking that never ended; None where nothing marks thinking."""
+    return [
+        f"{name}: {100 * share:.1f} % of samples never finished thinking, and count as not right."
+        for name, share in shares.items()
+        if share is not None and share > MUCH_TRUNCATED
     ]
 
 

@@ -36,6 +36,7 @@ COMPARE: Final = (
 )
 CHAPTER: Final = "How often they are right"
 COMPLETIONS: Final = "What the completions look like"
+UNFINISHED: Final = "Unfinished: the thinking never ended, so that there is no answer."
 DETAILS: Final = "By part, verdict and k"
 CAPTIONS: Final = {
     "scores": (
@@ -77,6 +78,7 @@ def evaluation_findings(result: EvaluateResult) -> Findings:
             scores_table(scores),
             metrics_table(scores),
             completions_table(scores),
+            thinking_table(scores),
             *part_tables(scores),
         ),
         statements=score_statements(scores),
@@ -189,16 +191,36 @@ def completions_table(scores: Scores) -> Table:
             ("checkpoint", lambda s: s.label),
             ("benchmark", lambda s: s.benchmark),
             ("cut off", lambda s: percent_cell(s.rates.truncated_frac)),
+            ("unfinished", lambda s: percent_cell(s.rates.unfinished_frac)),
             ("no box", lambda s: percent_cell(s.rates.no_box_frac)),
             ("undecided", lambda s: percent_cell(s.rates.undecided_frac)),
             ("repetitive", lambda s: percent_cell(s.rates.repeated_frac)),
             ("mean tokens", lambda s: short(s.rates.mean_tokens)),
             ("tokens/s", lambda s: fixed(s.tokens_per_s, 0)),
         ),
-        note="Cut off: reached the limit of new tokens. No box: no closed \\boxed{} around the "
-        "answer. Undecided: the grader gave up. Repetitive: more than half of the word 4-grams "
-        "occur earlier in the same text.",
+        note="Cut off: reached the limit of new tokens. "
+        + (f"{UNFINISHED} " if any(score.rates.thinking for score in scores) else "")
+        + "No box: no closed \\boxed{} around the answer. Undecided: the grader gave up. "
+        "Repetitive: more than half of the word 4-grams occur earlier in the same text.",
         secondary=("tokens/s", "repetitive", "undecided", "mean tokens"),
+    )
+
+
+def thinking_table(scores: Scores) -> Table:
+    """How long the thinking is and how long the answers are; no rows where nothing marks them."""
+    known = [(score, score.rates.thinking) for score in scores]
+    return table_of(
+        [(score, rates) for score, rates in known if rates and rates.reasoning_frac is not None],
+        "Thinking and answers, in tokens of a sample",
+        (
+            ("checkpoint", lambda row: row[0].label),
+            ("benchmark", lambda row: row[0].benchmark),
+            ("mean thinking", lambda row: short(row[1].mean_reasoning_tokens)),
+            ("mean answer", lambda row: short(row[1].mean_answer_tokens)),
+            ("thinking, %", lambda row: percent_cell(row[1].reasoning_frac)),
+            ("longest thinking", lambda row: f"{row[1].longest_reasoning:,}"),
+        ),
+        note="Markers count as thinking, and so does all of a sample that never ended it.",
     )
 
 

@@ -26,6 +26,22 @@ _NOTES: Final = {
     "room-left": "answers to {benchmark} have {tokens:count token} at most, not {wanted}: the "
     "context of {label}, {context} tokens, leaves no more after the longest prompt"
     "{is_shared:if , and all checkpoints get the same}; `--max-tokens` takes fewer",
+    "reasoning-style": "{label}: reasoning by {markers}, {style:choose tags=tokens|"
+    "harmony=channels|text=ordinary text} {source:choose typed=as asked|"
+    "vocabulary=of its vocabulary|template=that its chat template writes}; the answer is what "
+    "follows",
+    "room-to-think": "answers to {benchmark} have {tokens:count token} at most, not the {of_card} "
+    "of its card, since thinking takes more ({labels:row}){is_shared:if , and all checkpoints get "
+    "the same}; `--max-tokens` takes fewer",
+    "tokens-at-most": "{reading}: {tokens:count token} at most for {samples:count sample}; how "
+    "long that takes is known after the first ones",
+    "time-at-most": "{reading}: {tokens:count token} at most for {samples:count sample}, "
+    "{hours:short} hours at {rate:short} tokens/s as in earlier sessions",
+    "greedy-thinking": "{label} thinks, and temperature 0 is what makers of such checkpoints "
+    "advise against: they may repeat themselves without end; most advise `--temperature 0.6 "
+    "--top-p 0.95`",
+    "not-finished": "{share:percent} of samples did not finish thinking within {limit:count token} "
+    "and give no answer",
     "cut-off": "{share:percent} of samples were cut off at {limit:count token}",
     "skewness-sees": "skewness is the same for a z + b, so it does not see cooling; of the third "
     "moment of {label} on {text} the most likely of {tokens:count token} makes {top1:percent}, the "

@@ -14,7 +14,7 @@ from emdiag.core.seed_scores import (
     SeedScore,
     SeedScoresResult,
 )
-from emdiag.findings.cautions import distinct, few_problems, note_sentences, truncation
+from emdiag.findings.cautions import distinct, few_problems, note_sentences, truncation, unfinished
 from emdiag.findings.numbers import (
     NOTHING,
     count,
@@ -204,6 +204,7 @@ def checkpoints_table(of: BenchmarkSeeds) -> Table:
             ("seed", lambda seed: NOTHING if seed.seed is None else str(seed.seed)),
             (of.metric, lambda seed: percent_cell(seed.value, seed.interval)),
             ("cut off", lambda seed: percent_cell(seed.truncated_frac)),
+            ("unfinished", lambda seed: percent_cell(seed.unfinished_frac)),
         ),
     )
 
@@ -229,6 +230,7 @@ def seeds_cautions(result: SeedScoresResult) -> tuple[str, ...]:
             )
         seeds = [seed for group in of.groups for seed in group.seeds]
         cautions += truncation({place(seed): seed.truncated_frac for seed in seeds})
+        cautions += unfinished({place(seed): seed.unfinished_frac for seed in seeds})
         notes = note_sentences(of.notes, without=("partial",))
         cautions += [f"{of.benchmark}: {note}" for note in notes]
     return distinct(cautions)

@@ -34,8 +34,8 @@ _COLUMNS: Final[Mapping[Criterion, str]] = {
     "majority": "majority",
 }
 _SECONDARY: Final = (
-    *("no answer", "cut off", "tokens", "majority right *", "agreement", "token entropy"),
-    *("majority", "answer entropy", "variance *"),
+    *("no answer", "cut off", "unfinished", "tokens", "majority right *", "agreement"),
+    *("token entropy", "majority", "answer entropy", "variance *"),
 )
 
 
@@ -114,6 +114,7 @@ def ranking_table(result: SelectResult, ranked: Sequence[PromptStatistics], *, s
             ("token entropy", lambda row: short(row[1].token_entropy_nats)),
             ("no answer", lambda row: percent_cell(row[1].no_answer_frac)),
             ("cut off", lambda row: percent_cell(row[1].truncated_frac)),
+            ("unfinished", lambda row: percent_cell(row[1].unfinished_frac)),
             ("tokens", lambda row: short(row[1].mean_tokens)),
         ),
         note=f"{labels if result.labelled else ''}Agreement: chance that two samples give the "

@@ -52,4 +52,7 @@ def prompt_statistics(
         token_entropy_nats=sum(tokens) / len(tokens) if tokens else None,
         mean_tokens=sum(len(completion.token_ids) for completion in completions) / samples,
         truncated_frac=sum(c.finish_reason == "length" for c in completions) / samples,
+        unfinished_frac=sum(c.is_thinking for c in completions) / samples
+        if all(c.is_marked for c in completions)
+        else None,
     )

@@ -172,6 +172,7 @@ def _seed_score(trained: Trained) -> SeedScore:
         interval=score.interval,
         truncated_frac=score.rates.truncated_frac,
         run_key=score.run_key,
+        unfinished_frac=score.rates.unfinished_frac,
     )
 
 

@@ -79,6 +79,7 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
             "template": spec.template,
             "chat": spec.chat,
             **to_plain(spec.wording),
+            "reasoning": spec.reasoning.typed() if spec.reasoning else "auto",
             "limit": work.limit,
             "samples": work.samples,
             **sampling,

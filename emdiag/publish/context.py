@@ -128,6 +128,7 @@ def _settings(runs: Sequence[SampledRun]) -> tuple[Fact, ...]:
                 name: list(dict.fromkeys(spec.wording.words.get(name, "none") for spec in specs))
                 for name in dict.fromkeys(name for spec in specs for name in spec.wording.words)
             },
+            "reasoning": [spec.reasoning.name for spec in specs if spec.reasoning],
             "seed of sampling": sorted(spec.sampling.seed for spec in specs),
             "engine": [f"{spec.engine.name}, {spec.engine.dtype}" for spec in specs],
         }

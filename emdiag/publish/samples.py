@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from msgspec import UnsetType
+
 from emdiag.core.digest import digest
 from emdiag.core.grades import is_second_grader
 from emdiag.core.page_samples import PageSamples, ShownColumn, ShownProblem, ShownSample
@@ -88,6 +90,7 @@ class _Column:
         sample = completion.problem_id, completion.sample_index
         grade, second, *_ = [*(grades.get(sample) for grades in self.grades), None, None]
         text, left_out = shortened(completion.text)
+        start, thought = completion.answer_start or 0, completion.reasoning_tokens
         return ShownSample(
             problem=problem,
             column=self.number,
@@ -101,6 +104,8 @@ class _Column:
             tokens=len(completion.token_ids),
             second_verdict=second.verdict if second else None,
             why=grade.why if grade else None,
+            thinking=None if completion.is_thinking else _place_in(completion.text, start),
+            reasoning_tokens=None if isinstance(thought, UnsetType) else thought,
         )
 
 
@@ -153,13 +158,25 @@ def page_samples(
     )
 
 
+def _head(text: str) -> int:
+    """Characters before what is left out of a long text."""
+    return MOST_CHARACTERS - _TAIL - len(_GAP.format(count=len(text)))
+
+
 def shortened(text: str) -> tuple[str, int]:
     """The text, its middle left out where it is long, and how many characters are."""
     if len(text) <= MOST_CHARACTERS:
         return text, 0
-    head = MOST_CHARACTERS - _TAIL - len(_GAP.format(count=len(text)))
+    head = _head(text)
     left_out = len(text) - head - _TAIL
     return text[:head] + _GAP.format(count=left_out) + text[-_TAIL:], left_out
+
+
+def _place_in(text: str, place: int) -> int:
+    """Where a place of a text is in what is shown of it; behind the gap if it is left out."""
+    shown, left_out = shortened(text)
+    behind = len(text) - place
+    return place if place <= _head(text) or not left_out else len(shown) - min(behind, _TAIL)
 
 
 def _titled(runs: Sequence[SampledRun]) -> tuple[ShownColumn, ...]:
@@ -188,6 +205,7 @@ def _settings(spec: RunSpec) -> dict[str, str]:
         "template": f"template {spec.template}",
         "chat": "chat" if spec.chat else "no chat",
         "asking": spec.wording.line or "template alone",
+        "reasoning": spec.reasoning.typed() if spec.reasoning else "no reasoning style",
         "max_tokens": f"{sampling.max_tokens} tokens",
         "engine": f"{spec.engine.name} {spec.engine.dtype}",
         "seed": f"seed {sampling.seed}",

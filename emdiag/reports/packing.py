@@ -77,8 +77,22 @@ def packed(samples: PageSamples) -> str:
             )
             for row in samples.samples
         ],
+        "thinking": dict(_thinking(samples)),
     }
     return escaped(msgspec.json.encode(content).decode())
+
+
+def _thinking(samples: PageSamples) -> Iterator[tuple[int, tuple[int | None, int | None]]]:
+    """By the place of a sample, where its thinking ends and the tokens of it, where any is."""
+    for place, row in enumerate(samples.samples):
+        if row.thinking != 0 or row.reasoning_tokens is not None:
+            end = None if row.thinking is None else _units(row.text[: row.thinking])
+            yield place, (end, row.reasoning_tokens)
+
+
+def _units(text: str) -> int:
+    """Its length as a browser counts it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _place(verdict: Verdict | None) -> int | None:

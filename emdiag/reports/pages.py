@@ -58,7 +58,10 @@ def evaluation_page(result: EvaluateResult) -> Page:
                 pictures=_pictures(figures, evaluation.CAPTIONS, answers),
                 tables=(evaluation.scores_table(scores), evaluation.metrics_table(scores)),
             ),
-            Section(heading=evaluation.COMPLETIONS, tables=(evaluation.completions_table(scores),)),
+            Section(
+                heading=evaluation.COMPLETIONS,
+                tables=(evaluation.completions_table(scores), evaluation.thinking_table(scores)),
+            ),
             Section(heading=evaluation.DETAILS, tables=details, is_detail=True),
         ),
         cautions=score_cautions(scores),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Generic, Self, TypeVar
 
 import msgspec
+from msgspec import UnsetType
 
 from emdiag.core.codec import decode
 from emdiag.core.errors import JournalError
@@ -222,6 +223,8 @@ class StoredCompletions(SampleTable[Completion]):
     Attributes:
         tokens, characters: Of each text; the end token is counted.
         is_cut: Whether each was cut off at the limit of new tokens.
+        reasoning: Tokens of each before its answer; -1 where they were not told apart.
+        is_thinking: Whether each never finished thinking; -1 where nothing marks it.
         digests: Of each text, as grades hold them.
     """
 
@@ -231,6 +234,7 @@ class StoredCompletions(SampleTable[Completion]):
         super()._clear()
         self.tokens, self.characters = array("q"), array("q")
         self.is_cut, self.digests = array("b"), array("Q")
+        self.reasoning, self.is_thinking = array("q"), array("b")
 
     def _keep(self, row: int, record: Record) -> None:
         assert isinstance(record, _DrawnRow)
@@ -242,6 +246,9 @@ class StoredCompletions(SampleTable[Completion]):
         _set(self.characters, row, len(record.text))
         _set(self.is_cut, row, record.finish_reason == "length")
         _set(self.digests, row, int(text_digest(record.text), 16))
+        reasoning = record.reasoning_tokens
+        _set(self.reasoning, row, _ABSENT if isinstance(reasoning, UnsetType) else reasoning)
+        _set(self.is_thinking, row, record.is_thinking if record.is_marked else _ABSENT)
 
 
 class StoredGrades(SampleTable[Grade]):

@@ -36,10 +36,12 @@
       { id, benchmark, statement, answer, group, tags }));
     const columns = data.columns.map(([title, label, benchmark, run]) => ({ title, label, benchmark, run }));
     const samples = data.samples.map(
-      ([problem, column, index, text, leftOut, verdict, extracted, boxed, cut, tokens, second, why]) => ({
+      ([problem, column, index, text, leftOut, verdict, extracted, boxed, cut, tokens, second, why], at) => ({
         problem: problems[problem], place: problem, column, index, text, leftOut, extracted, tokens,
         verdict: verdict === null ? "ungraded" : data.verdicts[verdict], boxed: boxed === 1, cut: cut === 1,
         second: second === null ? null : data.verdicts[second], why: why === null ? null : data.reasons[why],
+        thinking: at in data.thinking ? data.thinking[at][0] : 0,
+        thought: at in data.thinking ? data.thinking[at][1] : null,
       }));
     data.samples = null;
 
@@ -185,6 +187,7 @@
       { name: "undecided", test: some((sample) => sample.verdict === "undecided") },
       { name: "ungraded", test: some((sample) => !isGraded(sample)) },
       { name: "graders disagree", test: some((sample) => isSplit(sample)) },
+      { name: "thinking not finished", test: some((sample) => sample.thinking === null) },
       {
         name: "flipped",
         test: (row) => row.length === 2 && row.every((sample) => sample !== null && isGraded(sample))
@@ -192,9 +195,11 @@
       },
     ];
     const hasSecond = samples.some((sample) => sample.second !== null);
+    const hasUnfinished = samples.some((sample) => sample.thinking === null);
     const hasUngraded = !samples.every(isGraded);
     const isOffered = (filter) => (filter.name !== "graders disagree" || hasSecond)
       && (filter.name !== "ungraded" || hasUngraded)
+      && (filter.name !== "thinking not finished" || hasUnfinished)
       && (filter.name !== "flipped" || isPaired());
     const offered = () => filters.filter(isOffered);
 
@@ -236,7 +241,7 @@
 
     const KEYS = [
       ["/", "search"], ["j k or arrows", "next, previous"], ["Enter", "to the text of the sample"],
-      ["1 to 7", "switch a filter"], ["f", "one filter after the other"], ["r", "formulas or raw text"],
+      [`1 to ${filters.length}`, "switch a filter"], ["f", "one filter after the other"], ["r", "formulas or raw text"],
       ["Esc", "back to the list, and out of it"], ["?", "these keys"],
     ];
     const keySwitch = make("input", { type: "checkbox", checked: "" });
@@ -314,6 +319,15 @@
       else list.removeAttribute("aria-activedescendant");
     };
 
+    const drawThinking = (sample, thinking, isUnfinished) => {
+      const length = sample.thought === null
+        ? `${thinking.length.toLocaleString("en")} characters` : `${sample.thought.toLocaleString("en")} tokens`;
+      const part = make("details", { class: "thinking" },
+        make("summary", {}, `Thinking${isUnfinished ? ", not finished" : ""}: ${length}`));
+      part.addEventListener("toggle", () => writeLong(part, thinking), { once: true });
+      part.open = isUnfinished;
+      return part;
+    };
     const drawSide = (sample, column) => {
       const title = make("h4", {}, named(columns[column].title));
       if (sample === null) return make("div", { class: "side" }, title, make("p", { class: "empty" }, "Not drawn for this problem."));
@@ -333,7 +347,11 @@
       }
       const text = make("div", { class: `completion text${state.raw ? " raw" : ""}`, dir: "auto", tabindex: "0",
         role: "region", "aria-label": named(`Completion, ${columns[column].title}`) });
-      writeLong(text, sample.text);
+      const isUnfinished = sample.thinking === null;
+      const start = sample.thinking ?? sample.text.length;
+      if (start > 0) text.append(drawThinking(sample, sample.text.slice(0, start), isUnfinished));
+      if (isUnfinished) text.append(make("p", { class: "note" }, "The thinking is not finished: nothing follows it."));
+      else writeLong(text, sample.text.slice(start));
       const side = make("div", { class: "side" }, title, facts, text);
       if (sample.why !== null) {
         const why = make("p", { class: "note" });

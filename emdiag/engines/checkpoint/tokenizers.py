@@ -32,6 +32,7 @@ from emdiag.engines.checkpoint.gguf_file import (
     opened_by_library,
     read_metadata,
 )
+from emdiag.engines.checkpoint.reasoning import find_reasoning, harmony_ids, with_lead_in
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +45,20 @@ class CheckpointEncoder:
     """Reads prompts with the tokenizer of one checkpoint; a `PromptEncoder`."""
 
     def __init__(
-        self, path: str, *, tokenizer_path: str | None = None, trust_remote_code: bool = False
+        self,
+        path: str,
+        *,
+        tokenizer_path: str | None = None,
+        trust_remote_code: bool = False,
+        reasoning: str = "auto",
     ) -> None:
         self._path = path
         self.config = open_config(path, trust_remote_code=trust_remote_code)
         self.tokenizer = open_tokenizer(
             tokenizer_path or path, base=path, trust_remote_code=trust_remote_code
         )
+        self.reasoning = find_reasoning(self.tokenizer, reasoning)
+        self.thinks = False
         with self._errors("the context of the configuration cannot be read"):
             self.max_context = max_context(self.config)
         self.notes: tuple[str, ...] = ()
@@ -68,6 +76,14 @@ class CheckpointEncoder:
             systems = {prompt.system for prompt in filled if prompt.system and chat}
             texts = [*(prompt.plain_text for prompt in filled), *systems]
             normalised = check_round_trip(self.tokenizer, texts)
+            if self.reasoning is not None:
+                behind = [
+                    of.behind(prompt.text, chat=chat)
+                    for prompt, of in zip(prompts, filled, strict=True)
+                ]
+                prompts, self.thinks = with_lead_in(
+                    prompts, behind, self.reasoning, tokenizer=self.tokenizer, chat=chat
+                )
         self._refuse_unknown_ids(prompts)
         self.notes = (*normalised, *border_notes(self.tokenizer, prompts, chat=chat))
         return prompts
@@ -80,6 +96,10 @@ class CheckpointEncoder:
         """
         with quiet_transformers(), self._errors("the end tokens cannot be read"):
             return stop_token_ids(self._path, self.tokenizer, self.config)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of tokens without special ones, as engines make the text of a completion."""
+        return decode(self.tokenizer, token_ids, skip_special_tokens=True)
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return checkpoint_errors(what, checkpoint=self._path, hint=_SAVE_AGAIN)
@@ -276,7 +296,8 @@ def stop_token_ids(
     """Every token that ends a completion, sorted.
 
     They come from the generation configuration, the model's configuration, the tokenizer, and
-    the end of the assistant's turn in the chat template.
+    the end of the assistant's turn in the chat template. In harmony the end of a message never
+    ends a completion: the answer comes in another one.
     """
     sources: list[Any] = [config, config.get_text_config()]
     if (Path(path) / "generation_config.json").is_file():
@@ -287,6 +308,9 @@ def stop_token_ids(
     turn_end = turn_end_token(tokenizer)
     if turn_end is not None and (size is None or turn_end < size):
         stop_ids.add(turn_end)
+    if harmony := harmony_ids(tokenizer):
+        *_, message_end, returned, called = harmony
+        stop_ids = (stop_ids | {returned, called}) - {message_end}
     if size is not None and (unknown := sorted(n for n in stop_ids if not 0 <= n < size)):
         finding = f"an end token is {unknown[0]}, and the model has the token ids 0 to {size - 1}"
         if len(unknown) == len(stop_ids):

@@ -14,6 +14,7 @@ from emdiag.findings.cautions import (
     few_problems,
     note_sentences,
     truncation,
+    unfinished,
     untested,
 )
 from emdiag.findings.logits.rows import (
@@ -81,6 +82,9 @@ def logit_cautions(result: LogitSkewResult) -> tuple[str, ...]:
         for text in result.texts
         if text.temperature is not None
     }
+    thinking = {
+        f"{text.writer}'s text ({text.name})": text.unfinished_frac for text in result.texts
+    }
     undefined = sorted({row.statistic for row in result.estimates if row.value is None})
     return distinct(
         [
@@ -92,6 +96,7 @@ def logit_cautions(result: LogitSkewResult) -> tuple[str, ...]:
             *note_sentences(result.notes),
             *few_problems({result.benchmark: result.problems}),
             *truncation(sampled),
+            *unfinished(thinking),
             *([f"Not defined for some checkpoints: {listed(undefined)}."] if undefined else []),
             *arm_cautions(result.arms),
         ]

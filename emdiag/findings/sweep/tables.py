@@ -18,6 +18,7 @@ from emdiag.findings.cautions import (
     few_problems,
     note_sentences,
     truncation,
+    unfinished,
     untested,
 )
 from emdiag.findings.numbers import (
@@ -127,6 +128,7 @@ def point_table(result: TemperatureSweepResult) -> Table:
             ("entropy", lambda p: _statistic(p.entropy_nats)),
             ("tokens", lambda p: _statistic(p.mean_tokens)),
             ("truncated", lambda p: metric_cell(p.truncated_frac)),
+            ("unfinished", lambda p: metric_cell(p.unfinished_frac)),
             ("repetitive", lambda p: metric_cell(p.repeated_frac)),
             ("no box", lambda p: metric_cell(p.no_box_frac)),
             ("no answer", lambda p: metric_cell(p.no_answer_frac)),
@@ -135,7 +137,7 @@ def point_table(result: TemperatureSweepResult) -> Table:
         "A sample without an answer is no vote of maj@k and agrees with nothing.",
         secondary=(
             *("no box", "repetitive", "distinct answers", "maj@k", "samples", "tokens"),
-            *("agreement", "truncated"),
+            *("agreement", "truncated", "unfinished"),
         ),
     )
 
@@ -254,17 +256,19 @@ def cautions(result: TemperatureSweepResult) -> tuple[str, ...]:
     """What changes how the numbers should be read, the gravest first, then the notes."""
     problems: dict[str, int] = {}
     truncated: dict[str, float] = {}
+    thinking: dict[str, float | None] = {}
     for point in result.points:
         known = problems.get(point.benchmark, point.problems)
         problems[point.benchmark] = min(point.problems, known)
         name = f"{point.checkpoint} on {point.benchmark}, {point.setting.words()}"
         truncated[name] = point.truncated_frac.value
+        thinking[name] = point.unfinished_frac.value if point.unfinished_frac else None
     distrust = [
         f"Partial: {measured:,} of {count(total, 'problem')} of {benchmark} were measured."
         for benchmark, measured in problems.items()
         if measured < (total := result.problems_total.get(benchmark, measured))
     ]
-    distrust += [*few_problems(problems), *truncation(truncated)]
+    distrust += [*few_problems(problems), *truncation(truncated), *unfinished(thinking)]
     if any(point.accuracy.interval is None for point in result.points):
         distrust.append("Some settings have no interval, so nothing follows from their numbers.")
     distrust += _unmatched(result.controls)

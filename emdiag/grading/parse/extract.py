@@ -115,18 +115,19 @@ def _beside_empty_box(text: str, start: int) -> Extraction:
     return empty if announced is None or _EMPTY.search(announced.answer or "") else announced
 
 
-def answer_start(completion: str) -> int | None:
+def answer_start(completion: str, *, after: int = 0) -> int | None:
     """Where the final answer begins, in characters; None without one, or with nothing before it.
 
-    It begins with the box itself, or with the words that announce it.
+    It begins with the box itself, or with the words that announce it, behind the first `after`
+    characters, which are thinking.
     """
-    first, end = _reach(completion)
-    text = completion[:end]
+    first, end = _reach(completion[after:])
+    text = completion[after : after + end]
     boxes, _ = _boxes(text, first)
     if boxes:
-        return boxes[-1].start or None
+        return (after + boxes[-1].start) or None
     announced = last_announcement(text[first:])
-    return (first + announced.start() if announced else 0) or None
+    return (after + first + announced.start() if announced else 0) or None
 
 
 def opened_answer(prefix: str | None) -> str:

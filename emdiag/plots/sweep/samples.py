@@ -41,6 +41,7 @@ _PANELS: Final = (
     _SamplePanel("entropy_nats", "Entropy", "nats per token", scale=1),
     _SamplePanel("mean_tokens", "Length", "tokens", scale=1),
     _SamplePanel("truncated_frac", "Truncated", "% of samples"),
+    _SamplePanel("unfinished_frac", "Thinking not finished", "% of samples"),
     _SamplePanel("repeated_frac", "Repetitive", "% of samples"),
 )
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import naming
 from emdiag.core.protocols import FamilySampler, Sampler
 from emdiag.core.results import remark
-from emdiag.core.sampling import SampleRequest
-from emdiag.engines.open import check_lengths, open_sampler, shared_load
+from emdiag.core.sampling import Completion, SampleRequest
+from emdiag.engines.open import check_lengths, open_encoder, open_sampler, shared_load
 from emdiag.engines.requests import one_for_each
+from emdiag.engines.texts import Decoder
+from emdiag.engines.thinking import divided
 from emdiag.findings.numbers import listed
 from emdiag.findings.remarks import words_of
 from emdiag.store.provenance import start_session, working
 from emdiag.store.session import Session
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.task import EvalTask
+from emdiag.studies.evaluate.thinking import thinking_notes
 
 
 def draw_missing(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Session) -> None:
@@ -55,6 +58,8 @@ def _draw_family(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
         if not longest:
             return
         for reading, requests in work:
+            for note in thinking_notes(reading, requests, session.store):
+                session.progress.note(words_of(note))
             with naming(reading.checkpoint.label):
                 check_lengths(
                     reading.run.spec.engine.name,
@@ -75,17 +80,52 @@ def _draw_family(readings: Sequence[EvalTask], plan: EvaluatePlan, session: Sess
                 siblings=siblings,
             )
             stage.advance()
+        decoders = _decoders([reading for reading, _ in work], plan)
         try:
             for reading, requests in work:
                 if isinstance(sampler, FamilySampler):
                     sampler.serve(reading.checkpoint)
-                _draw_reading(reading, requests, sampler, session)
+                apart = _apart(reading, decoders.get(reading.checkpoint.tokenizer_digest))
+                _draw_reading(reading, requests, sampler, apart, session)
         finally:
             sampler.close()
 
 
+def _decoders(readings: Sequence[EvalTask], plan: EvaluatePlan) -> dict[str, Decoder]:
+    """By the digest of a tokenizer, how it decodes; of those that mark thinking."""
+    marked = {
+        reading.checkpoint.tokenizer_digest: reading
+        for reading in readings
+        if reading.run.spec.reasoning
+    }
+    return {
+        name: open_encoder(
+            reading.run.spec.engine.name,
+            reading.checkpoint,
+            options=plan.engine,
+            reasoning=plan.targets.reasoning,
+        ).decode
+        for name, reading in marked.items()
+    }
+
+
+def _apart(reading: EvalTask, decode: Decoder | None) -> Callable[[Completion], Completion]:
+    """What tells the answer of a completion from its thinking, whichever engine drew it."""
+    reasoning = reading.run.spec.reasoning
+    if not reasoning or decode is None:
+        return lambda completion: completion
+    lead_ins = {prompt.problem_id: prompt.lead_in for prompt in reading.prompts}
+    return lambda completion: divided(
+        completion, reasoning, lead_in=lead_ins[completion.problem_id], decode=decode
+    )
+
+
 def _draw_reading(
-    reading: EvalTask, requests: Sequence[SampleRequest], sampler: Sampler, session: Session
+    reading: EvalTask,
+    requests: Sequence[SampleRequest],
+    sampler: Sampler,
+    apart: Callable[[Completion], Completion],
+    session: Session,
 ) -> None:
     """Draw the requests of a run that is held; every completion is stored as it finishes."""
     if not requests:
@@ -106,7 +146,7 @@ def _draw_reading(
     ):
         drawn = sampler.sample(requests, params=reading.run.spec.sampling)
         for completion in one_for_each(drawn, requests):
-            journal.append(completion)
+            journal.append(apart(completion))
             work.samples += 1
             work.tokens += len(completion.token_ids)
             stage.advance(tokens=len(completion.token_ids))

@@ -13,6 +13,7 @@ from emdiag.core.results import remark
 from emdiag.core.runs import GradingSpec
 from emdiag.core.sampling import Completion
 from emdiag.findings.remarks import words_of
+from emdiag.grading.answers import judged
 from emdiag.grading.parse.extract import opened_answer
 from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.store.samples import StoredCompletions, StoredGrades
@@ -37,11 +38,8 @@ def grade_reading(reading: EvalTask, grader: Grader, *, progress: Progress) -> s
         GraderError: A grader of the user's own decided none of the run's samples.
     """
     spec = grading_spec(reading, grader)
-    opening = opened_answer(reading.run.spec.wording.prefix)
-    if reading.question_mark is not None or opening:
-        grader = GraderOfOrigin(
-            grader, Origin(question_mark=reading.question_mark, opening=opening)
-        )
+    if reading.question_mark is not None:
+        grader = GraderOfOrigin(grader, Origin(question_mark=reading.question_mark))
     _grade_missing(reading, grader, spec, progress=progress)
     key = digest(spec)
     check_grades(reading.run.grades(key), grader.identity)
@@ -107,8 +105,10 @@ def _grade_part(
 ) -> list[Grade]:
     golds = {problem.id: gold_of(problem, reading.card.grader) for problem in problems}
     flat = [completion for problem in problems for completion in by_problem[problem.id]]
-    judged = list(zip(flat, grader.grade((golds[c.problem_id], c.text) for c in flat), strict=True))
-    classes = _classes(problems, judged, done, grader)
+    opening = opened_answer(reading.run.spec.wording.prefix)
+    judgements = judged(grader, ((golds[c.problem_id], c) for c in flat), opening=opening)
+    graded = list(zip(flat, judgements, strict=True))
+    classes = _classes(problems, graded, done, grader)
     return [
         Grade.of(
             completion,
@@ -116,13 +116,13 @@ def _grade_part(
             answer_class=classes.get((completion.problem_id, judgement.extracted)),
             grader=grader.identity,
         )
-        for completion, judgement in judged
+        for completion, judgement in graded
     ]
 
 
 def _classes(
     problems: Sequence[Problem],
-    judged: Sequence[tuple[Completion, Judgement]],
+    graded: Sequence[tuple[Completion, Judgement]],
     done: StoredGrades,
     grader: Grader,
 ) -> dict[tuple[str, str | None], str]:
@@ -131,7 +131,7 @@ def _classes(
     Classes of samples graded before come first, so that a later sample joins them.
     """
     answers = {problem.id: dict.fromkeys(done.classes_of(problem.id)) for problem in problems}
-    for completion, judgement in judged:
+    for completion, judgement in graded:
         if judgement.extracted is not None:
             answers[completion.problem_id][judgement.extracted] = None
     groups = [list(group) for group in answers.values()]

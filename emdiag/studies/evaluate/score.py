@@ -20,6 +20,7 @@ from emdiag.stats.detectable import planned_gains
 from emdiag.store.provenance import version_notes
 from emdiag.studies.evaluate.outside_metrics import MetricFunction, measure_outside
 from emdiag.studies.evaluate.task import EvalTask
+from emdiag.studies.evaluate.thinking import greedy_notes
 from emdiag.studies.stored.outcomes import Outcomes, outcomes_of
 
 TRUNCATED_WORTH_A_NOTE = 0.05
@@ -97,6 +98,9 @@ def _notes(reading: EvalTask, rates: TextRates) -> list[Remark]:
     if rates.truncated_frac > TRUNCATED_WORTH_A_NOTE:
         limit = reading.run.spec.sampling.max_tokens
         notes.append(remark("cut-off", share=rates.truncated_frac, limit=limit))
+    if (unfinished := rates.unfinished_frac or 0) > TRUNCATED_WORTH_A_NOTE:
+        limit = reading.run.spec.sampling.max_tokens
+        notes.append(remark("not-finished", share=unfinished, limit=limit))
     if rates.undecided_frac:
         notes.append(remark("ungraded", share=rates.undecided_frac))
     tagged = sum(bool(problem.tags) for problem in reading.problems)
@@ -106,5 +110,5 @@ def _notes(reading: EvalTask, rates: TextRates) -> list[Remark]:
 
 
 def caveats(reading: EvalTask) -> list[Remark]:
-    """How the prompts came about, and what the card of the benchmark says."""
-    return [*reading.notes, *map(as_given, reading.card.caveats)]
+    """How the prompts came about, how they are drawn, and what the benchmark's card says."""
+    return [*reading.notes, *greedy_notes(reading), *map(as_given, reading.card.caveats)]

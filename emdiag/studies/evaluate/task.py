@@ -15,7 +15,7 @@ from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import derive_seed, prompts_digest
 from emdiag.core.problems import BenchmarkCard, Problem
 from emdiag.core.protocols import Progress, PromptEncoder
-from emdiag.core.results import Remark, as_given
+from emdiag.core.results import Remark, as_given, remark
 from emdiag.core.runs import EngineSpec, ProblemsFile, RunSpec
 from emdiag.core.sampling import Prompt, SampleRequest
 from emdiag.engines.checkpoint.resolve import check_reference, resolve_checkpoint
@@ -43,6 +43,7 @@ class EvalTask:
         setting: What tells it from other readings of the checkpoint, such as `T 0.6`.
         problems_file: Of a user's own benchmark; None for one with a card.
         question_mark: How the prompts mark their question, if they do.
+        thinks: Whether completions begin with thinking.
     """
 
     run: Run
@@ -56,6 +57,7 @@ class EvalTask:
     setting: str = ""
     problems_file: ProblemsFile | None = None
     question_mark: str | None = None
+    thinks: bool = False
 
     @property
     def title(self) -> str:
@@ -110,6 +112,7 @@ class _Encoded:
     opened: _Opened
     prompts: tuple[Prompt, ...]
     notes: tuple[str, ...]
+    thinks: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,9 @@ def expand_with_encoders(
     ]
     checkpoints = _resolve(plan, session, chat=any(_wants_chat(task, plan) for task in tasks))
     opened = [_open(checkpoint, plan) for checkpoint in checkpoints]
+    for reader in opened:
+        for note in _reasoning_notes(reader, plan):
+            session.progress.note(f"note: {words_of(note)}")
     of_tasks = [_read(task, plan, session, opened=opened) for task in tasks]
     return [
         (reading, reader.encoder)
@@ -210,7 +216,9 @@ def _open(checkpoint: CheckpointRef, plan: EvaluatePlan) -> _Opened:
     return _Opened(
         checkpoint=checkpoint,
         engine=engine_spec(name, options=plan.engine),
-        encoder=open_encoder(name, checkpoint, options=plan.engine),
+        encoder=open_encoder(
+            name, checkpoint, options=plan.engine, reasoning=plan.targets.reasoning
+        ),
     )
 
 
@@ -233,6 +241,7 @@ def _read(
             opened=reader,
             prompts=tuple(reader.encoder.encode(filled, chat=chat)),
             notes=reader.encoder.notes,
+            thinks=reader.encoder.thinks,
         )
         for reader in opened
     ]
@@ -242,6 +251,7 @@ def _read(
             prompts=read.prompts,
             measured=read.prompts[:limit],
             context=read.opened.encoder.max_context,
+            thinks=read.thinks,
         )
         for read in encoded
     ]
@@ -254,6 +264,23 @@ def _read(
     for note in wording.notes:
         session.progress.note(f"note: {words_of(note)}")
     return [_reading(task, plan, session, read=read, wording=wording) for read in encoded]
+
+
+def _reasoning_notes(opened: _Opened, plan: EvaluatePlan) -> list[Remark]:
+    """How the checkpoint marks its thinking, and where that was found."""
+    reasoning = opened.encoder.reasoning
+    if reasoning is None:
+        return []
+    source = "template" if reasoning.style == "text" else "vocabulary"
+    return [
+        remark(
+            "reasoning-style",
+            label=opened.checkpoint.label,
+            style=reasoning.style,
+            markers=reasoning.name,
+            source=source if plan.targets.reasoning == "auto" else "typed",
+        )
+    ]
 
 
 def _reading(
@@ -278,6 +305,7 @@ def _reading(
         sampling=sampling,
         engine=read.opened.engine,
         asking=UNSET if wording.asking == Asking() else wording.asking,
+        reasoning=encoder.reasoning or UNSET,
     )
     reading = EvalTask(
         run=session.store.run(spec),
@@ -287,9 +315,14 @@ def _reading(
         all_problems=task.problems,
         prompts=read.prompts[: plan.targets.limit],
         samples=plan.sampling.samples,
-        notes=(*map(as_given, read.notes), *wording.notes),
+        notes=(
+            *map(as_given, read.notes),
+            *_reasoning_notes(read.opened, plan),
+            *wording.notes,
+        ),
         problems_file=task.file,
         question_mark=question_mark(task.template),
+        thinks=read.thinks,
     )
     check_room(
         reading.prompts,

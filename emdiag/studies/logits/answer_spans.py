@@ -35,9 +35,11 @@ def spans_of(texts: TextSet, vocabulary: SharedVocabulary) -> tuple[Mask, Mask]:
     opening = opened_answer(texts.reading.run.spec.wording.prefix) if texts.reading else ""
     for text in texts.texts:
         tokens = text.token_ids[1]
-        start = answer_start(opening + text.text)
-        if start is not None:
-            start = start - len(opening) if start > len(opening) else None
+        after = text.answer_from
+        start = answer_start(text.text, after=after) if after else None
+        if after == 0:
+            start = answer_start(opening + text.text)
+            start = start - len(opening) if start and start > len(opening) else None
         first = 0 if start is None else vocabulary.tokens_before(tokens, characters=start)
         place = np.arange(len(tokens))
         has_answer = start is not None and 0 < first < len(tokens)

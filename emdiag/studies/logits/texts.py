@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """One text that is already written; token ids are of its prompt and of its completion."""
+    """One text that is already written; token ids are of its prompt and of its completion.
+
+    Attributes:
+        answer_from: Characters before what may hold the answer; None where thinking never ended.
+    """
 
     problem_id: str
     sample_index: int
     token_ids: Text
     text: str
+    answer_from: int | None = 0
 
     @property
     def sample(self) -> Sample:
@@ -52,6 +57,7 @@ class TextSet:
         texts: Problem by problem; those without a token are left out.
         reading: Of the run that drew them; None for texts that no run drew.
         empty: How many were left out.
+        unfinished: How many never finished thinking; None where nothing marks it.
     """
 
     name: str
@@ -61,6 +67,7 @@ class TextSet:
     reading: EvalTask | None
     truncated: int
     empty: int
+    unfinished: int | None = None
 
     def info(self) -> TextInfo:
         """The set in a result."""
@@ -73,6 +80,7 @@ class TextSet:
             tokens=sum(len(text.token_ids[1]) for text in self.texts),
             temperature=self.reading.run.spec.sampling.temperature if self.reading else None,
             truncated_frac=self.truncated / len(self.texts),
+            unfinished_frac=None if self.unfinished is None else self.unfinished / len(self.texts),
         )
 
 
@@ -95,6 +103,7 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
             sample_index=completion.sample_index,
             token_ids=(prompt.token_ids, completion.token_ids),
             text=completion.text,
+            answer_from=None if completion.is_thinking else completion.answer_start or 0,
         )
         for prompt, completion in kept
     ]
@@ -110,6 +119,9 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
         texts=tuple(written),
         reading=reading,
         truncated=sum(completion.finish_reason == "length" for _, completion in kept),
+        unfinished=sum(completion.is_thinking for _, completion in kept)
+        if all(completion.is_marked for _, completion in kept)
+        else None,
         empty=len(drawn) - len(written),
     )
 

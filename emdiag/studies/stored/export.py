@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec import UnsetType
 
 from emdiag.core.digest import digest
 from emdiag.core.errors import PlanError, system_errors_as
@@ -26,6 +27,9 @@ class ExportRow(Record, frozen=True, kw_only=True):
 
     Attributes:
         statement, gold: None where the benchmark is not on this machine.
+        reasoning_tokens: Before the answer; None where nothing marks thinking.
+        answer_start, answer_end: Characters of the completion between which the answer stands; a
+            start of None is that of thinking that never ended.
         verdict, extracted, answer_class, grader, note: None where the sample is not graded.
     """
 
@@ -44,6 +48,9 @@ class ExportRow(Record, frozen=True, kw_only=True):
     answer_class: str | None
     grader: str | None
     note: str | None
+    reasoning_tokens: int | None
+    answer_start: int | None
+    answer_end: int | None
 
 
 def export_run(run: Run, file: Path, *, home: Path) -> tuple[int, tuple[Remark, ...]]:
@@ -91,7 +98,14 @@ def _rows(run: Run, problems: dict[str, Problem]) -> Iterator[ExportRow]:
             answer_class=grade.answer_class if grade else None,
             grader=grade.grader if grade else None,
             note=grade.note if grade else None,
+            reasoning_tokens=_known(completion.reasoning_tokens),
+            answer_start=_known(completion.answer_start),
+            answer_end=_known(completion.answer_end),
         )
+
+
+def _known(value: int | UnsetType | None) -> int | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 def _write_lines(rows: Iterable[ExportRow], partial: Path) -> int:
@@ -108,7 +122,8 @@ def _write_parquet(rows: Iterable[ExportRow], partial: Path) -> int:
     import pyarrow.parquet as pq
 
     kinds = {"sample_index": pa.int64(), "completion_tokens": pa.int64()}
-    kinds |= {"prompt_tokens": pa.int64(), "seed": pa.int64()}
+    kinds |= dict.fromkeys(("prompt_tokens", "seed", "reasoning_tokens"), pa.int64())
+    kinds |= {"answer_start": pa.int64(), "answer_end": pa.int64()}
     schema = pa.schema(
         [(name, kinds.get(name, pa.string())) for name in ExportRow.__struct_fields__]
     )

@@ -74,6 +74,7 @@ def settings_of(spec: RunSpec) -> dict[str, str]:
         "template": spec.template,
         "chat": str(spec.chat),
         "asked beside the template": spec.wording.line or "nothing",
+        "reasoning": spec.reasoning.name if spec.reasoning else "none",
         "engine": f"{engine.name} in {engine.dtype}{', own code' * engine.trust_remote_code}",
         **{n: str(v) for n, v in sampling.items() if n not in ("seed", "stop_token_ids")},
     }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdiag.core.grades import Grade, Verdict, check_decided, is_outside_grader
-from emdiag.core.results import ProblemScore, Remark, TextRates, remark
+from emdiag.core.results import ProblemScore, Remark, TextRates, ThinkingRates, remark
 from emdiag.core.sampling import Completion
 from emdiag.measure.answers import REPEATED_ABOVE, repeated_share, score_samples
 from emdiag.store.run_store import Run
@@ -168,6 +168,16 @@ class Outcomes:
         return _column(self._drawn.is_cut, self._drawn_rows).astype(np.bool_)
 
     @cached_property
+    def reasoning_tokens(self) -> NDArray[np.int64] | None:
+        """Tokens of every completion before its answer; None where one was not told apart."""
+        return _known(_column(self._drawn.reasoning, self._drawn_rows))
+
+    @cached_property
+    def unfinished(self) -> NDArray[np.int8] | None:
+        """Whether the thinking of every completion never ended; None where nothing marks it."""
+        return _known(_column(self._drawn.is_thinking, self._drawn_rows))
+
+    @cached_property
     def repeated(self) -> NDArray[np.bool_]:
         """Whether more than half of the word 4-grams of every completion occur earlier in it."""
         shares = (repeated_share(completion.text) for completion in self.texts())
@@ -197,6 +207,22 @@ class Outcomes:
             undecided_frac=float(undecided.mean()),
             repeated_frac=float(self.repeated.mean()),
             mean_tokens=float(self.tokens.mean()),
+            thinking=self._thinking_rates(),
+        )
+
+    def _thinking_rates(self) -> ThinkingRates | None:
+        unfinished, reasoning = self.unfinished, self.reasoning_tokens
+        if unfinished is None:
+            return None
+        share = float(unfinished.mean())
+        if reasoning is None:
+            return ThinkingRates(unfinished_frac=share)
+        return ThinkingRates(
+            unfinished_frac=share,
+            mean_reasoning_tokens=float(reasoning.mean()),
+            mean_answer_tokens=float((self.tokens - reasoning).mean()),
+            reasoning_frac=float(reasoning.sum() / max(1, self.tokens.sum())),
+            longest_reasoning=int(reasoning.max()),
         )
 
     def per_problem(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -283,6 +309,11 @@ def _column(values: array[int], rows: Rows) -> NDArray[Any]:
     """A column's values of rows."""
     whole = np.frombuffer(values, values.typecode) if values else np.empty(0, values.typecode)
     return whole[rows]
+
+
+def _known(values: NDArray[Any]) -> NDArray[Any] | None:
+    """A column in which nothing is absent."""
+    return values if values.size and (values >= 0).all() else None
 
 
 def rates_by_seed(seeds: Sequence[Outcomes], problems: Sequence[str]) -> NDArray[np.float64]:

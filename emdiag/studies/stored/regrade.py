@@ -25,8 +25,8 @@ from emdiag.core.protocols import Grader, Progress
 from emdiag.core.regrades import Disagreement, RegradedRun, RegradeResult
 from emdiag.core.results import Metric, Remark, remark
 from emdiag.core.runs import GradingSpec
+from emdiag.grading.answers import judged
 from emdiag.grading.parse.extract import opened_answer
-from emdiag.grading.parse.origin import GraderOfOrigin, Origin
 from emdiag.stats.intervals import of_differences, over_problems
 from emdiag.store.run_store import Run
 from emdiag.store.session import Session, open_session
@@ -96,7 +96,6 @@ def _regrade_run(run: Run, label: str, grader: Grader, session: Session) -> Regr
         {"answer_class": "letter by letter", "golds": golds}  # `eval` keeps other classes
         if is_outside_grader(grader.identity) else raw
     ))  # fmt: skip
-    grader = GraderOfOrigin(grader, Origin(opening=opened_answer(run.spec.wording.prefix)))
     _grade_missing(run, spec, golds, grader=grader, progress=session.progress)
     check_grades(run.grades(digest(spec)), grader.identity)
     return _side_by_side(run, label, main=main, second=spec, problems=problems)
@@ -140,9 +139,12 @@ def _grade_missing(
         if not waiting:
             return
         given, kept = tee(drawn.read(waiting))
-        judged = grader.grade((golds[text.problem_id], text.text) for text in given)
+        opening = opened_answer(run.spec.wording.prefix)
+        judgements = judged(
+            grader, ((golds[text.problem_id], text) for text in given), opening=opening
+        )
         with progress.stage(f"grading {run.path.name}", total=len(waiting)) as stage:
-            for completion, judgement in zip(kept, judged, strict=True):
+            for completion, judgement in zip(kept, judgements, strict=True):
                 answer = judgement.extracted  # letter by letter: this grader makes no classes
                 journal.append(
                     Grade.of(completion, judgement, answer_class=answer, grader=grader.identity)

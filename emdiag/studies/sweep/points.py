@@ -82,6 +82,7 @@ def measure_point(
             grade_keys=tuple(member.grade_key for member in members),
             is_control=is_control,
             no_answer_frac=by_name["no_answer_frac"],
+            unfinished_frac=by_name.get("unfinished_frac"),
         ),
         accuracy=values[f"avg@{first.samples}"],
         entropy=values.get("entropy_nats"),
@@ -104,6 +105,8 @@ def _statistics(member: SweepRun) -> dict[str, NDArray[np.float64]]:
         ("no_box_frac", ~outcomes.boxed),
     ):
         statistics[name] = outcomes.per_problem(values)
+    if outcomes.unfinished is not None:
+        statistics["unfinished_frac"] = outcomes.per_problem(outcomes.unfinished)
     entropy = _entropy(member, outcomes)
     return statistics if entropy is None else {**statistics, "entropy_nats": entropy}
 

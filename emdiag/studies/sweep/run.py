@@ -264,8 +264,9 @@ class _SweepStudy:
 
     def _notes(self, controls: Sequence[CoolingControl]) -> tuple[Remark, ...]:
         notes, base = [], self._design.base
-        for reading in self._readings.values():
-            notes += caveats(reading)
+        coolest = min(self._design.settings, key=lambda setting: setting.temperature)
+        for label, benchmark in self._readings:
+            notes += caveats(self._at(label, benchmark, coolest))
         notes += same_weights({label: r.checkpoint for (label, _), r in self._readings.items()})
         for label, name in self._readings:
             for setting in self._design.settings:

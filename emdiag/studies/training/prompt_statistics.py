@@ -10,6 +10,7 @@ from emdiag.core.protocols import Grader, Progress
 from emdiag.core.sampling import Completion
 from emdiag.core.selection import PromptStatistics
 from emdiag.engines.open import has_weights, read_text_entropies
+from emdiag.grading.answers import answer_behind
 from emdiag.grading.parse.extract import extract, opened_answer
 from emdiag.grading.parse.latex import tidy, unboxed
 from emdiag.measure.prompts import prompt_statistics
@@ -88,7 +89,7 @@ def _classes(
         names = list(drawn)
         for start in range(0, len(names), _PROBLEMS_AT_ONCE):
             part = names[start : start + _PROBLEMS_AT_ONCE]
-            answers = [[_answer(opening + c.text) for c in drawn[name]] for name in part]
+            answers = [[_answer(answer_behind(opening, c)) for c in drawn[name]] for name in part]
             distinct = [list(dict.fromkeys(a for a in row if a is not None)) for row in answers]
             firsts = grader.classes(distinct)
             for name, row, group, first in zip(part, answers, distinct, firsts, strict=True):
