@@ -336,8 +336,8 @@ _LOOKS: Final = {
     "plain=; prompts are plain text|unknown=}",
     "context": "{tokens:count token}",
     "engine-taken": "{engine} in {dtype}: {why:choose named=asked for by name|scripted=a table of "
-    "texts|vllm=vLLM can run here|gguf=transformers alone reads GGUF files|no-device=vLLM finds no "
-    "device here|no-vllm=vLLM is not installed}",
+    "texts|server=its address is given|vllm=vLLM can run here|gguf=transformers alone "
+    "reads GGUF files|no-device=vLLM finds no device here|no-vllm=vLLM is not installed}",
     "drawn-so": "{way:choose refill=of any lengths side by side, others join midway|padded=of any "
     "lengths that begin together}",
     "no-scores": "{engine} gives no log-probabilities, so nothing is compared",

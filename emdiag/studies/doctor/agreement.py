@@ -82,6 +82,8 @@ def look_at_engines(
             sampler.close()
         except EngineError as error:
             checks.append(unreadable(name, error))
+    if not drawn and "transformers" not in names:
+        return EnginesLook(drawn=drawn, agreements=(), checks=tuple(checks))
     with session.progress.stage(f"loading {task.checkpoint.label}", total=1) as stage:
         own, reader = open_sampler_and_reader(
             task.checkpoint, encoder, options=options, home=session.home

@@ -83,7 +83,7 @@ def engine_check(task: EvalTask, options: EngineOptions) -> Check:
     name = task.run.spec.engine.name
     if options.engine != "auto":
         why = "named"
-    elif name in {"scripted", "vllm"}:
+    elif name in {"scripted", "server", "vllm"}:
         why = name
     elif is_gguf(task.checkpoint.path):
         why = "gguf"

@@ -100,13 +100,13 @@ class _CheckpointLook:
             raise
         path = Path(task.checkpoint.path)
         digest = Check(name="digest", state=as_given(task.checkpoint.digest[:16]))
-        if not has_weights(task.checkpoint):
+        if has_weights(task.checkpoint):
+            from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
+        if not has_weights(task.checkpoint) or not isinstance(encoder, CheckpointEncoder):
             self._checks += [digest, engine_check(task, options)]
             return
-        from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
         from emdiag.studies.doctor.agreement import look_at_engines, new_tokens
 
-        assert isinstance(encoder, CheckpointEncoder)
         facts = task.checkpoint.file_facts.items()
         origin = [Check(name=name, state=as_given(str(fact))) for name, fact in facts]
         self._checks += [*file_checks(path), digest, *origin, *tokenizer_checks(encoder, task)]

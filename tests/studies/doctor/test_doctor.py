@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,6 @@ from emdiag.studies.doctor import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
     from torch import Tensor
@@ -235,3 +235,13 @@ def test_a_result_is_read_back_as_it_is_printed(run: Callable[..., Result]) -> N
     assert printed["kind"] == "doctor"
     assert printed["agreements"][0]["gap"]["tokens"] > 0
     assert printed["error"] is None
+
+
+def test_an_engine_without_log_probabilities_is_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "outside")
+    result = emdiag.doctor("lab", store=tmp_path, home=tmp_path, engine="my_engine.parrot:Parrot")
+    assert result.agreements == ()
+    assert "gives no log-probabilities" in states(result)["engines"]
+    assert (result.error, result.wrong) == (None, ())
