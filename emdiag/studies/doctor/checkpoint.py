@@ -10,6 +10,7 @@ from emdiag.core.doctor import Check
 from emdiag.core.errors import EmdiagError
 from emdiag.core.results import Remark, as_given, remark
 from emdiag.engines import presence
+from emdiag.engines.checkpoint.adapters import base_of
 from emdiag.engines.checkpoint.facts import family_of, weights_of
 from emdiag.engines.checkpoint.gguf_file import is_gguf
 from emdiag.engines.options import EngineOptions
@@ -27,6 +28,8 @@ def file_checks(path: Path) -> Iterator[Check]:
     """What the files say; what cannot be read is said and the rest is looked at all the same."""
     yield Check(name="path", state=as_given(str(path)))
     looks: dict[str, Callable[[Path], Remark]] = {"family": _family, "weights": _weights}
+    if is_adapter(path):
+        looks = {"base of the adapter": _base}
     for name, look in looks.items():
         try:
             yield Check(name=name, state=look(path))
@@ -153,6 +156,15 @@ def _weights(path: Path) -> Remark:
         formats=tuple(name for name, _ in weights.numbers.most_common()),
         size=weights.size,
     )
+
+
+def is_adapter(path: Path) -> bool:
+    """Whether a folder holds an adapter, of which the base alone can be said here."""
+    return (path / "adapter_config.json").is_file()
+
+
+def _base(path: Path) -> Remark:
+    return as_given(base_of(path))
 
 
 def _family(path: Path) -> Remark:

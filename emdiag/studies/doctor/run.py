@@ -23,6 +23,7 @@ from emdiag.studies.doctor.checkpoint import (
     cost_checks,
     engine_check,
     file_checks,
+    is_adapter,
     tokenizer_checks,
     unreadable,
 )
@@ -127,6 +128,8 @@ class _CheckpointLook:
         elif not is_gguf(path):
             return
         self._checks += file_checks(path)
+        if is_adapter(path):
+            return
         from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
         try:

@@ -215,6 +215,17 @@ def test_a_cut_shard(run: Callable[..., Result], lab_folder: Path) -> None:
     assert result["error"]["hint"] == "copy or download the file again"
 
 
+def test_an_adapter_whose_base_is_not_here(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "lora").mkdir()
+    config = {"peft_type": "LORA", "r": 8, "base_model_name_or_path": "./gone"}
+    (tmp_path / "lora" / "adapter_config.json").write_text(json.dumps(config))
+    done = run("doctor", "./lora")
+    assert done.exit_code == 2
+    assert "base of the adapter  ./gone" in done.stdout
+    assert "the base of the adapter cannot be used" in done.stderr
+    assert "Traceback" not in done.output
+
+
 def test_what_is_no_checkpoint(run: Callable[..., Result]) -> None:
     done = run("doctor", "./nothing")
     assert done.exit_code == 2
