@@ -18,6 +18,8 @@ QUICK = {
     "olmo2": "refill",
     "mixtral": "refill",
     "deepseek_v3": "refill",
+    "deepseek_v32": "padded",
+    "gemma4": "refill",
     "llama, dynamic NTK": "refill",
     "granite-4 hybrid": "padded",
     "mamba": "equal",
@@ -55,7 +57,7 @@ def test_every_family_is_right_or_refused(script: ModuleType) -> None:
     drawn = [outcome for outcome in outcomes.values() if not outcome.refusal]
     for outcome in drawn:
         _holds(script, outcome)
-    assert len(drawn) >= 80
+    assert len(drawn) >= 130
 
 
 def test_the_page_has_every_family(script: ModuleType) -> None:

@@ -142,7 +142,7 @@ def families() -> dict[str, Family]:
     ]
     named = {name: Family(type=name) for name in same}
     named |= {name: Family(type=name, changes=EXPERTS) for name in moe}
-    return {**named, **_attention(), **_recurrent(), **_refused()}
+    return {**named, **_attention(), **_latest(), **_recurrent(), **_refused()}
 
 
 def _attention() -> dict[str, Family]:
@@ -235,6 +235,141 @@ def _attention() -> dict[str, Family]:
         "bart decoder": Family(type="bart", changes=DECODER),
         "bert decoder": Family(type="bert", changes={**BERT, "is_decoder": True}),
         "roberta decoder": Family(type="roberta", changes={**BERT, "is_decoder": True}),
+    }
+
+
+def _latest() -> dict[str, Family]:
+    """What transformers 5.19 brought: latent and sparse attention, experts, wide residuals."""
+    sized = {**EXPERTS, "moe_intermediate_size": 16, "head_dim": 8, "sliding_window": 16}
+    latent = {**LATENT, "num_experts": 4}
+    sparse = {**latent, "index_topk": 8, "index_head_dim": 32, "index_n_heads": 32}
+    same = ("afmoe", "cohere2_moe", "exaone_moe", "granitemoe_swa", "hunyuan_v1_moe", "hy_v3")
+    same += ("laguna", "mellum", "ministral", "solar_open", "cwm", "gpt-sw3")
+    named = {name: Family(type=name, changes={**LATENT, **sized}) for name in same}
+    named |= {name: Family(type=name, changes=latent) for name in ("axk1", "youtu", "minicpm3")}
+    named |= {
+        name: Family(type=name, changes=sparse)
+        for name in ("axk2", "deepseek_v32", "glm_moe_dsa", "hy_v4")
+    }
+    return {
+        **named,
+        **_whole(),
+        "aria_text": Family(type="aria_text", changes={**sized, "moe_num_experts": 4}),
+        "deepseek_v4": Family(type="deepseek_v4", changes={**LATENT, **sized}),
+        "glm4_moe_lite": Family(type="glm4_moe_lite", changes=latent),
+        "gemma4": Family(
+            type="gemma4_text",
+            changes={
+                "num_hidden_layers": 4,
+                "num_kv_shared_layers": 2,
+                "layer_types": ["sliding_attention", "full_attention"] * 2,
+                "vocab_size_per_layer_input": 98,
+                "hidden_size_per_layer_input": 8,
+                "head_dim": 8,
+                "sliding_window": 16,
+            },
+        ),
+        "gemma4, experts": Family(
+            type="gemma4_text",
+            changes={
+                "layer_types": ["sliding_attention", "full_attention"],
+                "hidden_size_per_layer_input": 0,
+                "head_dim": 8,
+                "sliding_window": 16,
+                "enable_moe_block": True,
+                "num_experts": 4,
+                "top_k_experts": 2,
+                "moe_intermediate_size": 16,
+            },
+        ),
+        "hrm_text": Family(type="hrm_text", changes=sized),
+        "inkling": Family(type="inkling_text", changes={**LATENT, **sized}),
+        "longcat_flash": Family(
+            type="longcat_flash",
+            changes={
+                **LATENT,
+                "num_layers": 2,
+                "ffn_hidden_size": 64,
+                "moe_topk": 2,
+                "zero_expert_num": 2,
+                "expert_ffn_hidden_size": 16,
+                "head_dim": 8,
+            },
+        ),
+        "mimo_v2_flash": Family(
+            type="mimo_v2_flash", changes={**LATENT, **sized, "num_key_value_heads": 2}
+        ),
+        "minimax_m3": Family(type="minimax_m3_vl_text", changes={**LATENT, **sized}),
+        "qwen3_5_moe": Family(type="qwen3_5_moe_text", changes=LINEAR),
+        "qwen4_exp": Family(
+            type="qwen4_exp_text",
+            changes={
+                **LINEAR,
+                "hc_count": 2,
+                "hc_lowrank": 8,
+                "ngram_vocab_size_base": 97,
+                "split_ngram_parts": 2,
+                "make_ngram_vocab_size_divisible_by": 8,
+                "indexer_n_heads": 4,
+                "indexer_kv_heads": 1,
+                "indexer_head_dim": 8,
+                "indexer_budget": 16,
+                "indexer_compress_ratio": 4,
+            },
+        ),
+        "zaya": Family(
+            type="zaya",
+            changes={**sized, "num_experts_per_tok": 1, "router_hidden_size": 16},
+        ),
+        "reformer": Family(
+            type="reformer",
+            changes={
+                "is_decoder": True,
+                "attn_layers": ["local", "lsh"],
+                "num_hashes": 1,
+                "num_buckets": 2,
+                "attention_head_size": 8,
+                "feed_forward_size": 64,
+                "hash_seed": 0,
+                "pad_token_id": 0,
+                "axial_pos_shape": [8, 16],
+                "axial_pos_embds_dim": [16, 16],
+                "local_attn_chunk_length": 8,
+                "lsh_attn_chunk_length": 8,
+            },
+        ),
+    }
+
+
+def _whole() -> dict[str, Family]:
+    """Models of text and pictures, as they are saved, of which the text is asked."""
+    vision = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "patch_size": 4,
+        "image_size": 8,
+        "depth": 1,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "num_position_embeddings": 16,
+    }
+    window = {"sliding_window": 16, "head_dim": 8, "pad_token_id": 0, "vocab_size": 98}
+    texts: dict[str, dict[str, Any]] = {
+        "gemma3": window,
+        "gemma4": {**window, "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 98},
+        "llama4": {**EXPERTS, "head_dim": 8, "intermediate_size_mlp": 64},
+        "qwen3_5": LINEAR,
+        "qwen3_5_moe": LINEAR,
+    }
+    return {
+        f"{name}, text and pictures": Family(
+            type=name, changes={"text_config": text, "vision_config": vision}
+        )
+        for name, text in texts.items()
     }
 
 

@@ -121,12 +121,21 @@ def config_of(family: Family) -> Any:
     common = {"vocab_size": VOCAB, "initializer_range": 0.3, "init_std": 0.3}
     ends = {"eos_token_id": None, "bos_token_id": None, "pad_token_id": None}
     for given in ({**ends, **common, **changes}, {**common, **changes}):
-        known = {name: value for name, value in given.items() if _takes(kind, name)}
         try:
-            return kind(**known)
+            return kind(**_known(kind, given))
         except Exception as error:
             failure = error
     raise failure
+
+
+def _known(kind: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What a configuration takes of these values, and the one of its text of the common ones."""
+    known = {name: value for name, value in given.items() if _takes(kind, name)}
+    parts = getattr(kind, "sub_configs", {})
+    for name in parts.keys() & known.keys():
+        common = {} if name == "vision_config" else given
+        known[name] = _known(parts[name], {**common, **known[name]})
+    return known
 
 
 def _takes(kind: Any, name: str) -> bool:

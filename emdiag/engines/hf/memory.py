@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -34,13 +34,19 @@ def rows_that_fit(config: PreTrainedConfig, *, tokens: int, item_bytes: int) -> 
 def cache_numbers_per_token(config: PreTrainedConfig) -> int | None:
     """Numbers that keys and values hold for one position of one row; None where unknown."""
     text = config.get_text_config()
-    layers = getattr(text, "num_hidden_layers", None)
-    heads = getattr(text, "num_attention_heads", None)
-    if not layers or not heads:
-        return None
-    shared = getattr(text, "num_key_value_heads", None) or heads
-    width = getattr(text, "head_dim", None) or getattr(text, "hidden_size", 0) // heads
-    return 2 * layers * shared * width if width else None
+    if getattr(text, "is_heterogeneous", False):  # Gemma 4: layers of several widths
+        return sum(map(_layer_numbers, text.per_layer_config)) or None
+    return _layer_numbers(text) * (getattr(text, "num_hidden_layers", None) or 0) or None
+
+
+def _layer_numbers(layer: Any) -> int:
+    """Of one layer by its configuration; 0 where unknown."""
+    heads = getattr(layer, "num_attention_heads", None)
+    if not heads:
+        return 0
+    shared = getattr(layer, "num_key_value_heads", None) or heads
+    width = getattr(layer, "head_dim", None) or getattr(layer, "hidden_size", 0) // heads
+    return 2 * int(shared) * int(width)
 
 
 def available_bytes() -> int | None:

@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MambaConfig
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma4TextConfig,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+)
 
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.hf import memory
@@ -29,6 +35,16 @@ def test_the_cache_is_as_large_as_the_one_a_model_makes(tiny: CheckpointRef) -> 
     [
         (GPT2Config(n_layer=3, n_head=4, n_embd=32), 2 * 3 * 32),
         (MambaConfig(), None),
+        (
+            Gemma4TextConfig(
+                num_key_value_heads=2,
+                layer_types=["sliding_attention", "full_attention"],
+                num_hidden_layers=2,
+                head_dim=8,
+                per_layer_config={1: {"head_dim": 16}},
+            ),
+            2 * 2 * (8 + 16),
+        ),
         (LlamaConfig(num_hidden_layers=2, num_attention_heads=8, head_dim=16), 2 * 2 * 8 * 16),
     ],
 )
