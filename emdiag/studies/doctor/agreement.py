@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -74,12 +75,11 @@ def look_at_engines(
     names = engines_here(task, options)
     for name in (name for name in names if name != "transformers"):
         try:
-            sampler = _opened(name, task, options, session)
-            if isinstance(sampler, ScoringSampler):
-                drawn.append(_drawn(name, sampler, task, session))
-            else:
-                checks.append(Check(name="engines", state=remark("no-scores", engine=name)))
-            sampler.close()
+            with closing(_opened(name, task, options, session)) as sampler:
+                if isinstance(sampler, ScoringSampler):
+                    drawn.append(_drawn(name, sampler, task, session))
+                else:
+                    checks.append(Check(name="engines", state=remark("no-scores", engine=name)))
         except EngineError as error:
             checks.append(unreadable(name, error))
     if not drawn and "transformers" not in names:

@@ -76,6 +76,9 @@ def tokenizer_checks(encoder: CheckpointEncoder, task: EvalTask | None) -> Itera
     yield Check(name="chat template", state=state)
     if task is not None:
         yield Check(name="a question", state=as_given(_shortened(task.prompts[0].text)))
+    thinking = encoder.reasoning
+    state = remark("nothing-named") if thinking is None else as_given(thinking.name)
+    yield Check(name="reasoning", state=state)
     context = encoder.max_context
     state = remark("context", tokens=context) if context else remark("nothing-named")
     yield Check(name="context", state=state)

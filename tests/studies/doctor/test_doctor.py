@@ -141,6 +141,7 @@ def test_the_lab_agrees_with_its_reader(tmp_path: Path) -> None:
     assert lines["weights"].startswith("670,592 numbers as F32, 2.56 MiB")
     assert lines["stop tokens"] == "'<|endoftext|>' (0)"
     assert lines["context"] == "1,024 tokens"
+    assert lines["reasoning"] == "none"
     assert lines["engine"] == "transformers in float32: asked for by name"
     # 2 x 4 layers x 2 key heads x 64 numbers of 4 bytes
     assert "2.56 MiB of weights in float32; keys and values 4.00 KiB a token" in lines["memory"]
@@ -256,3 +257,29 @@ def test_an_engine_without_log_probabilities_is_not_compared(
     assert result.agreements == ()
     assert "gives no log-probabilities" in states(result)["engines"]
     assert (result.error, result.wrong) == (None, ())
+
+
+def test_an_engine_that_gives_up_is_named_closed_and_the_rest_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emdiag.core.errors import EngineError
+    from emdiag.studies.doctor import agreement
+
+    closed = []
+
+    class GivesUp:
+        scores = None
+        info = None
+
+        def sample(self, *_: object, **__: object) -> None:
+            raise EngineError("vLLM gave up", hint="look above")
+
+        def close(self) -> None:
+            closed.append(True)
+
+    monkeypatch.setattr(agreement, "engines_here", lambda *_: ["vllm", "transformers"])
+    monkeypatch.setattr(agreement, "open_sampler", lambda *_, **__: GivesUp())
+    result = emdiag.doctor("lab", store=tmp_path, home=tmp_path, engine="transformers")
+    assert closed == [True]
+    assert result.wrong == ("vllm",)
+    assert [agreement.left for agreement in result.agreements] == ["transformers"]
