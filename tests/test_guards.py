@@ -37,7 +37,7 @@ LEVELS = {
 }
 INNER_LEVELS = {
     "studies": {"stored": 0, "evaluate": 1, "sweep": 2, "logits": 2, "training": 2, "doctor": 2},
-    "engines": {"checkpoint": 0, "hf": 1, "vllm": 1},
+    "engines": {"checkpoint": 0, "hf": 1, "vllm": 1, "server": 1},
     "grading": {"parse": 0, "judge": 1, "pool": 2},
     "train": {"em": 0, "rl": 0},
     "plots": {"logits": 0, "sweep": 1},
@@ -52,6 +52,8 @@ LEAVES = {
     "matplotlib": {"plots"},
     "seaborn": {"plots"},
     "vllm": {"engines"},
+    "httpx2": {"engines"},
+    "anyio": {"engines"},
     "huggingface_hub": {"engines", "benchmarks"},
     "math_verify": {"grading"},
     "sympy": {"grading"},

@@ -22,8 +22,13 @@ def digest(value: object) -> str:
 
 
 def prompts_digest(prompts: Iterable[Prompt]) -> str:
-    """SHA-256 over ids and token ids of prompts, in order."""
-    return digest([[prompt.problem_id, list(prompt.token_ids)] for prompt in prompts])
+    """SHA-256 over ids and token ids of prompts, in order; over texts where a server encodes."""
+    return digest(
+        [
+            [prompt.problem_id, list(prompt.token_ids) or prompt.messages or prompt.text or []]
+            for prompt in prompts
+        ]
+    )
 
 
 def derive_seed(run_seed: int, *parts: str | int) -> int:

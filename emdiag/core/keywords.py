@@ -49,6 +49,11 @@ class EngineKeywords(TypedDict, total=False):
     max_model_len: int | None
     trust_remote_code: bool
     threads: int | None
+    base_url: str | None
+    model: str | None
+    server_api: Literal["auto", "tokens", "text", "chat"]
+    patience_s: float
+    request_timeout_s: float
 
 
 class GradingKeywords(TypedDict, total=False):

@@ -12,8 +12,13 @@ from emdiag.core.reasoning import Reasoning
 from emdiag.core.records import Record
 from emdiag.core.sampling import SamplingParams
 
-EngineName = Literal["transformers", "vllm", "scripted"]
+EngineName = Literal["transformers", "vllm", "server", "scripted"]
 """Names of emdiag's own engines; `auto` is resolved to one of them before anything is loaded."""
+
+
+ServerApi = Literal["tokens", "text", "chat"]
+"""How a server is given prompts: as token ids, as text that it encodes, or as messages that it puts
+into its own chat template."""
 
 
 class EngineSpec(Record, frozen=True, kw_only=True):
@@ -22,11 +27,15 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     Attributes:
         name: One of `EngineName`; or `package.module:name@DIGITS` for an engine of the user's own,
             with the first digits of its source's checksum.
+        server, api: What kind of program serves the model, and how it is given prompts; unset for
+            the other engines.
     """
 
     name: str
     dtype: str
     trust_remote_code: bool = False
+    server: str | UnsetType = UNSET
+    api: ServerApi | UnsetType = UNSET
 
 
 class RunSpec(Record, frozen=True, kw_only=True):

@@ -35,6 +35,13 @@ FinishReason = Literal["stop", "length"]
 """`stop`: the model ended its answer (an end token or a stop string); `length`: it was cut off."""
 
 
+class ChatTurn(Record, frozen=True, kw_only=True):
+    """One turn of a chat that a server puts into its own template."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
 class FilledPrompt(Record, frozen=True, kw_only=True):
     """A problem in a prompt template, before any checkpoint's tokenizer has seen it.
 
@@ -80,9 +87,11 @@ class Prompt(Record, frozen=True, kw_only=True):
 
     Attributes:
         text: The whole text after template and chat markup.
-        token_ids: What the engine receives; `text` is never encoded twice.
+        token_ids: What the engine receives; `text` is never encoded twice. Empty where only a
+            server can encode it.
         lead_in: Tokens behind the user's own text, where thinking may begin; empty where nothing
             marks thinking.
+        messages: What a server is given in place of text; empty for none.
     """
 
     problem_id: str
@@ -90,6 +99,7 @@ class Prompt(Record, frozen=True, kw_only=True):
     token_ids: tuple[int, ...]
     template_sha256: str
     lead_in: tuple[int, ...] = ()
+    messages: tuple[ChatTurn, ...] = ()
 
 
 class SamplingParams(Record, frozen=True, kw_only=True):
@@ -123,12 +133,17 @@ class SamplingParams(Record, frozen=True, kw_only=True):
 
 
 class SampleRequest(Record, frozen=True, kw_only=True):
-    """One completion to draw."""
+    """One completion to draw.
+
+    Attributes:
+        prompt: Whose tokens these are, for an engine that encodes its text or messages itself.
+    """
 
     problem_id: str
     sample_index: int
     token_ids: tuple[int, ...]
     seed: int
+    prompt: Prompt | None = None
 
 
 class Completion(Record, frozen=True, kw_only=True):
@@ -136,10 +151,11 @@ class Completion(Record, frozen=True, kw_only=True):
 
     Attributes:
         text: The completion without special tokens; never the prompt.
-        token_ids: As sampled, the end token included.
+        token_ids: As sampled, the end token included; empty where a server tells only how many.
         reasoning_tokens: Those before the answer; unset where nothing marks thinking.
         answer_start: Characters of `text` before the answer; None where thinking never ended.
         answer_end: Where the answer ends, if anything follows it.
+        tokens: How many a server drew, where it does not tell which.
     """
 
     problem_id: str
@@ -152,6 +168,7 @@ class Completion(Record, frozen=True, kw_only=True):
     reasoning_tokens: int | UnsetType = UNSET
     answer_start: int | UnsetType | None = UNSET
     answer_end: int | UnsetType = UNSET
+    tokens: int | UnsetType = UNSET
 
     @property
     def is_marked(self) -> bool:
@@ -170,6 +187,11 @@ class Completion(Record, frozen=True, kw_only=True):
         return self.text[
             start : None if isinstance(self.answer_end, UnsetType) else self.answer_end
         ]
+
+    @property
+    def length(self) -> int:
+        """Tokens drawn, the end token included."""
+        return len(self.token_ids) if isinstance(self.tokens, UnsetType) else self.tokens
 
 
 class TokenScore(Record, frozen=True):

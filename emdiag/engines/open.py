@@ -16,6 +16,7 @@ from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name
 from emdiag.engines.scripted import ByteEncoder
+from emdiag.engines.server.references import MessageEncoder, is_served
 from emdiag.engines.vllm.compat import check_vllm, importing_vllm, is_cpu_build
 from emdiag.engines.vllm.environment import prepare_environment
 
@@ -30,8 +31,9 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
 
     A `.json` table goes to `scripted`; a `.gguf` file to `transformers`; a folder to `vllm`
     where it can run (vLLM for CUDA with a CUDA device, or vLLM for the CPU, and the device option
-    does not ask for another device), else to `transformers`. `package.module:name` is an engine of
-    the user's own, and its source is part of the name that comes back.
+    does not ask for another device), else to `transformers`; everything but tables to `server`
+    where the address of one is given. `package.module:name` is an engine of the user's own, and its
+    source is part of the name that comes back.
 
     Raises:
         PlanError: There is no such engine, it cannot be imported, or it cannot read this kind of
@@ -47,9 +49,11 @@ def choose_engine(name: str, checkpoint: CheckpointRef, *, options: EngineOption
                 hint=MERGE,
             )
         return outside_name(name)
-    is_table = not has_weights(checkpoint)
+    is_table = checkpoint.path.endswith(".json")
     if name not in ENGINE_NAMES:
         raise _unknown(name)
+    if name == "auto" and options.base_url is not None and not is_table:
+        return "server"
     if is_table != (name == "scripted") and not (is_table and name == "auto"):
         raise PlanError(
             f"the engine {name!r} cannot read this checkpoint",
@@ -83,8 +87,8 @@ def check_quantised(checkpoint: CheckpointRef, *, options: EngineOptions) -> Non
 
 
 def has_weights(checkpoint: CheckpointRef) -> bool:
-    """Whether there are distributions to read; a `.json` table has texts alone."""
-    return not checkpoint.path.endswith(".json")
+    """Whether there are distributions to read; tables and served names have texts alone."""
+    return not checkpoint.path.endswith(".json") and not is_served(checkpoint.ref)
 
 
 def vllm_can_run(options: EngineOptions) -> bool:
@@ -108,6 +112,8 @@ def effective_dtype(name: str, *, options: EngineOptions) -> str:
     """
     if name == "scripted":
         return "none"
+    if name == "server" and options.dtype == "auto":
+        return "unknown"
     if options.dtype != "auto" or is_outside(name):
         return options.dtype
     if name == "vllm":
@@ -118,7 +124,10 @@ def effective_dtype(name: str, *, options: EngineOptions) -> str:
 
 
 def engine_spec(name: str, *, options: EngineOptions) -> EngineSpec:
-    """The part of the set-up that can change a sample, for the run key."""
+    """The part of the set-up that can change a sample, for the run key.
+
+    That of a server is not whole before `served.describe_server`.
+    """
     return EngineSpec(
         name=name,
         dtype=effective_dtype(name, options=options),
@@ -127,24 +136,38 @@ def engine_spec(name: str, *, options: EngineOptions) -> EngineSpec:
 
 
 def open_encoder(
-    name: str, checkpoint: CheckpointRef, *, options: EngineOptions, reasoning: str = "auto"
+    name: str,
+    checkpoint: CheckpointRef,
+    *,
+    options: EngineOptions,
+    reasoning: str = "auto",
+    home: Path | None = None,
 ) -> PromptEncoder:
     """What turns filled templates into the token ids this checkpoint reads.
 
     Raises:
         CheckpointError: Tokenizer or configuration cannot be opened, or the markers of thinking
             that are wanted are no tokens.
+        EngineError: A server that reads them cannot be reached.
     """
+    if name == "server" and (is_served(checkpoint.ref) or options.server_api == "chat"):
+        return MessageEncoder(reasoning)
     if not has_weights(checkpoint):
         return ByteEncoder(reasoning)
     from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 
-    return CheckpointEncoder(
+    encoder = CheckpointEncoder(
         checkpoint.path,
         tokenizer_path=checkpoint.tokenizer_path,
         trust_remote_code=options.trust_remote_code,
         reasoning=reasoning,
     )
+    if name == "server":
+        from emdiag.engines.server.probe import look
+
+        limits = (encoder.max_context, look(checkpoint, options, home).max_context)
+        encoder.max_context = min((limit for limit in limits if limit is not None), default=None)
+    return encoder
 
 
 def check_lengths(
@@ -219,6 +242,10 @@ def open_sampler(
                 longest_tokens=longest_tokens,
                 siblings=siblings,
             )
+        case "server":
+            from emdiag.engines.server.sampler import open_server
+
+            return open_server(checkpoint, options=options, home=home)
         case _ if is_outside(name):
             return open_outside(name, checkpoint, options=options)
         case _:

@@ -6,10 +6,10 @@ import re
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from emdiag.core.errors import PlanError
-from emdiag.core.option_groups import MOST_PROCESSES
+from emdiag.core.option_groups import A_DAY_S, MOST_PROCESSES
 from emdiag.core.options import Option, described
 from emdiag.core.records import Record
-from emdiag.core.runs import EngineName
+from emdiag.core.runs import EngineName, ServerApi
 from emdiag.core.sampling import MOST_SAMPLES, MOST_TOKENS
 
 ENGINE = "Engine"
@@ -28,6 +28,11 @@ _DTYPES: Final = {
 """Short forms of the field, also behind `torch.`."""
 
 _DEVICE: Final = re.compile(r"auto|cpu|(?:cuda|mps|xpu)(?::\d{1,3})?")
+
+SERVER_OPTIONS: Final = ("base_url", "model", "server_api", "patience_s", "request_timeout_s")
+"""Those that nothing but a server has."""
+
+ApiChoice = Literal["auto", ServerApi]
 
 PaddingSide = Literal["left", "right"]
 """Where rows of different lengths are filled up."""
@@ -74,9 +79,16 @@ class EngineOptions(Record, frozen=True, kw_only=True):
         device: `auto`, or a torch device such as `cpu`, `cuda` or `cuda:1`. `auto` takes CUDA
             where there is a device. vLLM uses what it was built for.
         batch_size: Samples drawn side by side at most. None: transformers 16 on a CPU and 64 on
-            another device, vLLM its own default. Halved where memory runs out.
+            another device, vLLM its own default, a server 256 requests where it is vLLM or SGLang
+            and 32 where it is another. Halved where memory runs out.
         gpu_memory_utilization: In (0, 1].
         max_model_len: Of prompt plus completion, in tokens.
+        base_url: Of a server; without a path, `/v1` is added.
+        model: Its name there; None is the checkpoint's, or the only one that is served.
+        server_api: `auto` takes token ids where the server reads them as they are, else text; a
+            `served:NAME` is asked in messages or in text, as its prompts are.
+        patience_s: Without any answer, before a command gives up.
+        request_timeout_s: Of one request, from its first byte to the last of its answer.
         threads: CPU threads of torch; None is one for a model of under 20 million parameters, and
             torch's own choice otherwise.
     """
@@ -85,14 +97,22 @@ class EngineOptions(Record, frozen=True, kw_only=True):
 
     engine: Annotated[
         str,
-        Option("auto, transformers, vllm, scripted or package.module:name.", read=parse_engine),
+        Option(
+            "auto, transformers, vllm, server, scripted or package.module:name.", read=parse_engine
+        ),
     ] = "auto"
     dtype: Annotated[DtypeName, Option("auto, float32, bfloat16 or float16.", read=parse_dtype)] = (
         "auto"
     )
     device: Annotated[str, Option("auto, cpu, cuda, cuda:1, ...", read=parse_device)] = "auto"
     batch_size: Annotated[
-        int | None, Option("Samples drawn side by side.", at_least=1, at_most=MOST_SAMPLES)
+        int | None,
+        Option(
+            "Samples drawn side by side.",
+            flags=("--batch-size", "--concurrency"),
+            at_least=1,
+            at_most=MOST_SAMPLES,
+        ),
     ] = None
     tensor_parallel_size: Annotated[
         int, Option("Devices for one model (vllm).", at_least=1, at_most=MOST_PROCESSES)
@@ -111,3 +131,28 @@ class EngineOptions(Record, frozen=True, kw_only=True):
     threads: Annotated[
         int | None, Option("CPU threads of torch.", at_least=1, at_most=MOST_PROCESSES)
     ] = None
+    base_url: Annotated[
+        str | None, Option("Of a server with an OpenAI API, such as http://host:8000/v1 (server).")
+    ] = None
+    model: Annotated[str | None, Option("Its name at the server (server).")] = None
+    server_api: Annotated[
+        ApiChoice, Option("How prompts are sent: auto, tokens, text or chat (server).")
+    ] = "auto"
+    patience_s: Annotated[
+        float,
+        Option(
+            "Seconds without any answer before giving up (server).",
+            flags=("--patience",),
+            at_least=0,
+            at_most=A_DAY_S,
+        ),
+    ] = 600.0
+    request_timeout_s: Annotated[
+        float,
+        Option(
+            "Seconds one request may take (server).",
+            flags=("--request-timeout",),
+            at_least=1,
+            at_most=A_DAY_S,
+        ),
+    ] = 3600.0

@@ -18,9 +18,15 @@ from emdiag.core.sampling import (
 
 
 def check_requests(
-    requests: Sequence[SampleRequest], *, params: SamplingParams, max_context: int | None
+    requests: Sequence[SampleRequest],
+    *,
+    params: SamplingParams,
+    max_context: int | None,
+    needs_tokens: bool = True,
 ) -> None:
     """Refuse what no engine can draw, given the model's room for prompt and completion.
+
+    A server may encode prompts itself, which have no tokens here then.
 
     Raises:
         EngineError: A prompt is empty or leaves no room for `max_tokens`, or a sampling
@@ -44,7 +50,7 @@ def check_requests(
         raise EngineError(broken)
     for request in requests:
         length = len(request.token_ids)
-        if length == 0:
+        if length == 0 and needs_tokens:
             raise EngineError(
                 "a prompt holds no token, so there is nothing to continue",
                 problem=request.problem_id,

@@ -93,17 +93,7 @@ class ByteEncoder:
     thinks = False
 
     def __init__(self, reasoning: str = "auto") -> None:
-        self.reasoning: Reasoning | None = None
-        if reasoning not in ("auto", "none"):
-            markers = typed_markers(reasoning) if reasoning.startswith("text:") else None
-            if markers is None:
-                raise CheckpointError(
-                    "a table of texts has no tokens that mark thinking",
-                    expected="text:START,END",
-                    found=reasoning,
-                    hint="--reasoning 'text:<think>,</think>' finds them in the texts",
-                )
-            self.reasoning = Reasoning(style="text", markers=markers)
+        self.reasoning = text_markers(reasoning, subject="a table of texts")
 
     def encode(self, filled: Sequence[FilledPrompt], *, chat: bool) -> list[Prompt]:
         """One prompt for each filled template; under `chat`, system, examples and user text joined.
@@ -134,6 +124,25 @@ class ByteEncoder:
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of bytes."""
         return _decode(token_ids)
+
+
+def text_markers(reasoning: str, *, subject: str) -> Reasoning | None:
+    """The markers that are looked for in texts, where no token is one.
+
+    Raises:
+        CheckpointError: Others are wanted; `subject` says of what.
+    """
+    if reasoning in ("auto", "none"):
+        return None
+    markers = typed_markers(reasoning) if reasoning.startswith("text:") else None
+    if markers is None:
+        raise CheckpointError(
+            f"{subject} has no tokens that mark thinking",
+            expected="text:START,END",
+            found=reasoning,
+            hint="--reasoning 'text:<think>,</think>' finds them in the texts",
+        )
+    return Reasoning(style="text", markers=markers)
 
 
 def read_table(path: str) -> dict[str, list[str]]:

@@ -43,13 +43,17 @@ def completion_text(
     stop: Sequence[str] = (),
     stop_token_ids: Sequence[int] = (),
 ) -> str:
-    """Text of a completion: the end token left out, cut before the first stop string.
-
-    The first stop string is the one that is complete first; among several that are complete at
-    the same character, the longest.
-    """
+    """Text of a completion: the end token left out, cut before the first stop string."""
     ended = bool(token_ids) and token_ids[-1] in stop_token_ids
-    text = decode(token_ids[:-1] if ended else token_ids)
+    return cut_at_stop(decode(token_ids[:-1] if ended else token_ids), stop)
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> str:
+    """A text up to its first stop string.
+
+    That is the one that is complete first; among several that are complete at the same character,
+    the longest.
+    """
     ends = [(text.find(word) + len(word), -len(word)) for word in stop if word in text]
     if not ends:
         return text

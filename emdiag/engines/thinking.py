@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from emdiag.core.errors import EngineRefusedError
 from emdiag.core.reasoning import Reasoning
 from emdiag.core.sampling import Completion
 from emdiag.engines.texts import Decoder
@@ -27,6 +28,8 @@ def divided(
     if completion.is_marked:
         return completion
     ids, text = completion.token_ids, completion.text
+    if not ids and completion.length:
+        return _divided_text(completion, reasoning)
     if reasoning.style == "text":
         before = decode(lead_in)
         place = _behind_tags(before + text, *reasoning.markers)
@@ -45,6 +48,18 @@ def divided(
         reasoning_tokens=first,
         answer_end=last if last < len(text) else UNSET,
     )
+
+
+def _divided_text(completion: Completion, reasoning: Reasoning) -> Completion:
+    """The same of a text whose tokens a server did not tell."""
+    if reasoning.style != "text":
+        raise EngineRefusedError(
+            "the server tells no token ids, so an answer cannot be told from the thinking",
+            markers=reasoning.name,
+            hint="--reasoning 'text:<think>,</think>' looks for markers in the texts; none looks "
+            "for no thinking",
+        )
+    return replace(completion, answer_start=_behind_tags(completion.text, *reasoning.markers))
 
 
 def is_open(lead_in: Sequence[int], reasoning: Reasoning, *, decode: Decoder) -> bool | None:

@@ -23,6 +23,13 @@ _NOTES: Final = {
     "partial": "partial: the first {problems} of {total:count problem}",
     "no-chat-template": "the tokenizer of {labels:names} has no chat template, so {benchmark} is "
     "asked as plain text{is_shared:if  of all checkpoints}, as `--no-chat` does",
+    "served": "{label} is drawn by {server}, which serves it as {model}; "
+    "{is_known:either that these are its weights is not checked|its weights are unknown, and may "
+    "change under this name}",
+    "seeds-not-honoured": "the same seed {is_shown:either draws other texts|was not seen to draw "
+    "the same text} again at {server}: samples of {label} may not be repeatable",
+    "server-defaults": "{server} cannot be told {options:names}: its own values hold for {label}",
+    "server-ends": "{server} ends answers of {label} at its own end tokens",
     "room-left": "answers to {benchmark} have {tokens:count token} at most, not {wanted}: the "
     "context of {label}, {context} tokens, leaves no more after the longest prompt"
     "{is_shared:if , and all checkpoints get the same}; `--max-tokens` takes fewer",
@@ -113,8 +120,8 @@ _NOTES: Final = {
     "seeds-shared": "samples of a problem share their seeds across checkpoints and temperatures, "
     "so that differences are less noisy",
     "entropies-not-read": "entropies were not read, so there is no entropy-matched baseline",
-    "texts-without-entropies": "a table of texts has no entropies, so there is no entropy-matched "
-    "baseline",
+    "texts-without-entropies": "texts without weights or token ids (a table, a server) have "
+    "no entropies, so there is no entropy-matched baseline",
     "no-setting-keeps-all": "no setting keeps all tokens above temperature 0, so there is no "
     "entropy-matched baseline",
     "base-temperature-as-known": "the temperature of the base is found from these samples and then "

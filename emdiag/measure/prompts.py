@@ -50,7 +50,7 @@ def prompt_statistics(
         majority_answer=next(iter(votes.winners), None),
         no_answer_frac=votes.silent / samples,
         token_entropy_nats=sum(tokens) / len(tokens) if tokens else None,
-        mean_tokens=sum(len(completion.token_ids) for completion in completions) / samples,
+        mean_tokens=sum(completion.length for completion in completions) / samples,
         truncated_frac=sum(c.finish_reason == "length" for c in completions) / samples,
         unfinished_frac=sum(c.is_thinking for c in completions) / samples
         if all(c.is_marked for c in completions)

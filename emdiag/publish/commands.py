@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emdiag.core.codec import to_plain
-from emdiag.core.runs import Provenance, RunSpec
+from emdiag.core.runs import EngineSpec, Provenance, RunSpec
+from emdiag.engines.server.references import is_served
 from emdiag.studies.evaluate.plan import EvaluatePlan
 
 _SHOWING = ("--json", "--wide")
@@ -84,8 +85,20 @@ def _evaluation(work: DrawnSession, spec: RunSpec) -> tuple[str, ...]:
             "samples": work.samples,
             **sampling,
             "engine": engine.name,
-            "dtype": "auto" if engine.name == "scripted" else engine.dtype,
+            "dtype": "auto" if engine.dtype in {"none", "unknown"} else engine.dtype,
             "trust_remote_code": engine.trust_remote_code,
+            **_address(session, engine),
         }
     )
     return plan.command()
+
+
+def _address(session: Provenance, engine: EngineSpec) -> dict[str, object]:
+    """Where a server was, which model of it was asked, and how."""
+    if engine.name != "server":
+        return {}
+    return {
+        "base_url": session.settings["base_url"],
+        "model": None if is_served(session.ref) else session.settings["model"],
+        "server_api": "auto" if is_served(session.ref) else engine.api,
+    }

@@ -101,7 +101,7 @@ class _Column:
             extracted=grade.extracted if grade else None,
             boxed=grade is not None and grade.boxed,
             finish_reason=completion.finish_reason,
-            tokens=len(completion.token_ids),
+            tokens=completion.length,
             second_verdict=second.verdict if second else None,
             why=grade.why if grade else None,
             thinking=None if completion.is_thinking else _place_in(completion.text, start),

@@ -226,6 +226,7 @@ class StoredCompletions(SampleTable[Completion]):
         reasoning: Tokens of each before its answer; -1 where they were not told apart.
         is_thinking: Whether each never finished thinking; -1 where nothing marks it.
         digests: Of each text, as grades hold them.
+        lacks_ids: Whether a completion is held without the ids of its tokens.
     """
 
     kind, row_kind, name = Completion, _DrawnRow, "Completion"
@@ -235,6 +236,7 @@ class StoredCompletions(SampleTable[Completion]):
         self.tokens, self.characters = array("q"), array("q")
         self.is_cut, self.digests = array("b"), array("Q")
         self.reasoning, self.is_thinking = array("q"), array("b")
+        self.lacks_ids = False
 
     def _keep(self, row: int, record: Record) -> None:
         assert isinstance(record, _DrawnRow)
@@ -242,6 +244,8 @@ class StoredCompletions(SampleTable[Completion]):
         if count is None:
             reason = "not a Completion: expected whole numbers in token_ids"
             raise bad_line(self._path, self._place.line, reason)
+        if not isinstance(record.tokens, UnsetType):
+            count, self.lacks_ids = record.tokens, True
         _set(self.tokens, row, count)
         _set(self.characters, row, len(record.text))
         _set(self.is_cut, row, record.finish_reason == "length")

@@ -210,6 +210,11 @@ def check_reference(ref: str) -> None:
     path = lab_weights() if ref == "lab" else expanded(ref)
     if path.is_file() or path.is_dir():
         return
+    if ref.startswith("served:"):
+        raise CheckpointError(
+            f"{ref!r} is a model at a server, of which there are texts and no weights",
+            hint="eval and temp-sweep take it with --engine server --base-url URL",
+        )
     if path.exists():
         raise CheckpointError(
             "a checkpoint is a folder or a file, and this is neither",

@@ -148,8 +148,8 @@ def _draw_reading(
         for completion in one_for_each(drawn, requests):
             journal.append(apart(completion))
             work.samples += 1
-            work.tokens += len(completion.token_ids)
-            stage.advance(tokens=len(completion.token_ids))
+            work.tokens += completion.length
+            stage.advance(tokens=completion.length)
 
 
 def _note_drawn_before(

@@ -11,6 +11,7 @@ from emdiag.core.runs import EntropySpec, SampleEntropy
 from emdiag.core.sampling import Completion
 from emdiag.engines.open import effective_dtype, has_weights, open_reader
 from emdiag.engines.options import EngineOptions
+from emdiag.store.run_store import Run
 from emdiag.store.samples import Sample
 from emdiag.store.session import Session
 from emdiag.studies.evaluate.task import EvalTask
@@ -22,17 +23,24 @@ if TYPE_CHECKING:
 def entropy_spec(reading: EvalTask, *, options: EngineOptions) -> EntropySpec | None:
     """How the entropies of a reading are read: at the temperature its tokens were drawn at.
 
-    None for greedy decoding, whose distributions have one token and no entropy, and for a table
-    of texts, which has no distributions.
+    None for greedy decoding, whose distributions have one token and no entropy, and for texts of
+    which nobody knows weights or tokens: of a table, or of a server.
     """
     spec = reading.run.spec
     if spec.sampling.temperature == 0 or not has_weights(reading.checkpoint):
+        return None
+    if lacks_tokens(reading.run):
         return None
     return EntropySpec(
         temperature=spec.sampling.temperature,
         dtype=effective_dtype("transformers", options=options),
         trust_remote_code=options.trust_remote_code,
     )
+
+
+def lacks_tokens(run: Run) -> bool:
+    """Whether texts of a run, or their prompts, were never known as token ids here."""
+    return run.spec.engine.api == "chat" or run.completions().lacks_ids
 
 
 def read_missing_entropies(

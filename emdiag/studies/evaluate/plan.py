@@ -101,7 +101,7 @@ def _label(typed: str, ref: str) -> str:
     Raises:
         PlanError: It is too long, or holds what is not seen.
     """
-    label = typed or ref.rstrip("/").rsplit("/", 1)[-1] or ref
+    label = typed or ref.rstrip("/").rsplit("/", 1)[-1].removeprefix("served:") or ref
     length, is_hidden = len(label.encode(errors="replace")), has_hidden(label)
     if length > LONGEST_LABEL or is_hidden:
         raise PlanError(
@@ -148,7 +148,7 @@ def typed_ref(named: NamedRef) -> str:
 
 
 CHECKPOINT = Option(
-    "Hub id, id@revision, folder, .gguf file, or lab (the shipped model).",
+    "Hub id, id@revision, folder, .gguf file, lab (the shipped model), or served:NAME.",
     metavar="[LABEL=]REF",
     is_argument=True,
     read=parse_ref,

@@ -22,12 +22,14 @@ from emdiag.engines.checkpoint.resolve import check_reference, resolve_checkpoin
 from emdiag.engines.defaults import ReadPrompts, chosen_chat, may_be_plain, tokens_with_room
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
 from emdiag.engines.requests import check_room
+from emdiag.engines.served import check_served, describe_server, served_checkpoint
+from emdiag.engines.server.references import MessageEncoder, is_served
 from emdiag.findings.remarks import words_of
 from emdiag.store.run_store import Run
 from emdiag.store.samples import Sample
 from emdiag.store.session import Session
 from emdiag.store.training_folder import followed
-from emdiag.studies.evaluate.plan import EvaluatePlan
+from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class EvalTask:
                 problem_id=prompt.problem_id,
                 sample_index=index,
                 token_ids=prompt.token_ids,
+                prompt=prompt,
                 seed=derive_seed(self.run.spec.sampling.seed, prompt.problem_id, index),
             )
             for prompt in self.prompts
@@ -150,13 +153,16 @@ def expand_with_encoders(
         PlanError: A prompt leaves no room for the answer.
     """
     for named in plan.checkpoints:
-        check_reference(followed(named.ref))
+        if not _is_served(named, plan):
+            check_reference(followed(named.ref))
     tasks = [
         _load_task(name, plan, home=session.home, require_answers=require_answers)
         for name in plan.targets.benchmarks
     ]
     checkpoints = _resolve(plan, session, chat=any(_wants_chat(task, plan) for task in tasks))
-    opened = [_open(checkpoint, plan) for checkpoint in checkpoints]
+    opened = [_open(checkpoint, plan, session) for checkpoint in checkpoints]
+    by_server = [reader.checkpoint for reader in opened if reader.engine.name == "server"]
+    check_served(by_server, options=plan.engine, home=session.home)
     for reader in opened:
         for note in _reasoning_notes(reader, plan):
             session.progress.note(f"note: {words_of(note)}")
@@ -192,12 +198,24 @@ def _wants_chat(task: _FilledBenchmark, plan: EvaluatePlan) -> bool:
     return task.template.chat if plan.targets.chat is None else plan.targets.chat
 
 
+def _is_served(named: NamedRef, plan: EvaluatePlan) -> bool:
+    """Whether it is the name of a model at the server that is asked."""
+    return is_served(named.ref) and plan.engine.base_url is not None
+
+
 def _resolve(plan: EvaluatePlan, session: Session, *, chat: bool) -> list[CheckpointRef]:
     checkpoints = []
     targets = plan.targets
     is_free = may_be_plain(plan.asking, chat=targets.chat, template=targets.template)
     for named in plan.checkpoints:
         with session.progress.stage(f"reading {named.label}", total=1) as stage:
+            if _is_served(named, plan):
+                checkpoints.append(
+                    served_checkpoint(
+                        named.ref, label=named.label, options=plan.engine, home=session.home
+                    )
+                )
+                continue
             checkpoints.append(
                 resolve_checkpoint(
                     followed(named.ref),
@@ -211,13 +229,17 @@ def _resolve(plan: EvaluatePlan, session: Session, *, chat: bool) -> list[Checkp
     return checkpoints
 
 
-def _open(checkpoint: CheckpointRef, plan: EvaluatePlan) -> _Opened:
+def _open(checkpoint: CheckpointRef, plan: EvaluatePlan, session: Session) -> _Opened:
     name = choose_engine(plan.engine.engine, checkpoint, options=plan.engine)
     return _Opened(
         checkpoint=checkpoint,
         engine=engine_spec(name, options=plan.engine),
         encoder=open_encoder(
-            name, checkpoint, options=plan.engine, reasoning=plan.targets.reasoning
+            name,
+            checkpoint,
+            options=plan.engine,
+            reasoning=plan.targets.reasoning,
+            home=session.home,
         ),
     )
 
@@ -232,7 +254,9 @@ def _read(
         by_template=task.template.chat,
         chat=plan.targets.chat,
         template=plan.targets.template,
-        checkpoints=[reader.checkpoint for reader in opened],
+        checkpoints=[
+            reader.checkpoint for reader in opened if not isinstance(reader.encoder, MessageEncoder)
+        ],
         benchmark=task.card.name,
     )
     filled = [fill(task.template, problem, asking) for problem in task.problems]
@@ -295,6 +319,14 @@ def _reading(
     sampling = plan.sampling.params(
         max_tokens=wording.max_tokens, stop_token_ids=encoder.stop_token_ids()
     )
+    engine, of_engine = describe_server(
+        read.opened.engine,
+        checkpoint,
+        read.prompts[0],
+        options=plan.engine,
+        home=session.home,
+        is_greedy=sampling.temperature == 0,
+    )
     spec = RunSpec(
         benchmark=task.card.name,
         template=task.template.name,
@@ -303,7 +335,7 @@ def _reading(
         checkpoint_digest=checkpoint.digest,
         tokenizer_digest=checkpoint.tokenizer_digest,
         sampling=sampling,
-        engine=read.opened.engine,
+        engine=engine,
         asking=UNSET if wording.asking == Asking() else wording.asking,
         reasoning=encoder.reasoning or UNSET,
     )
@@ -319,6 +351,7 @@ def _reading(
             *map(as_given, read.notes),
             *_reasoning_notes(read.opened, plan),
             *wording.notes,
+            *of_engine,
         ),
         problems_file=task.file,
         question_mark=question_mark(task.template),

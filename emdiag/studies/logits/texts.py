@@ -20,6 +20,7 @@ from emdiag.core.runs import ReferenceSpec
 from emdiag.core.sampling import Prompt
 from emdiag.store.samples import Sample
 from emdiag.store.session import Session
+from emdiag.studies.evaluate.entropies import lacks_tokens
 from emdiag.studies.evaluate.plan import EvaluatePlan, NamedRef
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.stored.find_runs import require_run
@@ -88,9 +89,16 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
     """The completions of a reading whose run holds all of them.
 
     Raises:
-        MeasurementError: Every completion is empty.
+        MeasurementError: Every completion is empty, or a server did not tell their tokens.
     """
     held = reading.run.completions()
+    if lacks_tokens(reading.run):
+        raise MeasurementError(
+            f"the server that wrote {reading.title} tells texts and not their token ids, so no "
+            "logits can be read along them",
+            run=reading.run.path,
+            hint="draw with --engine transformers or vllm, or from vLLM with --server-api tokens",
+        )
     drawn = [
         (prompt, held[prompt.problem_id, index])
         for prompt in reading.prompts

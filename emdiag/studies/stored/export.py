@@ -89,7 +89,7 @@ def _rows(run: Run, problems: dict[str, Problem]) -> Iterator[ExportRow]:
             statement=problem.statement if problem else None,
             gold=problem.answer if problem else None,
             completion=completion.text,
-            completion_tokens=len(completion.token_ids),
+            completion_tokens=completion.length,
             prompt_tokens=completion.prompt_tokens,
             finish_reason=completion.finish_reason,
             seed=completion.seed,

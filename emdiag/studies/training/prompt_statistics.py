@@ -14,6 +14,7 @@ from emdiag.grading.answers import answer_behind
 from emdiag.grading.parse.extract import extract, opened_answer
 from emdiag.grading.parse.latex import tidy, unboxed
 from emdiag.measure.prompts import prompt_statistics
+from emdiag.studies.evaluate.entropies import lacks_tokens
 from emdiag.studies.evaluate.grade import grade_reading
 from emdiag.studies.evaluate.plan import EvaluatePlan
 from emdiag.studies.evaluate.task import EvalTask
@@ -49,7 +50,7 @@ def measure_prompts(
         verdicts = _verdicts(reading, grader, progress=progress)
         classes = _classes(reading, drawn, grader, progress=progress)
     entropies: Mapping[str, Sequence[Sequence[float]]] = {}
-    if token_entropy and has_weights(reading.checkpoint):
+    if token_entropy and has_weights(reading.checkpoint) and not lacks_tokens(reading.run):
         entropies = _entropies(reading, drawn, plan, progress=progress)
     return [
         prompt_statistics(

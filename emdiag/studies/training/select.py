@@ -10,7 +10,7 @@ from typing import Unpack
 
 from emdiag.benchmarks.custom import custom_name
 from emdiag.core.codec import to_plain
-from emdiag.core.errors import PlanError, StoreError, system_errors_as
+from emdiag.core.errors import MeasurementError, PlanError, StoreError, system_errors_as
 from emdiag.core.files import check_file, make_folder, write_atomically
 from emdiag.core.keywords import SelectKeywords
 from emdiag.core.paths import expanded
@@ -24,6 +24,7 @@ from emdiag.engines.open import has_weights
 from emdiag.store.run_store import RunStore
 from emdiag.store.session import Session, open_session
 from emdiag.studies.evaluate.draw import draw_missing
+from emdiag.studies.evaluate.entropies import lacks_tokens
 from emdiag.studies.evaluate.score import TRUNCATED_WORTH_A_NOTE, caveats
 from emdiag.studies.evaluate.task import EvalTask, expand
 from emdiag.studies.training.criteria import RULES, choose_criterion, rank
@@ -70,7 +71,8 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
     by = choose_criterion(plan.by, labelled=labelled, problems=len(reading.problems))
     if by == "token-entropy" and not has_weights(reading.checkpoint):
         raise PlanError(
-            "the scripted engine has no weights, so no token entropy can be read",
+            f"the {reading.run.spec.engine.name} engine has no weights, so no token entropy can "
+            "be read",
             hint="rank by another criterion, or take a checkpoint with weights",
         )
     target = _target(plan, reading, session.store)
@@ -78,6 +80,12 @@ def run_select(plan: SelectPlan, session: Session) -> SelectResult:
         check_file(target)
     _check_target(target)
     draw_missing([reading], drawing, session)
+    if by == "token-entropy" and lacks_tokens(reading.run):
+        raise MeasurementError(
+            "the server tells texts and not their token ids, so no token entropy can be read",
+            run=reading.run.path,
+            hint="rank by another criterion: --by, and the texts drawn are used",
+        )
     ranked = rank(
         measure_prompts(
             reading, drawing, token_entropy=plan.token_entropy, progress=session.progress

@@ -18,7 +18,7 @@ from emdiag.core.recipes import RECIPE, Recipe
 from emdiag.core.records import Record
 from emdiag.core.sampling import MOST_SAMPLES
 from emdiag.core.typed_lists import texts
-from emdiag.engines.options import ENGINE, EngineOptions, PaddingSide
+from emdiag.engines.options import ENGINE, SERVER_OPTIONS, EngineOptions, PaddingSide
 from emdiag.train.em.recipes import EM_PRESETS, PAPER, EMRecipe
 from emdiag.train.recipe_fields import (
     RECORD,
@@ -138,7 +138,10 @@ class EMPlan(Plan, frozen=True, kw_only=True):
     engine: Annotated[
         EngineOptions,
         OptionGroup(
-            without=("engine", "tensor_parallel_size", "gpu_memory_utilization", "max_model_len"),
+            without=(
+                *("engine", "tensor_parallel_size", "gpu_memory_utilization", "max_model_len"),
+                *SERVER_OPTIONS,
+            ),
             help={"dtype": "Of the weights: auto, float32, bfloat16."},
         ),
     ] = EngineOptions()

@@ -10,7 +10,7 @@ from emdiag.core.option_groups import MOST_PROBLEMS, Grading
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
 from emdiag.core.sampling import MOST_SAMPLES
-from emdiag.engines.options import ENGINE, EngineOptions
+from emdiag.engines.options import ENGINE, SERVER_OPTIONS, EngineOptions
 from emdiag.train.recipe_fields import (
     MOST_UPDATES,
     RECORD,
@@ -77,7 +77,7 @@ class RLPlan(Plan, frozen=True, kw_only=True):
         OptionGroup(
             without=(
                 *("engine", "batch_size", "tensor_parallel_size", "gpu_memory_utilization"),
-                *("max_model_len", "threads"),
+                *("max_model_len", "threads", *SERVER_OPTIONS),
             ),
             help={"dtype": "Of arithmetic: auto, float32, bfloat16; weights are float32."},
         ),

@@ -1,0 +1,1 @@
+"""Samples from a server with an OpenAI API."""
