@@ -13,9 +13,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from emdiag.core.errors import CheckpointError, EngineRefusedError
 from emdiag.core.sampling import SamplingParams
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
+from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
 from emdiag.engines.hf import adapters
-from emdiag.engines.open import choose_engine, open_reader, open_sampler
+from emdiag.engines.open import (
+    choose_engine,
+    open_reader,
+    open_sampler,
+    open_sampler_and_reader,
+)
 from emdiag.engines.options import EngineOptions
+from emdiag.train.jobs import open_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +112,25 @@ def test_an_adapter_that_is_not_applied_is_an_error(
     monkeypatch.setattr(adapters, "set_peft_model_state_dict", leave_out)
     with pytest.raises(CheckpointError, match="changes nothing: it is not applied by the engine"):
         open_reader("transformers", adapter, options=OPTIONS)
+
+
+def test_sampler_and_reader_of_one_load_have_the_adapter(
+    adapter_folder: Path, tiny: CheckpointRef
+) -> None:
+    adapter = resolve_checkpoint(str(adapter_folder), label="a")
+    encoder = CheckpointEncoder(adapter.path, tokenizer_path=adapter.tokenizer_path)
+    sampler, reader = open_sampler_and_reader(adapter, encoder, options=OPTIONS)
+    (text,) = reader.read([((1, 2, 3), (4, 5, 6))])
+    assert torch.equal(text.logits(0, 3), logits(adapter))
+    assert not torch.equal(text.logits(0, 3), logits(tiny))
+    reader.close()
+    sampler.close()
+
+
+def test_training_starts_from_whole_weights(adapter_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="starts from whole weights") as caught:
+        open_parent(str(adapter_folder), home=tmp_path, trust_remote_code=False, chat=False)
+    assert "merge it first" in str(caught.value)
 
 
 def test_tensors_without_a_place_in_the_model_are_named(
