@@ -148,11 +148,11 @@ def _chosen(
         if cards and name not in known:
             raise PlanError(f"the server has no model {quoted(name)!r}", served=_names(cards))
         return known.get(name) or ModelCard(id=name), True
-    names = {checkpoint.ref, checkpoint.path, checkpoint.label}
+    names = {checkpoint.ref, checkpoint.folder, checkpoint.label}
     same = [card for card in cards if {card.id, card.root} & names]
     if len(same) == 1:
         return same[0], True
-    if len(cards) != 1:
+    if len(cards) != 1 or checkpoint.adapter:  # the only one may be the base alone
         raise PlanError(
             "which of the server's models is meant cannot be seen",
             served=_names(cards),

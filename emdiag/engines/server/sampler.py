@@ -258,7 +258,9 @@ def open_server(
         from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
 
         tokenizer = open_tokenizer(
-            checkpoint.tokenizer_path, trust_remote_code=options.trust_remote_code
+            checkpoint.tokenizer_path,
+            base=checkpoint.path,
+            trust_remote_code=options.trust_remote_code,
         )
         decoder = partial(decode, tokenizer, skip_special_tokens=True)
     return ServerSampler(checkpoint, options=options, decode=decoder, home=home)

@@ -8,11 +8,13 @@ import pytest
 
 from emdiag.core.errors import CheckpointError, EngineError, EngineRefusedError, PlanError
 from emdiag.core.sampling import ChatTurn, Prompt
-from emdiag.engines.checkpoint.resolve import check_reference
+from emdiag.engines.checkpoint.resolve import check_reference, resolve_checkpoint
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
+from emdiag.engines.options import EngineOptions
 from emdiag.engines.served import describe_server
 from emdiag.engines.server import probe
 from emdiag.engines.server.client import checked_url
+from emdiag.engines.server.wire import ModelCard
 from tests.engines.server.conftest import ScriptedServer
 from tests.engines.server.test_sampler import options
 
@@ -281,3 +283,17 @@ def test_a_served_name_needs_a_server_and_an_address_means_one(tiny: CheckpointR
     assert choose_engine("auto", tiny, options=EngineOptions(base_url="http://h")) == "server"
     with pytest.raises(PlanError, match="address of a server"):
         probe.look(tiny, EngineOptions(engine="server"), None)
+
+
+def test_an_adapter_is_never_taken_for_the_base_that_a_server_has(
+    tiny: CheckpointRef, adapter_folder: Path
+) -> None:
+    adapter = resolve_checkpoint(str(adapter_folder), label="em")
+    base, own = (
+        ModelCard(id=name, owned_by=None, root=root)
+        for name, root in (("tiny", tiny.path), ("lora", str(adapter_folder)))
+    )
+    assert probe._chosen([base, own], adapter, EngineOptions()) == (own, True)
+    with pytest.raises(PlanError, match="which of the server's models is meant"):
+        probe._chosen([base], adapter, EngineOptions())
+    assert probe._chosen([base], tiny, EngineOptions()) == (base, True)
