@@ -14,13 +14,7 @@ READER = "reader"
 
 
 class Check(Record, frozen=True, kw_only=True):
-    """One line of a look at something.
-
-    Attributes:
-        name: What was looked at, such as `grader`.
-        remedy: What to do about it, where something can be done.
-        is_wrong: Whether something that is needed does not work.
-    """
+    """One line of a look at something; `is_wrong` where something that is needed does not work."""
 
     name: str
     state: Remark
@@ -33,7 +27,6 @@ class GreedyDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         position: Of the completion; the first token is 1.
-        left_token, right_token: Their ids.
         left_margin, right_margin: Log-probability of each side's likeliest token minus that of its
             second one, in nats.
         reader_gap: How much likelier the reader takes one of the two tokens to be, in nats.
@@ -49,10 +42,9 @@ class GreedyDifference(Record, frozen=True, kw_only=True):
 
 
 class LogProbGap(Record, frozen=True, kw_only=True):
-    """Log-probabilities of sampled tokens, as their sampler and as the reader sees them, in nats.
+    """Log-probabilities of tokens drawn at temperature 1, by their sampler and the reader, in nats.
 
     Attributes:
-        tokens: Drawn at temperature 1.
         mean, largest: Of |log p(sampler) - log p(reader)|.
         k1, k3: Estimates of KL(sampler || reader), with r = p(reader) / p(sampler): the means of
             -log r and of r - 1 - log r.
@@ -109,16 +101,13 @@ class DoctorResult(Result, frozen=True, kw_only=True, tag="doctor"):
 
     Attributes:
         label: Of the checkpoint; None where the machine was looked at.
-        checks: Every line, in the order of the look.
         benchmark: Whose first problems were the prompts.
-        new_tokens: Of each prompt, at most.
         error: Why the look at the checkpoint ended early.
     """
 
     label: str | None
     checks: tuple[Check, ...]
     benchmark: str | None = None
-    new_tokens: int = 0
     agreements: tuple[EngineAgreement, ...] = ()
     error: Refusal | None = None
 

@@ -1,9 +1,9 @@
-"""What is installed and what devices there are, with no library opened that need not be."""
+"""What devices there are and where the hub's files lie, with no library opened that need not be."""
 
 from __future__ import annotations
 
 import os
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 
 _DRIVERS = ("/proc/driver/nvidia/version", "/dev/dxg", "/dev/kfd")
@@ -13,11 +13,6 @@ _DRIVERS = ("/proc/driver/nvidia/version", "/dev/dxg", "/dev/kfd")
 def version_of(name: str) -> str | None:
     """Version of a distribution; None where it is not installed."""
     return next((item.version for item in metadata.distributions(name=name)), None)
-
-
-def is_importable(*modules: str) -> bool:
-    """Whether all of these modules are installed; none is opened."""
-    return all(util.find_spec(module) is not None for module in modules)
 
 
 def has_driver() -> bool:
@@ -44,12 +39,3 @@ def hub_cache() -> Path:
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
-
-
-def offline_flags() -> tuple[str, ...]:
-    """Environment variables in force that keep libraries off the network."""
-    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-    return tuple(name for name in names if os.environ.get(name, "").upper() in _YES)
-
-
-_YES = frozenset({"1", "ON", "YES", "TRUE"})

@@ -47,13 +47,10 @@ def doctor_statements(result: DoctorResult) -> tuple[Statement, ...]:
 
 def agreement_table(result: DoctorResult) -> Table:
     """A row for each pair."""
-    title = (
-        f"Engines on {count(result.agreements[0].prompts, 'prompt')} of {result.benchmark}, "
-        f"{count(result.new_tokens, 'new token')} each"
-    )
+    prompts = count(result.agreements[0].prompts, "prompt")
     return table_of(
         result.agreements,
-        title,
+        f"Engines on {prompts} of {result.benchmark}",
         (
             ("pair", lambda a: f"{a.left} ({a.left_dtype}), {a.right} ({a.right_dtype})"),
             ("verdict", lambda a: a.verdict),

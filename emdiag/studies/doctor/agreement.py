@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,14 +17,13 @@ from emdiag.core.errors import EngineError
 from emdiag.core.protocols import Sampler, ScoringSampler
 from emdiag.core.results import as_given, remark
 from emdiag.core.runs import EngineInfo
-from emdiag.core.sampling import Completion, SampleRequest, SamplingParams, TokenScore
-from emdiag.engines.checkpoint.gguf_file import is_gguf
-from emdiag.engines.open import open_sampler, open_sampler_and_reader, vllm_can_run
+from emdiag.core.sampling import Completion, SampleRequest, TokenScore
+from emdiag.engines.open import open_sampler, open_sampler_and_reader
 from emdiag.engines.options import EngineOptions
 from emdiag.measure.agreement import EngineTexts, ScoredText, against_reader, between
 from emdiag.store.session import Session
-from emdiag.studies.doctor.checkpoint import unreadable
-from emdiag.studies.doctor.plan import NEW_TOKENS
+from emdiag.studies.doctor.checkpoint import cost_checks, unreadable
+from emdiag.studies.doctor.plan import NEW_TOKENS, DoctorPlan
 from emdiag.studies.evaluate.task import EvalTask
 
 if TYPE_CHECKING:
@@ -45,33 +44,22 @@ class DrawnByEngine:
     tokens_per_s: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnginesLook:
-    """What came of the engines; `drawn` has those that ran."""
-
-    drawn: list[DrawnByEngine]
-    agreements: tuple[EngineAgreement, ...]
-    checks: tuple[Check, ...]
-
-
 def engines_here(task: EvalTask, options: EngineOptions) -> list[str]:
-    """The engine that is taken, and unless it was named the other one that can run too."""
+    """The engine that is taken, and unless it was named the reader's, which can run too."""
     taken = task.run.spec.engine.name
-    is_file = is_gguf(task.checkpoint.path)
-    if options.engine == "auto" and not is_file and vllm_can_run(options):
-        return ["vllm", "transformers"]
-    return [taken]
+    is_free = taken == "vllm" and options.engine == "auto"
+    return [taken, "transformers"] if is_free else [taken]
 
 
 def look_at_engines(
-    task: EvalTask, encoder: CheckpointEncoder, options: EngineOptions, session: Session
-) -> EnginesLook:
+    task: EvalTask, encoder: CheckpointEncoder, plan: DoctorPlan, session: Session
+) -> Iterator[Check | EngineAgreement]:
     """Draw with each engine, one after the other, then read all of it.
 
     Raises:
         EmdiagError: The checkpoint cannot be loaded by transformers.
     """
-    drawn, checks = [], []
+    drawn, options = [], plan.engine
     names = engines_here(task, options)
     for name in (name for name in names if name != "transformers"):
         try:
@@ -79,40 +67,40 @@ def look_at_engines(
                 if isinstance(sampler, ScoringSampler):
                     drawn.append(_drawn(name, sampler, task, session))
                 else:
-                    checks.append(Check(name="engines", state=remark("no-scores", engine=name)))
+                    yield Check(name="engines", state=remark("no-scores", engine=name))
         except EngineError as error:
-            checks.append(unreadable(name, error))
+            yield unreadable(name, error)
     if not drawn and "transformers" not in names:
-        return EnginesLook(drawn=drawn, agreements=(), checks=tuple(checks))
+        return
     with session.progress.stage(f"loading {task.checkpoint.label}", total=1) as stage:
         own, reader = open_sampler_and_reader(
             task.checkpoint, encoder, options=options, home=session.home
         )
         stage.advance()
-    try:
+    with closing(own), closing(reader):
         if "transformers" in names:
             drawn.append(_drawn("transformers", own, task, session))
         note = own.check.note
         state = as_given(note) if note else remark("drawn-so", way=own.check.way)
-        checks.append(Check(name="rows", state=state))
+        yield Check(name="rows", state=state)
         vocabulary = int(encoder.config.get_text_config().vocab_size)
-        texts = [_read(item, task, reader, vocabulary=vocabulary) for item in drawn]
+        texts = [_read(item, task, reader, vocabulary) for item in drawn]
         dtype = reader.info.dtype
-    finally:
-        reader.close()
-        own.close()
-    agreements = [against_reader(item, reader_dtype=dtype) for item in texts]
-    agreements += [between(a, b, reader_dtype=dtype) for a, b in combinations(texts, 2)]
-    return EnginesLook(drawn=drawn, agreements=tuple(agreements), checks=tuple(checks))
+    for item in drawn:
+        if item.name == task.run.spec.engine.name:
+            yield from cost_checks(task, encoder, item, is_timed=plan.benchmark is not None)
+    for left in texts:
+        yield against_reader(left, reader_dtype=dtype)
+    for left, right in combinations(texts, 2):
+        yield between(left, right, reader_dtype=dtype)
 
 
-def new_tokens(task: EvalTask) -> int:
-    """Tokens drawn after each prompt at most."""
+def _new_tokens(task: EvalTask) -> int:
     return min(NEW_TOKENS, task.run.spec.sampling.max_tokens)
 
 
 def _opened(name: str, task: EvalTask, options: EngineOptions, session: Session) -> Sampler:
-    longest = max(len(prompt.token_ids) for prompt in task.prompts) + new_tokens(task)
+    longest = max(len(prompt.token_ids) for prompt in task.prompts) + _new_tokens(task)
     with session.progress.stage(f"loading {task.checkpoint.label} in {name}", total=1) as stage:
         sampler = open_sampler(
             name, task.checkpoint, options=options, longest_tokens=longest, home=session.home
@@ -122,29 +110,18 @@ def _opened(name: str, task: EvalTask, options: EngineOptions, session: Session)
 
 
 def _drawn(name: str, sampler: ScoringSampler, task: EvalTask, session: Session) -> DrawnByEngine:
-    params = replace(task.run.spec.sampling, temperature=0.0, max_tokens=new_tokens(task))
-    greedy = _draw(sampler, params, task, session, title=f"{name}, greedy")
-    started = time.perf_counter()
-    params = replace(params, temperature=1.0)
-    sampled = _draw(sampler, params, task, session, title=f"{name}, at T 1")
-    tokens = sum(len(scores) for _, scores in sampled)
-    return DrawnByEngine(
-        name=name,
-        greedy=greedy,
-        sampled=sampled,
-        tokens_per_s=tokens / (time.perf_counter() - started),
-        info=sampler.info,
-    )
+    def draw(temperature: float, way: str) -> ScoredDraws:
+        params = replace(
+            task.run.spec.sampling, temperature=temperature, max_tokens=_new_tokens(task)
+        )
+        sampler.scores, completions = {}, {}
+        with session.progress.stage(f"{name}, {way}", total=len(requests)) as stage:
+            for completion in sampler.sample(requests, params=params):
+                completions[completion.problem_id] = completion
+                stage.advance(tokens=len(completion.token_ids))
+        scores = sampler.scores
+        return [(completions[r.problem_id], scores[r.problem_id, 0]) for r in requests]
 
-
-def _draw(
-    sampler: ScoringSampler,
-    params: SamplingParams,
-    task: EvalTask,
-    session: Session,
-    *,
-    title: str,
-) -> ScoredDraws:
     requests = [
         SampleRequest(
             problem_id=prompt.problem_id,
@@ -154,39 +131,38 @@ def _draw(
         )
         for prompt in task.prompts
     ]
-    sampler.scores, completions = {}, {}
-    with session.progress.stage(title, total=len(requests)) as stage:
-        for completion in sampler.sample(requests, params=params):
-            completions[completion.problem_id] = completion
-            stage.advance(tokens=len(completion.token_ids))
-    scores = sampler.scores
-    return [(completions[r.problem_id], scores[r.problem_id, 0]) for r in requests]
-
-
-def _read(
-    drawn: DrawnByEngine, task: EvalTask, reader: ModelReader, *, vocabulary: int
-) -> EngineTexts:
-    return EngineTexts(
-        name=drawn.name,
-        dtype=drawn.info.dtype,
-        greedy=list(_scored(drawn.greedy, task, reader, vocabulary=vocabulary)),
-        sampled=list(_scored(drawn.sampled, task, reader, vocabulary=vocabulary)),
+    greedy = draw(0.0, "greedy")
+    started = time.perf_counter()
+    sampled = draw(1.0, "at T 1")
+    speed = sum(len(scores) for _, scores in sampled) / (time.perf_counter() - started)
+    return DrawnByEngine(
+        name=name, info=sampler.info, greedy=greedy, sampled=sampled, tokens_per_s=speed
     )
 
 
-def _scored(
-    drawn: ScoredDraws, task: EvalTask, reader: ModelReader, *, vocabulary: int
-) -> Iterator[ScoredText]:
+def _read(
+    drawn: DrawnByEngine, task: EvalTask, reader: ModelReader, vocabulary: int
+) -> EngineTexts:
     from emdiag.measure.logits import TracedText, trace
 
-    prompts: Sequence[tuple[int, ...]] = [prompt.token_ids for prompt in task.prompts]
-    texts = [(prompt, item.token_ids) for prompt, (item, _) in zip(prompts, drawn, strict=True)]
-    for (completion, scores), text in zip(drawn, reader.read(texts), strict=True):
-        traced = TracedText(
-            name=task.checkpoint.label,
-            problem_id=completion.problem_id,
-            sample_index=0,
-            written=completion.token_ids,
-            vocab_size=vocabulary,
-        )
-        yield ScoredText(completion=completion, scores=scores, trace=trace(text, traced))
+    def scored(draws: ScoredDraws) -> Iterator[ScoredText]:
+        texts = [
+            (prompt.token_ids, completion.token_ids)
+            for prompt, (completion, _) in zip(task.prompts, draws, strict=True)
+        ]
+        for (completion, scores), text in zip(draws, reader.read(texts), strict=True):
+            traced = TracedText(
+                name=task.checkpoint.label,
+                problem_id=completion.problem_id,
+                sample_index=0,
+                written=completion.token_ids,
+                vocab_size=vocabulary,
+            )
+            yield ScoredText(completion=completion, scores=scores, trace=trace(text, traced))
+
+    return EngineTexts(
+        name=drawn.name,
+        dtype=drawn.info.dtype,
+        greedy=list(scored(drawn.greedy)),
+        sampled=list(scored(drawn.sampled)),
+    )

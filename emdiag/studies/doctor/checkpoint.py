@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from emdiag.core.doctor import Check
 from emdiag.core.errors import EmdiagError
 from emdiag.core.results import Remark, as_given, remark
-from emdiag.engines import presence
 from emdiag.engines.checkpoint.adapters import base_of
-from emdiag.engines.checkpoint.facts import family_of, weights_of
-from emdiag.engines.checkpoint.gguf_file import is_gguf
+from emdiag.engines.checkpoint.border import read_json
+from emdiag.engines.checkpoint.folder import has_tokenizer, is_adapter
+from emdiag.engines.checkpoint.gguf_file import gguf_numbers, is_gguf, read_metadata
+from emdiag.engines.checkpoint.weight_files import stored_numbers, weight_files
+from emdiag.engines.open import vllm_can_run
 from emdiag.engines.options import EngineOptions
 from emdiag.studies.evaluate.task import EvalTask
 
@@ -24,11 +28,27 @@ SHOWN_CHARACTERS = 300
 """Of a rendered question; its middle is left out where it is longer."""
 
 
+class _Family(msgspec.Struct):
+    model_type: str | None = None
+    architectures: list[str] | None = None
+
+
+def unreadable(name: str, error: EmdiagError, *, is_wrong: bool = True) -> Check:
+    """The line of what cannot be read, with what was expected and what is there."""
+    facts = ", ".join(f"{fact} {value}" for fact, value in error.facts.items())
+    return Check(
+        name=name,
+        state=remark("unreadable", reason=error.message, facts=facts),
+        remedy=as_given(error.hint) if error.hint else None,
+        is_wrong=is_wrong,
+    )
+
+
 def file_checks(path: Path) -> Iterator[Check]:
     """What the files say; what cannot be read is said and the rest is looked at all the same."""
-    yield Check(name="path", state=as_given(str(path)))
+    yield Check(name="path", state=as_given(str(path.absolute())))
     looks: dict[str, Callable[[Path], Remark]] = {"family": _family, "weights": _weights}
-    if is_adapter(path):
+    if path.is_dir() and is_adapter(path):
         looks = {"base of the adapter": _base}
     for name, look in looks.items():
         try:
@@ -37,70 +57,61 @@ def file_checks(path: Path) -> Iterator[Check]:
             yield unreadable(name, error)
 
 
-def unreadable(name: str, error: EmdiagError) -> Check:
-    """The line of what cannot be read."""
-    state = remark("unreadable", reason=error.message, file=error.facts.get("file"))
-    remedy = as_given(error.hint) if error.hint else None
-    return Check(name=name, state=state, remedy=remedy, is_wrong=True)
+def refused_checks(path: Path) -> Iterator[Check]:
+    """What the files of a checkpoint say that is refused as a whole."""
+    yield from file_checks(path)
+    if path.is_dir() and (is_adapter(path) or not has_tokenizer(path)):
+        return
+    from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
+
+    try:
+        yield _tokenizer(CheckpointEncoder(str(path)))
+    except EmdiagError as error:
+        yield unreadable("tokenizer", error)
 
 
-def tokenizer_checks(encoder: CheckpointEncoder, task: EvalTask | None) -> Iterator[Check]:
-    """How texts are read; with a task, how its first question is."""
+def reading_checks(encoder: CheckpointEncoder, task: EvalTask) -> Iterator[Check]:
+    """How texts are read: tokenizer, tokens at both ends, the first question, its context."""
     tokenizer = encoder.tokenizer
-    state = remark("tokenizer", kind=type(tokenizer).__name__, tokens=len(tokenizer))
-    yield Check(name="tokenizer", state=state)
-    begin = tokenizer.bos_token_id
-    state = remark("nothing-named")
+    yield _tokenizer(encoder)
+    begin, none = tokenizer.bos_token_id, as_given("none")
+    state = none
     if begin is not None:
-        starts = "yes" if task and task.prompts[0].token_ids[:1] == (begin,) else "no"
-        state = remark(
-            "begin-token",
-            token=repr(tokenizer.bos_token),
-            number=begin,
-            starts=starts if task else "unknown",
-        )
+        starts = task.prompts[0].token_ids[:1] == (begin,)
+        token = repr(tokenizer.bos_token)
+        state = remark("begin-token", token=token, number=begin, starts=starts)
     yield Check(name="begin token", state=state)
-    stops = [
-        f"{tokenizer.convert_ids_to_tokens(number)!r} ({number})"
-        for number in encoder.stop_token_ids()
-    ]
+    stops = [f"{tokenizer.convert_ids_to_tokens(n)!r} ({n})" for n in encoder.stop_token_ids()]
     yield Check(
         name="stop tokens",
-        state=as_given(", ".join(stops)) if stops else remark("nothing-named"),
+        state=as_given(", ".join(stops) or "none"),
         is_wrong=not stops,
         remedy=None if stops else remark("name-stop-token"),
     )
-    has_template = tokenizer.chat_template is not None
-    use = "unknown" if task is None else "chat" if task.run.spec.chat else "plain"
-    state = remark("chat-template", has_template=has_template, use=use)
+    state = remark(
+        "chat-template",
+        has_template=tokenizer.chat_template is not None,
+        is_used=task.run.spec.chat,
+    )
     yield Check(name="chat template", state=state)
-    if task is not None:
-        yield Check(name="a question", state=as_given(_shortened(task.prompts[0].text)))
-    thinking = encoder.reasoning
-    state = remark("nothing-named") if thinking is None else as_given(thinking.name)
-    yield Check(name="reasoning", state=state)
-    context = encoder.max_context
-    state = remark("context", tokens=context) if context else remark("nothing-named")
-    yield Check(name="context", state=state)
+    yield Check(name="a question", state=as_given(_shortened(task.prompts[0].text)))
+    thinking, context = encoder.reasoning, encoder.max_context
+    yield Check(name="reasoning", state=as_given(thinking.name) if thinking else none)
+    yield Check(name="context", state=remark("context", tokens=context) if context else none)
 
 
 def engine_check(task: EvalTask, options: EngineOptions) -> Check:
     """Which engine is taken, and why."""
-    name = task.run.spec.engine.name
-    if options.engine != "auto":
-        why = "named"
-    elif name in {"scripted", "server", "vllm"}:
-        why = name
-    elif is_gguf(task.checkpoint.path):
-        why = "gguf"
-    else:
-        why = "no-device" if presence.is_importable("vllm") else "no-vllm"
-    dtype = task.run.spec.engine.dtype
-    return Check(name="engine", state=remark("engine-taken", engine=name, why=why, dtype=dtype))
+    engine = task.run.spec.engine
+    why = engine.name if options.engine == "auto" else "named"
+    if why == "transformers" and not vllm_can_run(options):
+        why = "no-vllm"
+    state = remark("engine-taken", engine=engine.name, why=why, dtype=engine.dtype)
+    return Check(name="engine", state=state)
 
 
 def cost_checks(
-    task: EvalTask, encoder: CheckpointEncoder, drawn: Sequence[DrawnByEngine], *, is_timed: bool
+    task: EvalTask, encoder: CheckpointEncoder, taken: DrawnByEngine, *, is_timed: bool
 ) -> Iterator[Check]:
     """Memory, and if wanted the time of the benchmark, by the engine that is taken.
 
@@ -110,35 +121,20 @@ def cost_checks(
     """
     from emdiag.engines.hf.memory import cache_numbers_per_token
 
-    taken = next((item for item in drawn if item.name == task.run.spec.engine.name), None)
-    if taken is None:
-        return
-    path, item_bytes = Path(task.checkpoint.path), 4 if taken.info.dtype == "float32" else 2
-    weights = weights_of(path)
-    numbers = weights.numbers.total()
-    per_token = cache_numbers_per_token(encoder.config)
-    rows = int(taken.info.settings.get("batch_size") or taken.info.settings["max_num_seqs"])
+    item_bytes = 4 if taken.info.dtype == "float32" else 2
+    numbers, size = weights_of(Path(task.checkpoint.path))
+    loaded = size if task.checkpoint.quantization else sum(numbers.values()) * item_bytes
+    yield Check(name="memory", state=remark("memory", size=loaded, dtype=taken.info.dtype))
     limit = task.run.spec.sampling.max_tokens
-    tokens = limit + max(len(prompt.token_ids) for prompt in task.prompts)
-    loaded = weights.size if task.checkpoint.quantization else numbers * item_bytes
-    state = remark("memory", weights=loaded, dtype=taken.info.dtype)
-    if per_token is not None:
+    if per_token := cache_numbers_per_token(encoder.config):
+        rows = int(taken.info.settings.get("batch_size") or taken.info.settings["max_num_seqs"])
+        tokens, token = limit + max(len(p.token_ids) for p in task.prompts), per_token * item_bytes
+        cache = token * rows * tokens
+        state = remark("memory-of-rows", token=token, rows=rows, tokens=tokens, cache=cache)
+        yield Check(name="keys and values", state=state)
+    if is_timed:
+        problems = len(task.all_problems)
         state = remark(
-            "memory-of-rows",
-            weights=loaded,
-            dtype=taken.info.dtype,
-            token=per_token * item_bytes,
-            rows=rows,
-            tokens=tokens,
-            cache=per_token * item_bytes * rows * tokens,
-        )
-    yield Check(name="memory", state=state)
-    if not is_timed:
-        return
-    problems = len(task.all_problems)
-    yield Check(
-        name="time",
-        state=remark(
             "time",
             benchmark=task.card.name,
             problems=problems,
@@ -147,23 +143,26 @@ def cost_checks(
             speed=taken.tokens_per_s,
             drawn=sum(len(scores) for _, scores in taken.sampled),
             rows=len(taken.sampled),
-        ),
-    )
+        )
+        yield Check(name="time", state=state)
+
+
+def weights_of(path: Path) -> tuple[dict[str, int], int]:
+    """Numbers by format, those of equal matrices stored once counted once, and bytes on disk.
+
+    Raises:
+        CheckpointError: There are none, or a file is cut off.
+    """
+    if is_gguf(path):
+        return gguf_numbers(path), path.stat().st_size
+    files = weight_files(path)
+    return stored_numbers(files), sum(file.stat().st_size for file in files)
 
 
 def _weights(path: Path) -> Remark:
-    weights = weights_of(path)
-    return remark(
-        "weights",
-        numbers=weights.numbers.total(),
-        formats=tuple(name for name, _ in weights.numbers.most_common()),
-        size=weights.size,
-    )
-
-
-def is_adapter(path: Path) -> bool:
-    """Whether a folder holds an adapter, of which the base alone can be said here."""
-    return (path / "adapter_config.json").is_file()
+    numbers, size = weights_of(path)
+    formats = tuple(sorted(numbers, key=numbers.__getitem__, reverse=True))
+    return remark("weights", numbers=sum(numbers.values()), formats=formats, size=size)
 
 
 def _base(path: Path) -> Remark:
@@ -171,7 +170,16 @@ def _base(path: Path) -> Remark:
 
 
 def _family(path: Path) -> Remark:
-    return as_given(family_of(path))
+    if is_gguf(path):
+        return as_given(str(read_metadata(path).get("general.architecture")))
+    family = read_json(path / "config.json", _Family)
+    classes = ", ".join(family.architectures or ())
+    return as_given(f"{family.model_type}{f' ({classes})' if classes else ''}")
+
+
+def _tokenizer(encoder: CheckpointEncoder) -> Check:
+    kind, tokens = type(encoder.tokenizer).__name__, len(encoder.tokenizer)
+    return Check(name="tokenizer", state=remark("tokenizer", kind=kind, tokens=tokens))
 
 
 def _shortened(text: str) -> str:

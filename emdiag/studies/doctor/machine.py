@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import replace
-
 from emdiag.benchmarks.cards import list_cards
 from emdiag.benchmarks.load import load_problems, problems_file
 from emdiag.core.doctor import Check
@@ -19,7 +17,7 @@ from emdiag.core.errors import EmdiagError, RunLockedError
 from emdiag.core.results import as_given, remark
 from emdiag.engines import presence
 from emdiag.engines.open import vllm_can_run
-from emdiag.engines.options import ENGINE_NAMES, EngineOptions
+from emdiag.engines.options import EngineOptions
 from emdiag.engines.vllm.compat import check_vllm, installed_version
 from emdiag.resources import version
 from emdiag.store.files import held
@@ -29,70 +27,53 @@ from emdiag.studies.doctor.checkpoint import unreadable
 LEAST_FREE_BYTES: Final = 100 * 1024**2
 """Less than this holds no run of a few thousand samples."""
 
-_MOST_FILES = 20_000
-"""Looked at for the size of a folder."""
+_OFFLINE: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
 def machine_checks(session: Session, options: EngineOptions) -> Iterator[Check]:
     """Every line of the look, the quick ones first."""
-    yield Check(
-        name="emdiag",
-        state=as_given(f"{version()}, Python {platform.python_version()}, {platform.platform()}"),
-    )
-    yield from _engines(options)
-    yield _training()
+    system = f"{version()}, Python {platform.python_version()}, {platform.platform()}"
+    yield Check(name="emdiag", state=as_given(system))
+    yield _libraries("transformers", "torch", is_needed=True)
+    yield _vllm(options)
+    yield _libraries("trl", "peft", "ray", is_needed=False)
     yield from _devices()
     yield from _folders(session)
     yield _locks(session.store.root)
-    flags = presence.offline_flags()
-    state = remark("offline", flags=flags) if flags else remark("online")
-    yield Check(name="network", state=state)
+    flags = tuple(f"{name}={os.environ[name]}" for name in _OFFLINE if os.environ.get(name))
+    yield Check(name="network", state=remark("offline", flags=flags))
     yield from _benchmarks(session.home)
-    yield from _grader()
+    yield _grader()
 
 
-def _engines(options: EngineOptions) -> Iterator[Check]:
-    parts = tuple(
-        f"{name} {presence.version_of(name) or '-'}" for name in ("transformers", "torch")
+def _libraries(*names: str, is_needed: bool) -> Check:
+    versions = {name: presence.version_of(name) for name in names}
+    words = ", ".join(f"{name} {known or 'not installed'}" for name, known in versions.items())
+    if not is_needed:
+        return Check(name="training", state=as_given(words))
+    is_wrong = None in versions.values()
+    return Check(
+        name=names[0],
+        state=remark("runs", versions=words, how="no" if is_wrong else "yes"),
+        remedy=as_given("pip install emdiag") if is_wrong else None,
+        is_wrong=is_wrong,
     )
-    can_run = presence.is_importable("transformers", "torch")
-    yield Check(
-        name="transformers",
-        state=remark("can-run", versions=parts) if can_run else remark("not-installed"),
-        remedy=None if can_run else remark("install", what="emdiag"),
-        is_wrong=not can_run,
-    )
-    yield _vllm(options)
-    if "server" in ENGINE_NAMES:
-        yield Check(name="server", state=remark("asks-server"))
-    yield Check(name="scripted", state=remark("reads-tables"))
 
 
 def _vllm(options: EngineOptions) -> Check:
-    if not presence.is_importable("vllm"):
-        remedy = remark("install-vllm", has_driver=presence.has_driver())
-        return Check(name="vllm", state=remark("not-installed"), remedy=remedy)
     try:
         check_vllm()
     except EmdiagError as error:
-        return replace(unreadable("vllm", error), is_wrong=False)
-    parts = (f"vLLM {installed_version()}",)
-    can_run = vllm_can_run(options)
-    state = remark("can-run", versions=parts) if can_run else remark("no-device", versions=parts)
-    return Check(name="vllm", state=state)
-
-
-def _training() -> Check:
-    versions = {name: presence.version_of(name) for name in ("trl", "peft", "ray")}
-    words = [f"{name} {known or 'not installed'}" for name, known in versions.items()]
-    return Check(name="training", state=as_given(", ".join(words)))
+        return unreadable("vllm", error, is_wrong=False)
+    how = "yes" if vllm_can_run(options) else "no-device"
+    return Check(name="vllm", state=remark("runs", versions=f"vLLM {installed_version()}", how=how))
 
 
 def _devices() -> Iterator[Check]:
-    yield Check(name="processor", state=remark("cores", cores=os.cpu_count() or 1))
+    memory = 0
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        yield Check(name="memory", state=remark("memory-in-all", memory=memory))
+    yield Check(name="processor", state=remark("cores", cores=os.cpu_count() or 1, memory=memory))
     devices = presence.cuda_devices()
     for number, (device, memory, built_for) in enumerate(devices):
         state = remark("cuda", device=device, memory=memory, built_for=built_for)
@@ -108,23 +89,21 @@ def _folders(session: Session) -> Iterator[Check]:
         ("store", session.store.root, "--store"),
     ):
         above = _existing(path)
-        can_write, free = os.access(above, os.W_OK), shutil.disk_usage(above).free
-        size, is_whole = _size(path)
-        state = remark(
-            "folder",
-            path=str(path.absolute()),
-            is_there=path.is_dir(),
-            size=size,
-            more="" if is_whole else " or more",
-            free=free,
-            can_write=can_write,
-        )
-        has_room = free >= LEAST_FREE_BYTES
+        can_write = above.is_dir() and os.access(above, os.W_OK)
+        is_there = above == path.absolute()
+        free = shutil.disk_usage(above if above.is_dir() else above.parent).free
+        is_wrong = not can_write or free < LEAST_FREE_BYTES
         yield Check(
             name=name,
-            state=state,
-            remedy=None if can_write and has_room else remark("other-place", setting=setting),
-            is_wrong=not (can_write and has_room),
+            state=remark(
+                "folder",
+                path=str(path.absolute()),
+                is_there=is_there,
+                free=free,
+                can_write=can_write,
+            ),
+            remedy=remark("other-place", setting=setting) if is_wrong else None,
+            is_wrong=is_wrong,
         )
 
 
@@ -140,12 +119,8 @@ def _locks(store: Path) -> Check:
                 return Check(name="file locks", state=remark("locks-hold"))
     except EmdiagError as error:
         state = as_given(error.message)
-    return Check(
-        name="file locks",
-        state=state,
-        remedy=remark("other-place", setting="--store"),
-        is_wrong=True,
-    )
+    remedy = remark("other-place", setting="--store")
+    return Check(name="file locks", state=state, remedy=remedy, is_wrong=True)
 
 
 def _benchmarks(home: Path) -> Iterator[Check]:
@@ -163,60 +138,38 @@ def _benchmarks(home: Path) -> Iterator[Check]:
     yield Check(name="benchmarks", state=state, remedy=remedy)
 
 
-def _grader() -> Iterator[Check]:
+def _grader() -> Check:
     from emdiag.grading.pool.pool import GraderPool
     from emdiag.grading.pool.self_test import DOZEN, failures
 
     started = time.perf_counter()
+    remedy = remark("reinstall-grader")
     try:
         with GraderPool(workers=1) as pool:
             failed = failures(pool)
     except EmdiagError as error:
-        state, failed = as_given(error.message), []
-    else:
-        state = remark(
-            "grader-tested",
-            passed=len(DOZEN) - len(failed),
-            pairs=len(DOZEN),
-            grader=pool.identity,
-            seconds=time.perf_counter() - started,
-        )
-        if not failed:
-            yield Check(name="grader", state=state)
-            return
-    remedy = remark("reinstall-grader")
-    yield Check(name="grader", state=state, remedy=remedy, is_wrong=True)
-    for pair in failed:
-        state = remark(
-            "judged-wrongly",
-            gold=pair.gold,
-            text=pair.completion,
-            verdict=pair.verdict,
-            expected=pair.expected,
-        )
-        yield Check(name="grader", state=state, is_wrong=True)
+        state = as_given(error.message)
+        return Check(name="grader", state=state, remedy=remedy, is_wrong=True)
+    state = remark(
+        "grader-tested",
+        passed=len(DOZEN) - len(failed),
+        pairs=len(DOZEN),
+        grader=pool.identity,
+        seconds=time.perf_counter() - started,
+        failed=tuple(
+            remark(
+                "judged-wrongly", gold=gold, text=text, verdict=verdict.value, expected=known.value
+            )
+            for (gold, text, known), verdict in failed
+        ),
+    )
+    return Check(
+        name="grader", state=state, remedy=remedy if failed else None, is_wrong=bool(failed)
+    )
 
 
 def _existing(path: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(place for place in (path.absolute(), *path.absolute().parents) if place.is_dir())
-
-
-def _size(folder: Path) -> tuple[int, bool]:
-    """Bytes of the files in a folder, links left out, and whether all were looked at."""
-    total = count = 0
-    folders: list[str | Path] = [folder] if folder.is_dir() else []
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    elif not entry.is_symlink():
-                        total += entry.stat().st_size
-        except OSError:
-            return total, False
-        if count > _MOST_FILES:
-            return total, False
-    return total, True
+    """What has this name, or is the nearest above it that exists."""
+    return next(
+        place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place)
+    )

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from emdiag.core.asking import Asking
+from emdiag.core.errors import PlanError
 from emdiag.core.option_groups import Targets
 from emdiag.core.options import Option, OptionGroup
 from emdiag.core.plans import Plan
@@ -41,6 +42,15 @@ class DoctorPlan(Plan, frozen=True, kw_only=True):
     targets: Annotated[Targets, OptionGroup(without=("benchmarks", "limit"))] = Targets()
     asking: Asking = Asking()
     engine: EngineOptions = EngineOptions()
+
+    def check(self) -> None:
+        """Also a benchmark of which no checkpoint's time is wanted."""
+        super().check()
+        if self.benchmark is not None and self.checkpoint is None:
+            raise PlanError(
+                f"the benchmark {self.benchmark!r} is looked at of no checkpoint",
+                hint="emdiag doctor CHECKPOINT -b BENCHMARK",
+            )
 
     def evaluation(self, checkpoint: NamedRef) -> EvaluatePlan:
         """The evaluation whose prompts are taken."""

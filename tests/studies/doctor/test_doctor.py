@@ -110,17 +110,37 @@ def test_a_store_without_locks_or_room_is_named(
     assert RunLockedError.__name__ not in done.output
 
 
+@pytest.mark.parametrize("store", ["file", "file/below", "link"])
+def test_a_store_that_can_be_no_folder_is_named(
+    run: Callable[..., Result], tmp_path: Path, store: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("gone")
+    done = run("doctor", "--store", store)
+    assert done.exit_code == 1
+    assert "and it cannot be written" in done.stdout
+    assert "Wrong: store and file locks" in done.stdout
+
+
+def test_a_benchmark_without_a_checkpoint_is_refused(run: Callable[..., Result]) -> None:
+    done = run("doctor", "-b", "chain")
+    assert done.exit_code == 2
+    assert "of no checkpoint" in done.stderr
+
+
 def test_a_device_and_an_old_vllm_are_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(presence, "cuda_devices", lambda: [("H100", 80 * 2**30, "CUDA 13.0")])
-    monkeypatch.setattr(presence, "is_importable", lambda *_: True)
     monkeypatch.setattr("emdiag.engines.vllm.compat.installed_version", lambda: "0.9.1")
     monkeypatch.setattr("emdiag.engines.vllm.compat.util.find_spec", lambda _: object())
     result = emdiag.doctor(store=tmp_path, home=tmp_path)
     lines = states(result)
     assert lines["cuda:0"] == "H100, memory 80.0 GiB, CUDA 13.0"
-    assert lines["vllm"] == "this version of vLLM is not one that emdiag works with"
+    assert lines["vllm"] == (
+        "this version of vLLM is not one that emdiag works with: expected vllm>=0.20,<0.34, "
+        "found vllm 0.9.1"
+    )
     assert "vllm" not in result.wrong
 
 
@@ -144,7 +164,8 @@ def test_the_lab_agrees_with_its_reader(tmp_path: Path) -> None:
     assert lines["reasoning"] == "none"
     assert lines["engine"] == "transformers in float32: asked for by name"
     # 2 x 4 layers x 2 key heads x 64 numbers of 4 bytes
-    assert "2.56 MiB of weights in float32; keys and values 4.00 KiB a token" in lines["memory"]
+    assert lines["memory"] == "2.56 MiB of weights in float32"
+    assert lines["keys and values"].startswith("4.00 KiB a token")
     assert "if each of 300 problems of chain took 64 tokens: an estimate" in lines["time"]
     assert (result.error, result.wrong) == (None, ())
 
@@ -199,6 +220,7 @@ def test_a_folder_without_a_tokenizer(run: Callable[..., Result], lab_folder: Pa
     assert done.exit_code == 2
     assert "qwen2 (Qwen2ForCausalLM)" in done.stdout
     assert "670,592 numbers" in done.stdout
+    assert "Qwen2Tokenizer" not in done.stdout  # one that the library would make up
     assert "error: a checkpoint folder needs a tokenizer" in done.stderr
     assert "hint" in done.stderr
     assert "Traceback" not in done.output
