@@ -158,7 +158,7 @@ class Client:
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = now
-            if now - self._warned > _QUIET_S:
+            if self._patience_s and now - self._warned > _QUIET_S:
                 logger.warning("%s: trying again for %.0f s", error.message, self._patience_s)
             self._warned = now
         if now + pause - self._away_since > self._patience_s:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from anyio.from_thread import start_blocking_portal
+from msgspec.structs import replace
 
 from emdiag.core.checkpoints import CheckpointRef
 from emdiag.core.digest import digest
@@ -48,10 +49,12 @@ def look(checkpoint: CheckpointRef, options: EngineOptions, home: Path | None) -
         EngineError: It wants a key, or answers something else.
     """
     key = ["model", checkpoint.ref, options.base_url, options.model]
-    return _remembered(home, key, ServedModel, lambda: _looked(checkpoint, options))
+    return _remembered(home, key, ServedModel, options, lambda: _looked(checkpoint, options))
 
 
 _known: dict[tuple[ServedModel, str, str], Habits] = {}
+_away: set[str] = set()
+"""Addresses of servers for which memory stood in."""
 
 
 def try_out(
@@ -68,11 +71,17 @@ def try_out(
     if known not in _known:
         key = ["habits", served.base_url, served.model, served.root, form, options.server_api]
 
+        in_use = replace(options, patience_s=0.0) if options.base_url in _away else options
+
         def tried(client: Client) -> Awaitable[Habits]:
             return Trial(client, served, prompt).habits(options.server_api)
 
         _known[known] = _remembered(
-            home, key, Habits, lambda: with_client(served.base_url, options, tried)
+            home,
+            key,
+            Habits,
+            options,
+            lambda: with_client(served.base_url, in_use, tried),
         )
     return _known[known]
 
@@ -86,6 +95,7 @@ def forget() -> None:
     """Look at every server anew."""
     look.cache_clear()
     _known.clear()
+    _away.clear()
 
 
 def with_client(base_url: str, options: EngineOptions, ask: Callable[[Client], Awaitable[T]]) -> T:
@@ -185,7 +195,13 @@ async def _about(client: Client, path: str) -> AboutServer | None:
         return None
 
 
-def _remembered(home: Path | None, key: list[Any], kind: type[R], find: Callable[[], R]) -> R:
+def _remembered(
+    home: Path | None,
+    key: list[Any],
+    kind: type[R],
+    options: EngineOptions,
+    find: Callable[[], R],
+) -> R:
     if home is None:
         return find()
     path, name = home / CACHE_NAME, digest(key)
@@ -196,7 +212,9 @@ def _remembered(home: Path | None, key: list[Any], kind: type[R], find: Callable
             before = msgspec.convert(read_cache(path).get(name), kind)
         except msgspec.ValidationError:
             raise error from None
-        logger.warning("%s; what was seen of it before is taken", error.message)
+        if options.base_url not in _away:
+            logger.warning("%s; what was seen of it before is taken", error.message)
+        _away.add(str(options.base_url))
         return before
     plain = msgspec.to_builtins(value)
     if read_cache(path).get(name) != plain:

@@ -231,7 +231,7 @@ def test_what_was_seen_of_a_server_stands_in_while_it_is_away(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    chosen = options(server, patience_s=0)
+    chosen = options(server, patience_s=600)
     served = probe.look(tiny, chosen, tmp_path)
     habits = probe.try_out(served, IDS, chosen, tmp_path)
     probe.forget()
