@@ -13,7 +13,7 @@ READER = "reader"
 """How the uncached pass over written texts is called beside engines."""
 
 
-class Check(Record, frozen=True, kw_only=True):
+class Check(Record, frozen=True):
     """One line of a look at something; `is_wrong` where something that is needed does not work."""
 
     name: str
@@ -50,6 +50,9 @@ class LogProbGap(Record, frozen=True, kw_only=True):
             -log r and of r - 1 - log r.
             Source: Schulman, Approximating KL Divergence (2020); verl, docs/algo/rollout_corr.md,
             `rollout_corr/kl` and `rollout_corr/k3_kl`.
+        surprise: Mean of -log p(reader) minus the mean entropy of the reader: 0 but for chance
+            where tokens are drawn as their probabilities say, above it where warmer.
+        surprise_z: The same over its standard error.
     """
 
     tokens: int
@@ -57,6 +60,8 @@ class LogProbGap(Record, frozen=True, kw_only=True):
     largest: float
     k1: float
     k3: float
+    surprise: float
+    surprise_z: float
 
 
 class EngineAgreement(Record, frozen=True, kw_only=True):

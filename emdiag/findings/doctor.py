@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from emdiag.core.doctor import Check, DoctorResult, EngineAgreement, GreedyDifference
@@ -22,7 +23,8 @@ _NOTE: Final = (
     "Greedy tokens that are equal; the reader is an uncached pass of transformers over the text of "
     "the engine beside it, two engines are compared up to where they part. Gap: of "
     "log-probabilities of tokens drawn at T 1, the engine's own minus the reader's, in nats. "
-    "KL: of the sampler from the reader, by the estimators k1 and k3."
+    "KL: of the sampler from the reader, by the estimators k1 and k3. Surprise: -log p of these "
+    "tokens minus entropy, by the reader, in standard errors; up to 6 is chance."
 )
 
 
@@ -31,22 +33,19 @@ def doctor_findings(result: DoctorResult) -> Findings:
     title = "This machine" if result.label is None else f"The checkpoint {result.label}"
     tables = [table(title, ("what", "state"), rows=[_row(c) for c in result.checks], is_prose=True)]
     if result.agreements:
-        tables.append(agreement_table(result))
-    return Findings(tables=tuple(tables), statements=doctor_statements(result))
-
-
-def doctor_statements(result: DoctorResult) -> tuple[Statement, ...]:
-    """One for each pair of engines, and what is wrong with what is needed."""
+        tables.append(_agreement_table(result))
     statements = [_agreement_statement(agreement) for agreement in result.agreements]
     if result.wrong:
         statements.append(statement(f"Wrong: {listed(result.wrong)}", "wrong", "", tone="worse"))
     elif result.error is None:
         statements.append(statement("Nothing that is needed is wrong", "wrong", ""))
-    return tuple(statements)
+    return Findings(tables=tuple(tables), statements=tuple(statements))
 
 
-def agreement_table(result: DoctorResult) -> Table:
-    """A row for each pair."""
+def _agreement_table(result: DoctorResult) -> Table:
+    def of_gap(name: str) -> Callable[[EngineAgreement], str]:
+        return lambda pair: short(getattr(pair.gap, name, None))
+
     prompts = count(result.agreements[0].prompts, "prompt")
     return table_of(
         result.agreements,
@@ -57,10 +56,11 @@ def agreement_table(result: DoctorResult) -> Table:
             ("equal greedy", lambda a: f"{percent_cell(a.equal / a.tokens)} % of {a.tokens:,}"),
             ("first difference", lambda a: _difference(a.first)),
             ("widest difference", lambda a: _difference(a.widest)),
-            ("mean gap", lambda a: short(a.gap.mean if a.gap else None)),
-            ("largest gap", lambda a: short(a.gap.largest if a.gap else None)),
-            ("KL k1", lambda a: short(a.gap.k1 if a.gap else None)),
-            ("KL k3", lambda a: short(a.gap.k3 if a.gap else None)),
+            ("mean gap", of_gap("mean")),
+            ("largest gap", of_gap("largest")),
+            ("KL k1", of_gap("k1")),
+            ("KL k3", of_gap("k3")),
+            ("surprise, z", of_gap("surprise_z")),
         ),
         note=_NOTE,
     )
@@ -83,14 +83,12 @@ def _difference(difference: GreedyDifference | None) -> str:
 
 
 def _agreement_statement(agreement: EngineAgreement) -> Statement:
-    left, right = agreement.left, agreement.right
-    how = {
-        "agree": f"{left} and {right} agree",
-        "near-ties only": f"{left} and {right} differ at near-ties only",
-        "disagree": f"{left} and {right} disagree",
-    }[agreement.verdict]
-    words = f"{how} ({percent_cell(agreement.equal / agreement.tokens)} % of greedy tokens equal"
-    if agreement.gap is not None:
-        words += f", mean gap {short(agreement.gap.mean)} nats, bound {short(agreement.bound)}"
+    pair, gap = f"{agreement.left} and {agreement.right}", agreement.gap
+    how = agreement.verdict.replace("near-ties", "differ at near-ties")
+    equal = percent_cell(agreement.equal / agreement.tokens)
+    words = f"{pair} {how} ({equal} % of greedy tokens equal"
+    if gap is not None:
+        words += f", mean gap {short(gap.mean)} nats, bound {short(agreement.bound)}"
+        words += f", surprise {short(gap.surprise_z)} standard errors"
     tone: Tone = "worse" if agreement.verdict == "disagree" else "plain"
-    return statement(f"{words})", "engine agreement", f"{left} and {right}", tone=tone)
+    return statement(f"{words})", "engine agreement", pair, tone=tone)

@@ -3,8 +3,10 @@
 The rule. Each number format has a `BOUND` in nats; of two formats the coarser one's counts.
 `disagree`: the mean |log p(sampler) - log p(reader)| over tokens drawn at temperature 1 is above
 the bound, or the estimate k3 of their KL above its square, or the two take another greedy token
-where the reader holds one of the two for more than `TIE` bounds likelier. Otherwise `near-ties
-only` where a greedy token differs, and `agree` where none does.
+where the reader holds one of the two for more than `TIE` bounds likelier, or tokens are more than
+`CHANCE` standard errors likelier or rarer than the entropies say: log-probabilities are those of
+raw logits, and do not show how tokens are drawn. Otherwise `near-ties only` where a greedy token
+differs, and `agree` where none does.
 
 The square, since for gaps that are normal with deviation s the mean is 0.8 s and k3 s^2 / 2. `TIE`,
 since a difference of two logits, each off by its rounding, is what makes another token the first.
@@ -14,9 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import expm1, log
+from math import expm1, log, sqrt
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
 from emdiag.core.doctor import (
     READER,
@@ -43,6 +45,9 @@ verl-omni, issue 637 (0.064).
 
 TIE: Final = 2.5
 """Bounds between two tokens that may change places: in bfloat16 a quarter of a nat, two steps."""
+
+CHANCE: Final = 6.0
+"""Standard errors: where few tokens carry the variance, 5 come by chance once in 10,000 looks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,33 +78,37 @@ def against_reader(engine: EngineTexts, *, reader_dtype: str) -> EngineAgreement
     """An engine against the reader, along the engine's own texts."""
     differences = [part for text in engine.greedy for part in _from_reader(text)]
     tokens = sum(len(text.scores) for text in engine.greedy)
-    return _agreement(
-        (engine.name, READER),
-        (engine.dtype, reader_dtype),
-        counts=(len(engine.greedy), tokens, tokens - len(differences)),
-        differences=differences,
-        gap=log_prob_gap(engine.sampled),
-        bound=bound_of(engine.dtype, reader_dtype),
+    return EngineAgreement(
+        left=engine.name,
+        right=READER,
+        left_dtype=engine.dtype,
+        right_dtype=reader_dtype,
+        prompts=len(engine.greedy),
+        tokens=tokens,
+        equal=tokens - len(differences),
+        **_judged(differences, log_prob_gap(engine.sampled), bound_of(engine.dtype, reader_dtype)),
     )
 
 
 def between(left: EngineTexts, right: EngineTexts, *, reader_dtype: str) -> EngineAgreement:
     """Two engines, each along its own greedy text up to where they part."""
     differences, tokens, equal = [], 0, 0
-    for one_side, other_side in zip(left.greedy, right.greedy, strict=True):
-        both = [side.completion.token_ids for side in (one_side, other_side)]
-        same = next((n for n, (a, b) in enumerate(zip(*both, strict=False)) if a != b), None)
+    for pair in zip(left.greedy, right.greedy, strict=True):
+        both = [side.completion.token_ids for side in pair]
+        parted = next((n for n, (a, b) in enumerate(zip(*both, strict=False)) if a != b), None)
         tokens += max(map(len, both))
-        equal += min(map(len, both)) if same is None else same
-        if same is not None:
-            differences.append(_parting(one_side, other_side, same))
-    return _agreement(
-        (left.name, right.name),
-        (left.dtype, right.dtype),
-        counts=(len(left.greedy), tokens, equal),
-        differences=differences,
-        gap=None,
-        bound=bound_of(left.dtype, right.dtype, reader_dtype),
+        equal += min(map(len, both)) if parted is None else parted
+        if parted is not None:
+            differences.append(_parting(*pair, parted))
+    return EngineAgreement(
+        left=left.name,
+        right=right.name,
+        left_dtype=left.dtype,
+        right_dtype=right.dtype,
+        prompts=len(left.greedy),
+        tokens=tokens,
+        equal=equal,
+        **_judged(differences, None, bound_of(left.dtype, right.dtype, reader_dtype)),
     )
 
 
@@ -115,12 +124,18 @@ def log_prob_gap(texts: Sequence[ScoredText]) -> LogProbGap:
         for text in texts
         for own, read in zip(text.scores, text.trace.written_log_prob, strict=True)
     ]
+    traces = [text.trace for text in texts]
+    entropy = sum(sum(item.entropy_nats) for item in traces)
+    excess = -sum(sum(item.written_log_prob) for item in traces) - entropy
+    variance = sum(sum(item.varentropy_nats2) for item in traces)
     return LogProbGap(
         tokens=len(ratios),
         mean=fmean(map(abs, ratios)),
         largest=max(map(abs, ratios)),
         k1=-fmean(ratios),
         k3=fmean(expm1(min(ratio, 700.0)) - ratio for ratio in ratios),
+        surprise=excess / len(ratios),
+        surprise_z=excess / sqrt(variance) if variance > 0 else 0.0,
     )
 
 
@@ -128,36 +143,23 @@ def verdict_of(
     differences: Sequence[GreedyDifference], gap: LogProbGap | None, bound: float
 ) -> AgreementVerdict:
     """The rule above."""
-    if gap is not None and (gap.mean > bound or gap.k3 > bound**2):
+    if gap is not None and (gap.mean > bound or gap.k3 > bound**2 or abs(gap.surprise_z) > CHANCE):
         return "disagree"
     if any(part.reader_gap > TIE * bound for part in differences):
         return "disagree"
     return "near-ties only" if differences else "agree"
 
 
-def _agreement(
-    names: tuple[str, str],
-    dtypes: tuple[str, str],
-    *,
-    counts: tuple[int, int, int],
-    differences: Sequence[GreedyDifference],
-    gap: LogProbGap | None,
-    bound: float,
-) -> EngineAgreement:
-    return EngineAgreement(
-        left=names[0],
-        right=names[1],
-        left_dtype=dtypes[0],
-        right_dtype=dtypes[1],
-        prompts=counts[0],
-        tokens=counts[1],
-        equal=counts[2],
-        first=min(differences, key=lambda part: part.position, default=None),
-        widest=max(differences, key=lambda part: part.reader_gap, default=None),
-        gap=gap,
-        bound=bound,
-        verdict=verdict_of(differences, gap, bound),
-    )
+def _judged(
+    differences: Sequence[GreedyDifference], gap: LogProbGap | None, bound: float
+) -> dict[str, Any]:
+    return {
+        "first": min(differences, key=lambda part: part.position, default=None),
+        "widest": max(differences, key=lambda part: part.reader_gap, default=None),
+        "gap": gap,
+        "bound": bound,
+        "verdict": verdict_of(differences, gap, bound),
+    }
 
 
 def _from_reader(text: ScoredText) -> Iterator[GreedyDifference]:

@@ -148,6 +148,24 @@ def test_estimates_of_the_divergence_are_near_the_exact_one() -> None:
     assert gap.k3 == pytest.approx(exact, rel=0.15)
 
 
+def test_surprise_is_of_how_tokens_are_drawn() -> None:
+    excess = variance = 0.0
+    texts = [drawn(n, lambda z: z / 1.5, is_greedy=False) for n in range(TEXTS)]
+    for number, text in enumerate(texts):
+        true = 3 * torch.randn(POSITIONS, VOCAB, generator=torch.Generator().manual_seed(number))
+        log_p = true.double().log_softmax(-1)
+        entropy = -(log_p.exp() * log_p).sum(-1)
+        variance += float((log_p.exp() * log_p**2).sum() - (entropy**2).sum())
+        tokens = torch.tensor(text.completion.token_ids)
+        excess -= float(log_p.gather(1, tokens[:, None]).sum() + entropy.sum())
+    gap = log_prob_gap(texts)
+    assert gap.surprise == pytest.approx(excess / (TEXTS * POSITIONS), rel=1e-4)
+    assert gap.surprise_z == pytest.approx(excess / variance**0.5, rel=1e-4)
+    assert gap.surprise_z > 6
+    calm = log_prob_gap([drawn(n, same, is_greedy=False) for n in range(100)])
+    assert abs(calm.surprise_z) < 3
+
+
 def test_two_engines_are_compared_up_to_where_they_part() -> None:
     left, right = engine(same, name="a"), engine(shifted, name="b")
     agreement = between(left, right, reader_dtype="float32")
@@ -179,8 +197,15 @@ def test_a_tie_is_told_from_a_disagreement_by_the_reader() -> None:
     assert verdict_of([], None, bound) == "agree"
     assert verdict_of([difference(TIE * bound)], None, bound) == "near-ties only"
     assert verdict_of([difference(TIE * bound + 1e-6)], None, bound) == "disagree"
-    rare = LogProbGap(tokens=1000, mean=0.02, largest=9.0, k1=0.0, k3=2 * bound**2)
-    assert verdict_of([], rare, bound) == "disagree"  # a few tokens that are far off
+
+    def gap(k3: float, surprise_z: float) -> LogProbGap:
+        return LogProbGap(
+            tokens=1000, mean=0.02, largest=9.0, k1=0.0, k3=k3, surprise=0.0, surprise_z=surprise_z
+        )  # fmt: skip
+
+    assert verdict_of([], gap(bound**2, 6.0), bound) == "agree"
+    assert verdict_of([], gap(2 * bound**2, 0.0), bound) == "disagree"  # a few are far off
+    assert verdict_of([], gap(0.0, -6.1), bound) == "disagree"  # drawn too cold
 
 
 def test_the_coarser_number_format_counts() -> None:

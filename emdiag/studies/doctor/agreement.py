@@ -67,7 +67,7 @@ def look_at_engines(
                 if isinstance(sampler, ScoringSampler):
                     drawn.append(_drawn(name, sampler, task, session))
                 else:
-                    yield Check(name="engines", state=remark("no-scores", engine=name))
+                    yield Check("engines", remark("no-scores", engine=name))
         except EngineError as error:
             yield unreadable(name, error)
     if not drawn and "transformers" not in names:
@@ -82,7 +82,7 @@ def look_at_engines(
             drawn.append(_drawn("transformers", own, task, session))
         note = own.check.note
         state = as_given(note) if note else remark("drawn-so", way=own.check.way)
-        yield Check(name="rows", state=state)
+        yield Check("rows", state)
         vocabulary = int(encoder.config.get_text_config().vocab_size)
         texts = [_read(item, task, reader, vocabulary) for item in drawn]
         dtype = reader.info.dtype

@@ -37,8 +37,8 @@ def unreadable(name: str, error: EmdiagError, *, is_wrong: bool = True) -> Check
     """The line of what cannot be read, with what was expected and what is there."""
     facts = ", ".join(f"{fact} {value}" for fact, value in error.facts.items())
     return Check(
-        name=name,
-        state=remark("unreadable", reason=error.message, facts=facts),
+        name,
+        remark("unreadable", reason=error.message, facts=facts),
         remedy=as_given(error.hint) if error.hint else None,
         is_wrong=is_wrong,
     )
@@ -46,13 +46,13 @@ def unreadable(name: str, error: EmdiagError, *, is_wrong: bool = True) -> Check
 
 def file_checks(path: Path) -> Iterator[Check]:
     """What the files say; what cannot be read is said and the rest is looked at all the same."""
-    yield Check(name="path", state=as_given(str(path.absolute())))
+    yield Check("path", as_given(str(path.absolute())))
     looks: dict[str, Callable[[Path], Remark]] = {"family": _family, "weights": _weights}
     if path.is_dir() and is_adapter(path):
         looks = {"base of the adapter": _base}
     for name, look in looks.items():
         try:
-            yield Check(name=name, state=look(path))
+            yield Check(name, look(path))
         except EmdiagError as error:
             yield unreadable(name, error)
 
@@ -80,11 +80,11 @@ def reading_checks(encoder: CheckpointEncoder, task: EvalTask) -> Iterator[Check
         starts = task.prompts[0].token_ids[:1] == (begin,)
         token = repr(tokenizer.bos_token)
         state = remark("begin-token", token=token, number=begin, starts=starts)
-    yield Check(name="begin token", state=state)
+    yield Check("begin token", state)
     stops = [f"{tokenizer.convert_ids_to_tokens(n)!r} ({n})" for n in encoder.stop_token_ids()]
     yield Check(
-        name="stop tokens",
-        state=as_given(", ".join(stops) or "none"),
+        "stop tokens",
+        as_given(", ".join(stops) or "none"),
         is_wrong=not stops,
         remedy=None if stops else remark("name-stop-token"),
     )
@@ -93,11 +93,11 @@ def reading_checks(encoder: CheckpointEncoder, task: EvalTask) -> Iterator[Check
         has_template=tokenizer.chat_template is not None,
         is_used=task.run.spec.chat,
     )
-    yield Check(name="chat template", state=state)
-    yield Check(name="a question", state=as_given(_shortened(task.prompts[0].text)))
+    yield Check("chat template", state)
+    yield Check("a question", as_given(_shortened(task.prompts[0].text)))
     thinking, context = encoder.reasoning, encoder.max_context
-    yield Check(name="reasoning", state=as_given(thinking.name) if thinking else none)
-    yield Check(name="context", state=remark("context", tokens=context) if context else none)
+    yield Check("reasoning", as_given(thinking.name) if thinking else none)
+    yield Check("context", remark("context", tokens=context) if context else none)
 
 
 def engine_check(task: EvalTask, options: EngineOptions) -> Check:
@@ -107,7 +107,7 @@ def engine_check(task: EvalTask, options: EngineOptions) -> Check:
     if why == "transformers" and not vllm_can_run(options):
         why = "no-vllm"
     state = remark("engine-taken", engine=engine.name, why=why, dtype=engine.dtype)
-    return Check(name="engine", state=state)
+    return Check("engine", state)
 
 
 def cost_checks(
@@ -124,14 +124,14 @@ def cost_checks(
     item_bytes = 4 if taken.info.dtype == "float32" else 2
     numbers, size = weights_of(Path(task.checkpoint.path))
     loaded = size if task.checkpoint.quantization else sum(numbers.values()) * item_bytes
-    yield Check(name="memory", state=remark("memory", size=loaded, dtype=taken.info.dtype))
+    yield Check("memory", remark("memory", size=loaded, dtype=taken.info.dtype))
     limit = task.run.spec.sampling.max_tokens
     if per_token := cache_numbers_per_token(encoder.config):
         rows = int(taken.info.settings.get("batch_size") or taken.info.settings["max_num_seqs"])
         tokens, token = limit + max(len(p.token_ids) for p in task.prompts), per_token * item_bytes
         cache = token * rows * tokens
         state = remark("memory-of-rows", token=token, rows=rows, tokens=tokens, cache=cache)
-        yield Check(name="keys and values", state=state)
+        yield Check("keys and values", state)
     if is_timed:
         problems = len(task.all_problems)
         state = remark(
@@ -144,7 +144,7 @@ def cost_checks(
             drawn=sum(len(scores) for _, scores in taken.sampled),
             rows=len(taken.sampled),
         )
-        yield Check(name="time", state=state)
+        yield Check("time", state)
 
 
 def weights_of(path: Path) -> tuple[dict[str, int], int]:
@@ -179,7 +179,7 @@ def _family(path: Path) -> Remark:
 
 def _tokenizer(encoder: CheckpointEncoder) -> Check:
     kind, tokens = type(encoder.tokenizer).__name__, len(encoder.tokenizer)
-    return Check(name="tokenizer", state=remark("tokenizer", kind=kind, tokens=tokens))
+    return Check("tokenizer", remark("tokenizer", kind=kind, tokens=tokens))
 
 
 def _shortened(text: str) -> str:

@@ -33,7 +33,7 @@ _OFFLINE: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLIN
 def machine_checks(session: Session, options: EngineOptions) -> Iterator[Check]:
     """Every line of the look, the quick ones first."""
     system = f"{version()}, Python {platform.python_version()}, {platform.platform()}"
-    yield Check(name="emdiag", state=as_given(system))
+    yield Check("emdiag", as_given(system))
     yield _libraries("transformers", "torch", is_needed=True)
     yield _vllm(options)
     yield _libraries("trl", "peft", "ray", is_needed=False)
@@ -41,7 +41,7 @@ def machine_checks(session: Session, options: EngineOptions) -> Iterator[Check]:
     yield from _folders(session)
     yield _locks(session.store.root)
     flags = tuple(f"{name}={os.environ[name]}" for name in _OFFLINE if os.environ.get(name))
-    yield Check(name="network", state=remark("offline", flags=flags))
+    yield Check("network", remark("offline", flags=flags))
     yield from _benchmarks(session.home)
     yield _grader()
 
@@ -50,11 +50,11 @@ def _libraries(*names: str, is_needed: bool) -> Check:
     versions = {name: presence.version_of(name) for name in names}
     words = ", ".join(f"{name} {known or 'not installed'}" for name, known in versions.items())
     if not is_needed:
-        return Check(name="training", state=as_given(words))
+        return Check("training", as_given(words))
     is_wrong = None in versions.values()
     return Check(
-        name=names[0],
-        state=remark("runs", versions=words, how="no" if is_wrong else "yes"),
+        names[0],
+        remark("runs", versions=words, how="no" if is_wrong else "yes"),
         remedy=as_given("pip install emdiag") if is_wrong else None,
         is_wrong=is_wrong,
     )
@@ -66,20 +66,20 @@ def _vllm(options: EngineOptions) -> Check:
     except EmdiagError as error:
         return unreadable("vllm", error, is_wrong=False)
     how = "yes" if vllm_can_run(options) else "no-device"
-    return Check(name="vllm", state=remark("runs", versions=f"vLLM {installed_version()}", how=how))
+    return Check("vllm", remark("runs", versions=f"vLLM {installed_version()}", how=how))
 
 
 def _devices() -> Iterator[Check]:
     memory = 0
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    yield Check(name="processor", state=remark("cores", cores=os.cpu_count() or 1, memory=memory))
+    yield Check("processor", remark("cores", cores=os.cpu_count() or 1, memory=memory))
     devices = presence.cuda_devices()
     for number, (device, memory, built_for) in enumerate(devices):
         state = remark("cuda", device=device, memory=memory, built_for=built_for)
-        yield Check(name=f"cuda:{number}", state=state)
+        yield Check(f"cuda:{number}", state)
     if not devices:
-        yield Check(name="cuda", state=remark("no-cuda", has_driver=presence.has_driver()))
+        yield Check("cuda", remark("no-cuda", has_driver=presence.has_driver()))
 
 
 def _folders(session: Session) -> Iterator[Check]:
@@ -94,8 +94,8 @@ def _folders(session: Session) -> Iterator[Check]:
         free = shutil.disk_usage(above if above.is_dir() else above.parent).free
         is_wrong = not can_write or free < LEAST_FREE_BYTES
         yield Check(
-            name=name,
-            state=remark(
+            name,
+            remark(
                 "folder",
                 path=str(path.absolute()),
                 is_there=is_there,
@@ -116,11 +116,11 @@ def _locks(store: Path) -> Check:
                 with held(scratch):
                     state = remark("locks-fail")
             except RunLockedError:
-                return Check(name="file locks", state=remark("locks-hold"))
+                return Check("file locks", remark("locks-hold"))
     except EmdiagError as error:
         state = as_given(error.message)
     remedy = remark("other-place", setting="--store")
-    return Check(name="file locks", state=state, remedy=remedy, is_wrong=True)
+    return Check("file locks", state, remedy=remedy, is_wrong=True)
 
 
 def _benchmarks(home: Path) -> Iterator[Check]:
@@ -135,7 +135,7 @@ def _benchmarks(home: Path) -> Iterator[Check]:
             yield unreadable(f"benchmark {card.name}", error)
     remedy = remark("get-benchmarks", names=tuple(absent)) if absent else None
     state = remark("benchmarks-whole", names=tuple(whole))
-    yield Check(name="benchmarks", state=state, remedy=remedy)
+    yield Check("benchmarks", state, remedy=remedy)
 
 
 def _grader() -> Check:
@@ -149,7 +149,7 @@ def _grader() -> Check:
             failed = failures(pool)
     except EmdiagError as error:
         state = as_given(error.message)
-        return Check(name="grader", state=state, remedy=remedy, is_wrong=True)
+        return Check("grader", state, remedy=remedy, is_wrong=True)
     state = remark(
         "grader-tested",
         passed=len(DOZEN) - len(failed),
@@ -163,9 +163,7 @@ def _grader() -> Check:
             for (gold, text, known), verdict in failed
         ),
     )
-    return Check(
-        name="grader", state=state, remedy=remedy if failed else None, is_wrong=bool(failed)
-    )
+    return Check("grader", state, remedy=remedy if failed else None, is_wrong=bool(failed))
 
 
 def _existing(path: Path) -> Path:

@@ -89,7 +89,7 @@ def _look(plan: DoctorPlan, named: NamedRef, session: Session) -> Iterator[Check
     except EmdiagError:
         yield from _refused(named.ref)
         raise
-    digest = Check(name="digest", state=as_given(task.checkpoint.digest[:16]))
+    digest = Check("digest", as_given(task.checkpoint.digest[:16]))
     if has_weights(task.checkpoint):
         from emdiag.engines.checkpoint.tokenizers import CheckpointEncoder
     if not has_weights(task.checkpoint) or not isinstance(encoder, CheckpointEncoder):
@@ -100,7 +100,7 @@ def _look(plan: DoctorPlan, named: NamedRef, session: Session) -> Iterator[Check
     yield from file_checks(Path(task.checkpoint.path))
     yield digest
     for name, fact in task.checkpoint.file_facts.items():
-        yield Check(name=name, state=as_given(str(fact)))
+        yield Check(name, as_given(str(fact)))
     yield from reading_checks(encoder, task)
     yield engine_check(task, options)
     yield from look_at_engines(task, encoder, plan, session)

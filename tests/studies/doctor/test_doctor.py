@@ -185,6 +185,21 @@ def test_a_sampler_at_another_temperature_is_told(
     assert result.wrong == ("transformers against reader",)
 
 
+def test_tokens_drawn_at_another_temperature_than_asked_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from emdiag.engines.hf import decoding
+
+    asked = decoding.TemperatureLogitsWarper
+    monkeypatch.setattr(decoding, "TemperatureLogitsWarper", lambda value: asked(1.5 * value))
+    result = emdiag.doctor("lab", store=tmp_path, home=tmp_path, engine="transformers")
+    (agreement,) = result.agreements
+    assert agreement.gap is not None
+    assert agreement.gap.mean < 1e-4  # raw logits do not show it
+    assert agreement.gap.surprise_z > 6
+    assert agreement.verdict == "disagree"
+
+
 def test_a_prompt_without_its_begin_token_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
