@@ -43,7 +43,7 @@ _NOTES: Final = {
     "tokens-at-most": "{reading}: {tokens:count token} at most for {samples:count sample}; how "
     "long that takes is known after the first ones",
     "time-at-most": "{reading}: {tokens:count token} at most for {samples:count sample}, "
-    "{hours:short} hours at {rate:short} tokens/s as in earlier sessions",
+    "{seconds:duration} at {rate:short} tokens/s as in earlier sessions",
     "greedy-thinking": "{label} thinks, and temperature 0 is what makers of such checkpoints "
     "advise against: they may repeat themselves without end; most advise `--temperature 0.6 "
     "--top-p 0.95`",

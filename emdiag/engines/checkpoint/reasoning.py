@@ -40,7 +40,8 @@ def find_reasoning(tokenizer: PreTrainedTokenizerBase, wanted: str = "auto") -> 
     writes and the vocabulary lacks, as text.
 
     Raises:
-        CheckpointError: The markers wanted are no tokens of this vocabulary.
+        CheckpointError: The markers wanted are no tokens of this vocabulary, or are wanted as text
+            and hold a token that texts leave out.
     """
     if wanted == "none":
         return None
@@ -52,6 +53,7 @@ def find_reasoning(tokenizer: PreTrainedTokenizerBase, wanted: str = "auto") -> 
     pair = THINK if wanted == "think" else typed_markers(wanted)
     assert pair is not None, "the plan was checked"
     if wanted.startswith("text:"):
+        _refuse_hidden(pair, tokenizer)
         return Reasoning(style="text", markers=pair)
     return _required("tags", pair, tokenizer)
 
@@ -117,8 +119,31 @@ def _automatic(tokenizer: PreTrainedTokenizerBase, template: str) -> Reasoning |
         ids = _ids(tokenizer, pair)
         if ids is not None:
             return Reasoning(style="tags", markers=pair, token_ids=ids)
-    written = (pair for pair in TAGS if any(marker in template for marker in pair))
+    written = (
+        pair
+        for pair in TAGS
+        if any(marker in template for marker in pair)
+        and all(_is_shown(marker, tokenizer) for marker in pair)
+    )
     return next((Reasoning(style="text", markers=pair) for pair in written), None)
+
+
+def _refuse_hidden(markers: tuple[str, str], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse text that completions never hold, since special tokens are left out of them."""
+    hidden = [marker for marker in markers if not _is_shown(marker, tokenizer)]
+    if hidden:
+        raise CheckpointError(
+            "a marker of thinking holds a special token, which texts leave out",
+            tokenizer=tokenizer.name_or_path,
+            expected="ordinary text",
+            found=repr(hidden[0]),
+            hint=f"--reasoning '{','.join(markers)}' finds markers that are one token each",
+        )
+
+
+def _is_shown(marker: str, tokenizer: PreTrainedTokenizerBase) -> bool:
+    ids = tokenizer(marker, add_special_tokens=False)["input_ids"]
+    return marker in str(tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def _required(

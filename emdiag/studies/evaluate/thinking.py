@@ -37,7 +37,7 @@ def thinking_notes(
         reading=reading.title,
         tokens=tokens,
         samples=samples,
-        hours=tokens / rate / 3600,
+        seconds=tokens / rate,
         rate=rate,
     )
     return [words, *greedy_notes(reading)]

@@ -116,6 +116,19 @@ def test_markers_that_are_no_tokens_are_refused(encoder: Callable[..., Checkpoin
     )
 
 
+def test_text_markers_that_texts_leave_out_are_refused(
+    encoder: Callable[..., CheckpointEncoder],
+) -> None:
+    """Special tokens are no part of a completion's text: drafts would be graded as answers."""
+    with pytest.raises(CheckpointError, match="special token") as told:
+        encoder(SILENT, *THINK, special=True, reasoning="text:<think>,</think>")
+    assert "--reasoning '<think>,</think>'" in str(told.value)
+    opened = encoder(SILENT, *THINK, reasoning="text:<think>,</think>")
+    assert opened.reasoning == Reasoning(style="text", markers=THINK)
+    assert encoder(OPENS, "<think>", special=True).reasoning is None
+    assert encoder(OPENS, "<think>").reasoning == Reasoning(style="text", markers=THINK)
+
+
 @pytest.mark.parametrize("value", ["", "on", "a,", ",b", "a,a", "a,b,c", "text:", 3, None])
 def test_a_style_is_a_word_or_a_pair(value: object) -> None:
     with pytest.raises(PlanError, match="reasoning style"):
