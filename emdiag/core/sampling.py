@@ -181,12 +181,14 @@ class Completion(Record, frozen=True, kw_only=True):
         return self.answer_start is None
 
     @property
+    def answered_text(self) -> str:
+        """The text up to the end of its answer, with its thinking."""
+        return self.text[: None if isinstance(self.answer_end, UnsetType) else self.answer_end]
+
+    @property
     def answer_text(self) -> str:
         """What may hold the answer: all of the text where nothing marks thinking."""
-        start = len(self.text) if self.answer_start is None else self.answer_start or 0
-        return self.text[
-            start : None if isinstance(self.answer_end, UnsetType) else self.answer_end
-        ]
+        return "" if self.is_thinking else self.answered_text[self.answer_start or 0 :]
 
     @property
     def length(self) -> int:

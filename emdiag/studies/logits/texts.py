@@ -34,6 +34,7 @@ class Written:
     """One text that is already written; token ids are of its prompt and of its completion.
 
     Attributes:
+        text: Up to the end of its answer.
         answer_from: Characters before what may hold the answer; None where thinking never ended.
     """
 
@@ -110,7 +111,7 @@ def drawn_texts(reading: EvalTask, name: str, *, writer: str | None = None) -> T
             problem_id=prompt.problem_id,
             sample_index=completion.sample_index,
             token_ids=(prompt.token_ids, completion.token_ids),
-            text=completion.text,
+            text=completion.answered_text,
             answer_from=None if completion.is_thinking else completion.answer_start or 0,
         )
         for prompt, completion in kept

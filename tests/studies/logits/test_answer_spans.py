@@ -2,18 +2,21 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from emdiag.core.results import remark
+from emdiag.core.sampling import Completion, Prompt
 from emdiag.engines.checkpoint.tokenizers import open_tokenizer
 from emdiag.engines.checkpoint.vocabularies import SharedVocabulary
 from emdiag.measure.logit_estimates import EstimateTable
 from emdiag.resources import lab_weights
 from emdiag.studies.logits.answer_spans import add_auroc, spans_of
-from emdiag.studies.logits.texts import TextSet, Written
+from emdiag.studies.logits.texts import TextSet, Written, drawn_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +66,32 @@ def test_a_text_without_an_answer_or_anything_before_it_is_in_neither(
     assert not before.any()
     assert not answer.any()
     assert len(before) == len(answer) == len(text) + 1
+
+
+class Held(dict[tuple[str, int], Completion]):
+    """As much of a run's samples as their texts need."""
+
+    lacks_ids = False
+
+
+def test_what_follows_the_answer_holds_no_answer(vocabulary: SharedVocabulary) -> None:
+    """Behind the last message of channel `final` may stand the turn of a tool, and more."""
+    text = "hm 9 is \\boxed{4} 2 \\boxed{7}"
+    completion = Completion(
+        problem_id="a", sample_index=0, text=text, prompt_tokens=1, finish_reason="stop", seed=0,
+        token_ids=(*vocabulary.token_ids(text), 0), reasoning_tokens=3, answer_start=3,
+        answer_end=text.index(" 2"),
+    )  # fmt: skip
+    spec = SimpleNamespace(engine=SimpleNamespace(api=UNSET), wording=SimpleNamespace(prefix=None))
+    reading: Any = SimpleNamespace(
+        run=SimpleNamespace(
+            path=Path("none"), spec=spec, completions=lambda: Held({("a", 0): completion})
+        ),
+        prompts=[Prompt(problem_id="a", text="", token_ids=(5,), template_sha256="0")],
+        samples=1, title="a", checkpoint=SimpleNamespace(label="em"),
+    )  # fmt: skip
+    before, _ = spans_of(drawn_texts(reading, "own"), vocabulary)
+    assert before.sum() == text.index("\\boxed{4}")
 
 
 class Reading:
