@@ -342,8 +342,7 @@ _LOOKS: Final = {
     "memory-of-rows": "{token:storage} a token, {cache:storage} for {rows:count row} of "
     "{tokens:count token}",
     "time": "{seconds:duration} at most, if each of {problems:count problem} of {benchmark} took "
-    "{tokens:count token}: an estimate, from {drawn:count token} drawn here in {rows:count row} at "
-    "{speed:short} tokens/s",
+    "{tokens:count token}: an estimate, at the {speed:short} tokens/s of {rows:count row} here",
 }
 """States of a machine and of a checkpoint, and remedies."""
 

@@ -36,12 +36,9 @@ class _Family(msgspec.Struct):
 def unreadable(name: str, error: EmdiagError, *, is_wrong: bool = True) -> Check:
     """The line of what cannot be read, with what was expected and what is there."""
     facts = ", ".join(f"{fact} {value}" for fact, value in error.facts.items())
-    return Check(
-        name,
-        remark("unreadable", reason=error.message, facts=facts),
-        remedy=as_given(error.hint) if error.hint else None,
-        is_wrong=is_wrong,
-    )
+    state = remark("unreadable", reason=error.message, facts=facts)
+    remedy = as_given(error.hint) if error.hint else None
+    return Check(name, state, remedy=remedy, is_wrong=is_wrong)
 
 
 def file_checks(path: Path) -> Iterator[Check]:
@@ -82,17 +79,11 @@ def reading_checks(encoder: CheckpointEncoder, task: EvalTask) -> Iterator[Check
         state = remark("begin-token", token=token, number=begin, starts=starts)
     yield Check("begin token", state)
     stops = [f"{tokenizer.convert_ids_to_tokens(n)!r} ({n})" for n in encoder.stop_token_ids()]
-    yield Check(
-        "stop tokens",
-        as_given(", ".join(stops) or "none"),
-        is_wrong=not stops,
-        remedy=None if stops else remark("name-stop-token"),
-    )
-    state = remark(
-        "chat-template",
-        has_template=tokenizer.chat_template is not None,
-        is_used=task.run.spec.chat,
-    )
+    remedy = None if stops else remark("name-stop-token")
+    state = as_given(", ".join(stops) or "none")
+    yield Check("stop tokens", state, remedy=remedy, is_wrong=not stops)
+    has_template, is_used = tokenizer.chat_template is not None, task.run.spec.chat
+    state = remark("chat-template", has_template=has_template, is_used=is_used)
     yield Check("chat template", state)
     yield Check("a question", as_given(_shortened(task.prompts[0].text)))
     thinking, context = encoder.reasoning, encoder.max_context
@@ -133,15 +124,13 @@ def cost_checks(
         state = remark("memory-of-rows", token=token, rows=rows, tokens=tokens, cache=cache)
         yield Check("keys and values", state)
     if is_timed:
-        problems = len(task.all_problems)
         state = remark(
             "time",
             benchmark=task.card.name,
-            problems=problems,
+            problems=len(task.all_problems),
             tokens=limit,
-            seconds=problems * limit / taken.tokens_per_s,
+            seconds=len(task.all_problems) * limit / taken.tokens_per_s,
             speed=taken.tokens_per_s,
-            drawn=sum(len(scores) for _, scores in taken.sampled),
             rows=len(taken.sampled),
         )
         yield Check("time", state)

@@ -13,7 +13,7 @@ from typing import Final
 from emdiag.benchmarks.cards import list_cards
 from emdiag.benchmarks.load import load_problems, problems_file
 from emdiag.core.doctor import Check
-from emdiag.core.errors import EmdiagError, RunLockedError
+from emdiag.core.errors import EmdiagError, RunLockedError, system_errors_as
 from emdiag.core.results import as_given, remark
 from emdiag.engines import presence
 from emdiag.engines.open import vllm_can_run
@@ -52,12 +52,9 @@ def _libraries(*names: str, is_needed: bool) -> Check:
     if not is_needed:
         return Check("training", as_given(words))
     is_wrong = None in versions.values()
-    return Check(
-        names[0],
-        remark("runs", versions=words, how="no" if is_wrong else "yes"),
-        remedy=as_given("pip install emdiag") if is_wrong else None,
-        is_wrong=is_wrong,
-    )
+    state = remark("runs", versions=words, how="no" if is_wrong else "yes")
+    remedy = as_given("pip install emdiag") if is_wrong else None
+    return Check(names[0], state, remedy=remedy, is_wrong=is_wrong)
 
 
 def _vllm(options: EngineOptions) -> Check:
@@ -90,21 +87,12 @@ def _folders(session: Session) -> Iterator[Check]:
     ):
         above = _existing(path)
         can_write = above.is_dir() and os.access(above, os.W_OK)
-        is_there = above == path.absolute()
         free = shutil.disk_usage(above if above.is_dir() else above.parent).free
         is_wrong = not can_write or free < LEAST_FREE_BYTES
-        yield Check(
-            name,
-            remark(
-                "folder",
-                path=str(path.absolute()),
-                is_there=is_there,
-                free=free,
-                can_write=can_write,
-            ),
-            remedy=remark("other-place", setting=setting) if is_wrong else None,
-            is_wrong=is_wrong,
-        )
+        place, is_there = str(path.absolute()), above == path.absolute()
+        state = remark("folder", path=place, is_there=is_there, free=free, can_write=can_write)
+        remedy = remark("other-place", setting=setting) if is_wrong else None
+        yield Check(name, state, remedy=remedy, is_wrong=is_wrong)
 
 
 def _locks(store: Path) -> Check:
@@ -126,11 +114,12 @@ def _locks(store: Path) -> Check:
 def _benchmarks(home: Path) -> Iterator[Check]:
     whole, absent = [], []
     for card in list_cards():
-        if not problems_file(card, home=home).is_file():
-            absent.append(card.name)
-            continue
         try:
-            whole.append(f"{card.name} ({len(load_problems(card, home=home)):,})")
+            with system_errors_as("the problems cannot be read"):
+                if problems_file(card, home=home).is_file():
+                    whole.append(f"{card.name} ({len(load_problems(card, home=home)):,})")
+                else:
+                    absent.append(card.name)
         except EmdiagError as error:
             yield unreadable(f"benchmark {card.name}", error)
     remedy = remark("get-benchmarks", names=tuple(absent)) if absent else None

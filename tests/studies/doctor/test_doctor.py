@@ -110,6 +110,13 @@ def test_a_store_without_locks_or_room_is_named(
     assert RunLockedError.__name__ not in done.output
 
 
+def test_a_home_that_cannot_be_looked_into_ends_no_look(tmp_path: Path) -> None:
+    result = emdiag.doctor(store=tmp_path, home=tmp_path / ("long" * 100))
+    lines = states(result)
+    assert lines["benchmark amc23"].startswith("the problems cannot be read: File name too long")
+    assert lines["grader"].startswith("12 of 12")
+
+
 @pytest.mark.parametrize("store", ["file", "file/below", "link"])
 def test_a_store_that_can_be_no_folder_is_named(
     run: Callable[..., Result], tmp_path: Path, store: str
