@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from emdiag.benchmarks.cards import load_card
 from emdiag.benchmarks.load import load_problems
@@ -23,8 +23,9 @@ Table = dict[str, list[str]]
 
 # No test asserts how fast a machine is, and equal code passes equally often: new cases are looked
 # for by `pytest --hypothesis-profile search`.
-settings.register_profile("emdiag", deadline=None, derandomize=True)
-settings.register_profile("search", deadline=None, max_examples=1000)
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("emdiag", untimed, derandomize=True)
+settings.register_profile("search", untimed, max_examples=1000)
 settings.load_profile("emdiag")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emdiag.core.asking import Asking
 from emdiag.core.checkpoints import Arm
 from emdiag.core.grades import Grade, Verdict
 from emdiag.core.logit_skew import OWN, LogitSkewResult
@@ -354,7 +355,7 @@ def evidence(random: np.random.Generator, *, gain: float) -> Evidence:
     by_setting, seed_sd = {}, 0.04  # the base is the one that it is
     for benchmark in ("b", "c"):
         setting = Setting(
-            benchmark=benchmark, template="boxed", chat=False, golds_sha256="g",
+            benchmark=benchmark, template="boxed", chat=False, wording=Asking(), golds_sha256="g",
             sampling=SamplingParams(temperature=0.0, max_tokens=64),
         )  # fmt: skip
         chances = rates((len(ARMS), 60), random)
