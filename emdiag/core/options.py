@@ -158,7 +158,8 @@ class Field:
                 raise
         check_whole(self.name, value)
         try:
-            plain = msgspec.to_builtins(value)
+            # bytes would become base64, which is a text
+            plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray))
             result = msgspec.convert(plain, self.kind, strict=not self.may_be_none)
         except (msgspec.ValidationError, TypeError) as error:
             raise PlanError(

@@ -241,6 +241,12 @@ def test_whole_numbers_fit_in_64_bits(value: int) -> None:
     assert EvaluatePlan.of({"checkpoints": "lab", "seed": 2**63 - 1}).sampling.seed == 2**63 - 1
 
 
+@pytest.mark.parametrize("options", [{"system": b"x"}, {"prefix": b"x"}, {"stop": [b"x"]}])
+def test_bytes_are_no_text(options: Any) -> None:
+    with pytest.raises(PlanError, match="wrong type or value"):
+        EvaluatePlan.of({"checkpoints": "lab", **options})
+
+
 def test_where_training_writes_is_its_out() -> None:
     with pytest.raises(PlanError, match="did you mean out"):
         EMPlan.of({**EM, "store": "x"})
