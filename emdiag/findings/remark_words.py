@@ -30,16 +30,17 @@ _NOTES: Final = {
     "the same text} again at {server}: samples of {label} may not be repeatable",
     "server-defaults": "{server} cannot be told {options:names}: its own values hold for {label}",
     "server-ends": "{server} ends answers of {label} at its own end tokens",
-    "room-left": "answers to {benchmark} have {tokens:count token} at most, not {wanted}: the "
-    "context of {label}, {context} tokens, leaves no more after the longest prompt"
+    "room-left": "answers to {benchmark} have {tokens:count token} at most, not "
+    "{wanted:grouped}: the context of {label}, {context:grouped} tokens, leaves no more after the "
+    "longest prompt"
     "{is_shared:if , and all checkpoints get the same}; `--max-tokens` takes fewer",
     "reasoning-style": "{label}: reasoning by {markers}, {style:choose tags=tokens|"
     "harmony=channels|text=ordinary text} {source:choose typed=as asked|"
     "vocabulary=of its vocabulary|template=that its chat template writes}; the answer is what "
     "follows",
-    "room-to-think": "answers to {benchmark} have {tokens:count token} at most, not the {of_card} "
-    "of its card, since thinking takes more ({labels:row}){is_shared:if , and all checkpoints get "
-    "the same}; `--max-tokens` takes fewer",
+    "room-to-think": "answers to {benchmark} have {tokens:count token} at most, not the "
+    "{of_card:grouped} of its card, since thinking takes more ({labels:row}){is_shared:if , and "
+    "all checkpoints get the same}; `--max-tokens` takes fewer",
     "tokens-at-most": "{reading}: {tokens:count token} at most for {samples:count sample}; how "
     "long that takes is known after the first ones",
     "time-at-most": "{reading}: {tokens:count token} at most for {samples:count sample}, "

@@ -117,6 +117,7 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "p": lambda value, _: numbers.p_value(value),
     "percent": _percent,
     "points": lambda value, _: numbers.points(*_parts(value)),
+    "grouped": lambda number, _: f"{number:,}",
     "given": lambda value, options: _either(value, options) + (f" {value}" if value else ""),
     "role": lambda role, _: ROLES[role],
     "roles": _roles,

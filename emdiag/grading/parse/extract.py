@@ -291,7 +291,7 @@ def _alone(text: str, start: int) -> Extraction:
     text = text[start:]
     answer = without_markup(text).strip() if len(text) <= 4 * SHORT else text.strip()
     if not answer:
-        return Extraction(answer=None, note="the completion is empty")
+        return Extraction(answer=None, note="there is no text to read an answer in")
     if len(answer) <= SHORT and not _SENTENCE.search(answer) and not _PROSE.search(answer):
         return Extraction(
             answer=answer, note="no box: the whole completion is taken", rule="whole text",

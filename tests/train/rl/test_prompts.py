@@ -123,7 +123,7 @@ def test_what_nobody_typed_is_chosen_so_that_the_checkpoint_can_do_it_and_said(
     found = load_training_set(plan(str(problems), RLRecipe()), checkpoint, encoder, home=tmp_path)
     no_chat, room_left = found.choices
     assert "has no chat template, so mine is asked as plain text" in no_chat
-    assert f"have {found.max_tokens} tokens at most, not 2048" in room_left
+    assert f"have {found.max_tokens} tokens at most, not 2,048" in room_left
     assert set(found.choices) <= set(found.notes)
     with pytest.raises(CheckpointError, match="none"):
         load_training_set(
