@@ -22,7 +22,7 @@ SAMPLES: dict[str, RemarkValue] = {
     "moved": GAIN, "names": ("a", "b"), "p": 0.0001, "percent": 0.07, "points": GAIN, "role": "em",
     "roles": ("em", "rl"), "row": ("a", "b"), "setting": 0.6, "settings": (0.2, 0.4), "short": 1.5,
     "side": GAIN, "span": (0.6, 1.0), "statistic": GAIN, "sum": LACKS, "verb": 2,
-    "whole": 0.37, "storage": 2048, "duration": 90.0,
+    "whole": 0.37, "storage": 2048, "duration": 90.0, "grouped": 32768,
 }  # fmt: skip
 """Specification to a value that it words."""
 

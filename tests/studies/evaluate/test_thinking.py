@@ -202,7 +202,7 @@ def test_prompts_that_open_thinking_leave_all_the_room_there_is(
     longest = max(completion.prompt_tokens for completion in run.completions().values())
     assert CONTEXT - longest >= run.spec.sampling.max_tokens > 700
     codes = {note.code: words_of(note) for note in score.notes}
-    assert "32768" in codes["room-left"]
+    assert "32,768" in codes["room-left"]
     assert "<think> ... </think>, tokens of its vocabulary" in codes["reasoning-style"]
     assert "temperature 0" in codes["greedy-thinking"]
     (short,) = evaluate(max_tokens=20).scores
