@@ -11,7 +11,7 @@ from emdiag.core.errors import EngineMissingError, EngineRefusedError, PlanError
 from emdiag.core.protocols import PromptEncoder, Sampler, Text
 from emdiag.core.runs import EngineSpec
 from emdiag.core.sampling import SampleRequest
-from emdiag.engines.checkpoint.adapters import MERGE, read_config
+from emdiag.engines.checkpoint.adapter_config import MERGE, read_config
 from emdiag.engines.checkpoint.weight_files import stray_weights
 from emdiag.engines.options import ENGINE_NAMES, EngineOptions
 from emdiag.engines.outside import is_outside, open_outside, outside_name

@@ -25,7 +25,7 @@ from emdiag.core.training import (
     UpdateRecord,
     next_stage,
 )
-from emdiag.engines.checkpoint.adapters import MERGE
+from emdiag.engines.checkpoint.adapter_config import MERGE
 from emdiag.engines.checkpoint.resolve import resolve_checkpoint
 from emdiag.store.files import held, read_record
 from emdiag.store.training_folder import (

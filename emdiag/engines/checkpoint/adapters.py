@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+import numpy as np
 
 from emdiag.core.checkpoints import AdapterRef
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
 from emdiag.core.paths import exists, expanded
-from emdiag.engines.checkpoint.border import as_record, checkpoint_errors, read_json
+from emdiag.engines.checkpoint.adapter_config import (
+    CONFIG,
+    MERGE,
+    NAMES,
+    AdapterConfig,
+    read_config,
+)
+from emdiag.engines.checkpoint.border import checkpoint_errors, read_json
 from emdiag.engines.checkpoint.fingerprints import file_sha256
 from emdiag.engines.checkpoint.folder import has_tokenizer, matching, refuse_odd_files
 from emdiag.engines.checkpoint.weight_files import Tensor, read_header, weight_files
@@ -23,29 +30,7 @@ from emdiag.engines.checkpoint.weight_files import Tensor, read_header, weight_f
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
-
-MERGE: Final = "merge it first: peft's merge_and_unload(), then save_pretrained(FOLDER)"
-
-_NAMES: Final = frozenset(
-    {"base_model_name_or_path", "revision", "peft_version", "auto_mapping", "inference_mode"}
-    | {"task_type", "peft_type"}
-)
-"""Where an adapter comes from; nothing of it changes a number."""
-_READ: Final = frozenset(
-    {"r", "lora_alpha", "target_modules", "use_rslora", "use_dora", "rank_pattern"}
-    | {"alpha_pattern", "fan_in_fan_out", "bias", "init_lora_weights"}
-)
-_OF_TRAINING: Final = frozenset(
-    {"lora_dropout", "exclude_modules", "layers_to_transform", "layers_pattern", "eva_config"}
-    | {"corda_config", "lora_ga_config", "loftq_config", "megatron_core", "runtime_config"}
-    | {"qalora_group_size", "ensure_weight_tying"}
-)
-"""What shaped the training, or says again which modules have matrices: the weights show that."""
-
-_PLAIN_STARTS: Final = frozenset({"gaussian", "eva", "orthogonal", "mica", "lora_ga"})
-"""Starting points that leave the base as it is. Source: peft, `LoraConfig.init_lora_weights`."""
 
 _TENSOR: Final = re.compile(
     r"(?:base_model\.model\.)?(?P<module>.+)\."
@@ -54,26 +39,16 @@ _TENSOR: Final = re.compile(
 _ZEROS: Final = b"\0\x80"
 """All bytes of numbers that are zero, whatever their format and sign."""
 
+_NOT_FINITE: Final = {
+    "F64": ("<u8", 0x7FF0_0000_0000_0000),
+    "F32": ("<u4", 0x7F80_0000),
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+}
+"""How numbers of each format are read as whole ones, and the bits that infinity and NaN have."""
+
 Shapes = Mapping[str, tuple[str, Tensor]]
 """Name and header of each tensor of a module, by its part: `A`, `B`, ..."""
-
-
-class AdapterConfig(msgspec.Struct):
-    """What is relied on of `adapter_config.json`; all else is refused unless it changes nothing."""
-
-    peft_type: str
-    r: int = 8
-    lora_alpha: float = 8
-    base_model_name_or_path: str | None = None
-    revision: str | None = None
-    use_rslora: bool = False
-    use_dora: bool = False
-    fan_in_fan_out: bool = False
-    rank_pattern: dict[str, int] = {}
-    alpha_pattern: dict[str, float] = {}
-    bias: str = "none"
-    init_lora_weights: bool | str | None = True
-    auto_mapping: dict[str, Any] | None = None
 
 
 def is_pair(ref: str) -> bool:
@@ -123,55 +98,9 @@ def base_of(folder: Path) -> str:
             hint=f"name it yourself: BASE+{folder}",
         )
     local = folder / expanded(name)
-    if local.exists():
+    if exists(str(local)):
         return str(local)
     return f"{name}@{config.revision}" if config.revision and "@" not in name else name
-
-
-def read_config(folder: Path, *, trust_remote_code: bool = True) -> AdapterConfig:
-    """The configuration of an adapter, if it is a LoRA that every engine here reads alike.
-
-    Raises:
-        CheckpointError: It is of another kind, or uses what would be left out or done otherwise.
-    """
-    file = folder / CONFIG
-    if not file.is_file():
-        raise CheckpointError(
-            f"an adapter needs {CONFIG}, and there is none",
-            folder=folder,
-            hint="save it with peft's save_pretrained(FOLDER)",
-        )
-    content = read_json(file, dict[str, Any])
-    known = {name: value for name, value in content.items() if value is not None}
-    config = as_record(known, AdapterConfig, file)
-    if config.peft_type.upper() != "LORA":
-        raise CheckpointError(
-            f"the adapter is of the kind {config.peft_type}, and only LoRA is used unmerged",
-            file=file,
-            hint=MERGE,
-        )
-    _refuse_foreign_code(config, file, is_trusted=trust_remote_code)
-    start = config.init_lora_weights
-    if isinstance(start, str) and start.lower() not in _PLAIN_STARTS | {"true", "false"}:
-        raise CheckpointError(
-            f"the adapter began as {start}, for which the base itself is changed",
-            file=file,
-            hint="save it as a plain LoRA (peft: path_initial_model_for_weight_conversion), or "
-            + MERGE,
-        )
-    further = sorted(known.keys() - _NAMES - _READ - _OF_TRAINING)
-    used = [name for name in further if known[name]] + ["bias"] * (config.bias != "none")
-    if used:
-        raise CheckpointError(
-            "the adapter uses more of peft than plain LoRA, which engines leave out or do "
-            "otherwise",
-            file=file,
-            found=", ".join(f"{name}: {json.dumps(known[name])[:80]}" for name in used[:3]),
-            hint=MERGE,
-        )
-    if min([config.r, *config.rank_pattern.values()]) < 1:
-        raise CheckpointError("the rank of the adapter is not above 0", file=file, found=config.r)
-    return config
 
 
 def check_adapter(
@@ -194,12 +123,11 @@ def check_adapter(
         _check_ranks(modules, config, file)
         if base.is_dir():
             _refuse_other_base(modules, config, file, base)
-        if not config.use_dora:  # which changes weights by a vector too; engines look again
-            _refuse_zero(modules, file)
+        _look_at_numbers(modules, file, by_vector=config.use_dora)
         content = read_json(folder / CONFIG, dict[str, Any])
         code = sorted(folder.glob("*.py")) if trust_remote_code else []
         sums = [[path.name, file_sha256(path, home=home)] for path in [file, *code]]
-    kept = {name: value for name, value in content.items() if name not in _NAMES}
+    kept = {name: value for name, value in content.items() if name not in NAMES}
     return AdapterRef(
         path=str(folder.resolve()),
         base=ref,
@@ -207,18 +135,6 @@ def check_adapter(
         digest=digest({"config": json.dumps(kept, sort_keys=True), "weights": sums}),
         has_tokenizer=has_tokenizer(folder),
     )
-
-
-def _refuse_foreign_code(config: AdapterConfig, file: Path, *, is_trusted: bool) -> None:
-    """`auto_mapping` names a class of the base, which is code of others outside of transformers."""
-    library = str((config.auto_mapping or {}).get("parent_library") or "transformers")
-    if not is_trusted and library.partition(".")[0] != "transformers":
-        raise CheckpointError(
-            "the adapter asks for code of others: auto_mapping names a class of another library",
-            file=file,
-            found=library,
-            hint="leave auto_mapping out of it; or --trust-remote-code, if you trust it",
-        )
 
 
 def module_of(tensor: str) -> str | None:
@@ -328,25 +244,44 @@ def _refuse_other_base(
             )
 
 
-def _refuse_zero(modules: Mapping[str, Shapes], file: Path) -> None:
-    """An adapter that was made and never trained has one matrix of zeros in every pair."""
+def _look_at_numbers(modules: Mapping[str, Shapes], file: Path, *, by_vector: bool) -> None:
+    """All are finite, and one pair has two matrices that are not zero.
+
+    An adapter that was made and never trained has one matrix of zeros in every pair; `by_vector`
+    is of DoRA, which changes weights all the same, and which engines look at.
+    """
+    zeros: set[str] = set()
+    acts = by_vector
     with file.open("rb") as stream:
         start = 8 + int.from_bytes(stream.read(8), "little")
-
-        def is_zero(tensor: Tensor) -> bool:
-            stream.seek(start + tensor.data_offsets[0])
-            return not stream.read(tensor.size).strip(_ZEROS)
-
-        zeros = set()
         for parts in map(_plain, modules.values()):
-            zero = next((part for part in ("B", "A") if is_zero(parts[part][1])), None)
-            if zero is None:
-                return
-            zeros.add(zero)
+            numbers = {}
+            for part, (name, tensor) in parts.items():
+                stream.seek(start + tensor.data_offsets[0])
+                numbers[part] = stream.read(tensor.size)
+                _refuse_not_finite(numbers[part], name, tensor, file)
+            zero = next((part for part in ("B", "A") if not numbers[part].strip(_ZEROS)), None)
+            acts |= zero is None
+            zeros |= {zero} if zero else set()
+    if not acts:
+        raise CheckpointError(
+            f"the adapter changes nothing: all {' or '.join(sorted(zeros))} matrices are zero",
+            file=file,
+            hint="it was saved before it was trained; measure the base itself",
+        )
+
+
+def _refuse_not_finite(content: bytes, name: str, tensor: Tensor, file: Path) -> None:
+    """Formats of eight bits are looked at by the engine, in the logits."""
+    kind, bits = _NOT_FINITE.get(tensor.dtype, ("u1", 0))
+    if not tensor.dtype.startswith(("F", "BF")):
+        what, hint = "is not of floating point numbers", "save it again with peft"
+    elif bits and bool((np.frombuffer(content, kind) & bits == bits).any()):
+        what, hint = "holds infinity or NaN", "its training diverged: take an earlier step"
+    else:
+        return
     raise CheckpointError(
-        f"the adapter changes nothing: all {' or '.join(sorted(zeros))} matrices are zero",
-        file=file,
-        hint="it was saved before it was trained; measure the base itself",
+        f"a matrix of the adapter {what}", file=file, tensor=name, found=tensor.dtype, hint=hint
     )
 
 

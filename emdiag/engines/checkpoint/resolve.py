@@ -17,9 +17,8 @@ from emdiag.core.checkpoints import AdapterRef, CheckpointRef, Stage
 from emdiag.core.digest import digest
 from emdiag.core.errors import CheckpointError
 from emdiag.core.paths import expanded
+from emdiag.engines.checkpoint.adapter_config import CONFIG, MERGE
 from emdiag.engines.checkpoint.adapters import (
-    CONFIG,
-    MERGE,
     WEIGHTS,
     base_of,
     check_adapter,
@@ -129,20 +128,13 @@ class _Files:
 
 def _place_of(ref: str, *, trust_remote_code: bool, chat: ChatWanted, home: Path | None) -> _Files:
     """A checkpoint and, where there is one, the adapter on top of it."""
-    typed_base = None
-    if is_pair(ref):
-        typed_base, ref = split_pair(ref, may_be=HUB_ID)
-    path = lab_weights() if ref == "lab" else expanded(ref)
-    revision = None
-    if path.is_dir():
-        path = locate(path)
-    elif not path.is_file():
-        path = _fetch(ref, trust_remote_code=trust_remote_code)
-        revision = path.name
-    if typed_base is None and not (path.is_dir() and is_adapter(path)):
+    typed_base, ref = split_pair(ref, may_be=HUB_ID) if is_pair(ref) else (None, ref)
+    files = _located(ref, trust_remote_code=trust_remote_code)
+    path = files.path
+    if typed_base is None and not _is_adapter(path):
         weights = _checked(path, trust_remote_code=trust_remote_code, chat=chat)
-        return _Files(path=path, weights=weights, revision=revision)
-    if not path.is_dir() or not is_adapter(path):
+        return replace(files, weights=weights)
+    if not _is_adapter(path):
         raise CheckpointError(
             "what stands after + is no adapter",
             found=path,
@@ -155,18 +147,38 @@ def _place_of(ref: str, *, trust_remote_code: bool, chat: ChatWanted, home: Path
             raise no_template(str(path))
         chat = False
     with _naming_both(path, base_ref, is_typed=typed_base is not None):
-        base = _place_of(base_ref, trust_remote_code=trust_remote_code, chat=chat, home=home)
-    if base.adapter is not None:
+        # The base of a pair is taken for the adapter here, which is refused below.
+        base = (
+            files if is_pair(base_ref) else _located(base_ref, trust_remote_code=trust_remote_code)
+        )
+        if not _is_adapter(base.path):
+            weights = _checked(base.path, trust_remote_code=trust_remote_code, chat=chat)
+    if _is_adapter(base.path):
         raise CheckpointError(
             "the base of the adapter is an adapter itself",
             adapter=path,
-            base=base.adapter.path,
+            base=base_ref,
             hint=f"{MERGE}, and name the result: BASE+{path}",
         )
     adapter = check_adapter(
         path, base.path, ref=base_ref, trust_remote_code=trust_remote_code, home=home
     )
-    return replace(base, adapter=adapter)
+    return replace(base, weights=weights, adapter=adapter)
+
+
+def _located(ref: str, *, trust_remote_code: bool) -> _Files:
+    """Where a checkpoint or an adapter is, fetched if need be."""
+    path = lab_weights() if ref == "lab" else expanded(ref)
+    if path.is_dir():
+        return _Files(path=locate(path))
+    if path.is_file():
+        return _Files(path=path)
+    path = _fetch(ref, trust_remote_code=trust_remote_code)
+    return _Files(path=path, revision=path.name)
+
+
+def _is_adapter(path: Path) -> bool:
+    return path.is_dir() and is_adapter(path)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,13 +19,19 @@ _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100_000_000
 _SHOWN = 5
 
+Size = Annotated[int, msgspec.Meta(ge=0)]
+
 
 class Tensor(msgspec.Struct):
     """What a safetensors header says of one tensor; offsets are in bytes."""
 
     dtype: str
-    shape: list[int]
-    data_offsets: tuple[int, int]
+    shape: list[Size]
+    data_offsets: tuple[Size, Size]
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError(f"a tensor ends before it begins: {self.data_offsets}")
 
     @property
     def size(self) -> int:

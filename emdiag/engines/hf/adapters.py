@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 
 from emdiag.core.checkpoints import AdapterRef, CheckpointRef
 from emdiag.core.errors import CheckpointError
-from emdiag.engines.checkpoint.adapters import MERGE, WEIGHTS, module_of, read_config
+from emdiag.engines.checkpoint.adapter_config import MERGE, read_config
+from emdiag.engines.checkpoint.adapters import WEIGHTS, module_of
 from emdiag.engines.checkpoint.border import checkpoint_errors
 from emdiag.engines.checkpoint.tokenizers import max_context
 from emdiag.engines.hf.model_loading import load_model
@@ -82,7 +83,15 @@ def apply_adapter(model: PreTrainedModel, adapter: AdapterRef) -> None:
             architecture=type(model).__name__,
             hint="name its own base: BASE+ADAPTER",
         )
-    if torch.equal(before, _logits(model)):
+    after = _logits(model)
+    if bool(before.isfinite().all()) and not bool(after.isfinite().all()):
+        raise CheckpointError(
+            "with the adapter the model's logits are infinite or not numbers",
+            **facts,
+            dtype=str(model.dtype).removeprefix("torch."),
+            hint="its scale may be too large for the number format, or its training have diverged",
+        )
+    if torch.equal(before, after):
         raise CheckpointError(
             "the adapter changes nothing: it is not applied by the engine, or too weak for its "
             "number format",

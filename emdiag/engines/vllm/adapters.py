@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +15,7 @@ from vllm.lora.request import LoRARequest
 
 from emdiag.core.checkpoints import AdapterRef
 from emdiag.core.errors import CheckpointError, EngineError, EngineRefusedError
-from emdiag.engines.checkpoint.adapters import MERGE, read_config
+from emdiag.engines.checkpoint.adapter_config import MERGE, read_config
 from emdiag.engines.vllm.compat import token_prompt
 
 _PROMPTS = 4
@@ -67,8 +68,15 @@ def require_effect(
         CheckpointError: As above, for the first few prompts.
     """
     first = list(dict.fromkeys(map(tuple, prompts)))[:_PROMPTS]
-    if _first_log_probs(engine, first, {}) == _first_log_probs(engine, first, lora):
-        (request,) = lora.values()
+    before, after = (_first_log_probs(engine, first, given) for given in ({}, lora))
+    (request,) = lora.values()
+    if any(math.isnan(value) for of_prompt in after for value in of_prompt.values()):
+        raise CheckpointError(
+            "with the adapter the model's log-probabilities are not numbers",
+            adapter=request.lora_path,
+            hint="its scale may be too large for the number format, or its training have diverged",
+        )
+    if before == after:
         raise CheckpointError(
             "the adapter changes nothing: it is not applied by the engine, or too weak for its "
             "number format",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import shutil
 from pathlib import Path
@@ -154,6 +155,40 @@ def test_a_zero_adapter_is_refused_by_its_file(
     resolved(zero)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_a_matrix_that_holds_no_number_is_refused(
+    adapter: Path, dtype: torch.dtype, value: float
+) -> None:
+    change_tensors(adapter, lambda _, values: values.to(dtype))
+    resolved(adapter)
+    large = torch.finfo(dtype).max
+    change_tensors(adapter, lambda _, values: torch.full_like(values, -large))
+    resolved(adapter)
+    last = "layers.1.self_attn.v_proj.lora_B"
+    change_tensors(adapter, lambda name, values: values.index_fill_(0, torch.tensor(3), value)
+                   if last in name else values)  # fmt: skip
+    reason = refusal(adapter)
+    assert "holds infinity or NaN" in reason
+    assert last in reason
+
+
+def test_matrices_of_whole_numbers_are_refused(adapter: Path) -> None:
+    change_tensors(adapter, lambda _, values: (100 * values).int())
+    assert "is not of floating point numbers" in refusal(adapter)
+
+
+@pytest.mark.parametrize("base", [".", "../other", "lab+../other"])
+def test_a_base_that_leads_back_to_the_adapter_is_refused_at_once(
+    adapter: Path, adapter_folder: Path, base: str
+) -> None:
+    other = shutil.copytree(adapter_folder, adapter.parent / "other")
+    configure(other, base_model_name_or_path="../adapter")
+    configure(adapter, base_model_name_or_path=base)
+    assert "is an adapter itself" in refusal(adapter)
+    assert "is an adapter itself" in refusal(f"{adapter}+{adapter}")
+
+
 def test_pickled_matrices_are_not_read(adapter: Path) -> None:
     (adapter / "adapter_model.safetensors").unlink()
     assert "holds no adapter_model.safetensors" in refusal(adapter)
@@ -176,6 +211,12 @@ def test_whole_weights_beside_an_adapter_are_refused(adapter: Path, tiny: Checkp
         ({"r": "x"}, "not as it should be"),
         ({"r": 0}, "rank of the adapter is not above 0"),
         ({"r": 8}, "another rank than its configuration says"),
+        ({"r": None}, "got `null` - at `$.r`"),
+        ({"lora_alpha": None}, "got `null` - at `$.lora_alpha`"),
+        ({"lora_alpha": math.nan}, "is not a finite number"),
+        ({"alpha_pattern": {"q_proj": -math.inf}}, "is not a finite number"),
+        ({"rank_pattern": {"(([a-z_.0-9])+)+X": 4}}, "may take for ever"),
+        ({"alpha_pattern": {".*a*b*c*X": 4}}, "may take for ever"),
         ({"bias": "lora_only"}, 'bias: "lora_only"'),
         ({"modules_to_save": ["lm_head"]}, 'modules_to_save: ["lm_head"]'),
         ({"layer_replication": [[0, 2]]}, "layer_replication"),

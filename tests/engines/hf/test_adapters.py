@@ -86,6 +86,14 @@ def test_an_adapter_says_what_the_merged_weights_say(
     assert drawn(adapter, requests) == drawn(whole, requests) != drawn(tiny, requests)
 
 
+def test_a_scale_that_is_too_large_for_the_number_format_is_refused(
+    tmp_path: Path, tiny: CheckpointRef, save_adapter: Callable[..., Path]
+) -> None:
+    folder = save_adapter(tmp_path / "a", Path(tiny.path), lora_alpha=1e300)
+    with pytest.raises(CheckpointError, match="logits are infinite or not numbers"):
+        logits(resolve_checkpoint(str(folder), label="a"))
+
+
 def test_flipped_weights_of_gpt2_have_adapters_too(
     tmp_path: Path, tiny: CheckpointRef, save_adapter: Callable[..., Path]
 ) -> None:
