@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,17 @@ def test_a_family_is_drawn_and_read_as_the_library_does(script: ModuleType, name
 @pytest.mark.filterwarnings("default")
 def test_what_is_no_causal_language_model_is_refused(script: ModuleType, name: str) -> None:
     assert REFUSED[name] in script.tried(script.families()[name]).refusal
+
+
+@pytest.mark.parametrize("heads", [2, 4, 15])
+@pytest.mark.filterwarnings("default")
+def test_sparse_attention_whose_index_ties_is_refused(script: ModuleType, heads: int) -> None:
+    """With 4 the few tokens of the try were right, and those of two longer prompts were not."""
+    family = script.families()["deepseek_v32"]
+    few = dataclasses.replace(family, changes={**family.changes, "index_n_heads": heads})
+    assert f"has {heads} index heads" in script.tried(few).refusal
+    dense = dataclasses.replace(few, changes={**few.changes, "index_topk": 0})
+    assert "index heads" not in script.tried(dense).refusal
 
 
 @pytest.mark.slow

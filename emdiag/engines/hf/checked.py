@@ -18,7 +18,7 @@ from emdiag.engines.hf.model_loading import limit_threads
 from emdiag.resources import version
 
 CHECKS_NAME = "load_checks.json"
-REVISION = 2
+REVISION = 3
 """Raised when the check looks at something else."""
 
 ONE_THREAD_PARAMETERS = 500_000_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -41,6 +42,11 @@ what is right differs by 0.03. What is wrong differs by 0.2 and more."""
 _STILL, _LOOSE_STILL, _LOOSE_ROUTED = {torch.float32: 2e-5, torch.float64: 1e-9}, 5e-3, 5e-2
 """The same for logits that a later token must not move: shapes are equal, and so is the rounding,
 but for a mixture of experts in half precision, whose groups of tokens differ."""
+
+_INDEX_HEADS = 16
+"""Heads of an index of sparse attention from which on its scores hardly tie: each is cut off at 0,
+and with a few all of them are 0 for many positions. Which of these is kept depends on the length of
+the text and on the batch, more often than a look at a few tokens shows."""
 
 _WAYS = {
     "padded": "no row joins a batch midway",
@@ -143,6 +149,12 @@ class _Probe:
 
     def look(self) -> LoadCheck:
         """All of it."""
+        if (heads := _index_heads(self._model)) < _INDEX_HEADS:
+            return LoadCheck(
+                refusal=f"the sparse attention of the model has {heads} index heads: with fewer "
+                f"than {_INDEX_HEADS} many scores are equal, and the length of a text decides "
+                "which positions are kept"
+            )
         try:
             self._alone = [self._read([text])[0] for text in (self._long, self._short)]
         except Exception as error:
@@ -267,6 +279,16 @@ class _Script(TokenChooser):
             self.seen.append((number, size - 1, _precise(row)))
             chosen.append(self._texts[number][size])
         return chosen
+
+
+def _index_heads(model: PreTrainedModel) -> float:
+    """Heads of the index by which sparse attention keeps `index_topk` positions; infinity without.
+
+    Of all positions at once: those families that choose for each token alone name it otherwise.
+    """
+    config = model.config.get_text_config().to_dict()
+    heads = config.get("index_n_heads") if config.get("index_topk") else None
+    return heads if isinstance(heads, int) else math.inf
 
 
 def _follow(batch: Batch, groups: Sequence[Sequence[tuple[int, ...]]]) -> None:
