@@ -9,7 +9,7 @@ from emdiag.core.errors import PlanError
 
 
 def expanded(path: str | Path) -> Path:
-    """With the home of a user in place of `~` or `~user`.
+    """With the home of a user in place of `~` or `~user`, unless it is a name here of no user.
 
     Raises:
         PlanError: There is no such user.
@@ -17,12 +17,14 @@ def expanded(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
+        if exists(str(path)):  # ./~name, of which Path makes ~name
+            return Path(path)
         user = Path(path).parts[0]
         raise PlanError(
             f"there is no home of a user {user.removeprefix('~')!r}" if user != "~"
             else "the home folder of this user is not known",
             path=path,
-            hint=f"write the whole path, or ./{user} for a folder of that name",
+            hint="write the whole path",
         ) from error  # fmt: skip
 
 

@@ -265,6 +265,18 @@ def test_a_user_who_is_not_there_is_named(run: Callable[..., tuple[int | None, s
         assert "there is no home of a user 'nosuchuser'" in errors
 
 
+def test_a_folder_may_be_called_like_a_user_who_is_not_there(
+    run: Callable[..., tuple[int | None, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~nosuchuser").mkdir()
+    for words in (["./~nosuchuser"], ["lab", "--plan", "./~nosuchuser"]):
+        code, errors = run("eval", *words)
+        assert code == 2
+        assert "no home" not in errors
+        assert "~nosuchuser" in errors
+
+
 @pytest.mark.parametrize("level", ["x", "1", "warn ing", "\x1b[31m"])
 def test_an_unknown_level_of_the_log_is_refused(
     run: Callable[..., tuple[int | None, str]], level: str, monkeypatch: pytest.MonkeyPatch

@@ -138,9 +138,13 @@ def _numbered(paths: Sequence[Path]) -> list[tuple[int, Path]]:
     """Steps in order: the number, of the last part of the paths that differs, that differs last."""
     parts = [path.parts for path in paths]
     differs = [number for number, of in enumerate(zip(*parts, strict=False)) if len(set(of)) > 1]
-    place = differs[-1] if differs else -1
-    numbers = {path: tuple(map(int, re.findall(r"\d+", path.parts[place]))) for path in paths}
-    numbered = {path: of for path, of in numbers.items() if of}
+    for place in (*differs[-1:], -1):  # of trainings `a` and `b`, the step of both
+        numbers = {path: tuple(map(int, re.findall(r"\d+", path.parts[place]))) for path in paths}
+        numbered = {path: of for path, of in numbers.items() if of}
+        if numbered:
+            break
+    else:
+        return []
     columns = list(zip(*numbered.values(), strict=False))  # as many as the shortest has
     differ = [column for column, of in enumerate(columns) if len(set(of)) > 1]
     column = differ[-1] if differ else len(columns) - 1

@@ -178,6 +178,10 @@ def test_two_trainings_under_one_pattern_are_a_question(
         find_steps(*parse_steps(f"{tmp_path}/seed*/checkpoint-*"), silent)
     arm = find_steps(*parse_steps(f"{tmp_path}/seed*/checkpoint-2.json"), silent)
     assert list(arm.members) == [0, 1]  # the number of the last part that differs
+    (tmp_path / "seed0").rename(tmp_path / "a")
+    (tmp_path / "seed1").rename(tmp_path / "b")
+    with pytest.raises(PlanError, match=r"2 checkpoints of .* are of step 2"):
+        find_steps(*parse_steps(f"{tmp_path}/[ab]/checkpoint-2.json"), silent)
 
 
 @pytest.mark.parametrize("pattern", ["nothing-*", "out", "out/*.txt"])
