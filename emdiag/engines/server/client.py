@@ -6,17 +6,18 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import anyio
 import httpx2
 
 from emdiag.core.errors import EngineError, EngineRefusedError, PlanError
-from emdiag.engines.server.wire import BadAnswerError, message_of, quoted
+from emdiag.engines.server.wire import A, BadAnswerError, message_of, quoted, read
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ _KEY: Final = frozenset({401, 403})
 _QUIET_S: Final = 60.0
 """Between two warnings: answers that were under way when a server went away do not make it two."""
 _MOST_BAD: Final = 5
+_LOOK_S: Final = 60.0
+"""For an answer that needs no model."""
+_SECRET_LENGTH: Final = 16
+"""Keys of at least so many characters are taken out of whatever is answered; shorter ones (`EMPTY`)
+may be words of a text, and are taken out of errors alone."""
 _MOST_ALONE: Final = 8
 """Failures of a request, each after another was answered: then it is the request."""
 
@@ -67,6 +73,10 @@ class Client:
         patience_s: Without any answer to anything, before it gives up.
         timeout_s: Of one request.
         most: Connections held at once.
+
+    Attributes:
+        on_return: Awaited before a request is sent again to a server that was away: another may
+            have come back.
     """
 
     first_pause_s: ClassVar[float] = 0.5
@@ -82,6 +92,7 @@ class Client:
         self._answers = 0
         self._away_since: float | None = None
         self._warned = -_QUIET_S
+        self.on_return: Callable[[], Awaitable[None]] | None = None
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -102,16 +113,20 @@ class Client:
     async def __aexit__(self, *ended: Any) -> None:
         await self._http.__aexit__(*ended)
 
-    async def get(self, path: str) -> bytes:
+    async def get(self, path: str, kind: type[A]) -> A:
         """What lies at a path, asked for once; behind the base URL, or `/` in front for its root.
 
         Raises:
-            AwayError, RefusedError, EngineError: As `post`.
+            AwayError, BadAnswerError, RefusedError, EngineError: As `post`.
         """
         base = self.base_url
         if path.startswith("/"):
             base, path = base.removesuffix("/v1"), path[1:]
-        return await self._attempt("GET", f"{base}/{path}", b"", MOST_BYTES)
+        try:
+            return read(await self._attempt("GET", f"{base}/{path}", b"", MOST_BYTES), kind)
+        except BadAnswerError as error:
+            error.facts["from"] = f"{base}/{path}"
+            raise
 
     async def post(self, path: str, body: bytes, *, most: int, read: Callable[[bytes], T]) -> T:
         """What `read` makes of an answer of at most so many bytes, asked for until there is one.
@@ -123,16 +138,18 @@ class Client:
             RefusedError: The server will not do it.
             EngineError: It wants another key, or sends to another place.
         """
-        tries, alone, before = 0, 0, self._answers
+        tries, alone, before, was_away = 0, 0, self._answers, False
         while True:
             try:
+                if was_away and self.on_return is not None:
+                    await self.on_return()
                 answer = read(await self._attempt("POST", f"{self.base_url}/{path}", body, most))
             except (AwayError, BadAnswerError) as error:
                 tries += 1
+                was_away = isinstance(error, AwayError) and not error.is_busy
                 alone, before = alone + (self._answers > before), self._answers
-                pause = self._pause(error, tries)
-                self._give_up(error, tries, pause, alone=alone)
-                await anyio.sleep(pause)
+                left = self._left_or_give_up(error, tries, alone=alone)
+                await anyio.sleep(min(self._pause(error, tries), left))
             else:
                 if self._away_since is not None:
                     logger.info("the server at %s answers again", self.base_url)
@@ -144,12 +161,13 @@ class Client:
         wish_s = min(error.pause_s, self.longest_wait_s) if isinstance(error, AwayError) else 0.0
         return max(wish_s, pause * random.uniform(0.5, 1.0))  # jitter, so that not all come at once
 
-    def _give_up(self, error: EngineError, tries: int, pause: float, *, alone: int) -> None:
+    def _left_or_give_up(self, error: EngineError, tries: int, *, alone: int) -> float:
+        """Seconds of patience that are left."""
         if isinstance(error, BadAnswerError):
             if tries >= _MOST_BAD:
                 error.facts["attempts"] = str(tries)
                 raise error
-            return
+            return self._patience_s
         assert isinstance(error, AwayError)
         if alone >= _MOST_ALONE and not error.is_busy:
             error.facts["attempts"] = str(tries)
@@ -161,32 +179,40 @@ class Client:
             if self._patience_s and now - self._warned > _QUIET_S:
                 logger.warning("%s: trying again for %.0f s", error.message, self._patience_s)
             self._warned = now
-        if now + pause - self._away_since > self._patience_s:
+        left = self._away_since + self._patience_s - now
+        if left <= 0:
             error.message = f"{error.message}, and had no answer for {self._patience_s:g} s"
             error.hint = (
                 "see to the server, then run the same command: it continues, what was drawn is "
                 "kept; --patience waits longer"
             )
             raise error
+        return left
 
     async def _attempt(self, method: str, url: str, body: bytes, most: int) -> bytes:
+        limit_s = self._timeout_s if body else min(self._timeout_s, _LOOK_S)
         try:
-            with anyio.fail_after(self._timeout_s):
+            with anyio.fail_after(limit_s):
                 async with self._http.stream(method, url, content=body) as response:
                     content = await _bounded(response, most)
         except TimeoutError as error:
             raise AwayError(
-                f"the server at {self.base_url} did not answer within {self._timeout_s:g} s"
+                f"the server at {self.base_url} did not answer within {limit_s:g} s"
             ) from error
         except httpx2.RequestError as error:
-            words = quoted(self._hidden(str(error))) or type(error).__name__
-            raise AwayError(f"the server at {self.base_url} cannot be reached: {words}") from error
-        if response.status_code == 200:
-            return content
-        raise self._refusal(response, content)
+            words = quoted(self._hidden(str(error).encode()).decode()) or type(error).__name__
+            away = AwayError(
+                f"the server at {self.base_url} cannot be reached: {words.rstrip('.')}"
+            )
+            if "CERTIFICATE" in words:
+                away.hint = "SSL_CERT_FILE names a file of certificates to trust"
+            raise away from error
+        if response.status_code != 200:
+            raise self._refusal(response, self._hidden(content))
+        return self._hidden(content) if len(self._key) >= _SECRET_LENGTH else content
 
     def _refusal(self, response: httpx2.Response, content: bytes) -> EngineError:
-        status, words = response.status_code, self._hidden(message_of(content))
+        status, words = response.status_code, message_of(content)
         if status in _AGAIN:
             away = AwayError(f"the server at {self.base_url} answers {status}", says=words)
             away.pause_s = _retry_after(response.headers.get("retry-after", ""))
@@ -201,19 +227,22 @@ class Client:
                 hint=f"put it into the environment as {names}",
             )
         if 300 <= status < 400:
-            place = urlsplit(response.headers.get("location", ""))
+            place = response.headers.get("location", "")
+            with suppress(ValueError):
+                whole = urlsplit(urljoin(str(response.url), place))
+                place = f"{whole.scheme}://{whole.netloc.rpartition('@')[2]}{whole.path}"
             return EngineError(
                 f"the server at {self.base_url} sends to another place, where no request and no "
                 "key is sent",
-                place=quoted(f"{place.scheme}://{place.netloc.rpartition('@')[2]}{place.path}"),
+                place=quoted(self._hidden(place.encode(errors="replace")).decode()),
                 hint="give that address as --base-url if you trust it",
             )
         refused = RefusedError(f"the server at {self.base_url} answers {status}", says=words)
         refused.status = status
         return refused
 
-    def _hidden(self, text: str) -> str:
-        return text.replace(self._key, "(key)") if self._key else text
+    def _hidden(self, content: bytes) -> bytes:
+        return content.replace(self._key.encode(), b"(key)") if self._key else content
 
 
 def checked_url(typed: str) -> str:
@@ -240,7 +269,8 @@ def checked_url(typed: str) -> str:
 
 def _no_url(typed: str) -> PlanError:
     return PlanError(
-        f"--base-url {quoted(typed)!r} is no address of a server", expected="http://host:8000/v1"
+        f"--base-url {quoted(typed.rpartition('@')[2])!r} is no address of a server",
+        expected="http://host:8000/v1",
     )
 
 

@@ -23,7 +23,7 @@ from emdiag.engines.server.client import AwayError, Client, RefusedError, checke
 from emdiag.engines.server.dialects import OWNERS
 from emdiag.engines.server.references import model_named
 from emdiag.engines.server.trial import Habits, ServedModel, Trial
-from emdiag.engines.server.wire import AboutServer, ModelCard, ModelList, quoted, read
+from emdiag.engines.server.wire import AboutServer, ModelCard, ModelList, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def with_client(base_url: str, options: EngineOptions, ask: Callable[[Client], A
 async def listed(client: Client) -> list[ModelCard]:
     """The models of a server; empty where it has no list."""
     try:
-        return read(await client.get("models"), ModelList).data or []
+        return (await client.get("models", ModelList)).data or []
     except RefusedError as error:
         if error.status not in {404, 405}:
             raise
@@ -138,14 +138,16 @@ def _looked(checkpoint: CheckpointRef, options: EngineOptions) -> ServedModel:
             kind=kind,
             version=about.version or about.build_info,
             root=card.root,
-            max_context=card.max_model_len or about.context(),
+            max_context=card.context() or about.context(),
             is_named=is_named,
         )
 
     try:
         return with_client(base_url, options, ask)
     except AwayError as error:
-        error.hint = "is it running, and has it loaded its model? is the address right?"
+        error.hint = (
+            error.hint or "is it running, and has it loaded its model? is the address right?"
+        )
         raise
 
 
@@ -190,7 +192,7 @@ async def _kind(client: Client, card: ModelCard) -> tuple[str, AboutServer]:
 
 async def _about(client: Client, path: str) -> AboutServer | None:
     try:
-        return read(await client.get(path), AboutServer)
+        return await client.get(path, AboutServer)
     except EngineError:  # it has nothing there, or not for us
         return None
 
@@ -222,17 +224,18 @@ def _remembered(
     return value
 
 
-def check_same(served: ServedModel, cards: list[ModelCard]) -> None:
+async def check_same(client: Client, served: ServedModel) -> None:
     """Refuse to draw where the server has changed its model since it was looked at.
 
     Raises:
-        EngineError: It has.
+        EngineError: It has, or as `Client.get`.
     """
-    known = {card.id: card.root for card in cards}
-    if cards and known.get(served.model, ...) != served.root:
+    cards = await listed(client)
+    found = next((card for card in cards if card.id == served.model), None)
+    if cards and (found is None or found.root != served.root):
         raise EngineError(
             f"{served.server} serves another model than when it was looked at",
             expected=f"{served.model} ({served.root})",
-            found=_names(cards),
+            found=f"{served.model} ({quoted(str(found.root))})" if found else _names(cards),
             hint="run the command again",
         )

@@ -21,7 +21,7 @@ from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import check_requests
 from emdiag.engines.server.client import AwayError, Client, RefusedError
 from emdiag.engines.server.dialects import DIALECTS
-from emdiag.engines.server.probe import check_same, habits_of, listed, look, try_out
+from emdiag.engines.server.probe import check_same, habits_of, look, try_out
 from emdiag.engines.server.references import is_served
 from emdiag.engines.server.trial import Habits, ServedModel, post, sent
 from emdiag.engines.server.wire import Answer, BadAnswerError
@@ -73,8 +73,9 @@ class ServerSampler:
                 most=self._concurrency,
             )
             self._client = stack.enter_context(self._portal.wrap_async_context_manager(opened))
+            self._client.on_return = partial(check_same, self._client, self._served)
             with suppress(AwayError):  # requests wait for it, and say so
-                check_same(self._served, self._portal.call(listed, self._client))
+                self._portal.call(self._client.on_return)
             self._closing = stack.pop_all()
 
     @property

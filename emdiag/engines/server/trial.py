@@ -43,7 +43,8 @@ class ServedModel(Record, frozen=True, kw_only=True):
     @property
     def server(self) -> str:
         """The server in words."""
-        return f"{self.kind} {self.version or ''}".strip() + f" at {self.base_url}"
+        kind = "an unknown server" if self.kind == "unknown" else self.kind
+        return f"{kind} {self.version or ''}".strip() + f" at {self.base_url}"
 
 
 class Habits(Record, frozen=True, kw_only=True):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from emdiag.core.errors import EngineError
-from emdiag.core.marks import visible
+from emdiag.core.marks import PATTERN
 from emdiag.core.reading import UNREADABLE
 from emdiag.core.sampling import FinishReason
 
@@ -129,6 +130,10 @@ class ModelCard(msgspec.Struct):
     root: str | None = None
     max_model_len: int | None = None
 
+    def context(self) -> int | None:
+        """Tokens of prompt and completion, where it is said (vLLM, SGLang)."""
+        return self.max_model_len if (self.max_model_len or 0) > 0 else None
+
 
 class ModelList(msgspec.Struct):
     """The models that a server lists."""
@@ -188,6 +193,6 @@ def message_of(body: bytes) -> str:
 
 
 def quoted(text: str) -> str:
-    """The beginning of a text of others, on one line, with nothing that a terminal obeys."""
-    line = " ".join(text.split())
-    return visible(line[:_MOST_QUOTED], is_line=True) + "..." * (len(line) > _MOST_QUOTED)
+    """The beginning of a text of others, on one line, without what a terminal obeys or hides."""
+    line = re.sub(PATTERN, "\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    return line[:_MOST_QUOTED] + "..." * (len(line) > _MOST_QUOTED)

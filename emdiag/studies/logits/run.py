@@ -124,7 +124,7 @@ def _refuse_tables(readings: Sequence[EvalTask]) -> None:
     for reading in readings:
         if not has_weights(reading.checkpoint):
             raise EngineRefusedError(
-                f"{reading.checkpoint.label} is a table of texts, and has no logits to read",
+                f"{reading.checkpoint.label} has no weights here, and no logits to read",
                 checkpoint=reading.checkpoint.path,
                 hint="take a checkpoint with weights",
             )

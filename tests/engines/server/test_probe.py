@@ -12,10 +12,10 @@ from emdiag.engines.checkpoint.resolve import check_reference, resolve_checkpoin
 from emdiag.engines.open import choose_engine, engine_spec, open_encoder
 from emdiag.engines.options import EngineOptions
 from emdiag.engines.served import describe_server
-from emdiag.engines.server import probe
+from emdiag.engines.server import client, probe
 from emdiag.engines.server.client import checked_url
 from emdiag.engines.server.wire import ModelCard
-from tests.engines.server.conftest import ScriptedServer
+from tests.engines.server.conftest import Handler, ScriptedServer, sleeps
 from tests.engines.server.test_sampler import options
 
 if TYPE_CHECKING:
@@ -198,6 +198,62 @@ def test_a_key_is_sent_to_the_server_and_never_told(
     assert "sk" not in wrong.value.message
 
 
+SECRET = "sk-0123456789abcdef"
+
+
+def test_a_key_that_a_server_sends_back_is_never_shown(
+    server: ScriptedServer, tiny: CheckpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMDIAG_API_KEY", SECRET)
+    replies: list[tuple[int, bytes, dict[str, str]]] = [
+        (200, f"<html>you sent {SECRET}".encode(), {}),
+        (200, f'{{"error": "no {SECRET}"}}'.encode(), {}),
+        (400, b"x" * 290 + SECRET.encode(), {}),
+        (302, b"", {"Location": f"/login/{SECRET}"}),
+        (302, b"", {"Location": f"http://[{SECRET}"}),
+    ]
+    for status, content, headers in replies:
+
+        def fault(handler: Any, *_: Any, reply: Any = (status, content, headers)) -> bool:
+            handler.send(reply[0], reply[1], **reply[2])
+            return True
+
+        server.fault = fault
+        with pytest.raises(EngineError) as caught:
+            tried(server, tiny)
+        assert SECRET[:8] not in str(caught.value)
+        if "/login" in headers.get("Location", ""):
+            assert caught.value.facts["place"] == server.url.removesuffix("v1") + "login/(key)"
+    server.models[0]["id"] = SECRET
+    probe.forget()
+    with pytest.raises(PlanError) as wrong:
+        probe.look(tiny, options(server, model="m"), None)
+    assert wrong.value.facts["served"] == "(key)"
+
+
+def test_names_are_shown_as_they_are_and_a_list_is_named_where_it_is_wrong(
+    server: ScriptedServer, tiny: CheckpointRef
+) -> None:
+    server.models[0] |= {"id": "\x1b[31mred\n[b]", "max_model_len": -5}
+    assert probe.look(tiny, options(server), None).max_context is None
+    with pytest.raises(PlanError) as caught:
+        probe.look(tiny, options(server, model="m"), None)
+    assert caught.value.facts["served"] == "\ufffd[31mred [b]"
+    server.models[0]["id"] = 5
+    with pytest.raises(EngineError, match="cannot be read") as unread:
+        probe.look(tiny, options(server, model="n"), None)
+    assert unread.value.facts["from"] == f"{server.url}/models"
+
+
+def test_a_look_that_hangs_does_not_take_as_long_as_a_request_may(
+    server: ScriptedServer, tiny: CheckpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_LOOK_S", 0.1)
+    monkeypatch.setattr(Handler, "do_GET", sleeps(0.5))
+    with pytest.raises(EngineError, match=r"did not answer within 0\.1 s"):
+        probe.look(tiny, options(server, request_timeout_s=3600), None)
+
+
 def test_no_request_and_no_key_follows_a_redirect(
     server: ScriptedServer, tiny: CheckpointRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +320,8 @@ def test_addresses(typed: str, found: str) -> None:
         "http://",
         "http://h:99999",
         "http://u:pw@h",
+        "http://u:pw@h:port",
+        "u:pw@h:8000",
         "http://h/v1?key=x",
         "x",
     ],

@@ -16,6 +16,7 @@ from emdiag.engines.options import EngineOptions
 from emdiag.engines.requests import one_for_each
 from emdiag.engines.served import served_checkpoint
 from emdiag.engines.server import probe
+from emdiag.engines.server.client import Client
 from emdiag.engines.server.references import MessageEncoder
 from tests.engines.server.conftest import ScriptedServer, first, sleeps
 
@@ -215,6 +216,34 @@ def test_a_server_that_is_away_is_waited_for_and_then_given_up(
         draw(tiny, server, asked, patience_s=0.3)
     assert "it continues, what was drawn is kept" in str(caught.value.hint)
     assert caught.value.facts["says"] == "loading"
+
+
+def test_another_model_that_comes_back_in_its_place_is_not_asked(
+    tiny: CheckpointRef, server: ScriptedServer, asked: list[SampleRequest]
+) -> None:
+    def fault(handler: Any, body: dict[str, Any], answer: dict[str, Any]) -> bool:
+        if body["max_tokens"] != PARAMS.max_tokens or server.models[0]["root"] != "w":
+            return False
+        server.models[0]["root"] = "other"
+        handler.close_connection = True
+        return True
+
+    server.fault = fault
+    with pytest.raises(EngineError, match="serves another model") as caught:
+        draw(tiny, server, asked, batch_size=1)
+    assert caught.value.facts["expected"] == "m (w)"
+    assert caught.value.facts["found"] == "m (other)"
+
+
+def test_a_longer_pause_than_there_is_patience_is_cut(
+    tiny: CheckpointRef,
+    server: ScriptedServer,
+    asked: list[SampleRequest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Client, "longest_wait_s", 120)
+    server.fault = first(1, status(429, Retry_After="1e9"))
+    assert len(draw(tiny, server, asked, patience_s=0.3)) == len(asked)
 
 
 def test_a_request_that_alone_fails_is_not_waited_for(
