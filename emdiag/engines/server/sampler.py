@@ -44,6 +44,7 @@ class ServerSampler:
 
     Args:
         decode: From token ids to text, where the checkpoint's tokenizer is at hand.
+        vocabulary: Token ids from there on are none of the model's.
         home: Remembers what was seen of servers.
 
     Raises:
@@ -57,8 +58,10 @@ class ServerSampler:
         options: EngineOptions,
         decode: Decoder | None,
         home: Path | None,
+        vocabulary: int = _MOST_ID,
     ) -> None:
         self._options, self._home, self._decode = options, home, decode
+        self._vocabulary = vocabulary
         self._served: ServedModel = look(checkpoint, options, home)
         self._dialect = DIALECTS[self._served.kind]
         self._concurrency = options.batch_size or self._dialect.concurrency
@@ -201,8 +204,12 @@ class ServerSampler:
                 found=count,
             )
         if ids is not None and self._decode is not None and self._api != "chat":
-            if not all(0 <= number < _MOST_ID for number in ids):
-                raise BadAnswerError("an answer holds token ids that no vocabulary has")
+            if not all(0 <= number < self._vocabulary for number in ids):
+                raise BadAnswerError(
+                    "an answer holds token ids that the checkpoint does not have",
+                    expected=f"0 to {self._vocabulary - 1}",
+                    found=f"{min(ids)} to {max(ids)}",
+                )
             drawn = completion_of(request, ids, reason, decode=self._decode, params=params)
             return msgspec.structs.replace(drawn, prompt_tokens=prompt_tokens)
         cut = cut_at_stop(text, params.stop)
@@ -230,7 +237,7 @@ class ServerSampler:
         counted = None if answer.usage is None else answer.usage.prompt_tokens
         count = counted if ids is None else len(ids)
         if not length:
-            return max(0, count or 0)
+            return count if count is not None and 0 <= count < _MOST_ID else 0
         is_known = ids is not None or (count is not None and self._dialect.counts_prompts)
         if is_known and (
             count != length or (ids or list(request.token_ids)) != [*request.token_ids]
@@ -238,7 +245,7 @@ class ServerSampler:
             raise EngineRefusedError(
                 f"{self._served.server} reads a prompt as other tokens",
                 expected=f"{length} tokens",
-                found=f"{count} tokens",
+                found=f"{count} {'other ' * (count == length)}tokens",
                 hint="--server-api chat lets it write the prompt; is it this checkpoint that it "
                 "serves?",
             )
@@ -254,17 +261,21 @@ def open_server(
         CheckpointError: The tokenizer cannot be opened.
         EngineError: As `ServerSampler`.
     """
-    decoder = None
+    decoder, vocabulary = None, _MOST_ID
     if not is_served(checkpoint.ref):
-        from emdiag.engines.checkpoint.tokenizers import decode, open_tokenizer
+        from emdiag.engines.checkpoint.tokenizers import decode, open_config, open_tokenizer
 
         tokenizer = open_tokenizer(
             checkpoint.tokenizer_path,
             base=checkpoint.path,
             trust_remote_code=options.trust_remote_code,
         )
+        config = open_config(checkpoint.path, trust_remote_code=options.trust_remote_code)
         decoder = partial(decode, tokenizer, skip_special_tokens=True)
-    return ServerSampler(checkpoint, options=options, decode=decoder, home=home)
+        vocabulary = max(len(tokenizer), getattr(config.get_text_config(), "vocab_size", 0))
+    return ServerSampler(
+        checkpoint, options=options, decode=decoder, home=home, vocabulary=vocabulary
+    )
 
 
 def _bare(request: SampleRequest) -> Prompt:

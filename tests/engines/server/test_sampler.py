@@ -86,6 +86,14 @@ def hang_up(handler: Any, *_: Any) -> bool:
     return True
 
 
+def counting(count: int) -> Any:
+    def fault(handler: Any, body: Any, answer: dict[str, Any]) -> bool:
+        answer["usage"]["prompt_tokens"] = count
+        return False
+
+    return fault
+
+
 def twice(handler: Any, body: Any, answer: dict[str, Any]) -> bool:
     answer["choices"] *= 2
     handler.send(200, answer)
@@ -122,7 +130,8 @@ FAULTS = {
     "no reason": bad(None, finish_reason=None),
     "odd reason": bad(None, finish_reason="abort"),
     "too many tokens": bad(None, token_ids=[65] * 10),
-    "ids of no vocabulary": bad(None, token_ids=[-1]),
+    "negative ids": bad(None, token_ids=[-1]),
+    "ids of another vocabulary": bad(None, token_ids=[65, 5000]),
     "a huge answer": bad(b"[" + b" " * 3_000_000),
     "packed": status(200, b"x", Content_Encoding="gzip"),
 }
@@ -309,6 +318,9 @@ def test_a_served_name_is_asked_in_messages(server: ScriptedServer) -> None:
     assert 0 <= body["seed"] < 2**31
     assert not {"top_k", "min_p", "repetition_penalty", "ignore_eos"} & body.keys()
     assert (found.length, found.prompt_tokens, found.token_ids) == (6, 2, ())
+    for count in (10**30, -1):
+        server.fault = counting(count)
+        assert draw(checkpoint, server, [request])[0].prompt_tokens == 0
     assert (found.text[:2], found.answer_start, found.answer_text) == ("hm", 2, found.text[2:])
 
 
