@@ -231,11 +231,11 @@ async def check_same(client: Client, served: ServedModel) -> None:
         EngineError: It has, or as `Client.get`.
     """
     cards = await listed(client)
-    found = next((card for card in cards if card.id == served.model), None)
-    if cards and (found is None or found.root != served.root):
+    current = next((card for card in cards if card.id == served.model), None)
+    if cards and (current is None or current.root != served.root):
         raise EngineError(
             f"{served.server} serves another model than when it was looked at",
             expected=f"{served.model} ({served.root})",
-            found=f"{served.model} ({quoted(str(found.root))})" if found else _names(cards),
+            found=f"{served.model} ({quoted(str(current.root))})" if current else _names(cards),
             hint="run the command again",
         )
