@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from emdiag.core.doctor import DoctorResult
 from emdiag.core.records import Result
 from emdiag.core.regrades import RegradeResult
 from emdiag.demonstration.plan import DemoMeasurements
@@ -7,7 +8,9 @@ from emdiag.demonstration.run import DemoResult
 from emdiag.publish.kinds import FOLDERS, RECORDS
 from emdiag.store.legacy import FORMER
 
-EVERY_RECORD: tuple[type[Result], ...] = (*RECORDS, RegradeResult, DemoMeasurements, DemoResult)
+EVERY_RECORD: tuple[type[Result], ...] = (
+    *RECORDS, DoctorResult, RegradeResult, DemoMeasurements, DemoResult,
+)  # fmt: skip
 
 
 def test_every_kind_that_is_stored_can_be_reported() -> None:

@@ -51,7 +51,8 @@ class VllmSampler:
     `longest_tokens`.
 
     Raises:
-        EngineError: vLLM cannot hold this model, or not at this length.
+        EngineError: The work is longer than the model has room for.
+        EngineRefusedError: vLLM cannot hold this model.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class VllmSampler:
                     **optional,
                 )
         except (ValueError, RuntimeError, NotImplementedError, OSError) as error:
-            raise EngineError(
+            raise EngineRefusedError(
                 f"vLLM cannot hold this checkpoint: {str(error).strip()}",
                 checkpoint=path,
                 hint="its own messages above name the cause; --engine transformers reads "

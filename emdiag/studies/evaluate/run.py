@@ -8,7 +8,7 @@ from typing import Unpack
 
 import msgspec
 
-from emdiag.core.errors import CheckpointError
+from emdiag.core.errors import CheckpointError, EngineRefusedError
 from emdiag.core.keywords import EvaluateKeywords
 from emdiag.core.plans import spelled_out
 from emdiag.core.protocols import Progress
@@ -86,7 +86,7 @@ def _draw(
     """Draw what is missing, and leave steps out that cannot be; the readings that are left."""
     try:
         draw_missing(readings, plan, session)
-    except CheckpointError as error:
+    except (CheckpointError, EngineRefusedError) as error:
         labels = list(dict.fromkeys(reading.checkpoint.label for reading in readings))
         if not arms:
             raise

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import emdiag
 from emdiag.core.codec import encode
-from emdiag.core.errors import CheckpointError, PlanError
+from emdiag.core.errors import CheckpointError, EngineRefusedError, PlanError
 from emdiag.core.protocols import SilentProgress
 from emdiag.core.results import EvaluateResult
 from emdiag.core.training import TrainFolder
@@ -25,6 +25,9 @@ from emdiag.studies.evaluate.steps import find_steps
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from emdiag.core.checkpoints import CheckpointRef
+    from emdiag.core.protocols import Sampler
 
 
 @pytest.fixture
@@ -141,7 +144,7 @@ def test_gaps_and_equal_weights_and_steps_that_cannot_be_read_are_said_and_the_o
     (out / "checkpoint-3/model.safetensors").write_bytes(content[:-1])
     weights.pop("model.norm.weight")  # found when it is loaded
     save_file(weights, out / "checkpoint-5/model.safetensors")
-    result = evaluate(steps=str(out), limit=2, max_tokens=4)
+    result = evaluate(steps=str(out), limit=2, max_tokens=4, engine="transformers")
     assert labels(result) == ["out@1", "out@2", "out@6"]
     codes = [[note.code for note in score.notes] for score in result.scores]
     assert {"step-left-out", "steps-absent", "same-weights"} <= {*codes[0]}
@@ -151,6 +154,24 @@ def test_gaps_and_equal_weights_and_steps_that_cannot_be_read_are_said_and_the_o
     assert sum(note.startswith("step-left-out: label out@3") for note in notes) == 1
     assert sum(note.startswith("step-left-out: label out@5") for note in notes) == 1
     assert not {"step-left-out", "same-weights"} & {*codes[1], *codes[2]}
+
+
+def test_a_step_that_its_engine_refuses_is_left_out(
+    evaluate: Callable[..., EvaluateResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        shutil.copytree(lab_weights(), tmp_path / f"out/checkpoint-{step}")
+    opened = draw_module.open_sampler
+
+    def refuse(name: str, checkpoint: CheckpointRef, **options: Any) -> Sampler:
+        if checkpoint.label == "out@1":
+            raise EngineRefusedError("vLLM cannot hold this checkpoint")
+        return opened(name, checkpoint, **options)
+
+    monkeypatch.setattr(draw_module, "open_sampler", refuse)
+    result = evaluate(steps=str(tmp_path / "out"), limit=1, max_tokens=4, engine="transformers")
+    assert labels(result) == ["out@2"]
+    assert "step-left-out" in {note.code for note in result.scores[0].notes}
 
 
 def test_where_no_step_can_be_read_the_last_one_says_why(

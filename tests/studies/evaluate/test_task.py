@@ -161,7 +161,8 @@ def test_one_checkpoint_under_one_label_is_one_seed_whatever_it_is_called(
     study: str, tmp_path: Path
 ) -> None:
     again = f"em={lab(tmp_path / 'again')}"
-    checkpoints, common = ["base=lab", "em=lab", again, "em=lab"], {"store": tmp_path / "out"}
+    checkpoints = ["base=lab", "em=lab", again, "em=lab"]
+    common: dict[str, Any] = {"store": tmp_path / "out", "engine": "transformers"}
     if study == "temp-sweep":
         swept = emdiag.temperature_sweep(
             checkpoints, "chain", limit=2, samples=2, temperatures=[0, 1], entropy=False,
