@@ -165,7 +165,9 @@ def differences(own: dict[str, Any], other: Tokens, args: argparse.Namespace) ->
         reader.close()
     total = sum(map(len, own["tokens"].values()))
     lost = {part["problem"]: part["position"] for part in parts}
-    equal = sum(lost.get(sample[0], len(t)) for sample, t in own["tokens"].items())
+    equal = sum(
+        lost.get(sample[0], min(len(t), len(other[sample]))) for sample, t in own["tokens"].items()
+    )
     whole = sum(tokens == other[sample] for sample, tokens in own["tokens"].items())
     return {"equal_tokens": equal / total, "equal_samples": whole, "parts": parts}
 

@@ -143,9 +143,10 @@ def verdict_of(
     differences: Sequence[GreedyDifference], gap: LogProbGap | None, bound: float
 ) -> AgreementVerdict:
     """The rule above."""
-    if gap is not None and (gap.mean > bound or gap.k3 > bound**2 or abs(gap.surprise_z) > CHANCE):
-        return "disagree"
-    if any(part.reader_gap > TIE * bound for part in differences):
+    figures = [(part.reader_gap, TIE * bound) for part in differences]
+    if gap is not None:
+        figures += [(gap.mean, bound), (gap.k3, bound**2), (abs(gap.surprise_z), CHANCE)]
+    if not all(figure <= most for figure, most in figures):  # nan is within no bound
         return "disagree"
     return "near-ties only" if differences else "agree"
 

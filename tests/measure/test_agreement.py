@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, nan
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 import torch
 
@@ -206,6 +207,9 @@ def test_a_tie_is_told_from_a_disagreement_by_the_reader() -> None:
     assert verdict_of([], gap(bound**2, 6.0), bound) == "agree"
     assert verdict_of([], gap(2 * bound**2, 0.0), bound) == "disagree"  # a few are far off
     assert verdict_of([], gap(0.0, -6.1), bound) == "disagree"  # drawn too cold
+    assert verdict_of([difference(nan)], None, bound) == "disagree"
+    for unknown in (gap(nan, 0.0), gap(0.0, nan), msgspec.structs.replace(gap(0.0, 0.0), mean=nan)):
+        assert verdict_of([], unknown, bound) == "disagree"  # what is no number is in no bound
 
 
 def test_the_coarser_number_format_counts() -> None:
